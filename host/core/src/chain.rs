@@ -1,0 +1,348 @@
+//! Carries a request from plugin to plugin: deny stops, hold is remembered, a change is judged anew.
+//!
+//! This is a state machine without IO. Whoever runs the plugins asks for the [`Chain::next`] link, runs it, and
+//! gives its answer to [`Chain::take`]; [`Chain::finish`] gives the request as the last plugin left it together
+//! with a [`ChainOutcome`] that is bound to exactly that request and chain.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::canonical::{CanonicalRequest, NotCanonical, parse_json};
+use crate::classify::Classified;
+use crate::connection::{Link, LinkMode};
+use crate::id::Digest;
+use crate::plugin::{Answer, Attribute, Edit, Field, PluginFault, Reason, Verdict};
+use crate::refusal::{Code, RefusedBy, Refusal};
+use crate::rules::Judge;
+
+/// Headers that no plugin may set or remove: credentials, routing, framing, and the host's own.
+const PROTECTED_HEADERS: [&str; 16] = [
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "host",
+    "content-length",
+    "content-type",
+    "content-encoding",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "te",
+    "trailer",
+    "upgrade",
+    "forwarded",
+    "via",
+    "expect",
+];
+
+/// What one plugin said, for the audit: names and codes, never a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerdictRecord {
+    /// Name in the chain.
+    pub plugin: String,
+    /// SHA-256 of the component.
+    pub digest: Digest,
+    /// SHA-256 of the settings.
+    pub settings: Digest,
+    /// `allow`, `deny`, `hold`, `shape` or `fault`.
+    pub verdict: &'static str,
+    /// The plugin's code or the fault's sentence.
+    pub code: Option<String>,
+    /// What was changed, without values.
+    pub edits: Vec<String>,
+    /// Whether the verdict counted (`enforce`) or was only recorded (`monitor`).
+    pub enforced: bool,
+    /// How long the plugin took, microseconds.
+    pub micros: u64,
+    /// The plugin's notes.
+    pub notes: Vec<Attribute>,
+}
+
+/// How a chain ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Every plugin allowed or shaped.
+    Allow,
+    /// At least one asked for a person.
+    Hold { plugin: String, reason: Reason },
+    /// One denied, failed, or changed what it may not.
+    Deny(Refusal),
+}
+
+/// The end of a chain, bound to the request and the chain that it is about. Made by [`Chain::finish`] only.
+#[derive(Debug)]
+#[must_use]
+pub struct ChainOutcome {
+    pub(crate) request: Digest,
+    pub(crate) chain: Digest,
+    pub(crate) end: End,
+    pub(crate) verdicts: Vec<VerdictRecord>,
+}
+
+/// A chain under way.
+#[derive(Debug)]
+pub struct Chain<'a> {
+    judge: &'a Judge,
+    classified: Classified,
+    at: usize,
+    held: Option<(String, Reason)>,
+    denied: Option<Refusal>,
+    verdicts: Vec<VerdictRecord>,
+}
+
+impl<'a> Chain<'a> {
+    /// Begins a chain with a request that passed the host's rules.
+    pub fn start(judge: &'a Judge, classified: Classified) -> Self {
+        Self { judge, classified, at: 0, held: None, denied: None, verdicts: Vec::new() }
+    }
+
+    /// Returns the next plugin to ask, and the request as it stands for it; `None` at the end.
+    pub fn next(&self) -> Option<(&'a Link, &Classified)> {
+        if self.denied.is_some() {
+            return None;
+        }
+        self.judge.connection().chain.get(self.at).map(|link| (link, &self.classified))
+    }
+
+    /// Takes the answer of the plugin that [`Chain::next`] named.
+    pub fn take(&mut self, answer: Result<Answer, PluginFault>, micros: u64) {
+        let judge = self.judge;
+        let Some(link) = judge.connection().chain.get(self.at) else {
+            return;
+        };
+        self.at += 1;
+        let mut record = record_of(link, &answer, micros);
+        let enforced = link.mode == LinkMode::Enforce;
+        if enforced {
+            let changed = self.apply(link, answer);
+            if let Err(refusal) = changed {
+                if record.verdict == "shape" {
+                    record.code = Some(refusal.code.as_str().to_owned());
+                }
+                self.denied = Some(refusal);
+            }
+        }
+        self.verdicts.push(record);
+    }
+
+    /// Ends the chain. A chain that was not asked to its end denies.
+    pub fn finish(self) -> (Classified, ChainOutcome) {
+        let asked_all = self.at == self.judge.connection().chain.len();
+        let end = match (self.denied, self.held) {
+            (Some(refusal), _) => End::Deny(refusal),
+            (None, _) if !asked_all || self.verdicts.is_empty() => End::Deny(no_policy(self.judge)),
+            (None, Some((plugin, reason))) => End::Hold { plugin, reason },
+            (None, None) => End::Allow,
+        };
+        let outcome = ChainOutcome {
+            request: self.classified.digest(),
+            chain: self.judge.connection().chain_digest(),
+            end,
+            verdicts: self.verdicts,
+        };
+        (self.classified, outcome)
+    }
+
+    fn apply(&mut self, link: &Link, answer: Result<Answer, PluginFault>) -> Result<(), Refusal> {
+        let answer = answer.map_err(|fault| plugin_failed(link, &fault))?;
+        match answer.verdict {
+            Verdict::Allow => Ok(()),
+            Verdict::Deny(reason) => Err(denied_by(link, Code::PolicyDenied, reason)),
+            Verdict::Hold(reason) => {
+                self.held.get_or_insert((link.name.to_string(), reason));
+                Ok(())
+            }
+            Verdict::Shape(edits, _) => self.shape(link, &edits),
+        }
+    }
+
+    fn shape(&mut self, link: &Link, edits: &[Edit]) -> Result<(), Refusal> {
+        if !link.capabilities.contains("shape") {
+            let detail = format!("plugin `{}` changes the request without the capability `shape`", link.name);
+            return Err(by_plugin(link, Code::ShapeWidened, detail));
+        }
+        let mut request = self.classified.request().clone();
+        for edit in edits {
+            edit_request(&mut request, edit)
+                .map_err(|what| by_plugin(link, Code::ShapeWidened, format!("plugin `{}`: {what}", link.name)))?;
+        }
+        let request = recanonicalise(&request).map_err(|error| {
+            by_plugin(link, Code::ShapeWidened, format!("plugin `{}` leaves no canonical request: {error}", link.name))
+        })?;
+        let shaped = self.judge.classify(request)?;
+        self.judge.check(&shaped)?;
+        if let Some(what) = widened(&self.classified, &shaped) {
+            let detail = format!("plugin `{}` widens the request: {what}", link.name);
+            return Err(by_plugin(link, Code::ShapeWidened, detail));
+        }
+        self.classified = shaped;
+        Ok(())
+    }
+}
+
+fn record_of(link: &Link, answer: &Result<Answer, PluginFault>, micros: u64) -> VerdictRecord {
+    let (verdict, code, edits, notes) = match answer {
+        Ok(answer) => {
+            let (code, edits) = match &answer.verdict {
+                Verdict::Allow => (None, Vec::new()),
+                Verdict::Deny(reason) | Verdict::Hold(reason) => (Some(reason.code.clone()), Vec::new()),
+                Verdict::Shape(edits, reason) => {
+                    (Some(reason.code.clone()), edits.iter().map(Edit::name).collect())
+                }
+            };
+            (answer.verdict.as_str(), code, edits, answer.notes.clone())
+        }
+        Err(fault) => ("fault", Some(fault.to_string()), Vec::new(), Vec::new()),
+    };
+    VerdictRecord {
+        plugin: link.name.to_string(),
+        digest: link.digest,
+        settings: link.settings,
+        verdict,
+        code,
+        edits,
+        enforced: link.mode == LinkMode::Enforce,
+        micros,
+        notes,
+    }
+}
+
+fn no_policy(judge: &Judge) -> Refusal {
+    let detail = format!("connection `{}` has no plugin that said yes", judge.connection().name);
+    Refusal::new(Code::NoPolicy, "chain", detail)
+        .hint("add a plugin to the connection, for example `read-only`: what nobody allows is refused")
+}
+
+fn by_plugin(link: &Link, code: Code, detail: String) -> Refusal {
+    Refusal {
+        code,
+        detail,
+        by: RefusedBy::Plugin { name: link.name.to_string(), code: None },
+        hint: None,
+        retry_after: None,
+    }
+}
+
+fn denied_by(link: &Link, code: Code, reason: Reason) -> Refusal {
+    Refusal {
+        code,
+        detail: reason.message,
+        by: RefusedBy::Plugin { name: link.name.to_string(), code: Some(reason.code) },
+        hint: reason.hint,
+        retry_after: reason.retry_after_seconds,
+    }
+}
+
+fn plugin_failed(link: &Link, fault: &PluginFault) -> Refusal {
+    by_plugin(link, Code::PluginFailed, format!("plugin `{}` gave no answer, and that denies: {fault}", link.name))
+}
+
+/// Applies one edit, or says why not. Nothing is ever silently ignored.
+fn edit_request(request: &mut CanonicalRequest, edit: &Edit) -> Result<(), String> {
+    match edit {
+        Edit::SetHeader(header) => {
+            let name = editable_header(&header.name)?;
+            let clean = header.value.iter().all(|&b| b == b'\t' || (0x20..0x7f).contains(&b) || b >= 0x80);
+            if !clean {
+                return Err(format!("the value for header `{name}` holds a control character"));
+            }
+            request.set_header(name, header.value.clone());
+        }
+        Edit::RemoveHeader(name) => {
+            let name = editable_header(name)?;
+            request.retain_headers(|kept| kept != name);
+        }
+        Edit::SetQuery(parameter) => request.set_query(&parameter.name, &parameter.value),
+        Edit::RemoveQuery(name) => {
+            request.take_query(name);
+        }
+        Edit::SetJson(pointer, value) => {
+            let body = set_json(request.body(), pointer, value)?;
+            request.set_body(body);
+        }
+        Edit::ReplaceBody(body) => request.set_body(body.clone()),
+    }
+    Ok(())
+}
+
+fn editable_header(name: &str) -> Result<&str, String> {
+    let is_token = !name.is_empty()
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    if !is_token {
+        return Err("a header name must be lower-case letters, digits and `-`".to_owned());
+    }
+    let protected = PROTECTED_HEADERS.contains(&name)
+        || ["x-forwarded-", "proxy-", "wardlock-", "sec-"].iter().any(|prefix| name.starts_with(prefix));
+    if protected {
+        return Err(format!("header `{name}` is protected"));
+    }
+    Ok(name)
+}
+
+fn set_json(body: &[u8], pointer: &str, value: &str) -> Result<Vec<u8>, String> {
+    let mut document = parse_json(body).map_err(|error| error.to_string())?;
+    let value = parse_json(value.as_bytes()).map_err(|_| format!("the value for `{pointer}` is not JSON"))?;
+    match document.pointer_mut(pointer) {
+        Some(place) => *place = value,
+        None => insert_json(&mut document, pointer, value)?,
+    }
+    serde_json::to_vec(&document).map_err(|error| error.to_string())
+}
+
+fn insert_json(document: &mut Value, pointer: &str, value: Value) -> Result<(), String> {
+    let nowhere = || format!("`{pointer}` names no place in the body");
+    let (parent, last) = pointer.rsplit_once('/').ok_or_else(nowhere)?;
+    let key = last.replace("~1", "/").replace("~0", "~");
+    match document.pointer_mut(parent) {
+        Some(Value::Object(map)) => {
+            map.insert(key, value);
+            Ok(())
+        }
+        _ => Err(nowhere()),
+    }
+}
+
+/// Renders and parses again, so that an edit cannot leave a form that the parser would have refused.
+fn recanonicalise(request: &CanonicalRequest) -> Result<CanonicalRequest, NotCanonical> {
+    CanonicalRequest::parse(
+        request.method().as_str(),
+        &request.path_and_query(),
+        request.headers().to_vec(),
+        request.body().to_vec(),
+    )
+}
+
+/// Returns what a change widened, or `None` if it only narrowed (DESIGN section 13, "Chain").
+fn widened(before: &Classified, after: &Classified) -> Option<&'static str> {
+    let (old, new) = (before.operation(), after.operation());
+    if old.name != new.name || old.service != new.service || before.request().path() != after.request().path() {
+        return Some("it is another operation");
+    }
+    if new.effect > old.effect {
+        return Some("its effect is higher");
+    }
+    if !new.resources.iter().all(|resource| old.resources.contains(resource)) {
+        return Some("it touches more resources");
+    }
+    if !fields_subset(old.fields.as_deref(), new.fields.as_deref()) {
+        return Some("it touches more fields");
+    }
+    let breadth_grew = match (old.breadth, new.breadth) {
+        (None, _) => false,
+        (Some(_), None) => true,
+        (Some(old), Some(new)) => new > old,
+    };
+    breadth_grew.then_some("it touches more records")
+}
+
+fn fields_subset(old: Option<&[Field]>, new: Option<&[Field]>) -> bool {
+    match (old, new) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(old), Some(new)) => {
+            let old: BTreeSet<_> = old.iter().collect();
+            new.iter().all(|field| old.contains(field))
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! The pure heart of Wardlock: everything that is judged, and the judging.
+//!
+//! No tokio, no IO, no clock and no secret type lives here; time is an argument. In reading order:
+//!
+//! - [`id`]: names and digests, each its own type.
+//! - [`canonical`]: the one form of a request that is judged, recorded and sent.
+//! - [`service`]: what is known of an API: hosts, OAuth, operations. Data, parsed from TOML.
+//! - [`classify`]: finds a request's operation, resources, fields and breadth.
+//! - [`connection`]: a workspace's use of one grant with one service, and its rules' settings.
+//! - [`rules`]: the host's own rules.
+//! - [`plugin`]: the records that plugins see and answer with.
+//! - [`chain`]: carries a request from plugin to plugin and judges every change anew.
+//! - [`decision`]: allow, hold or deny; the only maker of a [`decision::Permit`].
+//! - [`answer`]: what an upstream's answer says, by its body.
+//! - [`refusal`]: every code with which the host refuses, and how it is told.
+
+pub mod id;
+pub mod canonical;
+pub mod service;
+pub mod classify;
+pub mod connection;
+pub mod rules;
+pub mod plugin;
+pub mod chain;
+pub mod decision;
+pub mod answer;
+pub mod refusal;

@@ -1,0 +1,252 @@
+//! The records that plugins see and answer with: the same on both sides of any boundary that plugins run behind.
+//!
+//! They mirror `wit/types.wit`. None of them has a place for a credential.
+
+use crate::canonical::{Header, Parameter};
+use crate::id::Digest;
+
+/// What an operation does at the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Effect {
+    /// Changes nothing.
+    Read,
+    /// Creates or changes.
+    Write,
+    /// Deletes, merges, shares outside, or is unknown.
+    Destructive,
+}
+
+impl Effect {
+    /// Returns the word used on every surface.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Destructive => "destructive",
+        }
+    }
+}
+
+/// How a request touches a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FieldUse {
+    /// Its value would be in the answer.
+    Read,
+    /// Its value decides or orders the answer.
+    Filter,
+    /// Its value would change.
+    Write,
+}
+
+/// A field that a request touches.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Field {
+    /// Its resource.
+    pub of: String,
+    /// Its name as the provider writes it.
+    pub name: String,
+    /// How it is touched.
+    pub how: FieldUse,
+}
+
+/// A name and a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attribute {
+    /// Name.
+    pub name: String,
+    /// Value.
+    pub value: String,
+}
+
+/// The operation, as plugins see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperationView {
+    /// Service name.
+    pub service: String,
+    /// Operation name; `unknown` where the service defines none.
+    pub name: String,
+    /// Effect.
+    pub effect: Effect,
+    /// Every resource touched, sorted.
+    pub resources: Vec<String>,
+    /// Every field touched; `None`: the host could not tell.
+    pub fields: Option<Vec<Field>>,
+    /// The most records touched; `None`: without bound.
+    pub breadth: Option<u32>,
+    /// Room to grow.
+    pub attributes: Vec<Attribute>,
+}
+
+/// Who asks, through what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Workspace.
+    pub workspace: String,
+    /// Connection.
+    pub connection: String,
+    /// Agent.
+    pub agent: String,
+    /// Region.
+    pub region: String,
+    /// Pinned tenant.
+    pub tenant: Option<String>,
+}
+
+/// The body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payload {
+    /// Length in bytes.
+    pub length: u64,
+    /// Content type as sent.
+    pub content_type: Option<String>,
+    /// SHA-256.
+    pub sha256: Digest,
+    /// The bytes; only shown to a plugin that has the capability `body`.
+    pub content: Vec<u8>,
+}
+
+/// A request as a plugin sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PluginRequest {
+    /// Request id.
+    pub id: String,
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    pub now_ms: u64,
+    /// Who asks.
+    pub caller: Caller,
+    /// What it is.
+    pub operation: OperationView,
+    /// Method.
+    pub method: &'static str,
+    /// Canonical path.
+    pub path: String,
+    /// Decoded query.
+    pub query: Vec<Parameter>,
+    /// Allow-listed headers.
+    pub headers: Vec<Header>,
+    /// Body, if any.
+    pub body: Option<Payload>,
+    /// What the agent gave as its purpose.
+    pub purpose: Option<String>,
+    /// Whether nothing will be sent.
+    pub dry_run: bool,
+    /// Who approved it, at release of a draft.
+    pub approved_by: Option<String>,
+    /// Room to grow.
+    pub attributes: Vec<Attribute>,
+}
+
+/// Why a verdict is as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// Stable code.
+    pub code: String,
+    /// Sentence for the agent.
+    pub message: String,
+    /// What to do instead.
+    pub hint: Option<String>,
+    /// When to try again, seconds.
+    pub retry_after_seconds: Option<u32>,
+    /// Room to grow.
+    pub attributes: Vec<Attribute>,
+}
+
+/// One change to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    /// Replaces every header of that name.
+    SetHeader(Header),
+    /// Removes every header of that name.
+    RemoveHeader(String),
+    /// Replaces every parameter of that name.
+    SetQuery(Parameter),
+    /// Removes every parameter of that name.
+    RemoveQuery(String),
+    /// JSON pointer and JSON text to put there.
+    SetJson(String, String),
+    /// Replaces the body.
+    ReplaceBody(Vec<u8>),
+}
+
+impl Edit {
+    /// Returns what is changed, without any value: for the audit.
+    pub fn name(&self) -> String {
+        match self {
+            Self::SetHeader(header) => format!("set-header {}", header.name),
+            Self::RemoveHeader(name) => format!("remove-header {name}"),
+            Self::SetQuery(parameter) => format!("set-query {}", parameter.name),
+            Self::RemoveQuery(name) => format!("remove-query {name}"),
+            Self::SetJson(pointer, _) => format!("set-json {pointer}"),
+            Self::ReplaceBody(_) => "replace-body".to_owned(),
+        }
+    }
+}
+
+/// What one plugin says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing against it.
+    Allow,
+    /// No.
+    Deny(Reason),
+    /// A person must say.
+    Hold(Reason),
+    /// Yes, so changed.
+    Shape(Vec<Edit>, Reason),
+}
+
+impl Verdict {
+    /// Returns the word used on every surface.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny(_) => "deny",
+            Self::Hold(_) => "hold",
+            Self::Shape(..) => "shape",
+        }
+    }
+}
+
+/// A plugin's whole answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Notes for the audit.
+    pub notes: Vec<Attribute>,
+}
+
+/// Why a plugin gave no answer. Every one of them denies.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PluginFault {
+    /// It ran past its time.
+    #[error("the plugin ran past its limit of {limit_ms} ms")]
+    Timeout {
+        /// The limit.
+        limit_ms: u64,
+    },
+    /// It asked for more memory than its limit.
+    #[error("the plugin ran past its memory limit")]
+    Memory,
+    /// It trapped, panicked or aborted.
+    #[error("the plugin trapped: {kind}")]
+    Trap {
+        /// The kind of trap, one line, never guest text.
+        kind: String,
+    },
+    /// Its answer breaks a rule of the contract.
+    #[error("the plugin's answer is not one: {what}")]
+    Nonsense {
+        /// What is wrong.
+        what: String,
+    },
+    /// Too many decisions were under way.
+    #[error("too many plugin decisions were under way")]
+    Busy,
+    /// The engine itself failed.
+    #[error("the plugin engine failed: {what}")]
+    Engine {
+        /// What happened.
+        what: String,
+    },
+}

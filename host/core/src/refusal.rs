@@ -1,0 +1,238 @@
+//! Every way in which the host says no: code, status, who can mend it.
+
+use serde_json::{Map, Value, json};
+
+use crate::service::RefusalShape;
+
+/// Who can mend a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    /// The agent, by asking differently.
+    Agent,
+    /// The operator.
+    Operator,
+    /// The provider; waiting helps.
+    Upstream,
+}
+
+impl Actor {
+    /// Returns the word used in answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Operator => "operator",
+            Self::Upstream => "upstream",
+        }
+    }
+}
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $text:literal, $status:literal, $retryable:literal, $actor:ident;)+) => {
+        /// A refusal's code: the stable word for programs.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Code {
+            /// Every code, in the order of the documentation's table.
+            pub const ALL: &'static [Code] = &[$(Code::$variant,)+];
+
+            /// Returns the code as agents see it.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+
+            /// Returns the HTTP status.
+            pub fn status(self) -> u16 {
+                match self { $(Self::$variant => $status,)+ }
+            }
+
+            /// Returns whether the same request may succeed later without anybody doing anything.
+            pub fn retryable(self) -> bool {
+                match self { $(Self::$variant => $retryable,)+ }
+            }
+
+            /// Returns who can mend it.
+            pub fn actor(self) -> Actor {
+                match self { $(Self::$variant => Actor::$actor,)+ }
+            }
+
+            /// Returns the code's meaning, for the documentation's table.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+).trim_ascii(),)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The request is not HTTP with one reading.
+    BadRequest = "bad_request", 400, false, Agent;
+    /// The target, query or body has more than one reading.
+    NotCanonical = "not_canonical", 400, false, Agent;
+    /// The `Host` header is not one of this listener's.
+    HostNotAllowed = "host_not_allowed", 421, false, Agent;
+    /// The request comes from a web page.
+    BrowserRefused = "browser_refused", 403, false, Agent;
+    /// The agent's token is missing, unknown, revoked or expired.
+    Unauthenticated = "unauthenticated", 401, false, Agent;
+    /// The body is larger than the limit.
+    BodyTooLarge = "body_too_large", 413, false, Agent;
+    /// The request did not arrive in time.
+    RequestTimeout = "request_timeout", 408, true, Agent;
+    /// The body's type is not the one that the operation declares.
+    BodyType = "body_type", 415, false, Agent;
+    /// A stored secret stands in the request.
+    SecretInRequest = "secret_in_request", 400, false, Agent;
+    /// The path names another workspace than the agent's own.
+    WorkspaceMismatch = "workspace_mismatch", 403, false, Agent;
+    /// The workspace has no such connection.
+    UnknownConnection = "unknown_connection", 404, false, Agent;
+    /// The workspace file or one of its plugins does not load.
+    ConnectionClosed = "connection_closed", 503, false, Operator;
+    /// The connection has no grant.
+    ServiceNotConnected = "service_not_connected", 503, false, Operator;
+    /// The grant's tenant is not looked up, or is not the one that the connection is pinned to.
+    TenantMismatch = "tenant_mismatch", 403, false, Operator;
+    /// The service does not know this operation.
+    UnknownOperation = "unknown_operation", 403, false, Operator;
+    /// The connection's or the agent's rules do not list this operation.
+    OperationNotAllowed = "operation_not_allowed", 403, false, Operator;
+    /// The request touches a resource outside the connection's rules.
+    ResourceNotAllowed = "resource_not_allowed", 403, false, Operator;
+    /// Writes are off on this connection.
+    WritesOff = "writes_off", 403, false, Operator;
+    /// The service does not allow this query parameter.
+    QueryNotAllowed = "query_not_allowed", 400, false, Agent;
+    /// The connection has no plugin, so nobody has said yes.
+    NoPolicy = "no_policy", 403, false, Operator;
+    /// A plugin said no.
+    PolicyDenied = "policy_denied", 403, false, Agent;
+    /// A plugin gave no answer; that denies.
+    PluginFailed = "plugin_failed", 503, true, Operator;
+    /// A plugin's change would widen the request or touch what is protected.
+    ShapeWidened = "shape_widened", 403, false, Operator;
+    /// A plugin asks for a person's approval, which this version cannot hold for.
+    HoldNotAvailable = "hold_not_available", 403, false, Operator;
+    /// The audit cannot record; nothing is sent.
+    AuditUnavailable = "audit_unavailable", 503, true, Operator;
+    /// The vault is locked or its key is missing.
+    VaultLocked = "vault_locked", 503, false, Operator;
+    /// The provider wants a person's consent again.
+    Reconnect = "reconnect", 503, false, Operator;
+    /// The registration or the region is wrong.
+    Misconfigured = "misconfigured", 503, false, Operator;
+    /// The provider's token endpoint allows no more calls for now.
+    TokenThrottled = "token_throttled", 503, true, Upstream;
+    /// The provider's token endpoint failed for now.
+    TokenUnavailable = "token_unavailable", 503, true, Upstream;
+    /// The provider could not be reached.
+    UpstreamUnreachable = "upstream_unreachable", 502, true, Upstream;
+    /// The provider did not answer in time; the request may have been executed.
+    UpstreamTimeout = "upstream_timeout", 504, false, Upstream;
+    /// The provider's answer could not be scanned for secrets.
+    AnswerNotScannable = "answer_not_scannable", 502, false, Upstream;
+    /// Too much is under way.
+    Overloaded = "overloaded", 503, true, Agent;
+    /// A fault of Wardlock's own.
+    Internal = "internal", 500, false, Operator;
+}
+
+/// Who refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RefusedBy {
+    /// A rule or step of the host, by name.
+    Rule(&'static str),
+    /// A plugin, by its name in the chain, with its own code.
+    Plugin {
+        /// Name in the chain.
+        name: String,
+        /// The plugin's own code.
+        code: Option<String>,
+    },
+}
+
+/// A refusal: never a header value, a body or a secret in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Stable code.
+    pub code: Code,
+    /// One sentence.
+    pub detail: String,
+    /// Who refused.
+    pub by: RefusedBy,
+    /// What to do.
+    pub hint: Option<String>,
+    /// When to try again, seconds.
+    pub retry_after: Option<u32>,
+}
+
+impl Refusal {
+    /// Makes a refusal by a rule of the host.
+    pub fn new(code: Code, rule: &'static str, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), by: RefusedBy::Rule(rule), hint: None, retry_after: None }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds when to try again.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// Renders the refusal as problem+json (RFC 9457).
+    pub fn problem(&self, request_id: &str) -> Value {
+        let mut members = self.members(request_id);
+        members.insert("title".to_owned(), json!(self.code.meaning()));
+        members.insert("status".to_owned(), json!(self.code.status()));
+        Value::Object(members)
+    }
+
+    /// Renders the refusal in a provider's own error shape.
+    pub fn in_shape(&self, shape: &RefusalShape, request_id: &str) -> Value {
+        fill(&shape.template, self, &self.members(request_id))
+    }
+
+    fn members(&self, request_id: &str) -> Map<String, Value> {
+        let mut members = Map::new();
+        members.insert("code".to_owned(), json!(self.code.as_str()));
+        members.insert("detail".to_owned(), json!(self.detail));
+        match &self.by {
+            RefusedBy::Rule(rule) => members.insert("rule".to_owned(), json!(rule)),
+            RefusedBy::Plugin { name, code } => {
+                if let Some(code) = code {
+                    members.insert("plugin_code".to_owned(), json!(code));
+                }
+                members.insert("plugin".to_owned(), json!(name))
+            }
+        };
+        members.insert("hint".to_owned(), json!(self.hint));
+        members.insert("retryable".to_owned(), json!(self.code.retryable()));
+        members.insert("actor".to_owned(), json!(self.code.actor().as_str()));
+        members.insert("retry_after".to_owned(), json!(self.retry_after));
+        members.insert("request_id".to_owned(), json!(request_id));
+        members
+    }
+}
+
+fn fill(template: &Value, refusal: &Refusal, members: &Map<String, Value>) -> Value {
+    match template {
+        Value::String(text) if text == "{members}" => Value::Object(members.clone()),
+        Value::String(text) => Value::String(
+            text.replace("{code}", &refusal.code.as_str().to_uppercase()).replace("{detail}", &refusal.detail),
+        ),
+        Value::Array(items) => Value::Array(items.iter().map(|item| fill(item, refusal, members)).collect()),
+        Value::Object(map) => {
+            Value::Object(map.iter().map(|(k, v)| (k.clone(), fill(v, refusal, members))).collect())
+        }
+        other => other.clone(),
+    }
+}

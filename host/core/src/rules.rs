@@ -1,0 +1,123 @@
+//! The host's own rules: what the workspace file allows before any plugin is asked, and after every change.
+
+use std::sync::Arc;
+
+use crate::canonical::CanonicalRequest;
+use crate::classify::{Classified, classify};
+use crate::connection::{Connection, WriteMode};
+use crate::id::AgentName;
+use crate::plugin::Effect;
+use crate::refusal::{Code, Refusal};
+
+/// Resources of this name mean that the host could not tell.
+pub const UNKNOWN_RESOURCE: &str = "$unknown";
+/// The account's own identity: readable by default (DESIGN section 13).
+pub const IDENTITY_RESOURCE: &str = "$identity";
+
+/// Judges requests of one agent on one connection: classification and the host's rules, as often as needed.
+#[derive(Debug, Clone)]
+pub struct Judge {
+    connection: Arc<Connection>,
+    agent: AgentName,
+    writes: WriteMode,
+}
+
+impl Judge {
+    /// Makes a judge. `enabled` is the write level that is enabled now; the stricter of it and the connection's
+    /// ceiling holds.
+    pub fn new(connection: Arc<Connection>, agent: AgentName, enabled: WriteMode) -> Self {
+        let writes = connection.writes.min(enabled);
+        Self { connection, agent, writes }
+    }
+
+    /// Returns the connection.
+    pub fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+
+    /// Returns the agent.
+    pub fn agent(&self) -> &AgentName {
+        &self.agent
+    }
+
+    /// Classifies a canonical request: step 5 of a request's path.
+    pub fn classify(&self, request: CanonicalRequest) -> Result<Classified, Refusal> {
+        classify(&self.connection.service, request)
+    }
+
+    /// Applies the host's rules: step 6 of a request's path.
+    pub fn check(&self, classified: &Classified) -> Result<(), Refusal> {
+        self.check_operation(classified)?;
+        self.check_resources(classified)?;
+        self.check_writes(classified)
+    }
+
+    fn check_operation(&self, classified: &Classified) -> Result<(), Refusal> {
+        let Some(definition) = classified.definition() else {
+            let detail = format!(
+                "service `{}` defines no operation for {} {}",
+                self.connection.service.name,
+                classified.request().method().as_str(),
+                classified.template()
+            );
+            return Err(Refusal::new(Code::UnknownOperation, "operations", detail)
+                .hint("an unknown operation counts as destructive and is never sent; `wardlock service show` lists those known"));
+        };
+        if let Some(reason) = &definition.refused {
+            let detail = format!("operation `{}` is refused: {reason}", definition.name);
+            return Err(Refusal::new(Code::OperationNotAllowed, "operations", detail));
+        }
+        let name = &definition.name;
+        if !self.connection.operations.contains(name) {
+            let detail = format!("operation `{name}` is not among this connection's operations");
+            return Err(Refusal::new(Code::OperationNotAllowed, "operations", detail).hint(format!(
+                "the operator may add `{name}` or one of its groups to `operations` of connection `{}`",
+                self.connection.name
+            )));
+        }
+        let narrowed = self.connection.agents.get(&self.agent).and_then(|rules| rules.operations.as_ref());
+        if narrowed.is_some_and(|operations| !operations.contains(name)) {
+            let detail = format!("operation `{name}` is not among agent `{}`'s operations", self.agent);
+            return Err(Refusal::new(Code::OperationNotAllowed, "agents.operations", detail));
+        }
+        Ok(())
+    }
+
+    fn check_resources(&self, classified: &Classified) -> Result<(), Refusal> {
+        let allowed = &self.connection.resources;
+        for resource in &classified.operation().resources {
+            let all = allowed.contains("*") && !resource.starts_with('$');
+            if resource == IDENTITY_RESOURCE || all || allowed.contains(resource) {
+                continue;
+            }
+            if resource == UNKNOWN_RESOURCE {
+                let detail = "the host cannot tell which resources this request touches";
+                return Err(Refusal::new(Code::ResourceNotAllowed, "resources", detail)
+                    .hint("name them plainly: one module in the path, or a COQL query in the documented grammar"));
+            }
+            let detail = format!("resource `{resource}` is not among this connection's resources");
+            return Err(Refusal::new(Code::ResourceNotAllowed, "resources", detail).hint(format!(
+                "allowed here: {}",
+                allowed.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+            )));
+        }
+        Ok(())
+    }
+
+    fn check_writes(&self, classified: &Classified) -> Result<(), Refusal> {
+        let effect = classified.operation().effect;
+        match (effect, self.writes) {
+            (Effect::Read, _) | (_, WriteMode::On) => Ok(()),
+            (Effect::Write | Effect::Destructive, WriteMode::Off) => {
+                let detail = format!("writes are off on this connection, and this operation is {}", effect.as_str());
+                Err(Refusal::new(Code::WritesOff, "writes", detail)
+                    .hint("only the operator can enable writes; reading is allowed"))
+            }
+            (Effect::Write | Effect::Destructive, WriteMode::Draft) => {
+                let detail = "writes on this connection are held for a person's approval";
+                Err(Refusal::new(Code::HoldNotAvailable, "writes", detail)
+                    .hint("this version cannot hold drafts yet, so nothing was stored or sent"))
+            }
+        }
+    }
+}

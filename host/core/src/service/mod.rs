@@ -1,0 +1,414 @@
+//! A service: what is known of an API. Data, parsed once from TOML; no service's name appears in Rust code.
+//!
+//! These types are what the rest of the host reads; [`parse`] turns the TOML text into them and says what is
+//! wrong, where, and what is meant instead.
+
+mod parse;
+mod template;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::canonical::Method;
+use crate::id::{Digest, Region, ServiceName};
+use crate::plugin::{Effect, FieldUse};
+
+pub use parse::{DefinitionError, parse};
+pub use template::{PathTemplate, Segment};
+
+/// A whole service definition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServiceDefinition {
+    /// The name by which connections refer to it.
+    pub name: ServiceName,
+    /// The name shown to people.
+    pub display: String,
+    /// The API's version, as the provider writes it (`v8`).
+    pub version: String,
+    /// SHA-256 of the definition's text, for the audit.
+    pub digest: Digest,
+    /// The provider's data centres.
+    pub regions: BTreeMap<Region, RegionRow>,
+    /// How credentials are got.
+    pub oauth: OAuth,
+    /// How a credential is put into a request.
+    pub inject: Inject,
+    /// What of an agent's request is forwarded and shown to plugins.
+    pub request: RequestRules,
+    /// How an answer is read.
+    pub answer: AnswerRules,
+    /// The provider's own error shape, for refusals that its SDKs can read.
+    pub refusal: Option<RefusalShape>,
+    /// How the account behind a grant is looked up.
+    pub tenant: TenantLookup,
+    /// Lookup fields and the resource each leads to (`Account_Name` → `Accounts`).
+    pub lookups: BTreeMap<String, String>,
+    /// Operation groups: the name that an operator writes, and the operations it stands for.
+    pub groups: BTreeMap<String, Vec<String>>,
+    /// Every known operation.
+    pub operations: Vec<Operation>,
+    /// What the provider's console asks for; the setup guide is rendered from it.
+    pub guide: Guide,
+}
+
+/// One data centre.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegionRow {
+    /// The host of authorize, token and revoke endpoints.
+    pub accounts: String,
+    /// The provider's developer console.
+    pub console: String,
+    /// API hosts by role (`api`, `upload`) and environment (`production`, `sandbox`, `developer`).
+    pub hosts: BTreeMap<String, BTreeMap<String, String>>,
+    /// Whether an authorization may start at another region's accounts host (Zoho: everywhere but China).
+    pub federated: bool,
+    /// How sure the row is, for `service show`.
+    pub evidence: String,
+}
+
+impl RegionRow {
+    /// Returns the host for a role in an environment.
+    pub fn host(&self, role: &str, environment: &str) -> Option<&str> {
+        self.hosts.get(role)?.get(environment).map(String::as_str)
+    }
+}
+
+/// OAuth endpoints and the provider's quirks. Paths are on the region's accounts host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OAuth {
+    /// Authorization endpoint.
+    pub authorize_path: String,
+    /// Token endpoint, for code exchange and refresh.
+    pub token_path: String,
+    /// Revocation endpoints to try in order.
+    pub revoke: Vec<RevokeForm>,
+    /// Fixed parameters of the authorization request (`access_type=offline`).
+    pub authorize_params: BTreeMap<String, String>,
+    /// Between scopes in the authorization request.
+    pub scope_separator: String,
+    /// Characters that may separate scopes in a token answer.
+    pub scope_separators_in_answer: Vec<char>,
+    /// Whether PKCE S256 is sent.
+    pub pkce: bool,
+    /// Callback parameter that names the region row (`location`).
+    pub callback_region_param: Option<String>,
+    /// Callback parameter that names the accounts server; it may only select a row.
+    pub callback_accounts_param: Option<String>,
+    /// Token-answer field that names the API host; it may only select a row.
+    pub token_api_host_field: Option<String>,
+    /// Lifetime assumed where the answer names none, seconds.
+    pub default_lifetime_seconds: u64,
+    /// Lifetimes beyond this are cut to it, seconds.
+    pub max_lifetime_seconds: u64,
+    /// How many token calls per window the provider allows, per grant.
+    pub budget: Budget,
+    /// `error` values that mean: the login is gone, a person must connect again.
+    pub reconnect_errors: BTreeSet<String>,
+    /// `error` values that mean: the registration or the region is wrong; value → likely cause in plain words.
+    pub misconfigured_errors: BTreeMap<String, String>,
+    /// `error` values that mean: try again later.
+    pub transient_errors: BTreeSet<String>,
+    /// A field and value that mean: throttled, whatever the (translated) text says.
+    pub throttle_marker: Option<(String, String)>,
+    /// How long a throttle lasts when the provider does not say, seconds.
+    pub throttle_seconds: u64,
+    /// How many live grants per user the provider keeps before it drops the oldest.
+    pub max_live_grants: Option<u32>,
+}
+
+/// A number of calls per window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
+    /// Calls.
+    pub calls: u32,
+    /// Window in seconds.
+    pub window_seconds: u64,
+}
+
+/// One form of revocation request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevokeForm {
+    /// Path on the accounts host.
+    pub path: String,
+    /// Where the token goes: form body, or query (Zoho's classic form).
+    pub token_in_query: bool,
+    /// Whether the client authenticates with Basic.
+    pub client_auth: bool,
+    /// Name of the hint parameter and its value, if any.
+    pub hint: Option<(String, String)>,
+    /// A status that means: already gone.
+    pub gone_status: u16,
+}
+
+/// How the access token enters a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inject {
+    /// Lower-case header name.
+    pub header: String,
+    /// Text before the token (`Zoho-oauthtoken `).
+    pub prefix: String,
+}
+
+/// What of an agent's request passes, and what plugins see. Everything else is dropped or refused.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RequestRules {
+    /// Lower-case header names that are forwarded and shown to plugins.
+    pub headers: BTreeSet<String>,
+    /// Query names that are forwarded and shown to plugins; another name is refused.
+    pub query: BTreeSet<String>,
+    /// Query names whose values may stand in the audit.
+    pub audit_safe_query: BTreeSet<String>,
+    /// Query parameter in which an SDK sends the agent's token, where it knows no header.
+    pub token_query: Option<String>,
+    /// Lower-case answer headers that reach the agent.
+    pub answer_headers: BTreeSet<String>,
+}
+
+/// How an answer is read: by its body, not by its status.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AnswerRules {
+    /// Statuses that mean success without a body (`204`, `304`).
+    pub empty_statuses: BTreeSet<u16>,
+    /// Fields that hold an error code, in objects at the top and in items (`code`).
+    pub code_field: String,
+    /// The field that says success or error, in objects at the top and in items (`status`).
+    pub status_field: String,
+    /// Its values that mean success.
+    pub success_values: BTreeSet<String>,
+    /// Its values that mean failure.
+    pub error_values: BTreeSet<String>,
+    /// Its values that mean: accepted, done later.
+    pub scheduled_values: BTreeSet<String>,
+    /// Codes that mean: the access token is stale; refresh once, replay once where that is safe.
+    pub stale_token_codes: BTreeSet<String>,
+    /// Codes that mean: the grant lacks a scope. Never refreshed for.
+    pub scope_codes: BTreeSet<String>,
+    /// Codes and statuses that mean: slow down.
+    pub throttle_codes: BTreeSet<String>,
+    /// Code → what it means and how to mend it, in plain words.
+    pub help: BTreeMap<String, String>,
+}
+
+/// The provider's error shape.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RefusalShape {
+    /// Content type of the provider's errors.
+    pub content_type: String,
+    /// A JSON object in which the strings `{code}`, `{detail}` stand for ours and `{members}` is replaced by an
+    /// object with all of our members.
+    pub template: serde_json::Value,
+}
+
+/// How the account behind a grant is looked up after consent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TenantLookup {
+    /// Role of the host.
+    pub host: String,
+    /// Path of the GET.
+    pub path: String,
+    /// JSON pointer to the id that `tenant` pins (Zoho: `/org/0/zgid`).
+    pub id_pointer: String,
+    /// JSON pointer to the name shown to people.
+    pub label_pointer: String,
+    /// JSON pointer to the environment's name in the answer, with its values by our environment names.
+    pub environment_pointer: Option<String>,
+    /// Answer's value → environment (`Production` → `production`).
+    pub environments: BTreeMap<String, String>,
+    /// Scopes that the look-up needs: any one of the lists.
+    pub scopes: ScopeNeed,
+}
+
+/// Scopes as a disjunction of conjunctions: any of the lists, all of its members. `{module}` in a scope stands for
+/// the resource's scope name.
+pub type ScopeNeed = Vec<Vec<String>>;
+
+/// A known operation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Operation {
+    /// Its name, dotted (`records.list`).
+    pub name: String,
+    /// One sentence for people.
+    pub summary: String,
+    /// Method.
+    pub method: Method,
+    /// Path template.
+    pub path: PathTemplate,
+    /// Role of the host that serves it.
+    pub host: String,
+    /// What it does.
+    pub effect: Effect,
+    /// Whether it is refused whatever the rules say, with the reason (composite).
+    pub refused: Option<String>,
+    /// How its resources are found.
+    pub resources: Vec<ResourceSource>,
+    /// How its fields are found. Empty with `fields_known = false` means: cannot tell.
+    pub fields: Vec<FieldSource>,
+    /// Whether the sources above find every field. `false` (the default) means the host cannot tell.
+    pub fields_known: bool,
+    /// How many records one request can touch.
+    pub breadth: Breadth,
+    /// What body it declares.
+    pub body: BodyKind,
+    /// Whether repeating it surely changes nothing (safe to replay after a stale token).
+    pub replay_safe: bool,
+    /// Scopes that it needs.
+    pub scopes: ScopeNeed,
+}
+
+/// Where an operation's resources stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResourceSource {
+    /// A fixed name (`$identity`).
+    Fixed(String),
+    /// A path parameter.
+    Path(String),
+    /// A query parameter; absent means every resource.
+    Query(String),
+    /// The query in a body member (COQL).
+    Coql(String),
+    /// A body member, by JSON pointer.
+    Body(String),
+    /// By a query parameter's value: value → resource, otherwise the fallback.
+    QueryIs {
+        /// Parameter name.
+        name: String,
+        /// Value it must have.
+        value: String,
+        /// Resource if it has.
+        then: String,
+        /// Resource if not.
+        otherwise: String,
+    },
+}
+
+/// Where fields stand that an operation touches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FieldSource {
+    /// A query parameter holding names with commas between. `required`: absent means cannot tell.
+    QueryList {
+        /// Parameter name.
+        name: String,
+        /// How the fields are used.
+        how: FieldUse,
+        /// Whether its absence means every field.
+        required: bool,
+    },
+    /// A query parameter holding a search criteria expression.
+    QueryCriteria {
+        /// Parameter name.
+        name: String,
+    },
+    /// A query parameter whose presence means: cannot tell which fields (`word`, `cvid`).
+    QueryOpaque {
+        /// Parameter name.
+        name: String,
+    },
+    /// The columns of the COQL query in a body member.
+    Coql(String),
+    /// The keys of the records in a body member, by JSON pointer (`/data`): an array of objects or an object.
+    BodyRecords {
+        /// JSON pointer.
+        pointer: String,
+        /// How the fields are used.
+        how: FieldUse,
+    },
+    /// A body member that lists field names.
+    BodyList {
+        /// JSON pointer.
+        pointer: String,
+        /// How the fields are used.
+        how: FieldUse,
+    },
+}
+
+/// How many records one request of an operation can touch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Breadth {
+    /// A fixed number.
+    Fixed(u32),
+    /// A query parameter, else its default; the provider's cap holds above it.
+    Query {
+        /// Parameter name (`per_page`).
+        name: String,
+        /// Value when absent.
+        default: u32,
+        /// The provider's cap.
+        max: u32,
+    },
+    /// How many ids stand in a query parameter, commas between.
+    QueryCount(String),
+    /// How many items stand in a body array, by JSON pointer.
+    BodyCount(String),
+    /// The LIMIT of the COQL query in a body member, else the provider's default.
+    Coql {
+        /// Body member.
+        member: String,
+        /// Rows without LIMIT.
+        default: u32,
+    },
+    /// Without bound.
+    Unbounded,
+}
+
+/// The body that an operation declares. An absent Content-Type counts as declared; another one is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyKind {
+    /// No body.
+    None,
+    /// `application/json`.
+    Json,
+    /// `multipart/form-data`.
+    Multipart,
+    /// Anything; passed as it is.
+    Any,
+}
+
+/// What the provider's console asks for, and what its errors mean.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Guide {
+    /// Client type to choose.
+    pub client_type: String,
+    /// Rule for the client's name, and a name that passes.
+    pub client_name_rule: String,
+    /// A client name that the console accepts.
+    pub client_name: String,
+    /// What to enter as homepage.
+    pub homepage: String,
+    /// Steps and switches that people miss, one sentence each.
+    pub notes: Vec<String>,
+    /// Errors that the provider shows on its own pages and that never come back: error → meaning and mend.
+    pub page_errors: BTreeMap<String, String>,
+    /// Errors that come back on the callback: error → meaning and mend.
+    pub callback_errors: BTreeMap<String, String>,
+}
+
+impl ServiceDefinition {
+    /// Returns the operation of that name.
+    pub fn operation(&self, name: &str) -> Option<&Operation> {
+        self.operations.iter().find(|operation| operation.name == name)
+    }
+
+    /// Returns the region row that a host of the table belongs to, with the environment for API hosts.
+    pub fn region_of_host(&self, host: &str) -> Option<(&Region, Option<&str>)> {
+        for (region, row) in &self.regions {
+            if row.accounts == host {
+                return Some((region, None));
+            }
+            for by_environment in row.hosts.values() {
+                if let Some((environment, _)) = by_environment.iter().find(|(_, h)| *h == host) {
+                    return Some((region, Some(environment)));
+                }
+            }
+        }
+        None
+    }
+
+    /// Returns every host of the table: the only ones that are ever dialled for this service.
+    pub fn all_hosts(&self) -> BTreeSet<&str> {
+        let rows = self.regions.values();
+        rows.flat_map(|row| {
+            std::iter::once(row.accounts.as_str())
+                .chain(row.hosts.values().flat_map(|hosts| hosts.values().map(String::as_str)))
+        })
+        .collect()
+    }
+}

@@ -1,0 +1,1 @@
+//! Runs policy plugins: WebAssembly components on wasmtime, without secrets, clock or network.

@@ -1,0 +1,225 @@
+//! Codes and refresh tokens become access tokens, within the provider's limits (facts 2.6).
+
+use std::collections::VecDeque;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use super::consent::split_scopes;
+use super::token::{Parameters, error, throttled};
+use crate::config::{Environment, TokenKind};
+use crate::region::Region;
+use crate::switches::{ApiDomain, ExpiresIn, Pkce, ScopeAnswer, Switches, WrongRegion};
+use crate::wire::Reply;
+use crate::world::{AccessToken, Challenge, Code, Grant, Subject, World};
+
+/// Redeems an authorization code.
+pub(crate) fn code(world: &mut World, switches: &Switches, region: Region, client: &str, given: &Parameters) -> Reply {
+    let now = world.now();
+    let lives = |code: &Code| code.made_ms + switches.code_lifetime_ms > now;
+    let place = world.codes.iter().position(|code| code.code == given.text("code") && lives(code));
+    let Some(place) = place.filter(|place| world.codes[*place].client == client) else {
+        return error("invalid_code");
+    };
+    if world.codes[place].subject.region != region {
+        return wrong_region(switches);
+    }
+    if world.codes[place].redirect_uri != given.text("redirect_uri") {
+        return error("invalid_redirect_uri");
+    }
+    // Single use: from here on the code is gone, whatever happens.
+    let code = world.codes.remove(place);
+    if switches.pkce == Pkce::Verify && !verifies(code.challenge.as_ref(), given.text("code_verifier")) {
+        return error("invalid_code");
+    }
+    let refresh_token = if code.with_refresh_token {
+        if too_many_new(world, switches, &code) {
+            return throttled(switches.throttle.answer);
+        }
+        Some(world.make_token(TokenKind::Refresh))
+    } else {
+        None
+    };
+    world.grants.push(Grant {
+        client: client.to_owned(),
+        subject: code.subject,
+        scopes: code.scopes,
+        made_ms: now,
+        refresh_token: refresh_token.clone(),
+        access_tokens: VecDeque::new(),
+        window_started_ms: now,
+        calls_in_window: 1,
+    });
+    evict_refresh_tokens(world, switches.live_refresh_tokens);
+    let place = world.grants.len() - 1;
+    issue(world, switches, place, refresh_token.as_deref(), false)
+}
+
+/// Makes an access token from a refresh token.
+pub(crate) fn refresh(world: &mut World, switches: &Switches, region: Region, client: &str, given: &Parameters) -> Reply {
+    let now = world.now();
+    let Some(grant) = world.grant_of_refresh(given.text("refresh_token")) else {
+        return error("invalid_code");
+    };
+    if grant.subject.region != region {
+        return wrong_region(switches);
+    }
+    if grant.client != client {
+        return error("invalid_client");
+    }
+    if over_budget(grant, switches, now) {
+        return throttled(switches.throttle.answer);
+    }
+    let old = grant.refresh_token.clone();
+    let place = world.grants.iter().position(|grant| grant.refresh_token == old).unwrap_or_default();
+    if !switches.rotate_refresh_tokens {
+        return issue(world, switches, place, None, true);
+    }
+    let new = world.make_token(TokenKind::Refresh);
+    world.grants[place].refresh_token = Some(new.clone());
+    issue(world, switches, place, Some(&new), true)
+}
+
+/// Makes an access token for a self client: no user, no refresh token, one org named by `soid`.
+pub(crate) fn client_credentials(
+    world: &mut World,
+    switches: &Switches,
+    region: Region,
+    client: &str,
+    given: &Parameters,
+) -> Reply {
+    let Some(zgid) = given.text("soid").strip_prefix("ZohoCRM.") else {
+        return error("missing_org_info");
+    };
+    let org = world.orgs.iter().find(|org| org.zgid == zgid && org.region == region);
+    let Some(environment) = org.map(|org| org.environment) else {
+        return error("missing_org_info");
+    };
+    let now = world.now();
+    world.grants.push(Grant {
+        client: client.to_owned(),
+        subject: Subject { user: String::new(), region, environment, zgid: zgid.to_owned() },
+        scopes: split_scopes(given.text("scope"), switches.space_separates_scopes),
+        made_ms: now,
+        refresh_token: None,
+        access_tokens: VecDeque::new(),
+        window_started_ms: now,
+        calls_in_window: 1,
+    });
+    let place = world.grants.len() - 1;
+    issue(world, switches, place, None, false)
+}
+
+fn wrong_region(switches: &Switches) -> Reply {
+    match switches.wrong_region {
+        WrongRegion::InvalidClient => error("invalid_client"),
+        WrongRegion::InvalidCode => error("invalid_code"),
+    }
+}
+
+fn verifies(challenge: Option<&Challenge>, verifier: &str) -> bool {
+    let Some(challenge) = challenge else { return true };
+    if !challenge.hashed {
+        return challenge.value == verifier;
+    }
+    challenge.value == URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes()))
+}
+
+fn too_many_new(world: &World, switches: &Switches, code: &Code) -> bool {
+    let Some(limit) = switches.refresh_tokens_per_minute else { return false };
+    let now = world.now();
+    let is_recent = |grant: &&Grant| {
+        grant.client == code.client
+            && grant.subject.user == code.subject.user
+            && grant.refresh_token.is_some()
+            && grant.made_ms + 60_000 > now
+    };
+    world.grants.iter().filter(is_recent).count() >= limit
+}
+
+/// Evicts the oldest refresh token of whoever made the newest one, even if it is in use, with its access tokens.
+fn evict_refresh_tokens(world: &mut World, limit: usize) {
+    let Some(newest) = world.grants.last().map(|grant| (grant.client.clone(), grant.subject.user.clone())) else {
+        return;
+    };
+    let same = |grant: &Grant| {
+        grant.refresh_token.is_some() && grant.client == newest.0 && grant.subject.user == newest.1
+    };
+    while world.grants.iter().filter(|grant| same(grant)).count() > limit.max(1) {
+        let Some(oldest) = world.grants.iter().position(same) else { return };
+        world.grants.remove(oldest);
+    }
+}
+
+/// Counts the call, and says whether it is one too many.
+fn over_budget(grant: &mut Grant, switches: &Switches, now: u64) -> bool {
+    let throttle = switches.throttle;
+    if now >= grant.window_started_ms + throttle.window_ms {
+        grant.window_started_ms = now;
+        grant.calls_in_window = 0;
+    }
+    grant.calls_in_window += 1;
+    let over = grant.calls_in_window > throttle.calls;
+    if over && throttle.retry_extends {
+        grant.window_started_ms = now;
+    }
+    over
+}
+
+/// Makes the access token, evicts the oldest ones, and writes the answer.
+fn issue(world: &mut World, switches: &Switches, place: usize, refresh_token: Option<&str>, refreshed: bool) -> Reply {
+    let token = world.make_token(TokenKind::Access);
+    let lifetime_ms = world.access_token_lifetime_ms;
+    let access = AccessToken { token: token.clone(), expires_ms: world.now() + lifetime_ms };
+    let grant = &mut world.grants[place];
+    grant.access_tokens.push_back(access);
+    while grant.access_tokens.len() > switches.live_access_tokens.max(1) {
+        grant.access_tokens.pop_front();
+    }
+    let mut body = Map::new();
+    body.insert("access_token".into(), json!(token));
+    if let Some(refresh_token) = refresh_token {
+        body.insert("refresh_token".into(), json!(refresh_token));
+    }
+    match switches.scope_answer {
+        ScopeAnswer::Spaces => drop(body.insert("scope".into(), json!(grant.scopes.join(" ")))),
+        ScopeAnswer::Commas => drop(body.insert("scope".into(), json!(grant.scopes.join(",")))),
+        ScopeAnswer::Missing => {}
+    }
+    if let Some(domain) = api_domain(&switches.api_domain, &grant.subject, refreshed) {
+        body.insert("api_domain".into(), json!(domain));
+    }
+    body.insert("token_type".into(), json!("Bearer"));
+    add_expiry(&mut body, switches.expires_in, lifetime_ms);
+    Reply::json(200, &Value::Object(body))
+}
+
+fn api_domain(switch: &ApiDomain, subject: &Subject, refreshed: bool) -> Option<String> {
+    let truth = format!("https://{}", subject.region.api_host(subject.environment));
+    match switch {
+        ApiDomain::Normal => Some(truth),
+        ApiDomain::Missing => None,
+        ApiDomain::MissingOnRefresh => (!refreshed).then_some(truth),
+        ApiDomain::Legacy => {
+            let www = subject.region.api_host(Environment::Production);
+            Some(format!("https://{}", www.replace("www.zohoapis.", "api.zoho.")))
+        }
+        ApiDomain::Override(value) => Some(value.clone()),
+    }
+}
+
+fn add_expiry(body: &mut Map<String, Value>, switch: ExpiresIn, lifetime_ms: u64) {
+    let seconds = lifetime_ms / 1000;
+    match switch {
+        ExpiresIn::Seconds => drop(body.insert("expires_in".into(), json!(seconds))),
+        ExpiresIn::Text => drop(body.insert("expires_in".into(), json!(seconds.to_string()))),
+        ExpiresIn::Absent => {}
+        ExpiresIn::Absurd(value) => drop(body.insert("expires_in".into(), json!(value))),
+        ExpiresIn::LegacyPair => {
+            body.insert("expires_in".into(), json!(lifetime_ms));
+            body.insert("expires_in_sec".into(), json!(seconds));
+        }
+    }
+}

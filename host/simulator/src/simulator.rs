@@ -1,0 +1,175 @@
+//! The running simulator and its handle.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::Method;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+
+use crate::config::{ClientSpec, SimulatorConfig};
+use crate::error::SimulatorError;
+use crate::person::{self, Approval, Consent};
+use crate::record::{ConnectionRecording, Journal, Recording};
+use crate::region::{Role, table};
+use crate::server::{Shared, serve_plain, serve_tls};
+use crate::switches::SwitchBoard;
+use crate::tls;
+use crate::world::{SharedWorld, World, lock};
+
+/// A running provider. Its listeners and connections end when it is dropped.
+pub struct Simulator {
+    world: SharedWorld,
+    switches: SwitchBoard,
+    journal: Arc<Journal>,
+    ca_der: Vec<u8>,
+    tls_address: SocketAddr,
+    consent_address: SocketAddr,
+    listeners: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        for listener in &self.listeners {
+            listener.abort();
+        }
+    }
+}
+
+impl std::fmt::Debug for Simulator {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Simulator").field("tls_address", &self.tls_address).finish_non_exhaustive()
+    }
+}
+
+impl Simulator {
+    /// Starts the provider on two free loopback ports.
+    pub async fn start(config: SimulatorConfig) -> Result<Simulator, SimulatorError> {
+        let tls = tls::make(table().into_iter().map(|(name, _)| name).collect())?;
+        let tls_listener = TcpListener::bind("127.0.0.1:0").await.map_err(SimulatorError::Bind)?;
+        let consent_listener = TcpListener::bind("127.0.0.1:0").await.map_err(SimulatorError::Bind)?;
+        let tls_address = tls_listener.local_addr().map_err(SimulatorError::Bind)?;
+        let consent_address = consent_listener.local_addr().map_err(SimulatorError::Bind)?;
+        let switches = SwitchBoard::new(config.switches.clone());
+        let shared = Shared { world: World::shared(config), switches, journal: Arc::default() };
+        let listeners = vec![
+            tokio::spawn(serve_tls(tls_listener, TlsAcceptor::from(tls.config), shared.clone())),
+            tokio::spawn(serve_plain(consent_listener, shared.clone())),
+        ];
+        let Shared { world, switches, journal } = shared;
+        Ok(Simulator { world, switches, journal, ca_der: tls.ca_der, tls_address, consent_address, listeners })
+    }
+
+    /// Returns every host name that the simulator answers for, with its loopback address.
+    pub fn hosts(&self) -> BTreeMap<String, SocketAddr> {
+        table().into_iter().map(|(name, _)| (name, self.tls_address)).collect()
+    }
+
+    /// Returns the test authority's certificate in DER.
+    pub fn ca_der(&self) -> Vec<u8> {
+        self.ca_der.clone()
+    }
+
+    /// Returns the base of the browser's consent page: the authorize endpoint of a data centre is at
+    /// `{base}/{accounts host}/oauth/v2/auth`.
+    pub fn consent_base(&self) -> String {
+        format!("http://{}", self.consent_address)
+    }
+
+    /// Rewrites `https://{accounts host}/…` to the consent page; other URLs are returned as they are.
+    pub fn consent_url(&self, authorize_url: &str) -> String {
+        match authorize_url.strip_prefix("https://") {
+            Some(rest) => format!("{}/{rest}", self.consent_base()),
+            None => authorize_url.to_owned(),
+        }
+    }
+
+    /// Registers a client, or replaces the one with its id. Grants are kept.
+    pub fn add_client(&self, client: ClientSpec) {
+        lock(&self.world).add_client(client);
+    }
+
+    /// Deletes a client with all that was granted to it.
+    pub fn remove_client(&self, client_id: &str) {
+        lock(&self.world).remove_client(client_id);
+    }
+
+    /// Returns the switches, to be read or changed while the simulator runs.
+    pub fn switches(&self) -> &SwitchBoard {
+        &self.switches
+    }
+
+    /// Returns every request received so far (since the last clearing), in the order of arrival.
+    pub fn recordings(&self) -> Vec<Recording> {
+        self.journal.recordings()
+    }
+
+    /// Returns every connection accepted so far with its bytes, even where they were no valid HTTP.
+    pub fn connections(&self) -> Vec<ConnectionRecording> {
+        self.journal.connections()
+    }
+
+    /// Counts the recorded POSTs at any token endpoint, refused ones too.
+    pub fn token_calls(&self) -> usize {
+        let is_token_call = |recording: &&Recording| {
+            recording.role == Role::Accounts
+                && recording.method == Method::POST.as_str()
+                && recording.path() == "/oauth/v2/token"
+        };
+        self.recordings().iter().filter(is_token_call).count()
+    }
+
+    /// Forgets the recorded requests; connections are kept.
+    pub fn clear_recordings(&self) {
+        self.journal.clear();
+    }
+
+    /// Returns the live access tokens, oldest first, for tests that look for them where they must not be.
+    pub fn access_tokens(&self) -> Vec<String> {
+        lock(&self.world).access_tokens()
+    }
+
+    /// Returns the live refresh tokens, oldest first.
+    pub fn refresh_tokens(&self) -> Vec<String> {
+        lock(&self.world).refresh_tokens()
+    }
+
+    /// Ends all access tokens at once, as if an hour had passed; refresh tokens stay.
+    pub fn expire_access_tokens(&self) {
+        lock(&self.world).expire_access_tokens();
+    }
+
+    /// Kills every grant of a user, as "Connected Apps" in Zoho's settings does.
+    pub fn revoke_user(&self, email: &str) {
+        lock(&self.world).revoke_user(email);
+    }
+
+    /// Returns the records of a module in one org, as they are now.
+    pub fn records(&self, zgid: &str, module: &str) -> Vec<serde_json::Value> {
+        lock(&self.world).records(zgid, module)
+    }
+
+    /// Plays the person who opens the URL and accepts, as the first user of the data centre that the URL names.
+    /// Follows the redirect to the callback, as a browser would.
+    pub async fn approve(&self, authorize_url: &str) -> Result<Approval, SimulatorError> {
+        self.consent(authorize_url, &Consent::default()).await
+    }
+
+    /// Plays the person who opens the URL and rejects.
+    pub async fn deny(&self, authorize_url: &str) -> Result<Approval, SimulatorError> {
+        self.consent(authorize_url, &Consent { accept: false, ..Consent::default() }).await
+    }
+
+    /// Plays the person who opens the URL and decides as told.
+    pub async fn consent(&self, authorize_url: &str, consent: &Consent) -> Result<Approval, SimulatorError> {
+        let callback_url = self.decide(authorize_url, consent).await?;
+        person::visit(callback_url).await
+    }
+
+    /// Plays the person up to the redirect, and returns its target without going there.
+    pub async fn decide(&self, authorize_url: &str, consent: &Consent) -> Result<String, SimulatorError> {
+        person::decide(&self.consent_url(authorize_url), consent).await
+    }
+}

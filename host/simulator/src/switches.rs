@@ -1,0 +1,357 @@
+//! Every quirk of the provider as a typed switch. Defaults are Zoho's usual behaviour; where sources conflict
+//! (facts, marked [C]) the default is the stricter one.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use crate::world::lock;
+
+/// The switches of a running simulator; clones share them.
+#[derive(Clone, Debug)]
+pub struct SwitchBoard(Arc<Mutex<Switches>>);
+
+impl SwitchBoard {
+    pub(crate) fn new(switches: Switches) -> SwitchBoard {
+        SwitchBoard(Arc::new(Mutex::new(switches)))
+    }
+
+    /// Returns the switches as they are now.
+    pub fn read(&self) -> Switches {
+        lock(&self.0).clone()
+    }
+
+    /// Changes the switches, from the next request on.
+    pub fn change<T>(&self, change: impl FnOnce(&mut Switches) -> T) -> T {
+        change(&mut lock(&self.0))
+    }
+}
+
+/// The quirks.
+#[derive(Clone, Debug)]
+pub struct Switches {
+    /// Answers for the next token calls, one each, before any of the endpoint's own logic.
+    pub token_answers: VecDeque<TokenAnswer>,
+    /// When a refresh token is issued.
+    pub refresh_issue: RefreshIssue,
+    /// Whether a refresh replaces the refresh token. Zoho: no.
+    pub rotate_refresh_tokens: bool,
+    /// Refresh tokens per user and client before the oldest is evicted. Zoho: 20.
+    pub live_refresh_tokens: usize,
+    /// Access tokens per refresh token before the oldest is evicted. Zoho: 10, 15 or 30.
+    pub live_access_tokens: usize,
+    /// The budget of token calls.
+    pub throttle: Throttle,
+    /// Refresh tokens that a user may make per minute and client; Zoho's product pages say 5. `None`: unlimited.
+    pub refresh_tokens_per_minute: Option<usize>,
+    /// How long an authorization code lives. Sources say 60 to 180 s.
+    pub code_lifetime_ms: u64,
+    /// What the wrong data centre answers.
+    pub wrong_region: WrongRegion,
+    /// Whether PKCE is checked.
+    pub pkce: Pkce,
+    /// Whether `scope` may be separated by spaces as well as by commas.
+    pub space_separates_scopes: bool,
+    /// `scope` in the token answer.
+    pub scope_answer: ScopeAnswer,
+    /// `api_domain` in the token answer.
+    pub api_domain: ApiDomain,
+    /// `expires_in` in the token answer.
+    pub expires_in: ExpiresIn,
+    /// Whether the callback ends in `&`.
+    pub callback_trailing_ampersand: bool,
+    /// `accounts-server` of the callback.
+    pub callback_accounts_server: CallbackField,
+    /// `location` of the callback.
+    pub callback_location: CallbackField,
+    /// Whether the error callback carries `state`.
+    pub state_on_error: bool,
+    /// Which revoke endpoints exist.
+    pub revoke_forms: RevokeForms,
+
+    /// Answers for the next CRM calls, one each, before any of the API's own logic.
+    pub api_answers: VecDeque<ApiAnswer>,
+    /// What a bad token is answered with.
+    pub bad_token: BadTokenAnswer,
+    /// Whether `Authorization: Bearer` works beside `Zoho-oauthtoken`.
+    pub bearer_accepted: bool,
+    /// Whether the user's profile has "Zoho CRM API Access". Without it every call is a 403.
+    pub api_access: bool,
+    /// Whether every CRM call is a 429 (without `Retry-After`).
+    pub rate_limited: bool,
+    /// The org's credits per day. `X-API-CREDITS-REMAINING` appears once half are used.
+    pub credits_limit: u64,
+    /// Credits counted as used in addition to the ones really used.
+    pub credits_used: u64,
+    /// Whether `modules.ALL` is not enough for the mass actions (new OAS), or is (old OAS).
+    pub mass_families: bool,
+    /// Status of a create of which some records failed: 207, or 201, 200, 202 by version.
+    pub partial_create_status: u16,
+    /// Status of a create of which all records failed: 400 or 202.
+    pub failed_create_status: u16,
+    /// Whether, and how, CRM answers echo the received credential.
+    pub echo: EchoToken,
+    /// What is echoed.
+    pub echo_part: EchoPart,
+    /// What goes wrong below HTTP.
+    pub fault: Fault,
+}
+
+impl Default for Switches {
+    fn default() -> Switches {
+        Switches {
+            token_answers: VecDeque::new(),
+            refresh_issue: RefreshIssue::AsZoho,
+            rotate_refresh_tokens: false,
+            live_refresh_tokens: 20,
+            live_access_tokens: 10,
+            throttle: Throttle::default(),
+            refresh_tokens_per_minute: None,
+            code_lifetime_ms: 60_000,
+            wrong_region: WrongRegion::InvalidClient,
+            pkce: Pkce::Verify,
+            space_separates_scopes: true,
+            scope_answer: ScopeAnswer::Spaces,
+            api_domain: ApiDomain::Normal,
+            expires_in: ExpiresIn::Seconds,
+            callback_trailing_ampersand: false,
+            callback_accounts_server: CallbackField::Normal,
+            callback_location: CallbackField::Normal,
+            state_on_error: true,
+            revoke_forms: RevokeForms::Both,
+            api_answers: VecDeque::new(),
+            bad_token: BadTokenAnswer::InvalidToken,
+            bearer_accepted: true,
+            api_access: true,
+            rate_limited: false,
+            credits_limit: 50_000,
+            credits_used: 0,
+            mass_families: true,
+            partial_create_status: 207,
+            failed_create_status: 400,
+            echo: EchoToken::Off,
+            echo_part: EchoPart::Value,
+            fault: Fault::None,
+        }
+    }
+}
+
+/// A token endpoint's answer, whatever was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenAnswer {
+    /// Status 200 with `{"error": …}`.
+    Error(String),
+    /// The throttle's answer.
+    Throttled(ThrottleAnswer),
+    /// A maintenance page: HTML with status 503.
+    Maintenance,
+    /// Anything at all.
+    Raw {
+        /// The status.
+        status: u16,
+        /// The content type.
+        content_type: String,
+        /// The body.
+        body: Vec<u8>,
+    },
+    /// The endpoint's own logic: a place in the queue that changes nothing.
+    Normal,
+}
+
+/// When a refresh token is issued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefreshIssue {
+    /// Only with `access_type=offline`, and only at the first consent or with `prompt=consent`.
+    AsZoho,
+    /// At every exchange.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The budget of token calls per refresh token: a fixed window that starts with the first call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Throttle {
+    /// Calls per window. Zoho: 10. The exchange that made the refresh token counts.
+    pub calls: usize,
+    /// The window. Zoho: ten minutes.
+    pub window_ms: u64,
+    /// Whether a call in a blocked window starts the window anew, as the field reports.
+    pub retry_extends: bool,
+    /// What is answered.
+    pub answer: ThrottleAnswer,
+}
+
+impl Default for Throttle {
+    fn default() -> Throttle {
+        Throttle { calls: 10, window_ms: 600_000, retry_extends: false, answer: ThrottleAnswer::BadRequest }
+    }
+}
+
+/// How the throttle answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThrottleAnswer {
+    /// Status 400 with `Access Denied`.
+    BadRequest,
+    /// Status 400 with the texts in Chinese.
+    Localised,
+    /// Status 200 with `Access Denied`.
+    Ok,
+}
+
+/// What the token endpoint of another data centre answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WrongRegion {
+    /// Status 200 with `invalid_client`.
+    InvalidClient,
+    /// Status 200 with `invalid_code`.
+    InvalidCode,
+}
+
+/// Whether a challenge that was sent is checked at the exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pkce {
+    /// The verifier must match.
+    Verify,
+    /// The challenge is ignored.
+    Ignore,
+}
+
+/// `scope` in the token answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScopeAnswer {
+    /// Separated by spaces, although asked for with commas.
+    Spaces,
+    /// Separated by commas.
+    Commas,
+    /// Absent, as in older captures.
+    Missing,
+}
+
+/// `api_domain` in the token answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ApiDomain {
+    /// The API host of region and environment.
+    Normal,
+    /// Absent.
+    Missing,
+    /// Absent in refresh answers only.
+    MissingOnRefresh,
+    /// `https://api.zoho.<suffix>`, as some pages of the documentation show.
+    Legacy,
+    /// An attack: this value instead.
+    Override(String),
+}
+
+/// `expires_in` in the token answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExpiresIn {
+    /// A number of seconds.
+    Seconds,
+    /// The number as a string.
+    Text,
+    /// Absent.
+    Absent,
+    /// This number instead.
+    Absurd(i64),
+    /// The old pair: `expires_in` in milliseconds beside `expires_in_sec`.
+    LegacyPair,
+}
+
+/// A parameter of the callback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallbackField {
+    /// The true value.
+    Normal,
+    /// Absent.
+    Missing,
+    /// An attack: this value instead.
+    Override(String),
+}
+
+/// Which revoke endpoints exist; the other answers 404.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevokeForms {
+    /// Both.
+    Both,
+    /// `/oauth/v2/token/revoke`, with no client authentication.
+    Classic,
+    /// `/oauth/v2/revoke/token`, with Basic.
+    New,
+}
+
+/// A CRM answer, whatever was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ApiAnswer {
+    /// 429 `TOO_MANY_REQUESTS`, without `Retry-After`.
+    RateLimited,
+    /// 401 `INVALID_TOKEN`.
+    InvalidToken,
+    /// 401 `AUTHENTICATION_FAILURE`.
+    AuthenticationFailure,
+    /// 500 `INTERNAL_ERROR`.
+    Internal,
+    /// 503 as an HTML page.
+    Maintenance,
+    /// Anything at all.
+    Raw {
+        /// The status.
+        status: u16,
+        /// The content type.
+        content_type: String,
+        /// The body.
+        body: Vec<u8>,
+    },
+    /// The API's own logic: a place in the queue that changes nothing.
+    Normal,
+}
+
+/// What a bad token is answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadTokenAnswer {
+    /// `INVALID_TOKEN`.
+    InvalidToken,
+    /// `AUTHENTICATION_FAILURE`, as seen in the field.
+    AuthenticationFailure,
+}
+
+/// How CRM answers echo the received credential, to test the scan of answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EchoToken {
+    /// Not at all.
+    Off,
+    /// In the body, as it came.
+    Raw,
+    /// In the body, in Base64 with padding.
+    Base64,
+    /// In the body, in the URL-safe Base64 without padding.
+    Base64Url,
+    /// In the body, every byte percent-encoded.
+    Percent,
+    /// In the body, percent-encoded as a URL library would: only what must be.
+    PercentMinimal,
+    /// In the body, in lower-case hex.
+    Hex,
+    /// In the body, every character as a JSON `\u` escape.
+    JsonEscaped,
+    /// In the body as it came, with the whole body sent in HTTP chunks of at most this many bytes.
+    Split(usize),
+    /// In the answer header `X-Echo`, as it came.
+    Header,
+}
+
+/// What is echoed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EchoPart {
+    /// The whole `Authorization` value.
+    Value,
+    /// The token alone.
+    Token,
+}
+
+/// What goes wrong below HTTP. Later work grows here: slow drips, bodies of 10 MB, resets, half-closed
+/// connections. Each is a variant, applied in `server` where the reply is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing.
+    None,
+}

@@ -1,0 +1,207 @@
+//! What the provider knows: clients, users, grants and orgs. Plain data; the rules are in `oauth` and `crm`.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::{Map, Value};
+
+use crate::config::{ClientSpec, Clock, Environment, SimulatorConfig, TokenFactory, TokenKind, UserSpec};
+use crate::region::Region;
+use crate::seed;
+
+/// The world as all connections share it.
+pub(crate) type SharedWorld = Arc<Mutex<World>>;
+
+/// A record of a module: its fields by API name, with `id`.
+pub(crate) type Record = Map<String, Value>;
+
+/// Locks, also after a panic elsewhere: a test that failed must not fail its neighbours.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) struct World {
+    clock: Clock,
+    factory: TokenFactory,
+    made: u64,
+    pub access_token_lifetime_ms: u64,
+    pub clients: BTreeMap<String, ClientSpec>,
+    pub users: Vec<UserSpec>,
+    pub orgs: Vec<Org>,
+    pub codes: Vec<Code>,
+    /// Oldest first.
+    pub grants: Vec<Grant>,
+    /// Who (e-mail) has consented to which client.
+    pub consented: BTreeSet<(String, String)>,
+}
+
+/// An authorization code that was not yet redeemed.
+#[derive(Clone, Debug)]
+pub(crate) struct Code {
+    pub code: String,
+    pub made_ms: u64,
+    pub client: String,
+    pub redirect_uri: String,
+    pub challenge: Option<Challenge>,
+    pub with_refresh_token: bool,
+    pub subject: Subject,
+    pub scopes: Vec<String>,
+}
+
+/// A PKCE challenge.
+#[derive(Clone, Debug)]
+pub(crate) struct Challenge {
+    pub value: String,
+    pub hashed: bool,
+}
+
+/// Whose data a grant is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Subject {
+    pub user: String,
+    pub region: Region,
+    pub environment: Environment,
+    pub zgid: String,
+}
+
+/// A consent with its tokens.
+#[derive(Clone, Debug)]
+pub(crate) struct Grant {
+    pub client: String,
+    pub subject: Subject,
+    pub scopes: Vec<String>,
+    pub made_ms: u64,
+    pub refresh_token: Option<String>,
+    /// Oldest first.
+    pub access_tokens: VecDeque<AccessToken>,
+    pub window_started_ms: u64,
+    pub calls_in_window: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct AccessToken {
+    pub token: String,
+    pub expires_ms: u64,
+}
+
+/// An org in one environment.
+#[derive(Clone, Debug)]
+pub(crate) struct Org {
+    pub region: Region,
+    pub environment: Environment,
+    pub zgid: String,
+    pub company: String,
+    pub next_id: u64,
+    pub modules: BTreeMap<String, Vec<Record>>,
+    pub deleted: Vec<Record>,
+    pub credits_used: u64,
+    /// Accepted side effects (`actions/watch`, `send_mail`, bulk jobs, uploads), by kind.
+    pub accepted: Vec<(String, Value)>,
+}
+
+impl World {
+    pub fn shared(config: SimulatorConfig) -> SharedWorld {
+        let orgs = seed::build(&config.orgs, &config.users);
+        let clients = config.clients.into_iter().map(|client| (client.id.clone(), client)).collect();
+        Arc::new(Mutex::new(World {
+            clock: config.clock,
+            factory: config.tokens,
+            made: 0,
+            access_token_lifetime_ms: config.access_token_lifetime_ms,
+            clients,
+            users: config.users,
+            orgs,
+            codes: Vec::new(),
+            grants: Vec::new(),
+            consented: BTreeSet::new(),
+        }))
+    }
+
+    pub fn now(&self) -> u64 {
+        (self.clock)()
+    }
+
+    pub fn make_token(&mut self, kind: TokenKind) -> String {
+        self.made += 1;
+        (self.factory)(kind, self.made)
+    }
+
+    pub fn add_client(&mut self, client: ClientSpec) {
+        self.clients.insert(client.id.clone(), client);
+    }
+
+    pub fn remove_client(&mut self, id: &str) {
+        self.clients.remove(id);
+        self.grants.retain(|grant| grant.client != id);
+        self.codes.retain(|code| code.client != id);
+    }
+
+    pub fn user(&self, email: &str) -> Option<&UserSpec> {
+        self.users.iter().find(|user| user.email == email)
+    }
+
+    /// Returns the grant of a live access token.
+    pub fn grant_of_access(&self, token: &str) -> Option<&Grant> {
+        let now = self.now();
+        let lives = |access: &AccessToken| access.token == token && access.expires_ms > now;
+        self.grants.iter().find(|grant| grant.access_tokens.iter().any(lives))
+    }
+
+    pub fn grant_of_refresh(&mut self, token: &str) -> Option<&mut Grant> {
+        self.grants.iter_mut().find(|grant| grant.refresh_token.as_deref() == Some(token))
+    }
+
+    pub fn org_of(&mut self, subject: &Subject) -> Option<&mut Org> {
+        self.orgs.iter_mut().find(|org| {
+            org.region == subject.region && org.environment == subject.environment && org.zgid == subject.zgid
+        })
+    }
+
+    pub fn access_tokens(&self) -> Vec<String> {
+        let now = self.now();
+        let live = self.grants.iter().flat_map(|grant| &grant.access_tokens);
+        live.filter(|access| access.expires_ms > now).map(|access| access.token.clone()).collect()
+    }
+
+    pub fn refresh_tokens(&self) -> Vec<String> {
+        self.grants.iter().filter_map(|grant| grant.refresh_token.clone()).collect()
+    }
+
+    pub fn expire_access_tokens(&mut self) {
+        for grant in &mut self.grants {
+            grant.access_tokens.clear();
+        }
+    }
+
+    pub fn revoke_user(&mut self, email: &str) {
+        self.grants.retain(|grant| grant.subject.user != email);
+        self.consented.retain(|(user, _)| user != email);
+    }
+
+    pub fn records(&self, zgid: &str, module: &str) -> Vec<Value> {
+        let org = self.orgs.iter().find(|org| org.zgid == zgid);
+        let records = org.and_then(|org| org.modules.get(module));
+        records.into_iter().flatten().cloned().map(Value::Object).collect()
+    }
+}
+
+impl Org {
+    /// Returns an id that no record of the org has.
+    pub fn make_id(&mut self) -> String {
+        self.next_id += 1;
+        self.next_id.to_string()
+    }
+
+    pub fn find(&self, module: &str, id: &str) -> Option<&Record> {
+        self.modules.get(module)?.iter().find(|record| record_id(record) == id)
+    }
+
+    pub fn find_mut(&mut self, module: &str, id: &str) -> Option<&mut Record> {
+        self.modules.get_mut(module)?.iter_mut().find(|record| record_id(record) == id)
+    }
+}
+
+/// Returns a record's id.
+pub(crate) fn record_id(record: &Record) -> &str {
+    record.get("id").and_then(Value::as_str).unwrap_or_default()
+}

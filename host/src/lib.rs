@@ -1,0 +1,1 @@
+//! Wardlock: a credential broker for agents.

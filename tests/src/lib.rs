@@ -1,0 +1,1 @@
+//! The test harness: canaries, raw sockets, homes, hostile guests.
