@@ -133,6 +133,8 @@ codes! {
     UpstreamTimeout = "upstream_timeout", 504, false, Upstream;
     /// The provider's answer could not be scanned for secrets.
     AnswerNotScannable = "answer_not_scannable", 502, false, Upstream;
+    /// Nothing was sent, as asked: this is only the decision.
+    DryRun = "dry_run", 200, false, Agent;
     /// Too much is under way.
     Overloaded = "overloaded", 503, true, Agent;
     /// A fault of Wardlock's own.

@@ -1,1 +1,2 @@
 //! Runs policy plugins: WebAssembly components on wasmtime, without secrets, clock or network.
+mod bindings;

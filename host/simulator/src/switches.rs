@@ -327,7 +327,7 @@ pub enum EchoToken {
     Base64Url,
     /// In the body, every byte percent-encoded.
     Percent,
-    /// In the body, percent-encoded as a URL library would: only what must be.
+    /// In the body, with all but letters and digits percent-encoded.
     PercentMinimal,
     /// In the body, in lower-case hex.
     Hex,

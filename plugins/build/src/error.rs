@@ -54,7 +54,9 @@ impl fmt::Display for Error {
             Self::Layout { out_dir } => {
                 write!(f, "cannot tell cargo's target folder from OUT_DIR: {}", out_dir.display())
             }
-            Self::Folder { folder, source } => write!(f, "cannot use the folder {}: {source}", folder.display()),
+            Self::Folder { folder, source } => {
+                write!(f, "cannot use the folder {}: {source}", folder.display())
+            }
             Self::Rustc(source) => write!(f, "cannot run `rustc --print sysroot`: {source}"),
             Self::TargetMissing { toolchain } => {
                 let of_toolchain =
@@ -74,7 +76,9 @@ impl fmt::Display for Error {
                 workspace.display(),
                 target_folder.display()
             ),
-            Self::Copy { from, source } => write!(f, "cannot copy the component {}: {source}", from.display()),
+            Self::Copy { from, source } => {
+                write!(f, "cannot copy the component {}: {source}", from.display())
+            }
         }
     }
 }

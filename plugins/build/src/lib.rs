@@ -70,10 +70,13 @@ fn run_cargo(workspace: &Path, target_folder: &Path) -> Result<(), Error> {
     for (name, _) in env::vars_os().filter(|(name, _)| disturbs(&name.to_string_lossy())) {
         command.env_remove(name);
     }
-    command.env("CARGO_ENCODED_RUSTFLAGS", encoded_rustflags(workspace));
+    command.env("CARGO_ENCODED_RUSTFLAGS", encoded_rustflags());
     let status = command.status().map_err(Error::Cargo)?;
     if !status.success() {
-        return Err(Error::Build { workspace: workspace.to_owned(), target_folder: target_folder.to_owned() });
+        return Err(Error::Build {
+            workspace: workspace.to_owned(),
+            target_folder: target_folder.to_owned(),
+        });
     }
     Ok(())
 }
@@ -116,19 +119,17 @@ fn disturbs(name: &str) -> bool {
     BLOCK.iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// Keeps this machine's paths out of the components, so that their digests do not depend on the clone's place.
-fn encoded_rustflags(workspace: &Path) -> OsString {
-    let cargo_home = env::var_os("CARGO_HOME")
-        .map(PathBuf::from)
-        .or_else(|| env::home_dir().map(|home| home.join(".cargo")));
+/// Keeps this machine's paths out of the components, so that their digests do not depend on it. Members of a
+/// workspace have relative paths already; and the flags must be the same for every workspace, because cargo
+/// would build what they share again and again.
+fn encoded_rustflags() -> OsString {
+    let home = || env::home_dir().map(|home| home.join(".cargo"));
+    let Some(cargo_home) = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(home) else {
+        return OsString::new();
+    };
     let mut flags = OsString::from("--remap-path-prefix=");
-    flags.push(workspace);
-    flags.push("=/guests");
-    if let Some(cargo_home) = cargo_home {
-        flags.push("\u{1f}--remap-path-prefix=");
-        flags.push(cargo_home);
-        flags.push("=/cargo");
-    }
+    flags.push(cargo_home);
+    flags.push("=/cargo");
     flags
 }
 
@@ -161,7 +162,7 @@ fn rerun_if_changed(folder: &Path) -> Result<(), Error> {
         }
         if path.is_dir() {
             rerun_if_changed(&path)?;
-        } else if !name.ends_with(".md") {
+        } else if path.extension().is_none_or(|extension| extension != "md") {
             println!("cargo:rerun-if-changed={}", path.display());
         }
     }

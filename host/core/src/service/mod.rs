@@ -3,8 +3,12 @@
 //! These types are what the rest of the host reads; [`parse`] turns the TOML text into them and says what is
 //! wrong, where, and what is meant instead.
 
+mod check;
 mod parse;
+mod raw;
+mod scopes;
 mod template;
+mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +17,8 @@ use crate::id::{Digest, Region, ServiceName};
 use crate::plugin::{Effect, FieldUse};
 
 pub use parse::{DefinitionError, parse};
-pub use template::{PathTemplate, Segment};
+pub use text::nearest;
+pub use template::{PathRules, PathTemplate, Segment};
 
 /// A whole service definition.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,7 +46,17 @@ pub struct ServiceDefinition {
     /// How the account behind a grant is looked up.
     pub tenant: TenantLookup,
     /// Lookup fields and the resource each leads to (`Account_Name` → `Accounts`).
+    ///
+    /// A key may name the resource too (`Deals.Contact_Name`); that one wins.
     pub lookups: BTreeMap<String, String>,
+    /// Related lists and the resource whose records each holds (`Child_Accounts` → `Accounts`).
+    pub related: BTreeMap<String, String>,
+    /// How path templates are read.
+    pub paths: PathRules,
+    /// Resource → its name in scopes, where that is another (`Sales_Orders` → `salesorders`).
+    pub scope_names: BTreeMap<String, String>,
+    /// The name in scopes of every resource without one of its own (Zoho: `custom`).
+    pub scope_name_of_others: Option<String>,
     /// Operation groups: the name that an operator writes, and the operations it stands for.
     pub groups: BTreeMap<String, Vec<String>>,
     /// Every known operation.
@@ -153,7 +168,8 @@ pub struct Inject {
 pub struct RequestRules {
     /// Lower-case header names that are forwarded and shown to plugins.
     pub headers: BTreeSet<String>,
-    /// Query names that are forwarded and shown to plugins; another name is refused.
+    /// Query names that every operation takes. An operation takes its own [`Operation::query`] besides; another
+    /// name is refused.
     pub query: BTreeSet<String>,
     /// Query names whose values may stand in the audit.
     pub audit_safe_query: BTreeSet<String>,
@@ -176,14 +192,16 @@ pub struct AnswerRules {
     pub success_values: BTreeSet<String>,
     /// Its values that mean failure.
     pub error_values: BTreeSet<String>,
-    /// Its values that mean: accepted, done later.
+    /// Values of either field that mean: accepted, done later.
     pub scheduled_values: BTreeSet<String>,
     /// Codes that mean: the access token is stale; refresh once, replay once where that is safe.
     pub stale_token_codes: BTreeSet<String>,
     /// Codes that mean: the grant lacks a scope. Never refreshed for.
     pub scope_codes: BTreeSet<String>,
-    /// Codes and statuses that mean: slow down.
+    /// Codes that mean: slow down.
     pub throttle_codes: BTreeSet<String>,
+    /// Statuses that mean: slow down.
+    pub throttle_statuses: BTreeSet<u16>,
     /// Code → what it means and how to mend it, in plain words.
     pub help: BTreeMap<String, String>,
 }
@@ -238,7 +256,13 @@ pub struct Operation {
     pub effect: Effect,
     /// Whether it is refused whatever the rules say, with the reason (composite).
     pub refused: Option<String>,
-    /// How its resources are found.
+    /// Parts of a request whose presence makes it destructive, whatever `effect` says (a callback URL).
+    pub destructive_with: Vec<Presence>,
+    /// Query names that it takes, besides those that the sources below name.
+    pub query: BTreeSet<String>,
+    /// Lower-case headers that it takes besides [`RequestRules::headers`].
+    pub headers: BTreeSet<String>,
+    /// How its resources are found. The first is the one whose fields [`Operation::fields`] finds.
     pub resources: Vec<ResourceSource>,
     /// How its fields are found. Empty with `fields_known = false` means: cannot tell.
     pub fields: Vec<FieldSource>,
@@ -254,6 +278,15 @@ pub struct Operation {
     pub scopes: ScopeNeed,
 }
 
+/// A part of a request that may be there or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// A query parameter.
+    Query(String),
+    /// A body member, by JSON pointer.
+    Body(String),
+}
+
 /// Where an operation's resources stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ResourceSource {
@@ -261,7 +294,9 @@ pub enum ResourceSource {
     Fixed(String),
     /// A path parameter.
     Path(String),
-    /// A query parameter; absent means every resource.
+    /// A path parameter that names a related list; its resource stands in [`ServiceDefinition::related`].
+    Related(String),
+    /// A query parameter; absent means that the host cannot tell.
     Query(String),
     /// The query in a body member (COQL).
     Coql(String),
@@ -300,6 +335,11 @@ pub enum FieldSource {
     /// A query parameter whose presence means: cannot tell which fields (`word`, `cvid`).
     QueryOpaque {
         /// Parameter name.
+        name: String,
+    },
+    /// A header that lists `Resource.Field` names (Zoho's `X-EXTERNAL`); they decide which record is meant.
+    Header {
+        /// Lower-case header name.
         name: String,
     },
     /// The columns of the COQL query in a body member.

@@ -44,6 +44,9 @@ impl Policy for FieldMask {
         };
         let policy =
             Self { hide: entries("hide", &settings.hide), protect: entries("protect", &settings.protect) };
+        if settings.hide.is_empty() && settings.protect.is_empty() {
+            problems.push(Problem::at("", "names no field: `hide` or `protect` must"));
+        }
         if problems.is_empty() { Ok(policy) } else { Err(problems) }
     }
 

@@ -16,7 +16,10 @@ use crate::{
     edit, export::glue,
 };
 
-/// Runs every case in `<folder>/cases`; panics with all that went wrong.
+/// Runs every case in `<folder>/cases`.
+///
+/// # Panics
+/// When a case fails or cannot be read: with all that went wrong.
 pub fn check<P: Policy>(folder: &str) {
     let failures: Vec<String> = files(&Path::new(folder).join("cases"))
         .iter()

@@ -41,7 +41,6 @@ macro_rules! describe {
 macro_rules! export {
     ($policy:ty) => {
         #[doc(hidden)]
-        #[allow(unsafe_code, reason = "the canonical ABI's entry points are written here")]
         mod __wardlock_export {
             use super::*;
             use std::cell::OnceCell;

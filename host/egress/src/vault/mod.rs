@@ -1,0 +1,41 @@
+//! Holds every credential, and is the only code that can open one.
+//!
+//! [`Secret`] has no public way to its bytes: [`secret`] keeps them in a private field, and only the modules in
+//! this folder may call `Secret::open`. Whatever turns a secret into bytes for somebody else therefore stands
+//! here. In reading order:
+//!
+//! - [`secret`]: the type, and the rule that its bytes follow.
+//! - [`prompt`]: how a secret or a passphrase comes in: hidden prompt, standard input, descriptor, admin socket.
+//! - [`wire`]: how a secret goes out to a provider.
+//! - [`answer`]: how a token answer is read.
+//! - [`needles`]: finds stored secrets in other bytes, in all the usual encodings, and cuts them out.
+//! - [`spelling`]: those encodings.
+//! - [`key`]: where the vault's key comes from: a key file or a passphrase.
+//! - [`keys`]: keys derived from it, each bound to one purpose.
+//! - [`files`]: the only code that touches the file system; checks owner, mode and symlinks as ssh does.
+//! - [`record`]: what is kept, and its form inside a sealed row.
+//! - [`store`]: `vault.db`, with every row sealed.
+//! - [`error`]: what can go wrong, and how to mend it.
+
+mod answer;
+mod error;
+mod files;
+mod key;
+mod keys;
+mod needles;
+mod prompt;
+mod record;
+mod secret;
+mod spelling;
+mod store;
+pub(crate) mod wire;
+
+pub use error::VaultError;
+pub use key::{KeyKind, KeySource, Unlock};
+pub use keys::{Keys, NotOpened};
+pub use needles::{Needles, NeedlesError, Redacted, StreamScan};
+pub use prompt::{Passphrase, PromptError};
+pub use record::{GrantInfo, NewGrant, NewRegistration, RegistrationInfo, Tenant};
+pub(crate) use record::{ClientMaterial, RefreshMaterial};
+pub use secret::{NotASecret, Secret};
+pub use store::Vault;

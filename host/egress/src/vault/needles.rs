@@ -1,0 +1,298 @@
+//! Finds stored secrets in other bytes, in the encodings that [`super::spelling`] lists, and cuts them out.
+//!
+//! Defence in depth: an upstream that spells a token in a way that is not listed gets it through. Secrets shorter
+//! than 12 bytes are not looked for, since they would be found everywhere.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use aho_corasick::AhoCorasick;
+use zeroize::Zeroizing;
+
+use super::secret::Secret;
+use super::spelling::spellings;
+
+/// Spellings shorter than this are not looked for.
+const SHORTEST: usize = 12;
+/// The automaton knows only this much of each spelling's beginning; the rest is compared where that is found.
+/// So its size grows with the number of secrets and not with their length.
+const ANCHOR: usize = 24;
+
+/// All stored secrets in all listed spellings, ready to be looked for.
+pub struct Needles {
+    anchors: AhoCorasick,
+    /// For each anchor of the automaton, the spellings that begin with it.
+    spellings: Vec<Vec<Zeroizing<Vec<u8>>>>,
+    longest: usize,
+}
+
+/// The automaton could not be built.
+#[derive(Debug, thiserror::Error)]
+#[error("the search for stored secrets cannot be prepared")]
+pub struct NeedlesError(#[source] aho_corasick::BuildError);
+
+/// Bytes from which every secret was cut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redacted {
+    /// What is left, with the replacement in each secret's place.
+    pub bytes: Vec<u8>,
+    /// How many places were cut.
+    pub count: usize,
+}
+
+impl Needles {
+    /// Prepares the search for these secrets.
+    pub fn of(secrets: &[&Secret]) -> Result<Self, NeedlesError> {
+        let mut index: HashMap<Vec<u8>, usize> = HashMap::new();
+        let mut grouped: Vec<Vec<Zeroizing<Vec<u8>>>> = Vec::new();
+        let mut longest = 0;
+        let long_enough = secrets.iter().map(|secret| secret.open()).filter(|raw| raw.len() >= SHORTEST);
+        for spelling in long_enough.flat_map(spellings).filter(|spelling| spelling.len() >= SHORTEST) {
+            longest = longest.max(spelling.len());
+            let anchor = spelling.get(..ANCHOR).unwrap_or(&spelling).to_vec();
+            let place = *index.entry(anchor).or_insert(grouped.len());
+            match grouped.get_mut(place) {
+                Some(group) if group.contains(&spelling) => {}
+                Some(group) => group.push(spelling),
+                None => grouped.push(vec![spelling]),
+            }
+        }
+        let mut anchors: Vec<(Vec<u8>, usize)> = index.into_iter().collect();
+        anchors.sort_by_key(|(_, place)| *place);
+        let anchors = AhoCorasick::new(anchors.iter().map(|(anchor, _)| anchor)).map_err(NeedlesError)?;
+        Ok(Self { anchors, spellings: grouped, longest })
+    }
+
+    /// Returns the length of the longest spelling: what a search across chunks must hold back, plus one.
+    pub fn longest(&self) -> usize {
+        self.longest
+    }
+
+    /// Returns whether there is nothing to look for.
+    pub fn is_empty(&self) -> bool {
+        self.spellings.is_empty()
+    }
+
+    /// Returns whether any secret stands in the bytes.
+    pub fn find_in(&self, bytes: &[u8]) -> bool {
+        self.places(bytes).next().is_some()
+    }
+
+    /// Cuts every secret out. Secrets that overlap are cut as one.
+    pub fn redact(&self, bytes: &[u8], replacement: &[u8]) -> Redacted {
+        let mut left = Vec::with_capacity(bytes.len());
+        let mut count = 0;
+        let mut from = 0;
+        for place in self.merged(bytes) {
+            left.extend_from_slice(bytes.get(from..place.start).unwrap_or_default());
+            left.extend_from_slice(replacement);
+            count += 1;
+            from = place.end;
+        }
+        left.extend_from_slice(bytes.get(from..).unwrap_or_default());
+        Redacted { bytes: left, count }
+    }
+
+    fn places<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = Range<usize>> + 'a {
+        self.anchors.find_overlapping_iter(bytes).flat_map(move |anchor| {
+            let group = self.spellings.get(anchor.pattern().as_usize()).map_or(&[][..], Vec::as_slice);
+            let rest = bytes.get(anchor.start()..).unwrap_or_default();
+            let found = group.iter().filter(move |spelling| rest.starts_with(spelling));
+            found.map(move |spelling| anchor.start()..anchor.start() + spelling.len())
+        })
+    }
+
+    /// Returns the places of secrets in order, overlapping ones joined.
+    fn merged(&self, bytes: &[u8]) -> Vec<Range<usize>> {
+        let mut places: Vec<Range<usize>> = self.places(bytes).collect();
+        places.sort_by_key(|place| place.start);
+        let mut merged: Vec<Range<usize>> = Vec::with_capacity(places.len());
+        for place in places {
+            match merged.last_mut() {
+                Some(last) if place.start < last.end => last.end = last.end.max(place.end),
+                _ => merged.push(place),
+            }
+        }
+        merged
+    }
+}
+
+impl fmt::Debug for Needles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Needles({} places to look from)", self.spellings.len())
+    }
+}
+
+/// Cuts secrets out of a stream of chunks, wherever the chunks are split.
+///
+/// What is given out lags behind by one byte less than the longest spelling.
+pub struct StreamScan {
+    needles: Arc<Needles>,
+    replacement: Vec<u8>,
+    held: Zeroizing<Vec<u8>>,
+    /// How many of the held bytes belong to a secret whose replacement was already given out.
+    cut: usize,
+    count: usize,
+}
+
+impl StreamScan {
+    /// Starts a scan.
+    pub fn new(needles: Arc<Needles>, replacement: impl Into<Vec<u8>>) -> Self {
+        Self { needles, replacement: replacement.into(), held: Zeroizing::default(), cut: 0, count: 0 }
+    }
+
+    /// Takes a chunk and returns the bytes that are now known to be clean.
+    pub fn push(&mut self, chunk: &[u8]) -> Vec<u8> {
+        self.held.extend_from_slice(chunk);
+        let hold_back = self.needles.longest.saturating_sub(1);
+        self.give(self.held.len().saturating_sub(hold_back))
+    }
+
+    /// Ends the stream and returns what was held back.
+    pub fn finish(mut self) -> Redacted {
+        let bytes = self.give(self.held.len());
+        Redacted { bytes, count: self.count }
+    }
+
+    /// Returns how many places were cut so far.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Gives out the held bytes before `until`. A secret that begins there is whole in the held bytes; one that
+    /// reaches further is cut, and its rest stays held, because the next secret may begin inside it.
+    fn give(&mut self, until: usize) -> Vec<u8> {
+        let mut clean = Vec::with_capacity(until);
+        let mut from = self.cut;
+        for place in self.needles.merged(&self.held) {
+            if place.start >= until && place.start >= from {
+                break;
+            }
+            if place.start >= from {
+                clean.extend_from_slice(self.held.get(from..place.start).unwrap_or_default());
+                clean.extend_from_slice(&self.replacement);
+                self.count += 1;
+            }
+            from = from.max(place.end);
+        }
+        if from < until {
+            clean.extend_from_slice(self.held.get(from..until).unwrap_or_default());
+        }
+        self.cut = from.saturating_sub(until);
+        self.held.drain(..until);
+        clean
+    }
+}
+
+impl fmt::Debug for StreamScan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamScan").field("count", &self.count).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::vault::secret::tests::secret;
+
+    const CUT: &[u8] = b"[REDACTED]";
+
+    fn needles(secrets: &[&str]) -> Arc<Needles> {
+        let secrets: Vec<Secret> = secrets.iter().map(|text| secret(text)).collect();
+        Arc::new(Needles::of(&secrets.iter().collect::<Vec<_>>()).expect("needles"))
+    }
+
+    fn streamed(needles: &Arc<Needles>, chunks: &[&[u8]]) -> Redacted {
+        let mut scan = StreamScan::new(Arc::clone(needles), CUT);
+        let mut bytes: Vec<u8> = chunks.iter().flat_map(|chunk| scan.push(chunk)).collect();
+        let last = scan.finish();
+        bytes.extend_from_slice(&last.bytes);
+        Redacted { bytes, count: last.count }
+    }
+
+    #[test]
+    fn secrets_are_cut_out_and_the_rest_is_kept() {
+        let needles = needles(&["1000.canary.aaaa", "1000.canary.bbbb"]);
+        let text = b"{\"a\":\"1000.canary.aaaa\",\"b\":\"1000.canary.bbbb\",\"c\":\"1000.canary.cccc\"}";
+        let redacted = needles.redact(text, CUT);
+        let expect = br#"{"a":"[REDACTED]","b":"[REDACTED]","c":"1000.canary.cccc"}"#;
+        assert_eq!(redacted, Redacted { bytes: expect.to_vec(), count: 2 });
+        assert!(needles.find_in(text) && !needles.find_in(&redacted.bytes));
+    }
+
+    #[test]
+    fn overlapping_secrets_are_cut_as_one() {
+        let needles = needles(&["aaaabbbbccccdddd", "ccccddddeeeeffff"]);
+        assert_eq!(needles.redact(b"<aaaabbbbccccddddeeeeffff>", b"*").bytes, b"<*>");
+    }
+
+    #[test]
+    fn short_secrets_are_not_looked_for() {
+        let needles = needles(&["elevenchars"]);
+        assert!(needles.is_empty() && !needles.find_in(b"elevenchars"));
+        assert_eq!(streamed(&needles, &[b"elevenchars", b"", b"!"]).bytes, b"elevenchars!");
+    }
+
+    #[test]
+    fn a_long_secret_with_a_common_beginning_is_compared_to_its_end() {
+        let long = |end: &str| format!("{}{end}", "eyJhbGciOiJSUzI1NiJ9.".repeat(40));
+        let needles = needles(&[&long("one"), &long("two")]);
+        assert!(needles.find_in(long("two").as_bytes()));
+        assert!(!needles.find_in(long("six").as_bytes()));
+    }
+
+    /// Visible ASCII, as every secret is.
+    fn any_secret() -> impl Strategy<Value = String> {
+        "[!-~]{12,60}"
+    }
+
+    proptest! {
+        #[test]
+        fn every_spelling_is_found_at_every_split(
+            text in any_secret(),
+            which in any::<prop::sample::Index>(),
+            before in proptest::collection::vec(any::<u8>(), 0..80),
+            after in proptest::collection::vec(any::<u8>(), 0..80),
+        ) {
+            let all: Vec<_> = spellings(text.as_bytes()).into_iter().filter(|s| s.len() >= SHORTEST).collect();
+            let spelling = which.get(&all).as_slice();
+            let needles = needles(&[&text]);
+            let bytes = [before.as_slice(), spelling, after.as_slice()].concat();
+            prop_assert!(needles.find_in(&bytes));
+            let whole = needles.redact(&bytes, CUT);
+            prop_assert!(whole.count >= 1);
+            for split in 0..=bytes.len() {
+                let (left, right) = bytes.split_at(split);
+                prop_assert_eq!(&streamed(&needles, &[left, right]), &whole);
+            }
+            let single: Vec<&[u8]> = bytes.chunks(1).collect();
+            prop_assert_eq!(&streamed(&needles, &single), &whole);
+        }
+
+        #[test]
+        fn any_chunks_give_what_the_whole_gives(
+            pieces in proptest::collection::vec(prop_oneof![
+                Just("aaaabbbbccccdddd"), Just("ccccddddeeeeffff"), Just("aaaabbbbcccc"), Just("aaaa"), Just("dddd"),
+            ], 0..12),
+            sizes in proptest::collection::vec(1_usize..9, 1..6),
+        ) {
+            let needles = needles(&["aaaabbbbccccdddd", "ccccddddeeeeffff", "ddddaaaabbbb"]);
+            let bytes = pieces.concat().into_bytes();
+            let mut rest = bytes.as_slice();
+            let mut chunks = Vec::new();
+            for size in sizes.iter().cycle() {
+                if rest.is_empty() {
+                    break;
+                }
+                let (chunk, left) = rest.split_at((*size).min(rest.len()));
+                chunks.push(chunk);
+                rest = left;
+            }
+            prop_assert_eq!(streamed(&needles, &chunks), needles.redact(&bytes, CUT));
+        }
+    }
+}

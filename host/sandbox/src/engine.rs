@@ -1,0 +1,204 @@
+//! The one engine: what of WebAssembly is allowed, how instances are pooled, and the thread that ends their time.
+//!
+//! Every feature that policies do not need is off: most advisories of the last year are about those.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+/// The most core instances in one component: Python and JavaScript guests carry many.
+pub(crate) const MAX_CORE_INSTANCES: u32 = 64;
+/// The most linear memories in one component.
+pub(crate) const MAX_MEMORIES: u32 = 4;
+/// The most tables in one component.
+pub(crate) const MAX_TABLES: u32 = 16;
+/// The most elements in one table.
+pub(crate) const MAX_TABLE_ELEMENTS: usize = 20_000;
+
+/// How often running guests give way to their neighbours. A time limit is met to within one tick.
+const TICK: Duration = Duration::from_millis(1);
+/// So many ticks without any guest running, and the ticker sleeps until the next one.
+const IDLE_TICKS: u32 = 500;
+
+/// What of the engine depends on this machine: for `doctor`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Features {
+    /// Whether Linux's `PAGEMAP_SCAN` (6.7 and later) works: without it a decision takes twice as long.
+    ///
+    /// It must be looked at before the process gives up being dumpable and before seccomp: wasmtime asks once.
+    pub pagemap_scan: bool,
+    /// How many decisions may run at once.
+    pub max_concurrent: u32,
+}
+
+/// Builds the engine for `slots` instances at once, each with at most `memory_bytes` in one memory.
+pub(crate) fn engine(slots: u32, memory_bytes: usize) -> wasmtime::Result<Engine> {
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .wasm_component_model_async(false)
+        .concurrency_support(false)
+        .wasm_threads(false)
+        .shared_memory(false)
+        .wasm_memory64(false)
+        .wasm_multi_memory(false)
+        .wasm_gc(false)
+        .wasm_function_references(false)
+        .wasm_exceptions(false)
+        .wasm_stack_switching(false)
+        .wasm_relaxed_simd(false)
+        .cranelift_nan_canonicalization(true)
+        .epoch_interruption(true)
+        .max_wasm_stack(512 << 10)
+        .async_stack_size(2 << 20)
+        .async_stack_zeroing(true)
+        .memory_init_cow(true)
+        .coredump_on_trap(false)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(slots, memory_bytes)));
+    Engine::new(&config)
+}
+
+/// The pool holds the worst component of the limits in every slot, so that only the semaphore before it says no.
+/// Memories keep their 4 GiB reservation: with less, every access is checked (facts/measurements.md, 3).
+fn pool(slots: u32, memory_bytes: usize) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(slots)
+        .total_core_instances(slots.saturating_mul(MAX_CORE_INSTANCES))
+        .total_memories(slots.saturating_mul(MAX_MEMORIES))
+        .total_tables(slots.saturating_mul(MAX_TABLES))
+        .total_stacks(slots)
+        .total_gc_heaps(slots)
+        .max_core_instances_per_component(MAX_CORE_INSTANCES)
+        .max_memories_per_component(MAX_MEMORIES)
+        .max_tables_per_component(MAX_TABLES)
+        .max_component_instance_size(4 << 20)
+        .max_core_instance_size(4 << 20)
+        .max_memory_size(memory_bytes)
+        .table_elements(MAX_TABLE_ELEMENTS)
+        .pagemap_scan(Enabled::Auto);
+    if PoolingAllocationConfig::is_pagemap_scan_available() {
+        pool.linear_memory_keep_resident(256 << 10)
+            .table_keep_resident(64 << 10)
+            .async_stack_keep_resident(32 << 10);
+    }
+    pool
+}
+
+/// Counts up the engine's epoch while guests run, so that each gives way and none runs for ever.
+///
+/// Dropping it ends the thread.
+#[derive(Debug)]
+pub(crate) struct Ticker {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    running: AtomicUsize,
+    asleep: AtomicBool,
+    ended: AtomicBool,
+}
+
+/// A guest is running: the epoch counts up until this is dropped.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Running<'a>(&'a Shared);
+
+impl Ticker {
+    /// Starts the thread.
+    pub(crate) fn start(engine: &Engine) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let (engine, its) = (engine.weak(), Arc::clone(&shared));
+        let thread = thread::Builder::new().name("plugin-ticker".to_owned()).spawn(move || tick(&engine, &its))?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Notes that a guest runs from now on.
+    pub(crate) fn running(&self) -> Running<'_> {
+        self.shared.running.fetch_add(1, Ordering::SeqCst);
+        // The ticker says that it falls asleep before it looks for guests, we the other way round: one of the two
+        // sees the other.
+        if self.shared.asleep.load(Ordering::SeqCst) {
+            self.wake();
+        }
+        Running(&self.shared)
+    }
+
+    fn wake(&self) {
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.shared.ended.store(true, Ordering::SeqCst);
+        self.wake();
+        if let Some(thread) = self.thread.take() {
+            // A panic of the ticker has been reported by the panic hook already.
+            drop(thread.join());
+        }
+    }
+}
+
+fn tick(engine: &EngineWeak, shared: &Shared) {
+    let mut idle = 0;
+    while !shared.ended.load(Ordering::SeqCst) {
+        let Some(engine) = engine.upgrade() else {
+            return;
+        };
+        engine.increment_epoch();
+        drop(engine);
+        idle = if shared.running.load(Ordering::SeqCst) == 0 { idle + 1 } else { 0 };
+        if idle < IDLE_TICKS {
+            thread::park_timeout(TICK);
+            continue;
+        }
+        shared.asleep.store(true, Ordering::SeqCst);
+        while shared.running.load(Ordering::SeqCst) == 0 && !shared.ended.load(Ordering::SeqCst) {
+            thread::park();
+        }
+        shared.asleep.store(false, Ordering::SeqCst);
+        idle = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engine_takes_no_feature_that_policies_do_not_need() {
+        let engine = engine(1, 1 << 20).expect("an engine");
+        for (feature, text) in [
+            ("threads", "(module (memory 1 1 shared))"),
+            ("memory64", "(module (memory i64 1))"),
+            ("multi-memory", "(module (memory 1) (memory 1))"),
+            ("gc", "(module (type (struct)))"),
+            ("exceptions", "(module (tag))"),
+        ] {
+            let component = format!("(component (core {}", text.strip_prefix('(').expect("a module"));
+            let bytes = wat::parse_str(format!("{component})")).expect(feature);
+            assert!(wasmtime::component::Component::new(&engine, bytes).is_err(), "{feature}");
+        }
+    }
+
+    #[test]
+    fn a_dropped_ticker_ends_its_thread() {
+        let engine = engine(1, 1 << 20).expect("an engine");
+        let ticker = Ticker::start(&engine).expect("a ticker");
+        drop(ticker.running());
+        drop(ticker);
+    }
+}

@@ -1,0 +1,78 @@
+//! The command line's side of the admin socket.
+
+use std::path::Path;
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use wardlock_egress::vault::Secret;
+
+use super::protocol::{Command, Event, Failure, Question, VERSION};
+use crate::ops::Talk;
+
+/// A connection to the daemon that holds the home.
+pub struct AdminClient {
+    stream: UnixStream,
+}
+
+/// Why there is no daemon to talk to.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody serves this home.
+    #[error("no daemon serves this home")]
+    NotRunning,
+    /// The socket failed.
+    #[error("failed to talk to the daemon")]
+    Io(#[from] std::io::Error),
+}
+
+impl AdminClient {
+    /// Connects to the daemon of this home.
+    pub async fn connect(socket: &Path) -> Result<Self, ClientError> {
+        use std::io::ErrorKind::{ConnectionRefused, NotFound};
+
+        match UnixStream::connect(socket).await {
+            Ok(stream) => Ok(Self { stream }),
+            Err(error) if matches!(error.kind(), NotFound | ConnectionRefused) => Err(ClientError::NotRunning),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Sends one command and hears it to its end.
+    pub async fn ask(
+        self,
+        command: Command,
+        secret: Option<&Secret>,
+        talk: &dyn Talk,
+    ) -> Result<serde_json::Value, Failure> {
+        self.hear(command, secret, talk).await.map_err(|error| {
+            Failure::no(format!("failed to talk to the daemon: {error}"))
+                .hint("see whether `wardlock serve` still runs")
+        })?
+    }
+
+    async fn hear(
+        self,
+        command: Command,
+        secret: Option<&Secret>,
+        talk: &dyn Talk,
+    ) -> std::io::Result<Result<serde_json::Value, Failure>> {
+        let (reader, mut writer) = self.stream.into_split();
+        let secret_bytes = secret.map_or(0, Secret::frame_bytes);
+        let mut line = serde_json::to_vec(&Question { version: VERSION, command, secret_bytes })?;
+        line.push(b'\n');
+        writer.write_all(&line).await?;
+        if let Some(secret) = secret {
+            secret.send_over(&mut writer).await?;
+        }
+        let mut lines = BufReader::new(reader).lines();
+        while let Some(line) = lines.next_line().await? {
+            match serde_json::from_str::<Event>(&line)? {
+                Event::Say { text } => talk.say(text),
+                Event::Open { url } => talk.open(url),
+                Event::Done { result } => return Ok(Ok(result)),
+                Event::Failed { failure } => return Ok(Err(failure)),
+            }
+        }
+        Err(std::io::Error::other("it ended without an answer"))
+    }
+}

@@ -1,0 +1,183 @@
+//! What is said over the admin socket. A wire format: versioned, its own types.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The protocol's version; a daemon of another version says so instead of guessing.
+pub const VERSION: u32 = 1;
+
+/// One question, on one line.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// The protocol's version.
+    pub version: u32,
+    /// What to do.
+    pub command: Command,
+    /// Length in bytes of the secret's frame that follows; 0 for none.
+    pub secret_bytes: u32,
+}
+
+/// A command that needs the home's state.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Command {
+    /// Who serves.
+    Status,
+    /// Load workspaces, services and plugins anew.
+    Reload,
+    /// Check everything.
+    Doctor,
+    /// Store an OAuth client; its secret follows.
+    RegistrationAdd {
+        /// Name.
+        name: String,
+        /// Service.
+        service: String,
+        /// Client id.
+        client_id: String,
+        /// Region whose secret it is.
+        region: Option<String>,
+    },
+    /// List the OAuth clients.
+    RegistrationList,
+    /// Get consent.
+    Connect {
+        /// Workspace.
+        workspace: String,
+        /// Connection.
+        connection: String,
+        /// Registration, where there are several.
+        registration: Option<String>,
+    },
+    /// Revoke and remove a grant.
+    Disconnect {
+        /// Grant.
+        grant: String,
+    },
+    /// List the grants.
+    Grants,
+    /// List the connections.
+    ConnectionsList,
+    /// Show one connection.
+    ConnectionsShow {
+        /// Workspace.
+        workspace: String,
+        /// Connection.
+        connection: String,
+    },
+    /// Make an agent.
+    AgentAdd {
+        /// Name.
+        name: String,
+        /// Workspace.
+        workspace: String,
+    },
+    /// List the agents.
+    AgentList,
+    /// Revoke an agent.
+    AgentRevoke {
+        /// Name.
+        name: String,
+    },
+    /// Explain a decision.
+    PolicyExplain {
+        /// Workspace.
+        workspace: String,
+        /// Connection.
+        connection: String,
+        /// Agent.
+        agent: String,
+        /// Method.
+        method: String,
+        /// Path and query.
+        target: String,
+        /// Body, base64.
+        body: String,
+        /// Purpose.
+        purpose: Option<String>,
+    },
+    /// List audit rows.
+    AuditList {
+        /// How many.
+        limit: u32,
+        /// Of one workspace.
+        workspace: Option<String>,
+        /// Of one connection.
+        connection: Option<String>,
+        /// Of one agent.
+        agent: Option<String>,
+        /// With one decision.
+        decision: Option<String>,
+    },
+    /// Show one request's rows.
+    AuditShow {
+        /// Request id.
+        request_id: String,
+    },
+    /// Walk the audit's chain.
+    AuditVerify,
+}
+
+/// What the daemon says while it works, and at the end.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Event {
+    /// Talk for the person.
+    Say {
+        /// One line or more.
+        text: String,
+    },
+    /// A page for the person's browser.
+    Open {
+        /// Its address.
+        url: String,
+    },
+    /// The end, good.
+    Done {
+        /// Data.
+        result: Value,
+    },
+    /// The end, bad.
+    Failed {
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// Why a command failed: a sentence, and what to do.
+#[derive(Debug, Clone, Serialize, Deserialize, thiserror::Error)]
+#[serde(deny_unknown_fields)]
+#[error("{message}")]
+pub struct Failure {
+    /// What happened, lower case, no full stop.
+    pub message: String,
+    /// How to mend it.
+    pub hint: Option<String>,
+    /// Exit code: 1 no, 2 usage, 3 the home or its key.
+    pub exit: u8,
+}
+
+impl Failure {
+    /// A plain no.
+    pub fn no(message: impl std::fmt::Display) -> Self {
+        Self { message: message.to_string(), hint: None, exit: 1 }
+    }
+
+    /// A wrong use of the command.
+    pub fn usage(message: impl std::fmt::Display) -> Self {
+        Self { message: message.to_string(), hint: None, exit: 2 }
+    }
+
+    /// Something about the home or its key.
+    pub fn home(message: impl std::fmt::Display) -> Self {
+        Self { message: message.to_string(), hint: None, exit: 3 }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}

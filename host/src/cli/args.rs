@@ -1,0 +1,291 @@
+//! The command line, as clap knows it. No argument ever takes a secret.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Wardlock stands between agents and the APIs that people have accounts for.
+///
+/// Agents call it instead of the API, with a token of its own; policy plugins say what may pass; the host alone
+/// holds the credentials. Exit codes: 0 yes, 1 no, 2 usage, 3 the home or its key, 4 another wardlock holds the home.
+#[derive(Debug, Parser)]
+#[command(name = "wardlock", version, propagate_version = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// The home folder; else `WARDLOCK_HOME`, else the platform's configuration folder.
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub home: Option<PathBuf>,
+    /// Print data as JSON on standard output, for programs.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Read the vault's passphrase from this open file descriptor.
+    #[arg(long, global = true, value_name = "FD")]
+    pub passphrase_fd: Option<u32>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Make a home folder: configuration, key, empty vault.
+    Init(InitArgs),
+    /// Run the whole product on the embedded simulator: nothing to set up, nothing left behind.
+    Demo(DemoArgs),
+    /// Serve agents until told to stop.
+    Serve(ServeArgs),
+    /// Check the home, the key, the wall and every workspace, and say what to mend.
+    Doctor,
+    /// Load workspaces, services and plugins anew.
+    Reload,
+    /// The services that are known.
+    #[command(subcommand)]
+    Service(ServiceVerb),
+    /// OAuth clients at providers.
+    #[command(subcommand)]
+    Registration(RegistrationVerb),
+    /// Get a person's consent and store the grant.
+    Connect(ConnectArgs),
+    /// Revoke a grant at the provider and remove it.
+    Disconnect {
+        /// The grant's name.
+        grant: String,
+    },
+    /// The grants that are stored.
+    Grants,
+    /// What workspaces use which grants.
+    #[command(subcommand)]
+    Connections(ConnectionsVerb),
+    /// Callers with tokens of their own.
+    #[command(subcommand)]
+    Agent(AgentVerb),
+    /// Policy plugins.
+    #[command(subcommand)]
+    Plugin(PluginVerb),
+    /// Workspaces' rules and plugins.
+    #[command(subcommand)]
+    Policy(PolicyVerb),
+    /// What was asked, decided, sent and answered.
+    #[command(subcommand)]
+    Audit(AuditVerb),
+}
+
+/// `wardlock init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Where the vault's key comes from.
+    #[arg(long, value_enum, default_value_t = KeyChoice::File)]
+    pub key: KeyChoice,
+    /// Start with a ready-made workspace: `zoho-readonly`, `zoho-lead-intake` or `zoho-sales-desk`.
+    #[arg(long, value_name = "POLICY", requires = "workspace", requires = "region")]
+    pub policy: Option<String>,
+    /// The ready-made workspace's name.
+    #[arg(long, value_name = "NAME")]
+    pub workspace: Option<String>,
+    /// The ready-made workspace's region, such as `eu`.
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
+    /// Make an installation under a user of its own (root only): user, folder, systemd unit.
+    #[arg(long)]
+    pub system: bool,
+}
+
+/// Where the vault's key comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KeyChoice {
+    /// A file in the home, readable by its owner only.
+    File,
+    /// A passphrase, asked for at every start.
+    Passphrase,
+}
+
+/// `wardlock demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Run it, check it, print the result and exit 0 or 1.
+    #[arg(long)]
+    pub once: bool,
+}
+
+/// `wardlock serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Serve on the embedded simulator instead of the real providers. The home is marked as such.
+    #[arg(long)]
+    pub simulator: bool,
+    /// Log as JSON lines.
+    #[arg(long)]
+    pub json_logs: bool,
+}
+
+/// `wardlock service`.
+#[derive(Debug, Subcommand)]
+pub enum ServiceVerb {
+    /// List the services.
+    List,
+    /// Show one service: regions, operations, groups.
+    Show {
+        /// Its name.
+        service: String,
+    },
+    /// What to enter in the provider's console.
+    Guide {
+        /// Its name.
+        service: String,
+        /// The region to set up.
+        #[arg(long)]
+        region: Option<String>,
+    },
+}
+
+/// `wardlock registration`.
+#[derive(Debug, Subcommand)]
+pub enum RegistrationVerb {
+    /// Store an OAuth client. The client secret is asked for, or read from standard input or a descriptor.
+    Add {
+        /// A name for it.
+        name: String,
+        /// The service it is for.
+        #[arg(long)]
+        service: String,
+        /// The client id from the provider's console. Not a secret.
+        #[arg(long)]
+        client_id: String,
+        /// The region whose client secret this is, where secrets differ per region.
+        #[arg(long)]
+        region: Option<String>,
+        /// Read the client secret from standard input.
+        #[arg(long, conflicts_with = "secret_fd")]
+        secret_stdin: bool,
+        /// Read the client secret from this open file descriptor.
+        #[arg(long, value_name = "FD")]
+        secret_fd: Option<u32>,
+    },
+    /// List the OAuth clients.
+    List,
+}
+
+/// `wardlock connect`.
+#[derive(Debug, Args)]
+pub struct ConnectArgs {
+    /// The connection: `workspace/connection`.
+    pub connection: String,
+    /// The registration to use, where the service has more than one.
+    #[arg(long)]
+    pub registration: Option<String>,
+    /// The region; must be the connection's. Asked for first when not given.
+    #[arg(long)]
+    pub region: Option<String>,
+    /// Print the address instead of opening a browser.
+    #[arg(long)]
+    pub no_browser: bool,
+}
+
+/// `wardlock connections`.
+#[derive(Debug, Subcommand)]
+pub enum ConnectionsVerb {
+    /// List the connections.
+    List,
+    /// Show one connection.
+    Show {
+        /// `workspace/connection`.
+        connection: String,
+    },
+}
+
+/// `wardlock agent`.
+#[derive(Debug, Subcommand)]
+pub enum AgentVerb {
+    /// Make an agent and print its token, once.
+    Add {
+        /// Its name.
+        name: String,
+        /// The one workspace it belongs to.
+        #[arg(long)]
+        workspace: String,
+    },
+    /// List the agents.
+    List,
+    /// Revoke an agent's token at once.
+    Revoke {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// `wardlock plugin`.
+#[derive(Debug, Subcommand)]
+pub enum PluginVerb {
+    /// Show what a component is, asks for and is set by.
+    Inspect {
+        /// The `.wasm` file, or the name of a starter plugin.
+        file: String,
+    },
+}
+
+/// `wardlock policy`.
+#[derive(Debug, Subcommand)]
+pub enum PolicyVerb {
+    /// Load every workspace and run the cases: request → expected decision.
+    Check {
+        /// A folder of cases; without it only the loading is checked.
+        #[arg(long, value_name = "FOLDER")]
+        cases: Option<PathBuf>,
+    },
+    /// Say what would be decided, and what would be sent, without sending it.
+    Explain(ExplainArgs),
+}
+
+/// `wardlock policy explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// `workspace/connection`.
+    pub connection: String,
+    /// The method.
+    pub method: String,
+    /// Path and query as upstream, such as `/crm/v8/Leads?fields=Last_Name`.
+    pub target: String,
+    /// The agent.
+    #[arg(long, default_value = "explain")]
+    pub agent: String,
+    /// A file that holds the body.
+    #[arg(long, value_name = "FILE")]
+    pub body: Option<PathBuf>,
+    /// The purpose that the agent would give.
+    #[arg(long)]
+    pub purpose: Option<String>,
+}
+
+/// `wardlock audit`.
+#[derive(Debug, Subcommand)]
+pub enum AuditVerb {
+    /// List the newest rows.
+    List(AuditListArgs),
+    /// Show every row of one request.
+    Show {
+        /// The request's id.
+        request_id: String,
+    },
+    /// Walk the chain and say whether it holds.
+    Verify,
+}
+
+/// `wardlock audit list`.
+#[derive(Debug, Args)]
+pub struct AuditListArgs {
+    /// How many rows.
+    #[arg(long, default_value_t = 20)]
+    pub limit: u32,
+    /// Of one workspace.
+    #[arg(long)]
+    pub workspace: Option<String>,
+    /// Of one connection.
+    #[arg(long)]
+    pub connection: Option<String>,
+    /// Of one agent.
+    #[arg(long)]
+    pub agent: Option<String>,
+    /// With one decision: `allow`, `hold` or `deny`.
+    #[arg(long)]
+    pub decision: Option<String>,
+}

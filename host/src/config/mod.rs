@@ -1,0 +1,18 @@
+//! What the operator writes: `wardlock.toml` and the workspace files, from text to typed values.
+//!
+//! Bytes become a [`Document`] (TOML without a secret in it), then a raw structure whose unknown keys are errors,
+//! then a typed value in which every name is one that exists. Each error names file, line, column and key, shows
+//! the line, and says what is meant instead.
+
+mod host;
+mod secrets;
+mod text_error;
+mod units;
+mod wording;
+mod workspace;
+
+pub use host::{Durability, HostConfig, KeySource};
+pub use text_error::{Document, TextError};
+pub use units::{Bytes, Span};
+pub use wording::nearest;
+pub use workspace::{ConnectionPlan, PluginPlan, WorkspacePlan};

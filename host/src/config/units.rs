@@ -1,0 +1,93 @@
+//! Times and sizes as people write them: `20ms`, `5s`, `32MiB`.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// A time, such as `20ms`, `10s` or `5min`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Span(pub Duration);
+
+/// A number of bytes, such as `64KiB`, `4MiB` or `1GiB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Bytes(pub u64);
+
+impl TryFrom<String> for Span {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let (number, unit) = split(&text).ok_or_else(|| bad_span(&text))?;
+        let span = match unit {
+            "ms" => Duration::from_millis(number),
+            "s" => Duration::from_secs(number),
+            "min" => Duration::from_secs(number.checked_mul(60).ok_or_else(|| bad_span(&text))?),
+            _ => return Err(bad_span(&text)),
+        };
+        if span.is_zero() || span > Duration::from_secs(86_400) {
+            return Err(format!("`{text}` is not between 1ms and a day"));
+        }
+        Ok(Self(span))
+    }
+}
+
+impl TryFrom<String> for Bytes {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let (number, unit) = split(&text).ok_or_else(|| bad_size(&text))?;
+        let factor: u64 = match unit {
+            "B" => 1,
+            "KiB" => 1 << 10,
+            "MiB" => 1 << 20,
+            "GiB" => 1 << 30,
+            _ => return Err(bad_size(&text)),
+        };
+        let bytes = number.checked_mul(factor).filter(|&bytes| bytes > 0 && bytes <= 64 << 30);
+        bytes.map(Self).ok_or_else(|| format!("`{text}` is not between 1B and 64GiB"))
+    }
+}
+
+fn split(text: &str) -> Option<(u64, &str)> {
+    let end = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(end);
+    Some((number.parse().ok()?, unit.strip_prefix(' ').unwrap_or(unit)))
+}
+
+fn bad_span(text: &str) -> String {
+    format!("`{}` is not a time such as \"20ms\", \"10s\" or \"5min\"", text.escape_debug())
+}
+
+fn bad_size(text: &str) -> String {
+    format!("`{}` is not a size such as \"64KiB\", \"32MiB\" or \"1GiB\"", text.escape_debug())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_span(text: &str, millis: Option<u128>) {
+        let span = Span::try_from(text.to_owned()).ok().map(|span| span.0.as_millis());
+        assert_eq!(span, millis, "{text}");
+    }
+
+    fn check_size(text: &str, bytes: Option<u64>) {
+        assert_eq!(Bytes::try_from(text.to_owned()).ok().map(|size| size.0), bytes, "{text}");
+    }
+
+    #[test]
+    fn times_and_sizes_have_a_unit() {
+        check_span("20ms", Some(20));
+        check_span("10 s", Some(10_000));
+        check_span("5min", Some(300_000));
+        for bad in ["", "20", "ms", "0s", "-1s", "1.5s", "1h", "99999999999999999999s", "400000min"] {
+            check_span(bad, None);
+        }
+        check_size("32MiB", Some(32 << 20));
+        check_size("512 B", Some(512));
+        for bad in ["", "32", "32MB", "0MiB", "99999999999GiB"] {
+            check_size(bad, None);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Files of a home, read and written through its capability.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::path::Path;
+
+use cap_std::fs::{OpenOptions, OpenOptionsExt as _};
+
+use super::error::{HomeError, io_at};
+use super::{Home, check};
+
+/// The largest text file that is read: configuration is written by people.
+const TEXT_LIMIT: u64 = 1 << 20;
+/// The largest other file that is read: components from Python toolchains have 40 MB.
+const BYTES_LIMIT: u64 = 128 << 20;
+
+impl Home {
+    /// Reads a text file, such as `workspaces/acme.toml`; `None` where there is none.
+    pub fn read_text(&self, name: &str) -> Result<Option<String>, HomeError> {
+        let Some(bytes) = self.read_at_most(name, TEXT_LIMIT)? else { return Ok(None) };
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok(Some(text)),
+            Err(_) => Err(HomeError::NotText { path: self.path.join(name) }),
+        }
+    }
+
+    /// Reads a file; `None` where there is none.
+    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, HomeError> {
+        self.read_at_most(name, BYTES_LIMIT)
+    }
+
+    /// Writes a file so that at any instant either the old or the new one stands there, whole: a temporary file
+    /// beside it, synced, renamed, and the folder synced.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), HomeError> {
+        self.check_name(name)?;
+        let path = self.path.join(name);
+        let temporary = format!("{name}.{}.tmp", std::process::id());
+        let written = self.write_new(&temporary, bytes).and_then(|()| self.dir.rename(&temporary, &self.dir, name));
+        if let Err(error) = written {
+            // The first error is the one to tell.
+            let _ = self.dir.remove_file(&temporary);
+            return Err(io_at("write", path)(error));
+        }
+        self.sync_folder(name).map_err(io_at("sync the folder of", path))
+    }
+
+    /// Lists the files of a folder whose names end with `.` and `extension`, sorted. Hidden ones are left out.
+    pub fn list(&self, folder: &str, extension: &str) -> Result<Vec<String>, HomeError> {
+        let path = self.path.join(folder);
+        let entries = self.dir.read_dir(folder).map_err(io_at("list", &path))?;
+        let mut names = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(io_at("list", &path))?.file_name();
+            let name = name.to_string_lossy();
+            let is_wanted = name.rsplit_once('.').is_some_and(|(_, end)| end == extension);
+            if is_wanted && !name.starts_with('.') {
+                names.push(name.into_owned());
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn read_at_most(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, HomeError> {
+        self.check_name(name)?;
+        let path = self.path.join(name);
+        match check::operator_file(&path) {
+            Ok(()) => {}
+            Err(HomeError::Missing { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        let file = self.dir.open(name).map_err(io_at("open", &path))?;
+        let mut bytes = Vec::new();
+        file.take(limit + 1).read_to_end(&mut bytes).map_err(io_at("read", &path))?;
+        if bytes.len() as u64 > limit {
+            return Err(HomeError::TooLarge { path, limit });
+        }
+        Ok(Some(bytes))
+    }
+
+    fn write_new(&self, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).mode(0o600);
+        let mut file = match self.dir.open_with(name, &options) {
+            // Left by a process of the same id that was killed here.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                self.dir.remove_file(name)?;
+                self.dir.open_with(name, &options)?
+            }
+            opened => opened?,
+        };
+        file.write_all(bytes)?;
+        file.sync_all()
+    }
+
+    fn sync_folder(&self, name: &str) -> std::io::Result<()> {
+        let folder = match Path::new(name).parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        // As a plain file: a `Dir` may be opened with O_PATH, which cannot be synced.
+        self.dir.open(folder)?.sync_all()
+    }
+
+    /// Refuses names that lead anywhere but to a file of this home or of one of its folders.
+    fn check_name(&self, name: &str) -> Result<(), HomeError> {
+        for part in name.split('/') {
+            plain_name(part)?;
+        }
+        Ok(())
+    }
+
+    /// Makes a folder below one of the home's folders, if it is not there.
+    pub fn ensure_folder(&self, folder: &str) -> Result<(), HomeError> {
+        self.check_name(folder)?;
+        self.check_folder(folder)
+    }
+}
+
+/// Returns the name if it is one plain file name: no folder, not hidden, nothing unprintable.
+pub(super) fn plain_name(name: &str) -> Result<&str, HomeError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if !name.is_empty() && name.len() <= 128 && !name.starts_with('.') && name.chars().all(plain) {
+        return Ok(name);
+    }
+    Err(HomeError::Name { name: name.chars().take(80).collect::<String>().escape_debug().to_string() })
+}

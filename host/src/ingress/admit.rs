@@ -1,0 +1,254 @@
+//! Step 1: what is admitted. hyper is lenient (it passes two `Host` headers, absolute targets, unknown methods);
+//! this is not.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Limited};
+use hyper::body::{Body, Incoming};
+use hyper::header::{self, HeaderMap};
+use hyper::{Request, Version};
+use wardlock_core::canonical::{Header, Method};
+use wardlock_core::refusal::{Code, Refusal};
+
+use crate::config::HostConfig;
+
+/// Bounds of the agents' listener.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Largest request body in bytes.
+    pub body_bytes: usize,
+    /// A body must arrive within this time.
+    pub body_timeout: Duration,
+    /// Most header fields.
+    pub headers: usize,
+    /// Largest head in bytes. hyper wants at least 8 KiB.
+    pub head_bytes: usize,
+    /// Most connections at once.
+    pub connections: usize,
+    /// The `Host` values that this listener answers to.
+    pub hosts: BTreeSet<String>,
+}
+
+impl Limits {
+    /// Takes the bounds from the configuration; the listener answers to its own address under its loopback names.
+    pub fn new(config: &HostConfig, local: Option<SocketAddr>) -> Self {
+        let mut hosts: BTreeSet<String> = config.allowed_hosts().iter().map(|h| h.to_ascii_lowercase()).collect();
+        if let Some(local) = local {
+            let port = local.port();
+            hosts.extend(["127.0.0.1", "localhost", "[::1]"].map(|name| format!("{name}:{port}")));
+            hosts.insert(local.to_string());
+        }
+        Self {
+            body_bytes: config.body_bytes(),
+            body_timeout: config.request_timeout(),
+            headers: 64,
+            head_bytes: 64 << 10,
+            connections: config.connections(),
+            hosts,
+        }
+    }
+}
+
+/// A bounded request with one reading as HTTP. Nothing is authenticated yet.
+pub struct RawRequest {
+    method: String,
+    target: String,
+    headers: Vec<Header>,
+    body: Vec<u8>,
+}
+
+/// A request of which the agent's token, hop-by-hop headers and everything else that is not the request's own
+/// have been taken.
+pub struct AgentRequest {
+    /// Method as in the request line.
+    pub method: String,
+    /// Target as in the request line.
+    pub target: String,
+    /// What is left of the headers.
+    pub headers: Vec<Header>,
+    /// Body bytes.
+    pub body: Vec<u8>,
+    /// What the agent gave as its purpose.
+    pub purpose: Option<String>,
+    /// Whether nothing is to be sent.
+    pub dry_run: bool,
+    /// Whether the agent asks for problem+json by name.
+    pub wants_problem_json: bool,
+}
+
+fn bad(detail: impl Into<String>) -> Refusal {
+    Refusal::new(Code::BadRequest, "admit", detail)
+}
+
+/// Admits a request: strict where hyper is lenient, bounded everywhere.
+pub async fn admit(limits: &Limits, request: Request<Incoming>) -> Result<RawRequest, Refusal> {
+    let (head, body) = request.into_parts();
+    if head.version != Version::HTTP_11 {
+        return Err(bad("only HTTP/1.1 is spoken here"));
+    }
+    if Method::parse(head.method.as_str()).is_none() {
+        return Err(bad("the method is not one of GET, HEAD, POST, PUT, PATCH, DELETE"));
+    }
+    if head.uri.scheme().is_some() || head.uri.authority().is_some() {
+        return Err(bad("the request target must be a path; absolute targets are refused")
+            .hint("call this proxy as the API's base URL, not as an HTTP proxy"));
+    }
+    check_host(limits, &head.headers)?;
+    check_browser(&head.headers)?;
+    check_framing(&head.headers)?;
+    let target = head.uri.path_and_query().map_or("", |target| target.as_str()).to_owned();
+    let headers = plain_headers(&head.headers)?;
+    let body = read_body(limits, body).await?;
+    Ok(RawRequest { method: head.method.as_str().to_owned(), target, headers, body })
+}
+
+fn check_host(limits: &Limits, headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return Err(bad("a request carries exactly one `Host` header"));
+    };
+    let known = host.to_str().is_ok_and(|host| limits.hosts.contains(&host.to_ascii_lowercase()));
+    if known {
+        return Ok(());
+    }
+    Err(Refusal::new(Code::HostNotAllowed, "admit", "the `Host` header names none of this listener's hosts")
+        .hint("the operator may add a name to `allowed_hosts` in wardlock.toml"))
+}
+
+/// Web pages have no business here: no browser sends these headers for a program (Fetch standard).
+fn check_browser(headers: &HeaderMap) -> Result<(), Refusal> {
+    let from_page = headers.contains_key(header::ORIGIN)
+        || headers.keys().any(|name| name.as_str().starts_with("sec-fetch-"));
+    if from_page {
+        return Err(Refusal::new(Code::BrowserRefused, "admit", "requests from web pages are refused"));
+    }
+    Ok(())
+}
+
+fn check_framing(headers: &HeaderMap) -> Result<(), Refusal> {
+    if headers.contains_key(header::UPGRADE) || headers.contains_key("http2-settings") {
+        return Err(bad("protocol upgrades are refused"));
+    }
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        return Err(bad("encoded request bodies are refused: what is judged must be what is sent")
+            .hint("send the body as it is, without Content-Encoding"));
+    }
+    if headers.get_all(header::AUTHORIZATION).iter().count() > 1 {
+        return Err(bad("a request carries at most one `Authorization` header"));
+    }
+    if headers.keys().any(|name| name.as_str().contains('_')) {
+        return Err(bad("header names with `_` have more than one reading and are refused"));
+    }
+    Ok(())
+}
+
+fn plain_headers(headers: &HeaderMap) -> Result<Vec<Header>, Refusal> {
+    let mut plain = Vec::with_capacity(headers.len());
+    for (name, value) in headers {
+        // A name twice has two readings at upstreams that keep the first and those that keep the last.
+        if plain.iter().any(|seen: &Header| seen.name == name.as_str()) {
+            return Err(bad(format!("header `{name}` stands twice")));
+        }
+        plain.push(Header { name: name.as_str().to_owned(), value: value.as_bytes().to_vec() });
+    }
+    Ok(plain)
+}
+
+async fn read_body(limits: &Limits, body: Incoming) -> Result<Vec<u8>, Refusal> {
+    let too_large = || {
+        Refusal::new(Code::BodyTooLarge, "admit", format!("the body is larger than {} bytes", limits.body_bytes))
+    };
+    if body.size_hint().lower() > limits.body_bytes as u64 {
+        return Err(too_large());
+    }
+    let collected = tokio::time::timeout(limits.body_timeout, Limited::new(body, limits.body_bytes).collect());
+    match collected.await {
+        Err(_) => Err(Refusal::new(Code::RequestTimeout, "admit", "the body did not arrive in time")),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(bad("the body broke off or is not framed as its head says")),
+        Ok(Ok(collected)) => Ok(collected.to_bytes().to_vec()),
+    }
+}
+
+impl RawRequest {
+    /// Takes the agent's token out of the request, and everything that is the connection's rather than the
+    /// request's own: step 2 without the look-up. `Wardlock-Token` wins over `Authorization` (DESIGN section 13).
+    pub fn take_token(mut self) -> Result<(Option<String>, AgentRequest), Refusal> {
+        let own = take(&mut self.headers, "wardlock-token");
+        let standard = take(&mut self.headers, "authorization").and_then(|value| authorization_token(&value));
+        let own = own.and_then(|value| String::from_utf8(value).ok());
+        if let (Some(own), Some(standard)) = (&own, &standard)
+            && standard.starts_with("wl_")
+            && own != standard
+        {
+            return Err(bad("the request carries two different agent tokens"));
+        }
+        let token = own.or(standard);
+        let purpose = take(&mut self.headers, "wardlock-purpose").map(text).transpose()?;
+        let dry_run = match take(&mut self.headers, "wardlock-dry-run").as_deref() {
+            None | Some(b"false") => false,
+            Some(b"true") => true,
+            Some(_) => return Err(bad("`Wardlock-Dry-Run` is `true` or `false`")),
+        };
+        let accept = self.headers.iter().find(|header| header.name == "accept");
+        let wants_problem_json = accept
+            .is_some_and(|header| String::from_utf8_lossy(&header.value).contains("application/problem+json"));
+        let listed = connection_listed(&self.headers);
+        self.headers.retain(|header| !is_connection_header(&header.name) && !listed.contains(&header.name));
+        let Self { method, target, headers, body } = self;
+        Ok((token, AgentRequest { method, target, headers, body, purpose, dry_run, wants_problem_json }))
+    }
+}
+
+fn take(headers: &mut Vec<Header>, name: &str) -> Option<Vec<u8>> {
+    let at = headers.iter().position(|header| header.name == name)?;
+    Some(headers.remove(at).value)
+}
+
+fn text(value: Vec<u8>) -> Result<String, Refusal> {
+    let text = String::from_utf8(value).map_err(|_| bad("`Wardlock-Purpose` is not UTF-8"))?;
+    if text.len() > 500 {
+        return Err(bad("`Wardlock-Purpose` is longer than 500 bytes"));
+    }
+    Ok(text)
+}
+
+/// The token under any scheme; under Basic the password is the token (DESIGN section 13).
+fn authorization_token(value: &[u8]) -> Option<String> {
+    let value = std::str::from_utf8(value).ok()?.trim();
+    let (scheme, rest) = value.split_once(' ').unwrap_or(("", value));
+    let rest = rest.trim();
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Some(rest.to_owned());
+    }
+    let decoded = crate::text::decode_base64(rest)?;
+    let pair = String::from_utf8(decoded).ok()?;
+    pair.split_once(':').map(|(_, password)| password.to_owned())
+}
+
+/// Names that `Connection` lists are this hop's (RFC 9110 section 7.6.1).
+fn connection_listed(headers: &[Header]) -> Vec<String> {
+    let lists = headers.iter().filter(|header| header.name == "connection");
+    lists
+        .flat_map(|header| {
+            String::from_utf8_lossy(&header.value)
+                .split(',')
+                .map(|name| name.trim().to_ascii_lowercase())
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// Hop-by-hop, framing, credential, forwarding and override headers never reach a rule, a plugin or an upstream.
+fn is_connection_header(name: &str) -> bool {
+    const DROPPED: [&str; 22] = [
+        "connection", "keep-alive", "te", "trailer", "transfer-encoding", "content-length", "host", "expect",
+        "cookie", "cookie2", "forwarded", "via", "x-real-ip", "x-original-url", "x-rewrite-url",
+        "x-http-method-override", "x-http-method", "x-method-override", "range", "accept-encoding", "user-agent",
+        "max-forwards",
+    ];
+    DROPPED.contains(&name)
+        || ["proxy-", "x-forwarded-", "wardlock-"].iter().any(|prefix| name.starts_with(prefix))
+}

@@ -1,0 +1,116 @@
+//! The agents' front door: accepts connections, admits what is HTTP with one reading, and hands it to the pipeline.
+//!
+//! Owns steps 1 and 2 of a request's path. It never dials out and never sees a credential but the agent's own
+//! token, which it consumes.
+
+mod admit;
+mod framing;
+mod peer;
+mod reply;
+mod strict;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::host::Host;
+use crate::pipeline;
+
+pub use admit::{AgentRequest, Limits, RawRequest};
+pub use peer::Peer;
+pub use reply::{AgentBody, Reply};
+
+/// Head of a request must arrive within this time: a slow client must not hold a slot.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Serves agents until `shutdown` resolves, then lets requests under way finish for at most `drain`.
+pub async fn serve(listener: TcpListener, host: Arc<Host>, shutdown: impl Future<Output = ()>, drain: Duration) {
+    let door = Arc::new(Door::new(host, &listener));
+    let mut connections = JoinSet::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => { connections.spawn(Arc::clone(&door).connection(stream)); }
+                // Out of descriptors or an aborted handshake: neither may end the listener.
+                Err(error) => {
+                    tracing::warn!(%error, "accepting a connection failed");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            },
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+        }
+    }
+    drop(listener);
+    door.closing.close();
+    let finished = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(drain, finished).await.is_err() {
+        tracing::warn!("requests under way were cut off at the end of the drain time");
+    }
+}
+
+/// What every connection shares.
+struct Door {
+    host: Arc<Host>,
+    limits: Limits,
+    /// Closed when the listener shuts down; connections then finish their request and end.
+    closing: Semaphore,
+    slots: Arc<Semaphore>,
+}
+
+impl Door {
+    fn new(host: Arc<Host>, listener: &TcpListener) -> Self {
+        let limits = Limits::new(host.config(), listener.local_addr().ok());
+        let slots = Arc::new(Semaphore::new(limits.connections));
+        Self { host, limits, closing: Semaphore::new(0), slots }
+    }
+
+    async fn connection(self: Arc<Self>, stream: TcpStream) {
+        let Ok(_slot) = Arc::clone(&self.slots).try_acquire_owned() else {
+            // Dropping the socket is the cheapest refusal under a flood.
+            return;
+        };
+        let _ = stream.set_nodelay(true);
+        let peer = Peer::of(&stream);
+        let door = Arc::clone(&self);
+        let service = service_fn(move |request| {
+            let door = Arc::clone(&door);
+            async move { Ok::<_, Infallible>(door.request(peer, request).await) }
+        });
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_headers(self.limits.headers)
+            .max_buf_size(self.limits.head_bytes)
+            .serve_connection(TokioIo::new(strict::StrictStream::new(stream)), service);
+        let mut connection = std::pin::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            _ = self.closing.acquire() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "an agent's connection ended early");
+        }
+    }
+
+    async fn request(&self, peer: Peer, request: Request<Incoming>) -> Response<AgentBody> {
+        let id = self.host.new_request_id();
+        let reply = match admit::admit(&self.limits, request).await {
+            Ok(raw) => pipeline::run(&self.host, peer, id, raw).await,
+            Err(refusal) => Reply::refused_early(&id, &refusal),
+        };
+        reply.into_response()
+    }
+}

@@ -1,0 +1,83 @@
+//! Who is at the other end of a loopback connection: the system's own user, or another.
+//!
+//! Against an agent under Wardlock's own uid there is no promise (DESIGN section 9, 13); each row of the audit
+//! says which it was.
+
+use std::net::SocketAddr;
+
+use tokio::net::TcpStream;
+use wardlock_audit::Separation;
+
+/// The other end of a connection, found out once per connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer {
+    /// Whether its user differs from ours.
+    pub separation: Separation,
+}
+
+impl Peer {
+    /// Finds out who connected.
+    pub fn of(stream: &TcpStream) -> Self {
+        let uid = match (stream.peer_addr(), stream.local_addr()) {
+            (Ok(peer), Ok(local)) if peer.ip().is_loopback() => uid_of(peer, local),
+            _ => None,
+        };
+        let own = rustix::process::geteuid().as_raw();
+        let separation = match uid {
+            Some(uid) if uid == own => Separation::None,
+            Some(_) => Separation::OwnUser,
+            None => Separation::Unknown,
+        };
+        Self { separation }
+    }
+}
+
+/// Looks the peer's socket up in the kernel's table (proc(5), `/proc/net/tcp`): its local address is our peer.
+fn uid_of(peer: SocketAddr, local: SocketAddr) -> Option<u32> {
+    let table = match peer {
+        SocketAddr::V4(_) => "/proc/net/tcp",
+        SocketAddr::V6(_) => "/proc/net/tcp6",
+    };
+    let table = crate::home::read_system_file(table)?;
+    let (from, to) = (kernel_form(peer), kernel_form(local));
+    table.lines().skip(1).find_map(|line| {
+        let mut columns = line.split_ascii_whitespace().skip(1);
+        let matches = columns.next()? == from && columns.next()? == to;
+        // After local and remote address: state, queues, timer, retransmits, uid.
+        let uid = columns.nth(4)?;
+        matches.then(|| uid.parse().ok()).flatten()
+    })
+}
+
+/// An address as `/proc/net/tcp` writes it: each 32-bit word in host byte order, upper-case hex, port after a colon.
+fn kernel_form(address: SocketAddr) -> String {
+    use std::fmt::Write as _;
+
+    let octets: Vec<u8> = match address {
+        SocketAddr::V4(v4) => v4.ip().octets().to_vec(),
+        SocketAddr::V6(v6) => v6.ip().octets().to_vec(),
+    };
+    let mut text = String::new();
+    for word in octets.chunks_exact(4) {
+        let word = u32::from_ne_bytes([word[0], word[1], word[2], word[3]]);
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{word:08X}");
+    }
+    let _ = write!(text, ":{:04X}", address.port());
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_peer_under_our_own_uid_is_no_separation() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bind");
+        let address = listener.local_addr().expect("address");
+        let client = TcpStream::connect(address).await.expect("connect");
+        let (server, _) = listener.accept().await.expect("accept");
+        assert_eq!(Peer::of(&server).separation, Separation::None);
+        drop(client);
+    }
+}

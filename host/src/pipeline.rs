@@ -1,0 +1,269 @@
+//! The path of a request, one step a line, as the table in ARCHITECTURE.md has it.
+//!
+//! Everything before `intend` can only refuse; nothing after it can change what is sent.
+
+use std::sync::Arc;
+
+use wardlock_audit::Refused;
+use wardlock_core::canonical::CanonicalRequest;
+use wardlock_core::chain::VerdictRecord;
+use wardlock_core::classify::Classified;
+use wardlock_core::connection::Connection;
+use wardlock_core::decision::{Asked, Decision, Permit, decide};
+use wardlock_core::id::{AgentName, RequestId, WorkspaceName};
+use wardlock_core::plugin::Caller;
+use wardlock_core::refusal::{Code, Refusal};
+use wardlock_core::rules::Judge;
+use wardlock_sandbox::{RequestContext, run_chain};
+
+use crate::host::Host;
+use crate::ingress::{AgentRequest, Peer, RawRequest, Reply};
+use crate::loaded::OpenConnection;
+use crate::report;
+
+/// Carries one request all the way, and writes its record whatever happens.
+pub async fn run(host: &Host, peer: Peer, id: RequestId, raw: RawRequest) -> Reply {
+    let mut seen = Seen::default();
+    let carried = carry(host, peer, &id, raw, &mut seen).await;
+    match carried {
+        Ok(reply) => reply,
+        Err(Stop { decision, refusal }) => refuse(host, peer, &id, seen, decision, refusal).await,
+    }
+}
+
+/// What is known of a request so far: the record of a refusal is written from it.
+#[derive(Default)]
+struct Seen {
+    agent: Option<AgentName>,
+    method: String,
+    /// Only once it is known that no secret stands in it.
+    canonical: Option<CanonicalRequest>,
+    /// The workspace and connection that the path names, whoever's they are.
+    named: Option<(String, String)>,
+    connection: Option<Arc<Connection>>,
+    tenant: Option<String>,
+    classified: Option<Classified>,
+    verdicts: Vec<VerdictRecord>,
+    wants_problem_json: bool,
+    /// The refusal stands in the audit already (an INTENT with its OUTCOME).
+    recorded: bool,
+}
+
+/// A request that goes no further.
+struct Stop {
+    decision: &'static str,
+    refusal: Refusal,
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self { decision: "deny", refusal }
+    }
+}
+
+async fn carry(host: &Host, peer: Peer, id: &RequestId, raw: RawRequest, seen: &mut Seen) -> Result<Reply, Stop> {
+    let (agent, request) = authenticate(host, raw, seen)?;
+    refuse_secrets(host, &request)?;
+    let purpose = request.purpose.clone();
+    let dry_run = request.dry_run;
+    let canonical = canonicalise(request, seen)?;
+    let (open, request) = resolve(host, &agent, canonical, seen)?;
+    let judge = Judge::new(Arc::clone(&open.connection), agent.name.clone(), host.write_level(&open.connection));
+    let classified = judge.classify(request)?;
+    seen.classified = Some(classified.clone());
+    judge.check(&classified)?;
+    let asked = pin(host, id, &open.connection, purpose.clone(), seen)?;
+    let context = context(host, id, &open.connection, &agent.name, &asked, dry_run);
+    let (classified, outcome) = run_chain(&judge, &open.plugins, &context, classified).await;
+    seen.classified = Some(classified.clone());
+    let permit = permitted(decide(&judge, classified, outcome, asked), seen)?;
+    if dry_run {
+        let refusal = Refusal::new(Code::DryRun, "dry-run", "the decision is allow; nothing was sent");
+        return Err(Stop { decision: "allow", refusal });
+    }
+    let (receipt, guard) = host.audit().intend(&permit, peer.separation).await.map_err(audit_unavailable)?;
+    seen.recorded = true;
+    let sent = host.egress().send(permit, receipt).await;
+    let finished = report::finished(&sent);
+    guard.finish(finished).await.map_err(audit_unavailable)?;
+    match sent {
+        Ok(sent) => Ok(Reply::answered(id, sent.reading.outcome, sent.answer)),
+        Err(error) => Err(Stop { decision: "allow", refusal: error.refusal() }),
+    }
+}
+
+/// An agent, authenticated.
+struct Agent {
+    name: AgentName,
+    workspace: WorkspaceName,
+}
+
+fn authenticate(host: &Host, raw: RawRequest, seen: &mut Seen) -> Result<(Agent, AgentRequest), Refusal> {
+    let (token, request) = raw.take_token()?;
+    seen.wants_problem_json = request.wants_problem_json;
+    seen.method.clone_from(&request.method);
+    let agent = token.as_deref().and_then(|token| host.state().authenticate(token));
+    let Some(agent) = agent else {
+        host.count_unauthenticated();
+        // One answer for missing, unknown, revoked and expired: which it was helps only a guesser.
+        return Err(Refusal::new(Code::Unauthenticated, "authenticate", "the agent's token is missing or not valid")
+            .hint("send the token that `wardlock agent add` printed, in `Authorization` or `Wardlock-Token`"));
+    };
+    seen.agent = Some(agent.name.clone());
+    Ok((Agent { name: agent.name, workspace: agent.workspace }, request))
+}
+
+/// A stored secret inside an agent's own request is refused before any plugin or row sees it (promise 1).
+fn refuse_secrets(host: &Host, request: &AgentRequest) -> Result<(), Refusal> {
+    let egress = host.egress();
+    let found = egress.contains_secret(request.target.as_bytes())
+        || egress.contains_secret(&request.body)
+        || request.purpose.as_ref().is_some_and(|purpose| egress.contains_secret(purpose.as_bytes()))
+        || request.headers.iter().any(|header| egress.contains_secret(&header.value));
+    if found {
+        return Err(Refusal::new(Code::SecretInRequest, "secrets", "a stored secret stands in the request")
+            .hint("agents never need a credential here; find out how this one came by it"));
+    }
+    Ok(())
+}
+
+fn canonicalise(request: AgentRequest, seen: &mut Seen) -> Result<CanonicalRequest, Refusal> {
+    let AgentRequest { method, target, headers, body, .. } = request;
+    let canonical = CanonicalRequest::parse(&method, &target, headers, body)
+        .map_err(|error| Refusal::new(Code::NotCanonical, "canonical", error.to_string()))?;
+    seen.canonical = Some(canonical.clone());
+    Ok(canonical)
+}
+
+fn resolve(
+    host: &Host,
+    agent: &Agent,
+    canonical: CanonicalRequest,
+    seen: &mut Seen,
+) -> Result<(Arc<OpenConnection>, CanonicalRequest), Refusal> {
+    let Some((named, request)) = canonical.split_prefix(2) else {
+        return Err(Refusal::new(Code::UnknownConnection, "workspace", "the path names no connection")
+            .hint("call `/{workspace}/{connection}/{path as upstream}`"));
+    };
+    let [workspace, connection] = <[String; 2]>::try_from(named).unwrap_or_default();
+    seen.named = Some((workspace.clone(), connection.clone()));
+    seen.canonical = Some(request.clone());
+    if workspace != agent.workspace.as_str() {
+        let detail = format!("this agent belongs to workspace `{}` and asked for another", agent.workspace);
+        return Err(Refusal::new(Code::WorkspaceMismatch, "workspace", detail)
+            .hint(format!("call `/{}/…`", agent.workspace)));
+    }
+    let open = host.loaded().open(&agent.workspace, &connection)?;
+    seen.connection = Some(Arc::clone(&open.connection));
+    Ok((open, request))
+}
+
+/// Checks that the grant is there and is the tenant that the connection is pinned to.
+fn pin(
+    host: &Host,
+    id: &RequestId,
+    connection: &Connection,
+    purpose: Option<String>,
+    seen: &mut Seen,
+) -> Result<Asked, Refusal> {
+    let grant = host.egress().grant_status(&connection.grant)?.ok_or_else(|| {
+        let detail = format!("connection `{}` has no grant `{}`", connection.name, connection.grant);
+        Refusal::new(Code::ServiceNotConnected, "grant", detail)
+            .hint(format!("the operator runs `wardlock connect {}/{}`", connection.workspace, connection.name))
+    })?;
+    let tenant = report::pinned_tenant(connection, &grant)?;
+    seen.tenant = Some(tenant.clone());
+    Ok(Asked { id: id.clone(), purpose, tenant, generation: grant.generation })
+}
+
+fn context(
+    host: &Host,
+    id: &RequestId,
+    connection: &Connection,
+    agent: &AgentName,
+    asked: &Asked,
+    dry_run: bool,
+) -> RequestContext {
+    let caller = Caller {
+        workspace: connection.workspace.to_string(),
+        connection: connection.name.to_string(),
+        agent: agent.to_string(),
+        region: connection.region.to_string(),
+        tenant: Some(asked.tenant.clone()),
+    };
+    RequestContext { id: id.clone(), now_ms: host.now_ms(), caller, purpose: asked.purpose.clone(), dry_run }
+}
+
+fn permitted(decision: Decision, seen: &mut Seen) -> Result<Permit, Stop> {
+    match decision {
+        Decision::Allow(permit) => {
+            seen.verdicts = permit.verdicts().to_vec();
+            Ok(*permit)
+        }
+        Decision::Hold { refusal, verdicts } => {
+            seen.verdicts = verdicts;
+            Err(Stop { decision: "hold", refusal })
+        }
+        Decision::Deny { refusal, verdicts } => {
+            seen.verdicts = verdicts;
+            Err(Stop { decision: "deny", refusal })
+        }
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "fits `map_err`")]
+fn audit_unavailable(error: wardlock_audit::AuditError) -> Refusal {
+    tracing::error!(%error, "the audit cannot record");
+    Refusal::new(Code::AuditUnavailable, "audit", "the audit cannot record, so nothing more is done")
+        .hint("the operator runs `wardlock doctor`")
+}
+
+/// Tells the agent no, and the audit why. Where even that cannot be recorded, the agent is told so.
+async fn refuse(
+    host: &Host,
+    peer: Peer,
+    id: &RequestId,
+    seen: Seen,
+    decision: &'static str,
+    refusal: Refusal,
+) -> Reply {
+    let shape = seen.connection.as_ref().and_then(|connection| connection.service.refusal.clone());
+    let shape = shape.filter(|_| !seen.wants_problem_json);
+    let outcome = None;
+    // Before authentication only rate-limited summaries are recorded (DESIGN section 13, "Audit").
+    let anonymous = seen.agent.is_none();
+    if !anonymous && !seen.recorded {
+        let refused = refused_record(host, peer, id, seen, decision, &refusal);
+        if let Err(error) = host.audit().refuse(refused).await {
+            let refusal = audit_unavailable(error);
+            return Reply::refused(id, "deny", outcome, &refusal, shape.as_ref());
+        }
+    }
+    Reply::refused(id, decision, outcome, &refusal, shape.as_ref())
+}
+
+fn refused_record(
+    _host: &Host,
+    peer: Peer,
+    id: &RequestId,
+    seen: Seen,
+    decision: &'static str,
+    refusal: &Refusal,
+) -> Refused {
+    let (workspace, connection) = seen.named.unzip();
+    Refused {
+        id: id.clone(),
+        decision,
+        refusal: refusal.clone(),
+        agent: seen.agent,
+        workspace,
+        connection,
+        resolved: seen.connection,
+        tenant: seen.tenant,
+        method: seen.method,
+        canonical: seen.canonical,
+        classified: seen.classified,
+        verdicts: seen.verdicts,
+        separation: peer.separation,
+    }
+}

@@ -1,0 +1,44 @@
+//! Small text forms that several edges share.
+
+use std::fmt::Write as _;
+
+/// Decodes standard base64, padded or not.
+pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD_NO_PAD;
+
+    STANDARD_NO_PAD.decode(text.trim_end_matches('=')).ok()
+}
+
+/// Makes text that others wrote safe to show on a terminal: control and bidirectional-override characters become
+/// visible escapes, so that nobody's terminal is driven by a request path.
+pub fn for_terminal(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        let hidden = matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+        if character.is_control() || hidden {
+            // Writing to a String cannot fail.
+            let _ = write!(safe, "\\u{{{:x}}}", u32::from(character));
+        } else {
+            safe.push(character);
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminal_escapes_become_visible() {
+        assert_eq!(for_terminal("a\u{1b}[31mb\u{202e}"), "a\\u{1b}[31mb\\u{202e}");
+    }
+
+    #[test]
+    fn base64_is_read_with_and_without_padding() {
+        assert_eq!(decode_base64("YTpi"), Some(b"a:b".to_vec()));
+        assert_eq!(decode_base64("YTpiYg=="), decode_base64("YTpiYg"));
+        assert_eq!(decode_base64("*"), None);
+    }
+}
