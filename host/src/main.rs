@@ -1,2 +1,7 @@
-#![allow(missing_docs)]
-fn main() {}
+//! The `wardlock` program: everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wardlock::main()
+}

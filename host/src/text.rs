@@ -10,6 +10,14 @@ pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
     STANDARD_NO_PAD.decode(text.trim_end_matches('=')).ok()
 }
 
+/// Encodes standard base64 without padding.
+pub fn encode_base64(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD_NO_PAD;
+
+    STANDARD_NO_PAD.encode(bytes)
+}
+
 /// Makes text that others wrote safe to show on a terminal: control and bidirectional-override characters become
 /// visible escapes, so that nobody's terminal is driven by a request path.
 pub fn for_terminal(text: &str) -> String {
@@ -24,6 +32,11 @@ pub fn for_terminal(text: &str) -> String {
         }
     }
     safe
+}
+
+/// As [`for_terminal`], but keeps line ends.
+pub fn for_terminal_lines(text: &str) -> String {
+    text.lines().map(for_terminal).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

@@ -1,1 +1,54 @@
-//! The append-only, hash-chained, two-phase audit log.
+//! The append-only, hash-chained, two-phase audit log. Steps 10 and 13 of a request's path.
+//!
+//! An INTENT row is durable before anything is sent, an OUTCOME row follows, and a refusal is one row; what cannot
+//! be recorded is refused, never dropped. No row holds a header value, a body, or a path or query value that the
+//! service does not mark safe: such values stand as keyed hashes, so that they can still be searched for.
+//!
+//! Signed heads, a mirror, export and retention come with a later issue; [`Verified::head`] is their place.
+//! A second opener of the same file is kept out by the home's lock, not here. In reading order:
+//!
+//! - [`audit`]: [`Audit`], the handle; [`Receipt`] and [`OutcomeGuard`], what an intent gives.
+//! - [`refused`] and [`act`]: what callers hand in beside a permit.
+//! - [`described`]: what a row says of a request, and which of its values are keyed.
+//! - [`detail`]: the JSON inside a row, with its version.
+//! - [`entry`]: a row before it has its place in the chain.
+//! - [`chain`]: how a row's hash is computed.
+//! - [`writer`]: the one thread that writes, many rows to a commit.
+//! - [`store`] and [`private_file`]: the database file, its settings and its format.
+//! - [`row`], [`query`] and [`escape`]: reading rows, and showing them.
+//! - [`verify`]: walks the chain and says where it is broken, and how.
+
+mod act;
+mod audit;
+mod chain;
+mod described;
+mod detail;
+mod entry;
+mod error;
+mod escape;
+mod outcome;
+mod private_file;
+mod query;
+mod refused;
+mod row;
+mod store;
+mod verify;
+mod writer;
+
+pub use act::{Act, ActKind};
+pub use audit::{Audit, Clock, Receipt};
+pub use described::Described;
+pub use detail::{
+    ActDetail, AnswerDetail, Detail, PluginDetail, RefusalDetail, RequestDetail, Value,
+};
+pub use entry::{Kind, Separation};
+pub use error::{AuditError, FileProblem};
+pub use escape::escape;
+pub use outcome::{Finished, OutcomeGuard};
+pub use query::Filter;
+pub use refused::{Refused, RefusedDecision};
+pub use row::{Escaped, Row};
+pub use verify::{Fault, FaultKind, Head, Verified};
+
+#[cfg(test)]
+mod tests;

@@ -24,8 +24,8 @@ mod tests {
 
     #[test]
     fn what_is_written_can_be_read() {
-        assert_eq!(iso(1_795_290_000_000), "2026-11-21T19:00:00+00:00");
-        assert_eq!(parse("2026-11-21T20:00:00+01:00"), Some(1_795_287_600_000));
+        assert_eq!(iso(1_795_290_000_000), "2026-11-21T19:40:00+00:00");
+        assert_eq!(parse("2026-11-21T20:40:00+01:00"), Some(1_795_290_000_000));
         assert_eq!(parse("2026-11-21"), Some(1_795_219_200_000));
         assert_eq!(parse("yesterday"), None);
     }

@@ -7,7 +7,7 @@
 //! Modules in reading order:
 //! - `region`: the data centres and their hosts.
 //! - `config`: what a simulator is started with.
-//! - `switches`: every quirk and fault, changeable while it runs.
+//! - `switches`, `quirks`: every quirk and fault, changeable while it runs, and its values.
 //! - `simulator`: the running simulator and its handle.
 //! - `person`: plays the person in the browser.
 //! - `server`: listeners, TLS and the dispatch by host.
@@ -24,6 +24,7 @@ mod error;
 mod instant;
 mod oauth;
 mod person;
+mod quirks;
 mod record;
 mod region;
 mod schema;
@@ -35,13 +36,16 @@ mod tls;
 mod wire;
 mod world;
 
-pub use config::{ClientSpec, Clock, Environment, OrgSpec, SimulatorConfig, TokenFactory, TokenKind, UserSpec};
+pub use config::{
+    ClientSpec, Clock, Environment, OrgSpec, SimulatorConfig, TokenFactory, TokenKind, UserSpec,
+};
 pub use error::SimulatorError;
 pub use person::{Approval, Consent};
+pub use quirks::{
+    ApiAnswer, ApiDomain, BadTokenAnswer, CallbackField, EchoPart, EchoToken, ExpiresIn, Fault, Pkce,
+    RefreshIssue, RevokeForms, ScopeAnswer, Throttle, ThrottleAnswer, TokenAnswer, WrongRegion,
+};
 pub use record::{ConnectionRecording, Recording};
 pub use region::{Region, Role};
 pub use simulator::Simulator;
-pub use switches::{
-    ApiAnswer, ApiDomain, BadTokenAnswer, CallbackField, EchoPart, EchoToken, ExpiresIn, Fault, Pkce, RefreshIssue,
-    RevokeForms, ScopeAnswer, SwitchBoard, Switches, Throttle, ThrottleAnswer, TokenAnswer, WrongRegion,
-};
+pub use switches::{SwitchBoard, Switches};

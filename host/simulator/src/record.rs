@@ -151,7 +151,11 @@ impl<S> Taped<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Taped<S> {
-    fn poll_read(mut self: Pin<&mut Self>, ctx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        ctx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(ctx, buf);
         lock(&self.tape.bytes).received.extend_from_slice(&buf.filled()[before..]);
@@ -160,7 +164,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Taped<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Taped<S> {
-    fn poll_write(mut self: Pin<&mut Self>, ctx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        ctx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(ctx, buf)
     }
 
@@ -179,7 +187,8 @@ fn request_length(bytes: &[u8]) -> Option<usize> {
     let head = head_length(&bytes[start..])? + start;
     let text = String::from_utf8_lossy(&bytes[..head]).to_ascii_lowercase();
     let header = |name: &str| {
-        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(|value| value.trim().to_owned()))
+        text.lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(|value| value.trim().to_owned()))
     };
     if header("transfer-encoding").is_some_and(|value| value.contains("chunked")) {
         return Some(head + chunked_length(&bytes[head..])?);
@@ -219,18 +228,20 @@ fn chunked_length(bytes: &[u8]) -> Option<usize> {
 mod tests {
     use super::*;
 
+    /// Cuts the first part off the two together; an incomplete one is not cut.
     #[track_caller]
-    fn check(bytes: &str, expect: Option<usize>) {
-        assert_eq!(request_length(bytes.as_bytes()), expect);
+    fn check(first: &str, rest: &str, is_complete: bool) {
+        let cut = request_length(format!("{first}{rest}").as_bytes());
+        assert_eq!(cut, is_complete.then_some(first.len()));
     }
 
     #[test]
     fn requests_are_cut_at_their_own_end() {
-        check("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /2", Some(27));
-        check("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcGET", Some(41));
-        check("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n0\r\n\r\nGET", Some(65));
-        check("\r\nGET / HTTP/1.1\n\nGET", Some(18));
-        check("GET / HTTP/1.1\r\nHost: a\r\n", None);
-        check("POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc", None);
+        check("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET /2", true);
+        check("POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", "GET", true);
+        check("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n0\r\n\r\n", "GET", true);
+        check("\r\nGET / HTTP/1.1\n\n", "GET", true);
+        check("GET / HTTP/1.1\r\nHost: a\r\n", "", false);
+        check("POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc", "", false);
     }
 }

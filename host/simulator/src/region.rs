@@ -120,7 +120,10 @@ impl FromStr for Region {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Region, String> {
-        Region::ALL.into_iter().find(|region| region.code() == text).ok_or_else(|| format!("no such region: {text}"))
+        Region::ALL
+            .into_iter()
+            .find(|region| region.code() == text)
+            .ok_or_else(|| format!("no such region: {text}"))
     }
 }
 

@@ -1,7 +1,5 @@
 //! Modules and their fields, with the metadata that Zoho's own SDKs read.
 
-use serde_json::{Value, json};
-
 /// A module.
 pub(crate) struct Module {
     pub name: &'static str,
@@ -53,7 +51,8 @@ const SYSTEM_FIELDS: &[Field] = &[
 
 const STATUSES: &[&str] = &["-None-", "Not Contacted", "Contacted", "Pre-Qualified", "Lost Lead"];
 const SOURCES: &[&str] = &["-None-", "Web Download", "Trade Show", "Cold Call"];
-const STAGES: &[&str] = &["Qualification", "Needs Analysis", "Proposal/Price Quote", "Closed Won", "Closed Lost"];
+const STAGES: &[&str] =
+    &["Qualification", "Needs Analysis", "Proposal/Price Quote", "Closed Won", "Closed Lost"];
 
 const LEADS: &[Field] = &[
     field("First_Name", Kind::Text),
@@ -162,10 +161,22 @@ impl Module {
         self.all_fields().find(|field| field.name == name)
     }
 
-    /// Returns an id that stays the same for the module's metadata.
+    /// Returns an id that stays the same for the module's metadata; the last three digits are free for its parts.
     pub fn metadata_id(&self) -> String {
         let index = MODULES.iter().position(|module| module.name == self.name).unwrap_or_default();
-        (5_000_000_000_000_002_000 + index as u64 * 100).to_string()
+        (5_000_000_000_000_010_000 + index as u64 * 1_000).to_string()
+    }
+
+    /// Returns the id of a part of the module's metadata.
+    pub fn part_id(&self, part: usize) -> String {
+        format!("{}{part:03}", &self.metadata_id()[..16])
+    }
+}
+
+impl Field {
+    /// Whether the provider itself writes the field.
+    pub fn is_system(&self) -> bool {
+        SYSTEM_FIELDS.iter().any(|system| system.name == self.name)
     }
 }
 
@@ -197,39 +208,4 @@ impl Kind {
             _ => "string",
         }
     }
-}
-
-/// Returns a field as `settings/fields` shows it.
-pub(crate) fn field_metadata(module: &Module, field: &Field, index: usize) -> Value {
-    let system = SYSTEM_FIELDS.iter().any(|system| system.name == field.name);
-    let lookup = match field.kind {
-        Kind::Lookup(target) => json!({
-            "display_label": module.name, "api_name": format!("{}_{}", module.name, field.name),
-            "module": {"api_name": target, "id": self::module(target).map(Module::metadata_id)},
-            "id": (5_000_000_000_000_900_000 + index as u64).to_string(),
-        }),
-        _ => json!({}),
-    };
-    let picks: &[&str] = if let Kind::Picklist(values) = field.kind { values } else { &[] };
-    let picks: Vec<Value> = picks.iter().enumerate().map(|(place, value)| pick(value, place)).collect();
-    json!({
-        "system_mandatory": field.mandatory, "webhook": true, "private": null, "colour_code_enabled_by_system": false,
-        "layouts": null, "content": null, "column_name": field.name.to_uppercase(), "_type": "used", "type": "used",
-        "transition_sequence": 1, "personality_name": null, "mandatory": field.mandatory,
-        "custom_field": false, "field_label": field.name.replace('_', " "),
-        "display_label": field.name.replace('_', " "), "field_read_only": system, "read_only": system,
-        "api_name": field.name, "data_type": field.kind.data_type(), "json_type": field.kind.json_type(),
-        "lookup": lookup, "associated_module": null, "multiselectlookup": {}, "multiuserlookup": {},
-        "pick_list_values": picks, "length": 255, "decimal_place": null, "unique": {}, "auto_number": {},
-        "formula": {}, "currency": {}, "searchable": !system, "sortable": true, "filterable": true,
-        "visible": true, "created_source": "default", "ui_type": 1, "quick_sequence_number": null,
-        "view_type": {"view": true, "edit": !system, "quick_create": false, "create": !system},
-        "businesscard_supported": true, "virtual_field": false, "sharing_properties": null, "enable_colour_code": false,
-        "id": format!("{}{index:04}", &module.metadata_id()[..15]),
-    })
-}
-
-fn pick(value: &str, place: usize) -> Value {
-    json!({"display_value": value, "actual_value": value, "reference_value": value, "sequence_number": place + 1,
-        "id": (5_000_000_000_000_800_000 + place as u64).to_string(), "type": "used", "colour_code": null})
 }

@@ -45,8 +45,9 @@ impl Call {
     }
 
     pub fn json(&self) -> Result<Value, Reply> {
-        serde_json::from_slice(&self.body)
-            .map_err(|_| Reply::error(400, "JSON_PARSE_ERROR", "Error occured while parsing the JSON", json!({})))
+        serde_json::from_slice(&self.body).map_err(|_| {
+            Reply::error(400, "JSON_PARSE_ERROR", "Error occured while parsing the JSON", json!({}))
+        })
     }
 }
 
@@ -91,7 +92,10 @@ impl Reply {
     }
 
     pub fn maintenance() -> Reply {
-        Reply::html(503, "<html><head><title>Zoho</title></head><body><h1>We will be back soon</h1></body></html>")
+        Reply::html(
+            503,
+            "<html><head><title>Zoho</title></head><body><h1>We will be back soon</h1></body></html>",
+        )
     }
 
     #[must_use]
@@ -140,7 +144,10 @@ impl Body for ReplyBody {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        ctx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         // A pending poll makes hyper flush what it has, so that each chunk is a write of its own.
         if self.flush_first && self.length.is_none() {
             self.flush_first = false;

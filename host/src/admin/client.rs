@@ -51,24 +51,28 @@ impl AdminClient {
     }
 
     async fn hear(
-        self,
+        mut self,
         command: Command,
         secret: Option<&Secret>,
         talk: &dyn Talk,
     ) -> std::io::Result<Result<serde_json::Value, Failure>> {
-        let (reader, mut writer) = self.stream.into_split();
-        let secret_bytes = secret.map_or(0, Secret::frame_bytes);
-        let mut line = serde_json::to_vec(&Question { version: VERSION, command, secret_bytes })?;
+        let mut line = serde_json::to_vec(&Question { version: VERSION, command, secret_follows: secret.is_some() })?;
         line.push(b'\n');
-        writer.write_all(&line).await?;
-        if let Some(secret) = secret {
-            secret.send_over(&mut writer).await?;
-        }
-        let mut lines = BufReader::new(reader).lines();
+        self.stream.write_all(&line).await?;
+        // A second handle on the socket, for the one frame that only `vault` writes.
+        let own = self.stream.into_std()?;
+        let frames = own.try_clone()?;
+        let mut lines = BufReader::new(UnixStream::from_std(own)?).lines();
         while let Some(line) = lines.next_line().await? {
             match serde_json::from_str::<Event>(&line)? {
                 Event::Say { text } => talk.say(text),
                 Event::Open { url } => talk.open(url),
+                Event::SendSecret => {
+                    if let Some(secret) = secret {
+                        // A frame is far smaller than the socket's buffer, so this does not wait.
+                        secret.send_over(&frames).map_err(std::io::Error::other)?;
+                    }
+                }
                 Event::Done { result } => return Ok(Ok(result)),
                 Event::Failed { failure } => return Ok(Err(failure)),
             }

@@ -14,8 +14,8 @@ pub struct Question {
     pub version: u32,
     /// What to do.
     pub command: Command,
-    /// Length in bytes of the secret's frame that follows; 0 for none.
-    pub secret_bytes: u32,
+    /// Whether a secret follows, in a raw frame, once the daemon asks for it.
+    pub secret_follows: bool,
 }
 
 /// A command that needs the home's state.
@@ -133,6 +133,8 @@ pub enum Event {
         /// Its address.
         url: String,
     },
+    /// The secret's frame may come now.
+    SendSecret,
     /// The end, good.
     Done {
         /// Data.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
@@ -14,7 +14,7 @@ use crate::host::Host;
 use crate::ops::{self, Talk};
 
 /// Longest question in bytes; a body to explain is the largest part of one.
-const MAX_QUESTION: u64 = 8 << 20;
+const MAX_QUESTION: usize = 8 << 20;
 
 /// Binds the socket (the home's lock must be held: a socket that is there is a leftover) and serves it until
 /// dropped.
@@ -45,29 +45,35 @@ fn bind(path: &Path) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
-async fn answer(stream: UnixStream, host: Arc<Host>) -> std::io::Result<()> {
-    let (reader, writer) = stream.into_split();
-    let mut reader = BufReader::new(reader);
-    let mut line = String::new();
-    (&mut reader).take(MAX_QUESTION).read_line(&mut line).await?;
-    let question = serde_json::from_str::<Question>(&line);
-    let (talk, events) = mpsc::unbounded_channel();
-    let teller = tokio::spawn(tell(writer, events));
-    let ended = match question {
-        Ok(question) if question.version == VERSION => {
-            let secret = read_secret(&mut reader, question.secret_bytes).await?;
-            let work = ops::execute(&host, question.command, secret, &talk);
-            tokio::select! {
-                ended = work => ended,
-                // The person pressed ctrl-C: whatever was under way is dropped, nothing half-written stays.
-                _ = gone(&mut reader) => return Ok(()),
-            }
-        }
+async fn answer(mut stream: UnixStream, host: Arc<Host>) -> std::io::Result<()> {
+    let line = read_line(&mut stream).await?;
+    let question = match serde_json::from_slice::<Question>(&line) {
+        Ok(question) if question.version == VERSION => question,
         Ok(question) => {
             let message = format!("this daemon speaks admin protocol {VERSION}, the command {}", question.version);
-            Err(Failure::no(message).hint("restart the daemon with the same version of wardlock"))
+            let failure = Failure::no(message).hint("restart the daemon with the same version of wardlock");
+            return write_event(&mut stream, &Event::Failed { failure }).await;
         }
-        Err(error) => Err(Failure::no(format!("the daemon does not understand the command: {error}"))),
+        Err(error) => {
+            let failure = Failure::no(format!("the daemon does not understand the command: {error}"));
+            return write_event(&mut stream, &Event::Failed { failure }).await;
+        }
+    };
+    let secret = if question.secret_follows {
+        write_event(&mut stream, &Event::SendSecret).await?;
+        let (back, secret) = receive_secret(stream).await?;
+        stream = back;
+        Some(secret)
+    } else {
+        None
+    };
+    let (mut reader, writer) = stream.into_split();
+    let (talk, events) = mpsc::unbounded_channel();
+    let teller = tokio::spawn(tell(writer, events));
+    let ended = tokio::select! {
+        ended = ops::execute(&host, question.command, secret, &talk) => ended,
+        // The person pressed ctrl-C: whatever was under way is dropped, nothing half-written stays.
+        () = gone(&mut reader) => return Ok(()),
     };
     let last = match ended {
         Ok(result) => Event::Done { result },
@@ -79,14 +85,33 @@ async fn answer(stream: UnixStream, host: Arc<Host>) -> std::io::Result<()> {
     teller.await.map_err(std::io::Error::other)?
 }
 
-async fn read_secret(
-    reader: &mut (impl tokio::io::AsyncRead + Unpin),
-    bytes: u32,
-) -> std::io::Result<Option<Secret>> {
-    if bytes == 0 {
-        return Ok(None);
+/// Reads one line and not a byte more: a secret's frame may follow, and only `vault` reads that.
+async fn read_line(stream: &mut UnixStream) -> std::io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    loop {
+        match stream.read_u8().await? {
+            b'\n' => return Ok(line),
+            byte => line.push(byte),
+        }
+        if line.len() > MAX_QUESTION {
+            return Err(std::io::Error::other("the question is too long"));
+        }
     }
-    Secret::receive(reader, bytes as usize).await.map(Some)
+}
+
+async fn receive_secret(stream: UnixStream) -> std::io::Result<(UnixStream, Secret)> {
+    let stream = stream.into_std()?;
+    stream.set_nonblocking(false)?;
+    let received = tokio::task::spawn_blocking(move || Secret::receive(&stream).map(|secret| (stream, secret)));
+    let (stream, secret) = received.await.map_err(std::io::Error::other)?.map_err(std::io::Error::other)?;
+    stream.set_nonblocking(true)?;
+    Ok((UnixStream::from_std(stream)?, secret))
+}
+
+async fn write_event(writer: &mut (impl tokio::io::AsyncWrite + Unpin), event: &Event) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(event)?;
+    line.push(b'\n');
+    writer.write_all(&line).await
 }
 
 async fn gone(reader: &mut (impl tokio::io::AsyncRead + Unpin)) {
@@ -97,9 +122,7 @@ async fn gone(reader: &mut (impl tokio::io::AsyncRead + Unpin)) {
 
 async fn tell(mut writer: OwnedWriteHalf, mut events: mpsc::UnboundedReceiver<Event>) -> std::io::Result<()> {
     while let Some(event) = events.recv().await {
-        let mut line = serde_json::to_vec(&event)?;
-        line.push(b'\n');
-        writer.write_all(&line).await?;
+        write_event(&mut writer, &event).await?;
     }
     writer.shutdown().await
 }

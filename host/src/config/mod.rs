@@ -16,3 +16,16 @@ pub use text_error::{Document, TextError};
 pub use units::{Bytes, Span};
 pub use wording::nearest;
 pub use workspace::{ConnectionPlan, PluginPlan, WorkspacePlan};
+
+use crate::home::HomeError;
+
+/// Why a file that the operator wrote cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Home(#[from] HomeError),
+    /// It says something that cannot be.
+    #[error(transparent)]
+    Text(#[from] TextError),
+}

@@ -29,7 +29,7 @@ pub struct TextError {
     /// What is meant, or how to mend it.
     pub hint: Option<String>,
     /// The line and how many characters the caret underlines; `None` where it may hold a secret.
-    shown: Option<(String, usize)>,
+    shown: Option<Box<(String, usize)>>,
 }
 
 impl TextError {
@@ -61,7 +61,7 @@ impl fmt::Display for TextError {
             write!(f, "`{}`: ", self.key)?;
         }
         f.write_str(&self.problem)?;
-        if let Some((line, length)) = &self.shown {
+        if let Some((line, length)) = self.shown.as_deref() {
             let number = self.line.to_string();
             let (margin, indent) = (" ".repeat(number.len()), " ".repeat(self.column - 1));
             write!(f, "\n{number} | {line}\n{margin} | {indent}{}", "^".repeat(*length))?;
@@ -178,12 +178,13 @@ impl Source<'_> {
 }
 
 /// Returns what may be shown of a line: nothing where a secret may stand, and no terminal escapes.
-fn show(line: &str, column: usize, length: usize) -> Option<(String, usize)> {
+fn show(line: &str, column: usize, length: usize) -> Option<Box<(String, usize)>> {
     if !secrets::is_showable(line) || column > SHOWN {
         return None;
     }
     let clean = |c: char| if c.is_control() { ' ' } else { c };
-    Some((line.chars().take(SHOWN).map(clean).collect(), length.min(SHOWN + 1 - column)))
+    let line = line.chars().take(SHOWN).map(clean).collect();
+    Some(Box::new((line, length.min(SHOWN + 1 - column))))
 }
 
 fn floor(text: &str, at: usize) -> usize {

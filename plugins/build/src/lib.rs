@@ -48,7 +48,6 @@ impl Built {
 /// The build script runs again when a source under `workspace` or under one of `sources` changes (the WIT
 /// package; an SDK that lives elsewhere).
 pub fn build(workspace: &Path, sources: &[&Path]) -> Result<Built, Error> {
-    println!("cargo:rerun-if-env-changed=CARGO");
     for folder in [workspace].iter().chain(sources) {
         rerun_if_changed(folder)?;
     }

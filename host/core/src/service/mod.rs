@@ -12,7 +12,7 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::canonical::Method;
+use crate::canonical::{Method, Parameter};
 use crate::id::{Digest, Region, ServiceName};
 use crate::plugin::{Effect, FieldUse};
 
@@ -425,6 +425,27 @@ impl ServiceDefinition {
     /// Returns the operation of that name.
     pub fn operation(&self, name: &str) -> Option<&Operation> {
         self.operations.iter().find(|operation| operation.name == name)
+    }
+
+    /// Returns the place in [`ServiceDefinition::operations`] of the one that a method and a decoded path mean, with
+    /// the path's parameters. Where several fit, the narrowest wins; `parse` saw to it that there is one.
+    pub fn route(&self, method: Method, path: &[String]) -> Option<(usize, Vec<Parameter>)> {
+        let mut found: Option<(usize, Vec<Parameter>)> = None;
+        for (at, operation) in self.operations.iter().enumerate().filter(|(_, o)| o.method == method) {
+            let Some(parameters) = operation.path.matches(path, &self.paths) else {
+                continue;
+            };
+            if found.as_ref().is_none_or(|(best, _)| operation.path.beats(&self.operations[*best].path)) {
+                found = Some((at, parameters));
+            }
+        }
+        found
+    }
+
+    /// Returns the resource that a lookup field leads to.
+    pub fn lookup(&self, resource: &str, field: &str) -> Option<&str> {
+        let own = self.lookups.get(&format!("{resource}.{field}"));
+        own.or_else(|| self.lookups.get(field)).map(String::as_str)
     }
 
     /// Returns the region row that a host of the table belongs to, with the environment for API hosts.

@@ -59,7 +59,7 @@ impl Consent {
         let verifier = if oauth.pkce { Some(Secret::random()?) } else { None };
 
         let mut authorize_url = Url::parse(&format!("https://{accounts}{}", oauth.authorize_path))?;
-        let joined = scopes::join(service, wanted);
+        let joined = scopes::join(oauth, wanted);
         // What is ours wins over what the definition lists.
         let mut parameters: BTreeMap<&str, &str> =
             oauth.authorize_params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();

@@ -14,28 +14,33 @@
 //! - [`keys`]: keys derived from it, each bound to one purpose.
 //! - [`files`]: the only code that touches the file system; checks owner, mode and symlinks as ssh does.
 //! - [`record`]: what is kept, and its form inside a sealed row.
-//! - [`store`]: `vault.db`, with every row sealed.
+//! - [`database`]: `vault.db` and its sealed rows.
+//! - [`store`]: makes, opens and holds the vault.
+//! - [`registrations`], [`grants`]: what can be done with each.
 //! - [`error`]: what can go wrong, and how to mend it.
 
 mod answer;
+mod database;
 mod error;
 mod files;
+mod grants;
 mod key;
 mod keys;
 mod needles;
 mod prompt;
 mod record;
+mod registrations;
 mod secret;
 mod spelling;
 mod store;
 pub(crate) mod wire;
 
 pub use error::VaultError;
-pub use key::{KeyKind, KeySource, Unlock};
-pub use keys::{Keys, NotOpened};
+pub use key::{KeyKind, KeySource};
+pub use keys::{Keys, NotOpened, Purpose};
 pub use needles::{Needles, NeedlesError, Redacted, StreamScan};
 pub use prompt::{Passphrase, PromptError};
-pub use record::{GrantInfo, NewGrant, NewRegistration, RegistrationInfo, Tenant};
 pub(crate) use record::{ClientMaterial, RefreshMaterial};
+pub use record::{GrantInfo, NewAccess, NewGrant, NewRegistration, RegistrationInfo, Tenant};
 pub use secret::{NotASecret, Secret};
 pub use store::Vault;

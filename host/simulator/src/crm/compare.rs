@@ -29,7 +29,6 @@ pub(crate) enum Check {
     Greater(String),
     GreaterOrEqual(String),
     Between(String, String),
-    NotBetween(String, String),
     IsNull,
     IsNotNull,
     Not(Box<Check>),
@@ -55,7 +54,8 @@ impl Test {
 
 impl Check {
     fn holds(&self, value: &Value) -> bool {
-        let ordered = |text: &str, wanted: &[Ordering]| order(value, text).is_some_and(|found| wanted.contains(&found));
+        let ordered =
+            |text: &str, wanted: &[Ordering]| order(value, text).is_some_and(|found| wanted.contains(&found));
         let shown = || show(value).to_lowercase();
         match self {
             Check::In(texts) => texts.iter().any(|text| equals(value, text)),
@@ -68,9 +68,9 @@ impl Check {
             Check::Greater(text) => ordered(text, &[Ordering::Greater]),
             Check::GreaterOrEqual(text) => ordered(text, &[Ordering::Greater, Ordering::Equal]),
             Check::Between(low, high) => {
-                ordered(low, &[Ordering::Greater, Ordering::Equal]) && ordered(high, &[Ordering::Less, Ordering::Equal])
+                ordered(low, &[Ordering::Greater, Ordering::Equal])
+                    && ordered(high, &[Ordering::Less, Ordering::Equal])
             }
-            Check::NotBetween(low, high) => !Check::Between(low.clone(), high.clone()).holds(value),
             Check::IsNull => is_empty(value),
             Check::IsNotNull => !is_empty(value),
             Check::Not(check) => !check.holds(value),

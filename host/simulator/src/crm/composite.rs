@@ -18,9 +18,17 @@ pub(crate) fn answer(ctx: &mut Ctx<'_>, users: &[UserSpec], call: &Call) -> Outc
     only(call, &Method::POST)?;
     ctx.session.need(&[&["ZohoCRM.composite_requests.CUSTOM"]])?;
     let body = call.json()?;
-    let parts = body.get("__composite_requests").and_then(Value::as_array).ok_or_else(|| no_data("__composite_requests"))?;
+    let parts = body
+        .get("__composite_requests")
+        .and_then(Value::as_array)
+        .ok_or_else(|| no_data("__composite_requests"))?;
     if parts.is_empty() || parts.len() > MAX_PARTS {
-        return Err(Reply::error(400, "LIMIT_EXCEEDED", "max requests limit exceeded", json!({"limit": MAX_PARTS})));
+        return Err(Reply::error(
+            400,
+            "LIMIT_EXCEEDED",
+            "max requests limit exceeded",
+            json!({"limit": MAX_PARTS}),
+        ));
     }
     let before = ctx.org.clone();
     let mut results = Vec::new();

@@ -30,7 +30,8 @@ pub(crate) fn convert(ctx: &mut Ctx<'_>, call: &Call, module: &Module, id: &str)
     let contact = made(ctx, "Contacts", &[names.as_slice(), &[("Account_Name", Some(&account))]].concat());
     let wanted = options.pointer("/data/0/Deals").and_then(Value::as_object);
     let deal = wanted.map_or(Value::Null, |deal| {
-        let fields: Vec<(&str, Option<&Value>)> = deal.iter().map(|(name, value)| (name.as_str(), Some(value))).collect();
+        let fields: Vec<(&str, Option<&Value>)> =
+            deal.iter().map(|(name, value)| (name.as_str(), Some(value))).collect();
         made(ctx, "Deals", &fields)
     });
     ctx.org.modules.entry("Leads".into()).or_default().retain(|row| crate::world::record_id(row) != id);

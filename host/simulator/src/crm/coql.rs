@@ -24,13 +24,21 @@ pub(crate) fn answer(ctx: &mut Ctx<'_>, call: &Call) -> Outcome {
     let text = body.get("select_query").and_then(Value::as_str).ok_or_else(|| no_data("select_query"))?;
     let query = query::parse(text)?;
     let modules = touched(&query)?;
-    let mut needed: Vec<String> = modules.iter().map(|module| scope::of_module(module.name, "READ")).collect();
+    let mut needed: Vec<String> =
+        modules.iter().map(|module| scope::of_module(module.name, "READ")).collect();
     needed.push("ZohoCRM.coql.READ".into());
     let needed: Vec<&str> = needed.iter().map(String::as_str).collect();
     ctx.session.need(&[&needed])?;
-    for (limit, exceeded) in [(MAX_ROWS, query.limit > MAX_ROWS), (ROW_WALL, query.offset + query.limit > ROW_WALL)] {
+    for (limit, exceeded) in
+        [(MAX_ROWS, query.limit > MAX_ROWS), (ROW_WALL, query.offset + query.limit > ROW_WALL)]
+    {
         if exceeded {
-            return Err(Reply::error(400, "LIMIT_EXCEEDED", "max records limit exceeded", json!({"limit": limit})));
+            return Err(Reply::error(
+                400,
+                "LIMIT_EXCEEDED",
+                "max records limit exceeded",
+                json!({"limit": limit}),
+            ));
         }
     }
     let (rows, more) = run(ctx, &query)?;
@@ -74,7 +82,8 @@ fn walk(module: &'static Module, path: &str) -> Result<Vec<&'static Module>, Rep
         if part == "id" {
             continue;
         }
-        let field = here.field(part).ok_or_else(|| invalid(&json!({"column_name": path, "module": module.name})))?;
+        let field =
+            here.field(part).ok_or_else(|| invalid(&json!({"column_name": path, "module": module.name})))?;
         match field.kind {
             Kind::Lookup(target) if parts.peek().is_some() => {
                 here = schema::module(target).unwrap_or(here);
@@ -109,7 +118,9 @@ fn run(ctx: &Ctx<'_>, query: &Query) -> Result<(Vec<Value>, bool), Reply> {
 
 /// Puts the answers of the subqueries in the place of their marks.
 fn resolve(ctx: &Ctx<'_>, test: &Test, subqueries: &[(String, Query)]) -> Result<Test, Reply> {
-    let each = |tests: &[Test]| tests.iter().map(|test| resolve(ctx, test, subqueries)).collect::<Result<Vec<_>, _>>();
+    let each = |tests: &[Test]| {
+        tests.iter().map(|test| resolve(ctx, test, subqueries)).collect::<Result<Vec<_>, _>>()
+    };
     Ok(match test {
         Test::All(tests) => Test::All(each(tests)?),
         Test::Any(tests) => Test::Any(each(tests)?),
@@ -129,7 +140,9 @@ fn resolve_check(ctx: &Ctx<'_>, check: &Check, subqueries: &[(String, Query)]) -
     let Some((_, query)) = subquery else { return Ok(check.clone()) };
     let alias = query.columns.first().map(|column| column.alias.clone()).unwrap_or_default();
     let (rows, _) = run(ctx, query)?;
-    let text = |row: &Value| row.get(&alias).map(|value| value["id"].as_str().map_or_else(|| show(value), str::to_owned));
+    let text = |row: &Value| {
+        row.get(&alias).map(|value| value["id"].as_str().map_or_else(|| show(value), str::to_owned))
+    };
     Ok(Check::In(rows.iter().filter_map(text).collect()))
 }
 
@@ -167,7 +180,8 @@ fn grouped(ctx: &Ctx<'_>, module: &Module, query: &Query, rows: &[&Record]) -> V
         }
     }
     let row = |members: &[&Record]| {
-        let columns = query.columns.iter().map(|column| (column.alias.clone(), cell(ctx, module, column, members)));
+        let columns =
+            query.columns.iter().map(|column| (column.alias.clone(), cell(ctx, module, column, members)));
         Value::Object(columns.collect())
     };
     groups.iter().map(|(_, members)| row(members)).collect()

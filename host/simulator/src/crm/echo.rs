@@ -5,7 +5,8 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::session::token_of;
-use crate::switches::{EchoPart, EchoToken, Switches};
+use crate::quirks::{EchoPart, EchoToken};
+use crate::switches::Switches;
 use crate::wire::{Call, Reply};
 
 /// Returns the reply with the echo that the switches ask for.

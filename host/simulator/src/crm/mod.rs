@@ -3,14 +3,15 @@
 //! The order of checks is the provider's: token, API access, path (404), scope (401), parameters (400).
 
 mod bulk;
-mod composite;
 mod compare;
+mod composite;
 mod convert;
 mod coql;
 mod criteria;
 mod echo;
 mod list;
 mod mass;
+mod metadata;
 mod notes;
 mod org;
 mod query;
@@ -20,12 +21,14 @@ mod scope;
 mod search;
 mod session;
 mod settings;
+mod tokens;
 mod write;
 
 use serde_json::{Value, json};
 
+use crate::quirks::{ApiAnswer, BadTokenAnswer};
 use crate::seed::owner_of;
-use crate::switches::{ApiAnswer, BadTokenAnswer, Switches};
+use crate::switches::Switches;
 use crate::wire::{Call, Reply};
 use crate::world::{Org, World};
 pub(crate) use session::Session;

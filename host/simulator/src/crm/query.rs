@@ -1,8 +1,7 @@
 //! The text of a COQL query, read into its parts.
 
-use serde_json::json;
-
 use super::compare::{Check, Test};
+use super::tokens::{Token, syntax, tokens};
 use crate::wire::Reply;
 
 /// A query.
@@ -29,63 +28,11 @@ pub(crate) struct Column {
     pub alias: String,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-enum Token {
-    Word(String),
-    Text(String),
-    Symbol(&'static str),
-}
-
-const SYMBOLS: [&str; 10] = ["!=", "<>", "<=", ">=", "(", ")", ",", "=", "<", ">"];
-
 /// Reads a query.
 pub(crate) fn parse(text: &str) -> Result<Query, Reply> {
     let mut reader = Reader { tokens: tokens(text)?, next: 0, subqueries: Vec::new() };
     let query = reader.query()?;
     if reader.next == reader.tokens.len() { Ok(query) } else { Err(syntax("end")) }
-}
-
-fn tokens(text: &str) -> Result<Vec<Token>, Reply> {
-    let mut tokens = Vec::new();
-    let mut rest = text.trim_start();
-    while let Some(first) = rest.chars().next() {
-        if first == '\'' {
-            let (value, length) = quoted(rest).ok_or_else(|| syntax("literal"))?;
-            tokens.push(Token::Text(value));
-            rest = &rest[length..];
-        } else if let Some(symbol) = SYMBOLS.into_iter().find(|symbol| rest.starts_with(symbol)) {
-            tokens.push(Token::Symbol(symbol));
-            rest = &rest[symbol.len()..];
-        } else {
-            let is_part = |character: char| character.is_alphanumeric() || "_.$-+:*{}".contains(character);
-            let end = rest.find(|character: char| !is_part(character)).unwrap_or(rest.len());
-            if end == 0 {
-                return Err(syntax("select"));
-            }
-            tokens.push(Token::Word(rest[..end].to_owned()));
-            rest = &rest[end..];
-        }
-        rest = rest.trim_start();
-    }
-    Ok(tokens)
-}
-
-/// Reads a quoted literal; a quote is written `\'` or `''`.
-fn quoted(text: &str) -> Option<(String, usize)> {
-    let mut value = String::new();
-    let mut characters = text.char_indices().skip(1).peekable();
-    while let Some((index, character)) = characters.next() {
-        match character {
-            '\\' => value.push(characters.next()?.1),
-            '\'' if characters.peek().is_some_and(|(_, next)| *next == '\'') => {
-                characters.next();
-                value.push('\'');
-            }
-            '\'' => return Some((value, index + 1)),
-            other => value.push(other),
-        }
-    }
-    None
 }
 
 struct Reader {
@@ -129,7 +76,10 @@ impl Reader {
             self.expect("by")?;
             loop {
                 let path = self.word("order by")?;
-                let descending = self.take("desc") || (!self.take("asc") && false);
+                let descending = self.take("desc");
+                if !descending {
+                    self.take("asc");
+                }
                 query.order_by.push((path, descending));
                 if !self.symbol(",") {
                     break;
@@ -160,7 +110,9 @@ impl Reader {
                 path = self.word("select")?;
                 self.need_symbol(")")?;
             }
-            let default = aggregate.as_ref().map_or_else(|| path.clone(), |name| format!("{}({path})", name.to_uppercase()));
+            let default = aggregate
+                .as_ref()
+                .map_or_else(|| path.clone(), |name| format!("{}({path})", name.to_uppercase()));
             let alias = if self.take("as") { self.word("alias")? } else { default };
             columns.push(Column { path, aggregate, alias });
             if !self.symbol(",") {
@@ -216,7 +168,9 @@ impl Reader {
         if self.take("like") {
             return Ok(like(&self.literal()?));
         }
-        let Some(Token::Symbol(symbol)) = self.tokens.get(self.next).cloned() else { return Err(syntax("where")) };
+        let Some(Token::Symbol(symbol)) = self.tokens.get(self.next).cloned() else {
+            return Err(syntax("where"));
+        };
         self.next += 1;
         let value = self.literal()?;
         Ok(match symbol {
@@ -303,8 +257,4 @@ fn like(pattern: &str) -> Check {
         (false, true) => Check::StartsWith(text),
         (false, false) => Check::In(vec![text]),
     }
-}
-
-fn syntax(clause: &str) -> Reply {
-    Reply::error(400, "SYNTAX_ERROR", "error occurred while parsing the query", json!({"clause": clause}))
 }

@@ -3,7 +3,9 @@
 use http::Method;
 use serde_json::json;
 
-use super::{Ctx, Outcome, bulk, composite, convert, coql, list, mass, notes, org, related, search, settings, write};
+use super::{
+    Ctx, Outcome, bulk, composite, convert, coql, list, mass, notes, org, related, search, settings, write,
+};
 use crate::config::UserSpec;
 use crate::region::Role;
 use crate::schema::{self, Module};

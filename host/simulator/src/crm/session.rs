@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::scope;
-use crate::switches::{BadTokenAnswer, Switches};
+use crate::quirks::BadTokenAnswer;
+use crate::switches::Switches;
 use crate::wire::{Call, Reply};
 use crate::world::{Subject, World};
 
@@ -48,7 +49,8 @@ pub(crate) fn open(world: &World, switches: &Switches, call: &Call) -> Result<Se
 /// Returns the token of the `Authorization` header.
 pub(crate) fn token_of(call: &Call, bearer: bool) -> Option<&str> {
     let (scheme, token) = call.header("authorization")?.split_once(' ')?;
-    let known = scheme.eq_ignore_ascii_case("Zoho-oauthtoken") || (bearer && scheme.eq_ignore_ascii_case("Bearer"));
+    let known =
+        scheme.eq_ignore_ascii_case("Zoho-oauthtoken") || (bearer && scheme.eq_ignore_ascii_case("Bearer"));
     Some(token.trim()).filter(|token| known && !token.is_empty())
 }
 

@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::route::{invalid_module, invalid_parameter, missing, no_such_url, only};
-use super::{Ctx, Outcome};
+use super::{Ctx, Outcome, metadata};
 use crate::instant::parse;
 use crate::schema::{self, MODULES, Module};
 use crate::wire::{Call, Reply};
@@ -59,7 +59,7 @@ fn of_module(kind: &str, call: &Call) -> Result<Vec<Value>, Reply> {
     let name = call.parameter("module").ok_or_else(|| missing("module"))?;
     let module = schema::module(name).ok_or_else(invalid_module)?;
     let fields = module.all_fields().enumerate();
-    let fields: Vec<Value> = fields.map(|(index, field)| schema::field_metadata(module, field, index)).collect();
+    let fields: Vec<Value> = fields.map(|(index, field)| metadata::field(module, field, index)).collect();
     Ok(match kind {
         "fields" => fields,
         "layouts" => vec![layout(module, &fields)],
@@ -71,7 +71,7 @@ fn of_module(kind: &str, call: &Call) -> Result<Vec<Value>, Reply> {
 fn layout(module: &Module, fields: &[Value]) -> Value {
     let section = json!({"display_label": format!("{} Information", module.singular), "name": "Information",
         "sequence_number": 1, "column_count": 2, "tab_traversal": 2, "fields": fields});
-    json!({"id": format!("{}1", &module.metadata_id()), "name": "Standard", "display_label": "Standard",
+    json!({"id": module.part_id(950), "name": "Standard", "display_label": "Standard",
         "status": "active", "visible": true, "sections": [section],
         "profiles": [{"id": "5000000000000026011", "name": "Administrator", "default": true}]})
 }
@@ -80,7 +80,7 @@ fn related_lists(module: &Module) -> Vec<Value> {
     if matches!(module.name, "Notes" | "Invoices") {
         return Vec::new();
     }
-    vec![json!({"id": format!("{}7", module.metadata_id()), "api_name": "Notes", "name": "Notes", "display_label":
+    vec![json!({"id": module.part_id(970), "api_name": "Notes", "name": "Notes", "display_label":
         "Notes", "href": format!("{}/{{ENTITYID}}/Notes", module.name), "type": "default", "sequence_number": "1",
         "module": {"api_name": "Notes", "id": schema::module("Notes").map(Module::metadata_id)}})]
 }
@@ -95,7 +95,7 @@ fn views(module: &Module) -> Vec<Value> {
 }
 
 fn view_id(module: &Module, index: usize) -> String {
-    format!("{}90{index}", &module.metadata_id()[..16])
+    module.part_id(900 + index)
 }
 
 /// Keeps the records of a custom view.

@@ -10,13 +10,20 @@ use sha2::{Digest, Sha256};
 use super::consent::split_scopes;
 use super::token::{Parameters, error, throttled};
 use crate::config::{Environment, TokenKind};
+use crate::quirks::{ApiDomain, ExpiresIn, Pkce, ScopeAnswer, WrongRegion};
 use crate::region::Region;
-use crate::switches::{ApiDomain, ExpiresIn, Pkce, ScopeAnswer, Switches, WrongRegion};
+use crate::switches::Switches;
 use crate::wire::Reply;
 use crate::world::{AccessToken, Challenge, Code, Grant, Subject, World};
 
 /// Redeems an authorization code.
-pub(crate) fn code(world: &mut World, switches: &Switches, region: Region, client: &str, given: &Parameters) -> Reply {
+pub(crate) fn code(
+    world: &mut World,
+    switches: &Switches,
+    region: Region,
+    client: &str,
+    given: &Parameters,
+) -> Reply {
     let now = world.now();
     let lives = |code: &Code| code.made_ms + switches.code_lifetime_ms > now;
     let place = world.codes.iter().position(|code| code.code == given.text("code") && lives(code));
@@ -58,7 +65,13 @@ pub(crate) fn code(world: &mut World, switches: &Switches, region: Region, clien
 }
 
 /// Makes an access token from a refresh token.
-pub(crate) fn refresh(world: &mut World, switches: &Switches, region: Region, client: &str, given: &Parameters) -> Reply {
+pub(crate) fn refresh(
+    world: &mut World,
+    switches: &Switches,
+    region: Region,
+    client: &str,
+    given: &Parameters,
+) -> Reply {
     let now = world.now();
     let Some(grant) = world.grant_of_refresh(given.text("refresh_token")) else {
         return error("invalid_code");
@@ -141,7 +154,8 @@ fn too_many_new(world: &World, switches: &Switches, code: &Code) -> bool {
 
 /// Evicts the oldest refresh token of whoever made the newest one, even if it is in use, with its access tokens.
 fn evict_refresh_tokens(world: &mut World, limit: usize) {
-    let Some(newest) = world.grants.last().map(|grant| (grant.client.clone(), grant.subject.user.clone())) else {
+    let Some(newest) = world.grants.last().map(|grant| (grant.client.clone(), grant.subject.user.clone()))
+    else {
         return;
     };
     let same = |grant: &Grant| {
@@ -169,7 +183,13 @@ fn over_budget(grant: &mut Grant, switches: &Switches, now: u64) -> bool {
 }
 
 /// Makes the access token, evicts the oldest ones, and writes the answer.
-fn issue(world: &mut World, switches: &Switches, place: usize, refresh_token: Option<&str>, refreshed: bool) -> Reply {
+fn issue(
+    world: &mut World,
+    switches: &Switches,
+    place: usize,
+    refresh_token: Option<&str>,
+    refreshed: bool,
+) -> Reply {
     let token = world.make_token(TokenKind::Access);
     let lifetime_ms = world.access_token_lifetime_ms;
     let access = AccessToken { token: token.clone(), expires_ms: world.now() + lifetime_ms };

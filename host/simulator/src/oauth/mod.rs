@@ -9,8 +9,9 @@ mod token;
 use http::Method;
 use serde_json::{Map, Value, json};
 
+use crate::quirks::RevokeForms;
 use crate::region::Region;
-use crate::switches::{RevokeForms, Switches};
+use crate::switches::Switches;
 use crate::wire::{Call, Reply};
 use crate::world::World;
 
@@ -39,6 +40,7 @@ pub(crate) fn browser(world: &mut World, switches: &mut Switches, call: &Call) -
 fn server_info() -> Reply {
     let regions = Region::ALL.into_iter().filter(|region| *region != Region::Cn);
     let url = |region: Region| json!(format!("https://{}", region.accounts_host()));
-    let locations: Map<String, Value> = regions.map(|region| (region.code().to_owned(), url(region))).collect();
+    let locations: Map<String, Value> =
+        regions.map(|region| (region.code().to_owned(), url(region))).collect();
     Reply::json(200, &json!({"result": "success", "locations": locations}))
 }

@@ -14,8 +14,10 @@ pub(crate) fn consent(client: &str, scopes: &[String], users: &[&UserSpec], firs
             format!("<option value=\"{email}\"{selected}>{email} ({})</option>", user.region)
         })
         .collect();
-    let environments: String =
-        Environment::ALL.iter().map(|environment| format!("<option>{}</option>", environment.org_type())).collect();
+    let environments: String = Environment::ALL
+        .iter()
+        .map(|environment| format!("<option>{}</option>", environment.org_type()))
+        .collect();
     let body = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Zoho Accounts (simulator)</title></head>\
          <body><main><h1>{client} would like to access your data</h1><p>This page is a simulator's. No real account is \

@@ -6,7 +6,8 @@ use http::Method;
 use serde_json::json;
 
 use super::exchange;
-use crate::switches::{Switches, ThrottleAnswer, TokenAnswer};
+use crate::quirks::{ThrottleAnswer, TokenAnswer};
+use crate::switches::Switches;
 use crate::wire::{Call, Reply};
 use crate::world::World;
 
@@ -33,7 +34,9 @@ pub(crate) fn answer(world: &mut World, switches: &mut Switches, call: &Call) ->
         Some(TokenAnswer::Error(code)) => return error(&code),
         Some(TokenAnswer::Throttled(form)) => return throttled(form),
         Some(TokenAnswer::Maintenance) => return Reply::maintenance(),
-        Some(TokenAnswer::Raw { status, content_type, body }) => return Reply::new(status, &content_type, body),
+        Some(TokenAnswer::Raw { status, content_type, body }) => {
+            return Reply::new(status, &content_type, body);
+        }
     }
     let parameters = Parameters::read(call);
     if call.method != Method::POST || parameters.text("grant_type").is_empty() {
@@ -78,7 +81,8 @@ pub(crate) fn throttled(form: ThrottleAnswer) -> Reply {
 
 fn basic(call: &Call) -> Vec<(String, String)> {
     let value = call.header("authorization").and_then(|value| value.strip_prefix("Basic "));
-    let decoded = value.and_then(|value| STANDARD.decode(value).ok()).and_then(|bytes| String::from_utf8(bytes).ok());
+    let decoded =
+        value.and_then(|value| STANDARD.decode(value).ok()).and_then(|bytes| String::from_utf8(bytes).ok());
     match decoded.as_deref().and_then(|text| text.split_once(':')) {
         Some((id, secret)) => {
             vec![("client_id".into(), id.to_owned()), ("client_secret".into(), secret.to_owned())]

@@ -72,12 +72,21 @@ impl Policy for Nosy {
 
     fn on_request(&self, _request: &Request) -> Answer {
         let attempts: Vec<(String, String)> =
-            self.0.iter().map(|attempt| (format!("{attempt:?}").to_lowercase(), make(*attempt))).collect();
+            self.0.iter().map(|attempt| (name(*attempt), make(*attempt))).collect();
         let lines: Vec<String> = attempts.iter().map(|(name, got)| format!("{name}={got}")).collect();
         attempts
             .into_iter()
             .fold(deny("report", lines.join("\n")), |answer, (name, got)| answer.note(name, got))
     }
+}
+
+/// The name as in the settings: `ListFiles` is `list-files`.
+fn name(attempt: Attempt) -> String {
+    let name: String = format!("{attempt:?}")
+        .chars()
+        .flat_map(|c| [c.is_uppercase().then_some('-'), Some(c.to_ascii_lowercase())].into_iter().flatten())
+        .collect();
+    name.trim_start_matches('-').to_owned()
 }
 
 fn make(attempt: Attempt) -> String {

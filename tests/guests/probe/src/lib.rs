@@ -78,8 +78,10 @@ enum Mode {
     Exit,
     /// Takes memory until there is none.
     MemoryBomb,
-    /// Recurses until the stack ends.
+    /// Recurses until the call stack ends.
     RecursionBomb,
+    /// Recurses with large frames until the stack in its own memory ends.
+    FrameBomb,
     /// Refuses every settings.
     Problems,
 }
@@ -142,7 +144,8 @@ impl Policy for Probe {
             Mode::Trap => panic!("the probe was told to"),
             Mode::Exit => std::process::exit(0),
             Mode::MemoryBomb => bomb(),
-            Mode::RecursionBomb => deny(code, recurse(black_box(1)).to_string()),
+            Mode::RecursionBomb => deny(code, recurse(1).to_string()),
+            Mode::FrameBomb => deny(code, recurse_with_frames(1).to_string()),
             Mode::LoopInConfigure | Mode::TrapInConfigure | Mode::Problems => {
                 deny("probe_settings", "this mode never gets here")
             }
@@ -208,9 +211,15 @@ fn bomb() -> Answer {
     }
 }
 
-fn recurse(depth: u64) -> u64 {
-    let frame = black_box([depth; 32]);
-    if depth == 0 { 0 } else { recurse(black_box(depth + 1)) + frame[black_box(7)] }
+/// Keeps no frame in memory, and is no loop in disguise: what comes back is still used.
+fn recurse(depth: u32) -> u32 {
+    let end = REQUESTS.load(Ordering::Relaxed) == 0;
+    if end { 0 } else { recurse(depth.wrapping_add(1)).wrapping_mul(31) ^ depth }
+}
+
+fn recurse_with_frames(depth: u32) -> u32 {
+    let frame = black_box([depth; 256]);
+    if depth == 0 { 0 } else { recurse_with_frames(depth.wrapping_add(1)) ^ frame[black_box(7)] }
 }
 
 export!(Probe);

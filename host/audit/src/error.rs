@@ -1,0 +1,109 @@
+//! What can go wrong with the audit. Every one of them means: the request is not sent.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Why a database file may not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FileProblem {
+    /// It could not be opened or created.
+    #[error("the file cannot be opened")]
+    Open(#[source] rustix::io::Errno),
+    /// It is a directory, a device or the like.
+    #[error("it is not a regular file")]
+    NotRegular,
+    /// It belongs to another user.
+    #[error("it belongs to another user: {uid}")]
+    Foreign {
+        /// Its owner.
+        uid: u32,
+    },
+    /// Others may read or write it.
+    #[error("others may read or write it: mode {mode:o}")]
+    Exposed {
+        /// Its permission bits.
+        mode: u32,
+    },
+}
+
+/// Why the audit could not be opened, written or read.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AuditError {
+    /// The file is not fit to hold the audit.
+    #[error("failed to use the audit file {path:?}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        problem: Arc<FileProblem>,
+    },
+    /// The file is a database of something else.
+    #[error("{path:?} is not a Wardlock audit database")]
+    NotAudit {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file was written by a newer Wardlock.
+    #[error("the audit is in format {found}, and this Wardlock knows formats up to {known}")]
+    NewerFormat {
+        /// Its format.
+        found: u32,
+        /// The newest known here.
+        known: u32,
+    },
+    /// `SQLite` could not open or migrate it.
+    #[error("failed to open the audit")]
+    Open(#[source] Arc<rusqlite::Error>),
+    /// The row is not on the disk.
+    #[error("failed to write the audit")]
+    Write(#[source] Arc<rusqlite::Error>),
+    /// Too many requests are under way or waiting to be recorded.
+    #[error("too many requests are waiting to be recorded")]
+    Full,
+    /// The writing thread has ended.
+    #[error("the audit is closed")]
+    Closed,
+    /// Rows could not be read.
+    #[error("failed to read the audit")]
+    Read(#[source] Arc<rusqlite::Error>),
+    /// A row does not hold what a row holds.
+    #[error("audit row {sequence} cannot be read: {what}")]
+    Damaged {
+        /// The row.
+        sequence: u64,
+        /// What is wrong.
+        what: String,
+    },
+    /// The writing thread could not be started.
+    #[error("failed to start the audit's thread")]
+    Thread(#[source] Arc<std::io::Error>),
+}
+
+impl AuditError {
+    /// Returns what the operator can do.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::File { problem, .. } => match **problem {
+                FileProblem::Open(_) => "the home's `state` folder must exist and be writable by Wardlock's user",
+                FileProblem::NotRegular => "move it away; a new one is created at the next start",
+                FileProblem::Foreign { .. } => "run Wardlock as the user that owns its home",
+                FileProblem::Exposed { .. } => "take the rights away with `chmod 600`, and ask who read it",
+            },
+            Self::NotAudit { .. } => "move it away; a new one is created at the next start",
+            Self::NewerFormat { .. } => "run the newer Wardlock that wrote it; an older one must not touch it",
+            Self::Write(_) => "look at the disk: full, read-only or failing; nothing is sent until rows can be written",
+            Self::Full => "send fewer requests at a time; if this stays, the disk is too slow",
+            Self::Damaged { .. } => "run `wardlock audit verify`",
+            Self::Open(_) | Self::Closed | Self::Read(_) | Self::Thread(_) => return None,
+        })
+    }
+
+    pub(crate) fn open(error: rusqlite::Error) -> Self {
+        Self::Open(Arc::new(error))
+    }
+
+    pub(crate) fn read(error: rusqlite::Error) -> Self {
+        Self::Read(Arc::new(error))
+    }
+}

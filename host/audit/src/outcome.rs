@@ -1,0 +1,121 @@
+//! What came of a sent request, and the guard that makes sure that something is written of it.
+
+use std::sync::Arc;
+
+use tokio::sync::OwnedSemaphorePermit;
+use wardlock_core::answer::Outcome;
+use wardlock_core::id::Digest;
+
+use crate::audit::Inner;
+use crate::detail::{AnswerDetail, Detail};
+use crate::entry::{Durability, Entry, Kind, Subject, bounded, render};
+use crate::error::AuditError;
+
+/// What came of a request that was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// What the answer's body says.
+    pub outcome: Outcome,
+    /// The status of the upstream's answer.
+    pub upstream_status: Option<u16>,
+    /// How often it was put on the wire.
+    pub attempts: u32,
+    /// The host that was called.
+    pub upstream_host: String,
+    /// How many secrets were cut out of the answer.
+    pub redactions: u32,
+    /// The answer's length, as the agent gets it.
+    pub answer_bytes: u64,
+    /// SHA-256 of the answer, as the agent gets it.
+    pub answer_sha256: Option<Digest>,
+    /// How long the upstream took, microseconds.
+    pub upstream_micros: u64,
+    /// The provider's own code.
+    pub provider_code: Option<String>,
+}
+
+/// Stands for an INTENT that has no OUTCOME yet. Dropped without [`OutcomeGuard::finish`], it writes `aborted`.
+#[must_use = "dropping the guard records the request as aborted"]
+pub struct OutcomeGuard {
+    open: Option<Open>,
+}
+
+/// An intent whose outcome is still to be written; it holds the place in the queue for that row.
+pub(crate) struct Open {
+    pub(crate) audit: Arc<Inner>,
+    pub(crate) slot: OwnedSemaphorePermit,
+    pub(crate) subject: Subject,
+    pub(crate) durability: Durability,
+    pub(crate) closes: u64,
+}
+
+impl OutcomeGuard {
+    pub(crate) fn new(open: Open) -> Self {
+        Self { open: Some(open) }
+    }
+
+    /// Writes the OUTCOME row and returns once it is on the disk.
+    ///
+    /// On an error the row is kept and tried again; requests are refused before rows are given up.
+    pub async fn finish(mut self, finished: Finished) -> Result<(), AuditError> {
+        let Some(open) = self.open.take() else {
+            return Err(AuditError::Closed);
+        };
+        let (audit, entry, slot) = open.close(finished.outcome, Some(finished));
+        let written = audit.send_outcome(entry, slot)?;
+        written.await.map_err(|_| AuditError::Closed)?
+    }
+}
+
+impl Drop for OutcomeGuard {
+    fn drop(&mut self) {
+        if let Some(open) = self.open.take() {
+            let (audit, entry, slot) = open.close(Outcome::Aborted, None);
+            // Where the thread has ended, the next start finds the open intent and writes `unknown`.
+            drop(audit.send_outcome(entry, slot));
+        }
+    }
+}
+
+impl Open {
+    fn close(self, outcome: Outcome, finished: Option<Finished>) -> (Arc<Inner>, Entry, OwnedSemaphorePermit) {
+        let entry = entry(self.subject, self.durability, self.closes, outcome, finished);
+        (self.audit, entry, self.slot)
+    }
+}
+
+/// Makes the row that ends an intent.
+pub(crate) fn entry(
+    subject: Subject,
+    durability: Durability,
+    closes: u64,
+    outcome: Outcome,
+    finished: Option<Finished>,
+) -> Entry {
+    let answer = finished.map(answer_detail).unwrap_or_default();
+    Entry {
+        kind: Kind::Outcome,
+        durability,
+        subject,
+        decision: None,
+        outcome: Some(outcome.as_str()),
+        closes: Some(closes),
+        detail: render(&Detail { answer: Some(answer), ..Detail::empty() }),
+    }
+}
+
+fn answer_detail(finished: Finished) -> AnswerDetail {
+    let exposed = if finished.redactions == 0 { "false" } else { "redacted" };
+    AnswerDetail {
+        upstream_host: Some(bounded(&finished.upstream_host)),
+        upstream_status: finished.upstream_status,
+        provider_code: finished.provider_code.as_deref().map(bounded),
+        attempts: finished.attempts,
+        upstream_micros: finished.upstream_micros,
+        answer_bytes: finished.answer_bytes,
+        answer_sha256: finished.answer_sha256.map(|digest| digest.to_string()),
+        redactions: finished.redactions,
+        // Without an answer nothing was scanned, so nothing is claimed.
+        secret_exposed: finished.upstream_status.map(|_| exposed.to_owned()),
+    }
+}

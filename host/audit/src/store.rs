@@ -1,0 +1,96 @@
+//! The database file: its settings, its format, and the connections to it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::error::AuditError;
+use crate::private_file;
+
+/// The migrations, oldest first; the number of them is the format.
+const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_records.sql")];
+
+/// `WLAU`: says whose database this is (`SQLite`'s `application_id`).
+const APPLICATION_ID: i32 = 0x574c_4155;
+
+/// Opens the file for the writing thread, creating and migrating it as needed.
+pub(crate) fn open_for_writing(path: &Path, busy: Duration) -> Result<Connection, AuditError> {
+    private_file::prepare(path)
+        .map_err(|problem| AuditError::File { path: path.to_owned(), problem: Arc::new(problem) })?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(AuditError::open)?;
+    connection.busy_timeout(busy).map_err(AuditError::open)?;
+    settle(&connection).map_err(|error| foreign_or_open(path, error))?;
+    migrate(path, &mut connection)?;
+    Ok(connection)
+}
+
+/// Opens the file for reading. In WAL mode a reader needs the write flag to map the index; it writes nothing else.
+pub(crate) fn open_for_reading(path: &Path) -> Result<Connection, AuditError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(AuditError::read)?;
+    connection.busy_timeout(Duration::from_secs(5)).map_err(AuditError::read)?;
+    connection.pragma_update(None, "query_only", true).map_err(AuditError::read)?;
+    connection.pragma_update(None, "trusted_schema", false).map_err(AuditError::read)?;
+    Ok(connection)
+}
+
+/// Makes a commit survive the loss of power, or a crash of the process only.
+pub(crate) fn set_power_safe(connection: &Connection, power_safe: bool) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "synchronous", if power_safe { "FULL" } else { "NORMAL" })
+}
+
+fn settle(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    // A log that is mapped cannot report a failing disk as an error.
+    connection.pragma_update(None, "mmap_size", 0)?;
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    connection.pragma_update_and_check(None, "journal_size_limit", 64 << 20, |_| Ok(()))?;
+    // macOS: `fsync` alone does not reach the platter there. Without effect elsewhere.
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+    set_power_safe(connection, true)
+}
+
+fn foreign_or_open(path: &Path, error: rusqlite::Error) -> AuditError {
+    if error.sqlite_error_code() == Some(rusqlite::ErrorCode::NotADatabase) {
+        return AuditError::NotAudit { path: path.to_owned() };
+    }
+    AuditError::open(error)
+}
+
+fn migrate(path: &Path, connection: &mut Connection) -> Result<(), AuditError> {
+    let number = |connection: &Connection, pragma: &str| -> Result<i64, AuditError> {
+        connection.pragma_query_value(None, pragma, |row| row.get(0)).map_err(AuditError::open)
+    };
+    let found = number(connection, "user_version")?;
+    let owner = number(connection, "application_id")?;
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(AuditError::open)?;
+    let fresh = found == 0 && owner == 0 && tables == 0;
+    if !fresh && owner != i64::from(APPLICATION_ID) {
+        return Err(AuditError::NotAudit { path: path.to_owned() });
+    }
+    let known = MIGRATIONS.len();
+    let done = usize::try_from(found).unwrap_or(usize::MAX);
+    if done > known {
+        let found = u32::try_from(found).unwrap_or(u32::MAX);
+        return Err(AuditError::NewerFormat { found, known: u32::try_from(known).unwrap_or(u32::MAX) });
+    }
+    for (at, sql) in MIGRATIONS.iter().enumerate().skip(done) {
+        apply(connection, at + 1, sql).map_err(AuditError::open)?;
+    }
+    Ok(())
+}
+
+fn apply(connection: &mut Connection, format: usize, sql: &str) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    transaction.execute_batch(sql)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", i64::try_from(format).unwrap_or(i64::MAX))?;
+    transaction.commit()
+}

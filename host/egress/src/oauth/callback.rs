@@ -1,0 +1,196 @@
+//! The loopback listener that a provider sends the browser back to.
+//!
+//! It is bound before the browser opens, serves one path, and knows a request by its `state` alone: one valid state
+//! is one hit. What a callback says about regions and hosts may only select a row of the service's table.
+
+mod judge;
+mod request;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
+use wardlock_core::id::{Digest, Region};
+use wardlock_core::service::ServiceDefinition;
+
+use crate::Clock;
+use crate::oauth::consent::PendingConsent;
+use crate::vault::Secret;
+
+pub use judge::CallbackProblem;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+const AT_ONCE: usize = 16;
+
+/// Why the listener cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Only loopback may be listened on (RFC 8252 section 7.3).
+    #[error("`{0}` is not a loopback address")]
+    NotLoopback(SocketAddr),
+    /// Another program has the port, or it may not be had.
+    #[error("failed to listen on {address}")]
+    Bind {
+        /// Address.
+        address: SocketAddr,
+        /// Cause.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// The listener. It ends when it is dropped.
+#[derive(Debug)]
+pub struct CallbackListener {
+    address: SocketAddr,
+    waiting: Arc<Waiting>,
+    task: JoinHandle<()>,
+}
+
+/// Consents under way, by the digest of their state.
+#[derive(Debug, Default)]
+struct Waiting(Mutex<HashMap<Digest, Waiter>>);
+
+/// One consent under way.
+#[derive(Debug)]
+struct Waiter {
+    service: Arc<ServiceDefinition>,
+    region: Region,
+    expires_at_ms: u64,
+    tell: mpsc::UnboundedSender<Heard>,
+}
+
+/// What the listener heard.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// The authorization code.
+    Code(Secret),
+    /// An error, or a callback that stops here.
+    Problem(CallbackProblem),
+    /// An error without a state: told, but it ends nothing, because any web page could send it.
+    Notice(String),
+}
+
+impl CallbackListener {
+    /// Binds the listener. Do this before the browser opens.
+    pub async fn bind(address: SocketAddr, clock: Clock) -> Result<Self, ListenError> {
+        if !address.ip().is_loopback() {
+            return Err(ListenError::NotLoopback(address));
+        }
+        let bound = |source| ListenError::Bind { address, source };
+        let listener = TcpListener::bind(address).await.map_err(bound)?;
+        let address = listener.local_addr().map_err(bound)?;
+        let waiting = Arc::new(Waiting::default());
+        let task = tokio::spawn(accept(listener, address, Arc::clone(&waiting), clock));
+        Ok(Self { address, waiting, task })
+    }
+
+    /// Returns the redirect URI to register, to the letter.
+    pub fn redirect_uri(&self) -> String {
+        format!("http://{}{}", self.address, request::PATH)
+    }
+
+    /// Begins to wait for a consent's callback.
+    pub(crate) fn expect(&self, consent: &PendingConsent, service: Arc<ServiceDefinition>) -> Expected {
+        let (tell, heard) = mpsc::unbounded_channel();
+        let waiter = Waiter {
+            service,
+            region: consent.region().clone(),
+            expires_at_ms: consent.expires_at_ms(),
+            tell,
+        };
+        self.waiting.lock().insert(consent.state(), waiter);
+        Expected { state: consent.state(), waiting: Arc::clone(&self.waiting), heard }
+    }
+}
+
+impl Drop for CallbackListener {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A callback that is waited for. Dropping it forgets the state.
+#[derive(Debug)]
+pub(crate) struct Expected {
+    state: Digest,
+    waiting: Arc<Waiting>,
+    heard: mpsc::UnboundedReceiver<Heard>,
+}
+
+impl Expected {
+    /// Returns what was heard next; `None` when nothing can come any more.
+    pub(crate) async fn next(&mut self) -> Option<Heard> {
+        self.heard.recv().await
+    }
+}
+
+impl Drop for Expected {
+    fn drop(&mut self) {
+        self.waiting.lock().remove(&self.state);
+    }
+}
+
+impl Waiting {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Waiter>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the consent that a state belongs to: once.
+    fn take(&self, state: &str) -> Option<Waiter> {
+        self.lock().remove(&Digest::of(state.as_bytes()))
+    }
+
+    /// Tells every consent under way, and returns the first one's service for the words to use.
+    fn notice(&self, sentence: impl Fn(&ServiceDefinition) -> String) -> Option<String> {
+        let waiting = self.lock();
+        for waiter in waiting.values() {
+            // A receiver that is gone has given up waiting.
+            let _ = waiter.tell.send(Heard::Notice(sentence(&waiter.service)));
+        }
+        waiting.values().next().map(|waiter| sentence(&waiter.service))
+    }
+}
+
+async fn accept(listener: TcpListener, address: SocketAddr, waiting: Arc<Waiting>, clock: Clock) {
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of descriptors: others may be given back.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+            return;
+        };
+        let (waiting, clock) = (Arc::clone(&waiting), Arc::clone(&clock));
+        tokio::spawn(async move {
+            let _ = tokio::time::timeout(PATIENCE, serve(stream, address, waiting, clock)).await;
+            drop(place);
+        });
+    }
+}
+
+async fn serve(stream: TcpStream, address: SocketAddr, waiting: Arc<Waiting>, clock: Clock) {
+    let service = service_fn(move |request| {
+        let answer = request::answer(address, &waiting, clock(), &request);
+        async move { Ok::<_, std::convert::Infallible>(answer) }
+    });
+    let served = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(5))
+        .max_buf_size(16 * 1024)
+        .max_headers(64)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if served.is_err() {
+        tracing::debug!("a connection to the callback listener ended early");
+    }
+}

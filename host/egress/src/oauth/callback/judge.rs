@@ -1,0 +1,140 @@
+//! Judges a callback with a valid state: which code it brings, or why it stops here. Pure.
+
+use std::collections::HashMap;
+
+use wardlock_core::id::Region;
+use wardlock_core::service::ServiceDefinition;
+use zeroize::Zeroizing;
+
+use crate::vault::Secret;
+
+/// Why a callback stops before the exchange. Nothing was sent and nothing was stored.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallbackProblem {
+    /// The provider sent an error.
+    #[error("{0}")]
+    Refused(String),
+    /// The account lives in another data centre than the connection says.
+    #[error("the account lives in region `{found}`, but the connection says `{expected}`")]
+    RegionMismatch {
+        /// The connection's region.
+        expected: Region,
+        /// The account's.
+        found: Region,
+    },
+    /// The callback names a host or region that is not in the service's table.
+    #[error("the callback names {what} that is not in the service's table, so nothing was sent to it")]
+    NotInTable {
+        /// What it names.
+        what: &'static str,
+    },
+    /// The callback's region and accounts server are of different rows.
+    #[error("the callback contradicts itself about the region")]
+    Contradiction,
+    /// There is neither a code nor an error.
+    #[error("the callback brings neither a code nor an error")]
+    NoCode,
+    /// It came after its time.
+    #[error("the consent took longer than ten minutes, so its answer no longer counts")]
+    Expired,
+}
+
+impl CallbackProblem {
+    /// Says how to mend it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Refused(_) | Self::NoCode | Self::Expired => "Start again with `wardlock connect`.".to_owned(),
+            Self::RegionMismatch { found, .. } => {
+                format!("Set `region = \"{found}\"` for the connection and start again with `wardlock connect`.")
+            }
+            Self::NotInTable { .. } | Self::Contradiction => {
+                "Look at the address in the browser: somebody may be in between. `wardlock service show` lists the \
+                 hosts that are known."
+                    .to_owned()
+            }
+        }
+    }
+}
+
+/// The callback's parameters. A code stands among them, so they are wiped.
+#[derive(Default)]
+pub(super) struct Params(HashMap<String, Zeroizing<String>>);
+
+impl Params {
+    pub fn insert(&mut self, name: String, value: Zeroizing<String>) -> Option<Zeroizing<String>> {
+        self.0.insert(name, value)
+    }
+
+    pub fn state(&self) -> Option<&str> {
+        self.value("state")
+    }
+
+    pub fn error(&self) -> Option<&str> {
+        self.value("error")
+    }
+
+    fn value(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|value| value.as_str()).filter(|value| !value.is_empty())
+    }
+}
+
+/// Returns the code, or why there is none to use.
+pub(super) fn judge(
+    service: &ServiceDefinition,
+    expected: &Region,
+    expires_at_ms: u64,
+    now_ms: u64,
+    mut params: Params,
+) -> Result<Secret, CallbackProblem> {
+    if now_ms > expires_at_ms {
+        return Err(CallbackProblem::Expired);
+    }
+    if let Some(error) = params.error() {
+        return Err(CallbackProblem::Refused(sentence(service, error)));
+    }
+    if let Some(found) = region(service, &params)?
+        && found != expected
+    {
+        return Err(CallbackProblem::RegionMismatch { expected: expected.clone(), found: found.clone() });
+    }
+    let mut code = params.0.remove("code").ok_or(CallbackProblem::NoCode)?;
+    let code = Zeroizing::new(std::mem::take(&mut *code).into_bytes());
+    Secret::from_bytes(code).map_err(|_| CallbackProblem::NoCode)
+}
+
+/// Returns what an error of the provider's means; its own text is shown only if the definition lists it.
+pub(super) fn sentence(service: &ServiceDefinition, error: &str) -> String {
+    match service.guide.callback_errors.get(error) {
+        Some(meaning) => format!("{} answered `{error}`: {meaning}", service.display),
+        None => format!("{} answered with an error that its service definition does not list", service.display),
+    }
+}
+
+/// Returns the row that the callback selects, if it names one.
+fn region<'a>(service: &'a ServiceDefinition, params: &Params) -> Result<Option<&'a Region>, CallbackProblem> {
+    let by_name = match service.oauth.callback_region_param.as_deref().and_then(|name| params.value(name)) {
+        Some(value) => Some(region_named(service, value).ok_or(CallbackProblem::NotInTable { what: "a region" })?),
+        None => None,
+    };
+    let by_host = match service.oauth.callback_accounts_param.as_deref().and_then(|name| params.value(name)) {
+        Some(value) => {
+            Some(region_at(service, value).ok_or(CallbackProblem::NotInTable { what: "an accounts server" })?)
+        }
+        None => None,
+    };
+    match (by_name, by_host) {
+        (Some(name), Some(host)) if name != host => Err(CallbackProblem::Contradiction),
+        (Some(region), _) | (None, Some(region)) => Ok(Some(region)),
+        (None, None) => Ok(None),
+    }
+}
+
+fn region_named<'a>(service: &'a ServiceDefinition, value: &str) -> Option<&'a Region> {
+    service.regions.keys().find(|region| region.as_str() == value)
+}
+
+fn region_at<'a>(service: &'a ServiceDefinition, value: &str) -> Option<&'a Region> {
+    let host = value.strip_prefix("https://")?;
+    let host = host.strip_suffix('/').unwrap_or(host);
+    service.regions.iter().find(|(_, row)| row.accounts == host).map(|(region, _)| region)
+}

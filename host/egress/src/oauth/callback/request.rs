@@ -1,0 +1,146 @@
+//! One request to the callback listener: checked strictly, answered with a page.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use zeroize::Zeroizing;
+
+use super::judge::{self, Params};
+use super::{Heard, Waiter, Waiting};
+use crate::oauth::page::page;
+
+/// The only path.
+pub(super) const PATH: &str = "/callback";
+
+const NOT_OURS: &str = "Wardlock is not waiting for this.";
+
+/// Answers a request, and tells the consent that it belongs to.
+pub(super) fn answer<B>(address: SocketAddr, waiting: &Waiting, now_ms: u64, request: &Request<B>) -> Response<Full<Bytes>> {
+    if let Err((status, why)) = check(address, request) {
+        return page(status, "This is not a consent", &[why]);
+    }
+    let Some(params) = Params::parse(request.uri().query().unwrap_or_default()) else {
+        return page(StatusCode::BAD_REQUEST, "This cannot be read", &["The address names the same thing twice."]);
+    };
+    let Some(state) = params.state() else {
+        return without_state(waiting, &params);
+    };
+    let Some(waiter) = waiting.take(state) else {
+        return page(
+            StatusCode::BAD_REQUEST,
+            "Nobody waits for this",
+            &[NOT_OURS, "The page was opened twice, or too late. Start again with `wardlock connect`."],
+        );
+    };
+    with_state(&waiter, now_ms, params)
+}
+
+fn check<B>(address: SocketAddr, request: &Request<B>) -> Result<(), (StatusCode, &'static str)> {
+    // Anything but the exact name is a rebound DNS name or a forged header (facts B1).
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let own = address.to_string();
+    let one_host = hosts.next().is_some_and(|host| host.as_bytes() == own.as_bytes()) && hosts.next().is_none();
+    if !one_host || request.uri().authority().is_some() {
+        return Err((StatusCode::MISDIRECTED_REQUEST, "This address is not the one that Wardlock listens on."));
+    }
+    if request.method() != Method::GET {
+        return Err((StatusCode::METHOD_NOT_ALLOWED, "Only a browser that comes back from the provider is expected here."));
+    }
+    if request.uri().path() != PATH {
+        return Err((StatusCode::NOT_FOUND, NOT_OURS));
+    }
+    let body = request.headers().contains_key(TRANSFER_ENCODING)
+        || request.headers().get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
+    if body {
+        return Err((StatusCode::BAD_REQUEST, NOT_OURS));
+    }
+    Ok(())
+}
+
+/// Some providers send an error without the state. It is explained, but ends nothing.
+fn without_state(waiting: &Waiting, params: &Params) -> Response<Full<Bytes>> {
+    let told = params.error().and_then(|error| waiting.notice(|service| judge::sentence(service, error)));
+    match told {
+        Some(sentence) => page(
+            StatusCode::BAD_REQUEST,
+            "The provider did not agree",
+            &[&sentence, "Wardlock is still waiting: go back and try again, or stop it with Ctrl-C."],
+        ),
+        None => page(StatusCode::BAD_REQUEST, "Nobody waits for this", &[NOT_OURS]),
+    }
+}
+
+fn with_state(waiter: &Waiter, now_ms: u64, params: Params) -> Response<Full<Bytes>> {
+    let judged = judge::judge(&waiter.service, &waiter.region, waiter.expires_at_ms, now_ms, params);
+    let (response, heard) = match judged {
+        Ok(code) => (
+            page(
+                StatusCode::OK,
+                "Thank you",
+                &["Wardlock has the provider's answer and now checks it. The terminal says how it went.", "You can close this window."],
+            ),
+            Heard::Code(code),
+        ),
+        Err(problem) => (
+            page(StatusCode::BAD_REQUEST, "This did not work", &[&problem.to_string(), &problem.hint()]),
+            Heard::Problem(problem),
+        ),
+    };
+    // A receiver that is gone has given up waiting; the code is dropped unused.
+    let _ = waiter.tell.send(heard);
+    response
+}
+
+impl Params {
+    /// Parses a query; `None` when a name that matters stands in it twice. Zoho's may end in `&`.
+    fn parse(query: &str) -> Option<Self> {
+        let mut params = Self::default();
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            if name.is_empty() {
+                continue;
+            }
+            let value = Zeroizing::new(value.into_owned());
+            if params.insert(name.into_owned(), value).is_some() {
+                return None;
+            }
+        }
+        Some(params)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(request: Request<()>) -> StatusCode {
+        let address: SocketAddr = "127.0.0.1:7421".parse().expect("an address");
+        answer(address, &Waiting::default(), 0, &request).status()
+    }
+
+    fn get(target: &str, host: &str) -> Request<()> {
+        Request::get(target).header("host", host).body(()).expect("a request")
+    }
+
+    #[test]
+    fn only_the_exact_address_path_and_method_are_served() {
+        assert_eq!(status(get("/callback?state=a", "evil.example:7421")), 421);
+        assert_eq!(status(get("/callback?state=a", "localhost:7421")), 421);
+        assert_eq!(status(get("http://127.0.0.1:7421/callback", "127.0.0.1:7421")), 421);
+        assert_eq!(status(get("/callback/", "127.0.0.1:7421")), 404);
+        let post = Request::post("/callback").header("host", "127.0.0.1:7421").body(()).expect("a request");
+        assert_eq!(status(post), 405);
+        let twice = Request::get("/callback").header("host", "127.0.0.1:7421").header("host", "b").body(());
+        assert_eq!(status(twice.expect("a request")), 421);
+    }
+
+    #[test]
+    fn an_unknown_state_and_a_doubled_name_are_refused() {
+        assert_eq!(status(get("/callback?state=guess&code=x", "127.0.0.1:7421")), 400);
+        assert_eq!(status(get("/callback?state=a&state=b", "127.0.0.1:7421")), 400);
+        assert!(Params::parse("code=x&location=eu&").is_some());
+        assert!(Params::parse("code=x&code=y").is_none());
+    }
+}

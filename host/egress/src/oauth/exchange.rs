@@ -1,0 +1,175 @@
+//! Reads what a token endpoint says: tokens, or one of four ways to fail, each with somebody who can mend it.
+
+use wardlock_core::id::Region;
+use wardlock_core::service::{OAuth, ServiceDefinition};
+
+use crate::oauth::endpoint::{EndpointError, RawAnswer};
+use crate::vault::Secret;
+use crate::vault::wire::{Expiry, TokenAnswer, parse_token_answer};
+
+/// How long to leave an endpoint alone that failed for now, seconds.
+const TRANSIENT_SECONDS: u64 = 5;
+
+/// Why there is no access token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// The provider, or the budget that the host keeps for it, allows no call now. The grant lives.
+    #[error("the provider allows no more token calls for {retry_after_seconds} s")]
+    Throttled {
+        /// When to try again.
+        retry_after_seconds: u64,
+    },
+    /// The endpoint failed for now. The grant lives.
+    #[error("{what}")]
+    Transient {
+        /// What happened.
+        what: &'static str,
+        /// When to try again.
+        retry_after_seconds: u64,
+    },
+    /// The login is gone; a person must consent again.
+    #[error("the provider no longer accepts the grant (`{code}`)")]
+    Reconnect {
+        /// The provider's code, one of those that the service lists.
+        code: String,
+    },
+    /// The registration or the region is wrong.
+    #[error("the provider refuses the registration (`{code}`): {cause}")]
+    Misconfigured {
+        /// The provider's code, or ours.
+        code: String,
+        /// The likely cause.
+        cause: String,
+    },
+    /// The vault cannot give what is needed.
+    #[error("the vault is locked or cannot be read")]
+    VaultLocked,
+    /// The grant is gone, or another consent took its place.
+    #[error("the grant is gone or was renewed meanwhile")]
+    GrantChanged,
+    /// The audit cannot record the call, so it was not made.
+    #[error("the audit cannot record the token call, so it was not made")]
+    AuditUnavailable,
+    /// A fault of ours.
+    #[error("a fault in egress: {0}")]
+    Internal(&'static str),
+}
+
+impl TokenError {
+    /// Returns a short word for the audit.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Throttled { .. } => "throttled",
+            Self::Transient { .. } => "transient",
+            Self::Reconnect { .. } => "reconnect",
+            Self::Misconfigured { .. } => "misconfigured",
+            Self::VaultLocked => "vault_locked",
+            Self::GrantChanged => "grant_changed",
+            Self::AuditUnavailable => "audit_unavailable",
+            Self::Internal(_) => "internal",
+        }
+    }
+}
+
+impl From<EndpointError> for TokenError {
+    fn from(error: EndpointError) -> Self {
+        let what = match error {
+            EndpointError::HostNotAllowed => return Self::Internal("a host outside the table"),
+            EndpointError::Client => return Self::Internal("the token client cannot be made"),
+            EndpointError::Unreachable => "the token endpoint cannot be reached",
+            EndpointError::Broken => "the token endpoint broke the connection",
+            EndpointError::Timeout => "the token endpoint did not answer in time",
+            EndpointError::TooLarge => "the token endpoint's answer is far too large",
+        };
+        Self::Transient { what, retry_after_seconds: TRANSIENT_SECONDS }
+    }
+}
+
+/// What a successful token answer holds.
+pub(crate) struct Tokens {
+    pub access: Secret,
+    /// There on an exchange, and where the provider rotates.
+    pub refresh: Option<Secret>,
+    pub lifetime_seconds: u64,
+    pub scope: Option<String>,
+    /// The environment of the API host that the answer names, if it names one.
+    pub environment: Option<String>,
+}
+
+/// Reads an answer. The status decides nothing: Zoho sends errors with 200.
+pub(crate) fn read(service: &ServiceDefinition, region: &Region, raw: RawAnswer) -> Result<Tokens, TokenError> {
+    let RawAnswer { status, retry_after, body } = raw;
+    let answer = parse_token_answer(body);
+    if let Some(error) = failure(&service.oauth, status, retry_after, &answer) {
+        return Err(error);
+    }
+    let environment = environment(service, region, &answer)?;
+    let lifetime_seconds = lifetime(&service.oauth, answer.expires_in);
+    let access = answer.access_token.ok_or(garbage(retry_after))?;
+    Ok(Tokens { access, refresh: answer.refresh_token, lifetime_seconds, scope: answer.scope, environment })
+}
+
+/// Returns how an answer fails. What the service does not list is transient: no grant is given up on a guess.
+fn failure(oauth: &OAuth, status: u16, retry_after: Option<u64>, answer: &TokenAnswer) -> Option<TokenError> {
+    let transient = |what| TokenError::Transient { what, retry_after_seconds: retry_after.unwrap_or(TRANSIENT_SECONDS) };
+    let marked = oauth.throttle_marker.as_ref().is_some_and(|(field, value)| answer.text(field) == Some(value));
+    let has_token = answer.is_json && answer.access_token.is_some();
+    if status == 429 || (marked && !has_token) {
+        return Some(TokenError::Throttled { retry_after_seconds: retry_after.unwrap_or(oauth.throttle_seconds) });
+    }
+    if let Some(error) = &answer.error {
+        if oauth.reconnect_errors.contains(error) {
+            return Some(TokenError::Reconnect { code: error.clone() });
+        }
+        if let Some(cause) = oauth.misconfigured_errors.get(error) {
+            return Some(TokenError::Misconfigured { code: error.clone(), cause: cause.clone() });
+        }
+        if oauth.transient_errors.contains(error) {
+            return Some(transient("the token endpoint says that it failed for now"));
+        }
+        return Some(transient("the token endpoint answered with an error that the service does not list"));
+    }
+    if has_token {
+        return None;
+    }
+    Some(if status >= 500 { transient("the token endpoint is out of order") } else { garbage(retry_after) })
+}
+
+fn garbage(retry_after: Option<u64>) -> TokenError {
+    TokenError::Transient {
+        what: "the token endpoint's answer cannot be read",
+        retry_after_seconds: retry_after.unwrap_or(TRANSIENT_SECONDS),
+    }
+}
+
+fn lifetime(oauth: &OAuth, expires_in: Expiry) -> u64 {
+    match expires_in {
+        Expiry::Seconds(seconds) => seconds.min(oauth.max_lifetime_seconds),
+        Expiry::Absent | Expiry::Absurd => oauth.default_lifetime_seconds,
+    }
+}
+
+/// Returns the environment of the API host that the answer names. The host may only select a row: one outside the
+/// table, or of another region, ends it here.
+fn environment(service: &ServiceDefinition, region: &Region, answer: &TokenAnswer) -> Result<Option<String>, TokenError> {
+    let named = service.oauth.token_api_host_field.as_deref().and_then(|field| answer.text(field));
+    let Some(named) = named else {
+        return Ok(None);
+    };
+    let host = named.strip_prefix("https://").map(|host| host.strip_suffix('/').unwrap_or(host));
+    match host.and_then(|host| service.region_of_host(host)) {
+        Some((found, Some(environment))) if found == region => Ok(Some(environment.to_owned())),
+        Some((found, Some(_))) => Err(TokenError::Misconfigured {
+            code: "foreign_region".to_owned(),
+            cause: format!(
+                "the token is for region `{found}`, but the connection says `{region}`: set `region = \"{found}\"` and \
+                 connect again"
+            ),
+        }),
+        Some((_, None)) | None => Err(TokenError::Misconfigured {
+            code: "foreign_host".to_owned(),
+            cause: "the token answer names an API host that is not in the service's table, so the token is not used"
+                .to_owned(),
+        }),
+    }
+}

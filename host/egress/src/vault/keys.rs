@@ -1,0 +1,187 @@
+//! Keys derived from the vault's own, each bound to one purpose: what is sealed for one opens for no other.
+//!
+//! They come from another branch than the key of the vault's rows, so nobody who holds [`Keys`] can open a row.
+
+use std::fmt;
+
+use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, Mac as _};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+/// Length of the nonce that stands before each sealed text.
+const NONCE: usize = 24;
+
+/// A key of 32 bytes, wiped when dropped.
+pub(super) type Key = Zeroizing<[u8; 32]>;
+
+/// What a key may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// Hashes of record ids and paths in the audit.
+    AuditPaths,
+    /// Heads of the audit chain. Signing them comes with signed heads; until then they are authenticated.
+    AuditHeads,
+    /// Held requests.
+    Drafts,
+    /// Recorded requests and answers.
+    Recordings,
+    /// The cache of compiled plugins.
+    CompiledCode,
+}
+
+impl Purpose {
+    /// Returns the label, which is part of every derived key and must never change.
+    fn label(self) -> &'static [u8] {
+        match self {
+            Self::AuditPaths => b"audit-paths",
+            Self::AuditHeads => b"audit-heads",
+            Self::Drafts => b"drafts",
+            Self::Recordings => b"recordings",
+            Self::CompiledCode => b"compiled-code",
+        }
+    }
+}
+
+/// Sealed bytes did not open: another key, another purpose, another place, or a changed byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the sealed bytes do not open here: they were changed, or belong to another place or key")]
+pub struct NotOpened;
+
+/// Purpose-bound keys, for what is sealed or authenticated outside the vault.
+pub struct Keys {
+    root: Key,
+}
+
+impl Keys {
+    pub(super) fn new(root: Key) -> Self {
+        Self { root }
+    }
+
+    /// Seals bytes for a purpose; `aad` names the place, which must be the same when they are opened.
+    pub fn seal(&self, purpose: Purpose, aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, getrandom::Error> {
+        seal(&self.key(purpose, b"seal"), aad, plaintext)
+    }
+
+    /// Opens what [`Keys::seal`] sealed for the same purpose and place.
+    pub fn open(&self, purpose: Purpose, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, NotOpened> {
+        open(&self.key(purpose, b"seal"), aad, sealed)
+    }
+
+    /// Authenticates bytes for a purpose (HMAC-SHA256).
+    pub fn mac(&self, purpose: Purpose, bytes: &[u8]) -> [u8; 32] {
+        *mac(&self.key(purpose, b"mac"), &[bytes])
+    }
+
+    /// Derives a key for a purpose, for code that computes keyed digests on its own.
+    pub fn derive_key(&self, purpose: Purpose) -> Zeroizing<[u8; 32]> {
+        self.key(purpose, b"key")
+    }
+
+    fn key(&self, purpose: Purpose, verb: &[u8]) -> Key {
+        mac(&self.root, &[b"wardlock/v1/", purpose.label(), b"/", verb])
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys(..)")
+    }
+}
+
+/// Seals with XChaCha20-Poly1305 under a random nonce, which stands before the result.
+pub(super) fn seal(key: &Key, aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, getrandom::Error> {
+    let mut nonce = [0_u8; NONCE];
+    getrandom::fill(&mut nonce)?;
+    let cipher = XChaCha20Poly1305::new(&(**key).into());
+    let payload = Payload { msg: plaintext, aad };
+    // Sealing fails only beyond 256 GiB, which no caller's memory holds.
+    let sealed = cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| getrandom::Error::UNEXPECTED)?;
+    Ok([nonce.as_slice(), &sealed].concat())
+}
+
+/// Opens what [`seal`] sealed.
+pub(super) fn open(key: &Key, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, NotOpened> {
+    let (nonce, sealed) = sealed.split_first_chunk::<NONCE>().ok_or(NotOpened)?;
+    let cipher = XChaCha20Poly1305::new(&(**key).into());
+    let opened = cipher.decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad }).map_err(|_| NotOpened)?;
+    Ok(Zeroizing::new(opened))
+}
+
+/// Computes HMAC-SHA256 over the parts, one after the other.
+pub(super) fn mac(key: &Key, parts: &[&[u8]]) -> Key {
+    // HMAC pads a key that is shorter than a block with zeros (RFC 2104 section 2).
+    let mut block = Zeroizing::new([0_u8; 64]);
+    for (to, from) in block.iter_mut().zip(key.iter()) {
+        *to = *from;
+    }
+    let mut mac = Hmac::<Sha256>::new(&(*block).into());
+    for part in parts {
+        mac.update(part);
+    }
+    Zeroizing::new(mac.finalize().into_bytes().into())
+}
+
+/// Makes a random key.
+pub(super) fn random() -> Result<Key, getrandom::Error> {
+    let mut key = Zeroizing::new([0_u8; 32]);
+    getrandom::fill(key.as_mut_slice())?;
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys() -> Keys {
+        Keys::new(Zeroizing::new([7; 32]))
+    }
+
+    #[test]
+    fn what_is_sealed_opens_for_its_purpose_and_place_only() {
+        let keys = keys();
+        let sealed = keys.seal(Purpose::Drafts, b"draft 1", b"content").expect("sealed");
+        assert_eq!(keys.open(Purpose::Drafts, b"draft 1", &sealed).expect("opened").as_slice(), b"content");
+        assert_eq!(keys.open(Purpose::Recordings, b"draft 1", &sealed), Err(NotOpened));
+        assert_eq!(keys.open(Purpose::Drafts, b"draft 2", &sealed), Err(NotOpened));
+        let other = Keys::new(Zeroizing::new([8; 32]));
+        assert_eq!(other.open(Purpose::Drafts, b"draft 1", &sealed), Err(NotOpened));
+    }
+
+    #[test]
+    fn any_changed_or_missing_byte_is_noticed() {
+        let keys = keys();
+        let sealed = keys.seal(Purpose::Drafts, b"", b"content").expect("sealed");
+        for place in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[place] ^= 1;
+            assert_eq!(keys.open(Purpose::Drafts, b"", &changed), Err(NotOpened));
+            assert_eq!(keys.open(Purpose::Drafts, b"", &sealed[..place]), Err(NotOpened));
+        }
+    }
+
+    #[test]
+    fn derived_keys_differ_by_purpose_and_use() {
+        let keys = keys();
+        let all = [
+            *keys.derive_key(Purpose::AuditPaths),
+            *keys.derive_key(Purpose::AuditHeads),
+            keys.mac(Purpose::AuditPaths, b""),
+            keys.mac(Purpose::AuditHeads, b""),
+            keys.mac(Purpose::AuditPaths, b"x"),
+        ];
+        let distinct: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(distinct.len(), all.len());
+        assert_eq!(keys.mac(Purpose::AuditPaths, b"x"), all[4]);
+    }
+
+    #[test]
+    fn the_mac_is_hmac_sha256() {
+        // RFC 4231 test case 1, its 20-byte key padded with zeros to 32.
+        let mut key = Zeroizing::new([0_u8; 32]);
+        key[..20].fill(0x0b);
+        let expect = "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7";
+        assert_eq!(hex::encode(*mac(&key, &[b"Hi ", b"There"])), expect);
+    }
+}

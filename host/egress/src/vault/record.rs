@@ -1,0 +1,309 @@
+//! What the vault keeps: registrations and grants, and their form inside a sealed row.
+//!
+//! The row's form is private to `vault` and has its own version; the public types carry no secret but those that
+//! are being brought in.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use serde::de::{Deserializer, Error as _, Visitor};
+use serde::ser::{Error as _, Serializer};
+use serde::{Deserialize, Serialize};
+use wardlock_core::id::{GrantName, Region, RegistrationName, ServiceName};
+use zeroize::Zeroizing;
+
+use super::secret::Secret;
+
+/// A registration to be stored: an OAuth client at a provider.
+#[derive(Debug)]
+pub struct NewRegistration {
+    /// Its name here.
+    pub name: RegistrationName,
+    /// The service at which it is registered.
+    pub service: ServiceName,
+    /// The provider's client id.
+    pub client_id: String,
+    /// The redirect URI that is registered.
+    pub redirect_uri: String,
+    /// The client secret.
+    pub secret: Secret,
+    /// Secrets of regions that have their own.
+    pub region_secrets: BTreeMap<Region, Secret>,
+    /// When it was made.
+    pub created_ms: u64,
+}
+
+/// A stored registration, without its secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistrationInfo {
+    /// Its name here.
+    pub name: RegistrationName,
+    /// The service at which it is registered.
+    pub service: ServiceName,
+    /// The provider's client id.
+    pub client_id: String,
+    /// The redirect URI that is registered.
+    pub redirect_uri: String,
+    /// The regions that have a secret of their own.
+    pub region_secrets: Vec<Region>,
+    /// When it was made.
+    pub created_ms: u64,
+}
+
+/// The account at the provider that a grant is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tenant {
+    /// The provider's id of it.
+    pub id: String,
+    /// What people call it.
+    pub label: String,
+    /// `production`, `sandbox` or `developer`.
+    pub environment: String,
+}
+
+/// An access token to be stored.
+#[derive(Debug)]
+pub struct NewAccess {
+    /// The token.
+    pub token: Secret,
+    /// When it ends, by the wall clock.
+    pub expires_ms: u64,
+}
+
+/// A consent to be stored.
+#[derive(Debug)]
+pub struct NewGrant {
+    /// Its name here.
+    pub name: GrantName,
+    /// The registration under which it was given.
+    pub registration: RegistrationName,
+    /// The service for which it was given.
+    pub service: ServiceName,
+    /// The region whose hosts it is for.
+    pub region: Region,
+    /// `production`, `sandbox` or `developer`.
+    pub environment: String,
+    /// The scopes that were granted.
+    pub scopes: Vec<String>,
+    /// The refresh token.
+    pub refresh_token: Secret,
+    /// The first access token, where the exchange gave one.
+    pub access: Option<NewAccess>,
+    /// The API host that the provider named.
+    pub api_host: Option<String>,
+    /// The account, where it is known already.
+    pub tenant: Option<Tenant>,
+    /// When it was given.
+    pub created_ms: u64,
+}
+
+/// A stored grant, without its secrets. A refresh token is always stored with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantInfo {
+    /// Its name here.
+    pub name: GrantName,
+    /// The registration under which it was given.
+    pub registration: RegistrationName,
+    /// The service for which it was given.
+    pub service: ServiceName,
+    /// The region whose hosts it is for.
+    pub region: Region,
+    /// `production`, `sandbox` or `developer`.
+    pub environment: String,
+    /// The scopes that were granted.
+    pub scopes: Vec<String>,
+    /// The API host that the provider named.
+    pub api_host: Option<String>,
+    /// The account, where it is known.
+    pub tenant: Option<Tenant>,
+    /// Which consent this is: every new one has a higher number.
+    pub generation: u64,
+    /// When it was given.
+    pub created_ms: u64,
+    /// When the stored access token ends; `None`: none is stored.
+    pub access_expires_ms: Option<u64>,
+}
+
+/// What a code exchange needs of a registration.
+#[derive(Debug)]
+pub(crate) struct ClientMaterial {
+    pub(crate) client_id: String,
+    pub(crate) redirect_uri: String,
+    pub(crate) client_secret: Arc<Secret>,
+}
+
+/// What a refresh needs of a grant and its registration.
+#[derive(Debug)]
+pub(crate) struct RefreshMaterial {
+    pub(crate) client_id: String,
+    pub(crate) client_secret: Arc<Secret>,
+    pub(crate) refresh_token: Arc<Secret>,
+    pub(crate) service: ServiceName,
+    pub(crate) region: Region,
+    pub(crate) environment: String,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) api_host: Option<String>,
+    pub(crate) generation: u64,
+}
+
+/// A registration inside its row, version 1.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RegistrationRow {
+    pub(super) service: String,
+    pub(super) client_id: String,
+    pub(super) redirect_uri: String,
+    pub(super) secret: Kept,
+    pub(super) region_secrets: BTreeMap<String, Kept>,
+    pub(super) created_ms: u64,
+}
+
+impl RegistrationRow {
+    /// Returns every secret in it.
+    pub(super) fn secrets(self) -> impl Iterator<Item = Arc<Secret>> {
+        [self.secret].into_iter().chain(self.region_secrets.into_values()).map(|kept| kept.0)
+    }
+}
+
+/// A grant inside its row, version 1. Its generation stands beside it, authenticated.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GrantRow {
+    pub(super) registration: String,
+    pub(super) service: String,
+    pub(super) region: String,
+    pub(super) environment: String,
+    pub(super) scopes: Vec<String>,
+    pub(super) refresh_token: Kept,
+    pub(super) access: Option<AccessRow>,
+    /// Tokens of before, oldest first: they may still come back in an answer, so they are looked for.
+    pub(super) previous: Vec<Kept>,
+    pub(super) api_host: Option<String>,
+    pub(super) tenant: Option<TenantRow>,
+    pub(super) created_ms: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AccessRow {
+    pub(super) token: Kept,
+    pub(super) expires_ms: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TenantRow {
+    pub(super) id: String,
+    pub(super) label: String,
+    pub(super) environment: String,
+}
+
+/// How many tokens of before are kept for each grant.
+const MOST_PREVIOUS: usize = 6;
+
+impl GrantRow {
+    /// Replaces the access token; the old one is still looked for.
+    pub(super) fn renew_access(&mut self, token: Arc<Secret>, expires_ms: u64) {
+        let new = AccessRow { token: Kept(token), expires_ms };
+        if let Some(old) = self.access.replace(new) {
+            self.retire(old.token);
+        }
+    }
+
+    /// Replaces the refresh token; the old one is still looked for.
+    pub(super) fn renew_refresh(&mut self, token: Arc<Secret>) {
+        if self.refresh_token.0.same(&token) {
+            return;
+        }
+        let old = std::mem::replace(&mut self.refresh_token, Kept(token));
+        self.retire(old);
+    }
+
+    /// Takes over what a grant of the same name had, so that it is still looked for.
+    pub(super) fn inherit(&mut self, old: GrantRow) {
+        self.previous = old.previous;
+        self.retire(old.refresh_token);
+        if let Some(access) = old.access {
+            self.retire(access.token);
+        }
+    }
+
+    /// Returns every secret in it.
+    pub(super) fn secrets(self) -> impl Iterator<Item = Arc<Secret>> {
+        let access = self.access.map(|access| access.token);
+        self.previous.into_iter().chain([self.refresh_token]).chain(access).map(|kept| kept.0)
+    }
+
+    fn retire(&mut self, old: Kept) {
+        self.previous.push(old);
+        let surplus = self.previous.len().saturating_sub(MOST_PREVIOUS);
+        self.previous.drain(..surplus);
+    }
+}
+
+/// A secret inside a row. The one place where a secret is written out, and the result is sealed at once.
+pub(super) struct Kept(pub(super) Arc<Secret>);
+
+impl From<Secret> for Kept {
+    fn from(secret: Secret) -> Self {
+        Self(Arc::new(secret))
+    }
+}
+
+impl Serialize for Kept {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = self.0.open_text();
+        if text.is_empty() {
+            return Err(S::Error::custom("an empty secret"));
+        }
+        serializer.serialize_str(text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Kept {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Kept;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a secret")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Kept, E> {
+                let secret = Secret::from_bytes(Zeroizing::new(text.as_bytes().to_vec()));
+                secret.map(Kept::from).map_err(|_| E::custom("not a secret"))
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+/// Writes a row's plaintext into a buffer of exactly its length, so that no growing leaves copies behind.
+pub(super) fn to_bytes<T: Serialize>(row: &T) -> Option<Zeroizing<Vec<u8>>> {
+    let mut length = Length(0);
+    serde_json::to_writer(&mut length, row).ok()?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(length.0));
+    serde_json::to_writer(&mut *bytes, row).ok()?;
+    Some(bytes)
+}
+
+/// Reads a row's plaintext back.
+pub(super) fn from_bytes<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
+    serde_json::from_slice(bytes).ok()
+}
+
+struct Length(usize);
+
+impl Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

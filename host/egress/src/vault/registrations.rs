@@ -1,0 +1,100 @@
+//! Registrations in the vault: added once, never overwritten, removed only when no grant needs them.
+
+use std::collections::BTreeMap;
+
+use wardlock_core::id::{Region, RegistrationName, ServiceName};
+
+use super::database::{Kind, Row};
+use super::error::VaultError;
+use super::record::{
+    ClientMaterial, GrantRow, Kept, NewRegistration, RegistrationInfo, RegistrationRow, to_bytes,
+};
+use super::store::{Vault, content};
+
+impl Vault {
+    /// Returns every registration, by name.
+    pub fn registrations(&self) -> Result<Vec<RegistrationInfo>, VaultError> {
+        let rows = self.rows.read_all(&self.connection(), Kind::Registration)?;
+        rows.iter().map(info).collect()
+    }
+
+    /// Returns one registration.
+    pub fn registration(&self, name: &RegistrationName) -> Result<RegistrationInfo, VaultError> {
+        info(&self.registration_row(name)?)
+    }
+
+    /// Stores a registration; one of the same name is never overwritten.
+    pub fn add_registration(&self, new: NewRegistration) -> Result<(), VaultError> {
+        let id = new.name.as_str().to_owned();
+        let region_secrets = new.region_secrets.into_iter();
+        let row = RegistrationRow {
+            service: new.service.as_str().to_owned(),
+            client_id: new.client_id,
+            redirect_uri: new.redirect_uri,
+            secret: new.secret.into(),
+            region_secrets: region_secrets.map(|(region, own)| (region.as_str().to_owned(), own.into())).collect(),
+            created_ms: new.created_ms,
+        };
+        let content = to_bytes(&row).ok_or(VaultError::NotWritten)?;
+        self.write(|transaction, head| {
+            if self.rows.read(transaction, Kind::Registration, &id)?.is_some() {
+                return Err(VaultError::RegistrationExists(id));
+            }
+            self.rows.write(transaction, head, Kind::Registration, &Row { id, generation: 0, content })
+        })
+    }
+
+    /// Removes a registration that no grant uses.
+    pub fn remove_registration(&self, name: &RegistrationName) -> Result<(), VaultError> {
+        self.write(|transaction, _| {
+            if self.rows.read(transaction, Kind::Registration, name.as_str())?.is_none() {
+                return Err(VaultError::NoRegistration(name.to_string()));
+            }
+            let mut users = Vec::new();
+            for row in self.rows.read_all(transaction, Kind::Grant)? {
+                if content::<GrantRow>(&row)?.registration == name.as_str() {
+                    users.push(row.id.clone());
+                }
+            }
+            if !users.is_empty() {
+                return Err(VaultError::RegistrationInUse { name: name.to_string(), grants: users.join(", ") });
+            }
+            self.rows.remove(transaction, Kind::Registration, name.as_str())
+        })
+    }
+
+    /// Returns what a code exchange in a region needs. A region's own secret goes before the common one.
+    pub(crate) fn client_material(
+        &self,
+        name: &RegistrationName,
+        region: &Region,
+    ) -> Result<ClientMaterial, VaultError> {
+        let row = self.registration_row(name)?;
+        let stored: RegistrationRow = content(&row)?;
+        let Kept(own) = pick(stored.region_secrets, region).unwrap_or(stored.secret);
+        Ok(ClientMaterial { client_id: stored.client_id, redirect_uri: stored.redirect_uri, client_secret: own })
+    }
+
+    fn registration_row(&self, name: &RegistrationName) -> Result<Row, VaultError> {
+        let row = self.rows.read(&self.connection(), Kind::Registration, name.as_str())?;
+        row.ok_or_else(|| VaultError::NoRegistration(name.to_string()))
+    }
+}
+
+fn pick(mut secrets: BTreeMap<String, Kept>, region: &Region) -> Option<Kept> {
+    secrets.remove(region.as_str())
+}
+
+fn info(row: &Row) -> Result<RegistrationInfo, VaultError> {
+    let stored: RegistrationRow = content(row)?;
+    let odd = |_| VaultError::Damaged { what: format!("the names in the row of `{}`", row.id.escape_debug()) };
+    let regions: Result<Vec<_>, _> = stored.region_secrets.keys().map(|region| Region::parse(region)).collect();
+    Ok(RegistrationInfo {
+        name: RegistrationName::parse(&row.id).map_err(odd)?,
+        service: ServiceName::parse(&stored.service).map_err(odd)?,
+        client_id: stored.client_id,
+        redirect_uri: stored.redirect_uri,
+        region_secrets: regions.map_err(odd)?,
+        created_ms: stored.created_ms,
+    })
+}

@@ -1,0 +1,242 @@
+//! The vault: `vault.db` with every record sealed, opened with a key from outside.
+//!
+//! All methods block and may be called from any thread; each change is one durable transaction. A missing or wrong
+//! key, a missing database or a changed row is an error with its name, never a fresh start.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rusqlite::{Connection, Transaction};
+
+use super::database::{self, Head, Kind, Row, Rows};
+use super::error::VaultError;
+use super::files;
+use super::key::{KeyKind, KeySource, Lock, Stretch, Way};
+use super::keys::{self, Keys};
+use super::needles::Needles;
+use super::record::{GrantRow, RegistrationRow, from_bytes};
+use super::secret::Secret;
+
+/// The database's name within its folder.
+const DATABASE: &str = "vault.db";
+/// Its name while it is being made: nothing was ever stored in a file of this name.
+const UNFINISHED: &str = "vault.db.new";
+
+/// Every credential of one home. While it is open, no other process can open it.
+pub struct Vault {
+    connection: Mutex<Connection>,
+    pub(super) rows: Rows,
+    keys: Arc<Keys>,
+    kind: KeyKind,
+    needles: Mutex<Option<Arc<Needles>>>,
+}
+
+impl Vault {
+    /// Makes a vault in a folder, with a new key, and opens it. The folder is made if it is not there.
+    pub fn create(folder: &Path, source: &KeySource) -> Result<Self, VaultError> {
+        Self::create_with(folder, source, Stretch::USUAL)
+    }
+
+    pub(super) fn create_with(folder: &Path, source: &KeySource, stretch: Stretch) -> Result<Self, VaultError> {
+        files::make_folder(folder)?;
+        let (db, unfinished) = (folder.join(DATABASE), folder.join(UNFINISHED));
+        if files::check_file(&db)? {
+            return Err(VaultError::VaultExists { db });
+        }
+        if let KeySource::File { path } = source
+            && files::check_file(path)?
+        {
+            return finish_interrupted(folder, path, source);
+        }
+        files::remove(&unfinished)?;
+        let way = Way::prepare(source, stretch)?;
+        files::create(&unfinished, b"")?;
+        fill(&unfinished, &way)?;
+        way.keep(source)?;
+        files::rename(&unfinished, &db)?;
+        Self::open(folder, source)
+    }
+
+    /// Opens the vault of a folder.
+    pub fn open(folder: &Path, source: &KeySource) -> Result<Self, VaultError> {
+        let db = existing(folder, source)?;
+        if let KeySource::File { path } = source
+            && !files::check_file(path)?
+        {
+            return Err(VaultError::KeyMissing { db, key: path.clone() });
+        }
+        unlock(&db, source)
+    }
+
+    /// Returns what kind of key opens the vault of a folder, so that the right thing can be asked for.
+    pub fn key_kind(folder: &Path) -> Result<KeyKind, VaultError> {
+        files::check_folder(folder)?;
+        let db = folder.join(DATABASE);
+        if !files::check_file(&db)? {
+            return Err(VaultError::NoVault { db });
+        }
+        let connection = database::open(&db)?;
+        Ok(read_lock(&connection)?.kind())
+    }
+
+    /// Returns what kind of key opened it.
+    pub fn opened_with(&self) -> KeyKind {
+        self.kind
+    }
+
+    /// Returns the purpose-bound keys for what is sealed or authenticated outside the vault.
+    pub fn keys(&self) -> Arc<Keys> {
+        Arc::clone(&self.keys)
+    }
+
+    /// Returns the search for every stored secret: client secrets of all regions, refresh and access tokens, and
+    /// those of before. It is kept until something changes.
+    pub fn all_needles(&self) -> Result<Arc<Needles>, VaultError> {
+        // The connection first, as in `write`: a change between reading and keeping would be lost otherwise.
+        let connection = self.connection();
+        let mut kept = locked(&self.needles);
+        if let Some(needles) = kept.as_ref() {
+            return Ok(Arc::clone(needles));
+        }
+        let secrets = self.every_secret(&connection)?;
+        let secrets: Vec<&Secret> = secrets.iter().map(AsRef::as_ref).collect();
+        let needles = Arc::new(Needles::of(&secrets)?);
+        *kept = Some(Arc::clone(&needles));
+        Ok(needles)
+    }
+
+    fn every_secret(&self, connection: &Connection) -> Result<Vec<Arc<Secret>>, VaultError> {
+        let mut secrets = Vec::new();
+        for row in self.rows.read_all(connection, Kind::Registration)? {
+            secrets.extend(content::<RegistrationRow>(&row)?.secrets());
+        }
+        for row in self.rows.read_all(connection, Kind::Grant)? {
+            secrets.extend(content::<GrantRow>(&row)?.secrets());
+        }
+        Ok(secrets)
+    }
+
+    /// Reads within the database.
+    pub(super) fn connection(&self) -> MutexGuard<'_, Connection> {
+        locked(&self.connection)
+    }
+
+    /// Changes records: all of it durable when this returns, or none of it.
+    pub(super) fn write<T>(
+        &self,
+        change: impl FnOnce(&Transaction<'_>, &mut Head) -> Result<T, VaultError>,
+    ) -> Result<T, VaultError> {
+        let mut connection = self.connection();
+        let transaction = database::begin(&mut connection)?;
+        let mut head = self.rows.read_head(&transaction)?;
+        let result = change(&transaction, &mut head)?;
+        self.rows.write_head(&transaction, head)?;
+        // Forgotten before the commit: should that fail half-way, they are only gathered once more.
+        locked(&self.needles).take();
+        transaction.commit()?;
+        Ok(result)
+    }
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vault").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+/// Reads what stands in an opened row.
+pub(super) fn content<'a, T: serde::Deserialize<'a>>(row: &'a Row) -> Result<T, VaultError> {
+    from_bytes(&row.content).ok_or_else(|| VaultError::Damaged {
+        what: format!("the row of `{}` opens but cannot be read", row.id.escape_debug()),
+    })
+}
+
+/// Finds the database, or says which of it and its key is missing.
+fn existing(folder: &Path, source: &KeySource) -> Result<PathBuf, VaultError> {
+    let db = folder.join(DATABASE);
+    match files::check_folder(folder) {
+        Ok(()) => {}
+        Err(VaultError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            return Err(VaultError::NoVault { db });
+        }
+        Err(error) => return Err(error),
+    }
+    if files::check_file(&db)? {
+        return Ok(db);
+    }
+    match source {
+        KeySource::File { path } if files::check_file(path)? => {
+            Err(VaultError::VaultMissing { db, key: path.clone() })
+        }
+        KeySource::File { .. } | KeySource::Passphrase(_) => Err(VaultError::NoVault { db }),
+    }
+}
+
+/// Finishes a vault whose making was interrupted after its key was written and before it got its name.
+fn finish_interrupted(folder: &Path, key: &Path, source: &KeySource) -> Result<Vault, VaultError> {
+    let (db, unfinished) = (folder.join(DATABASE), folder.join(UNFINISHED));
+    if !files::check_file(&unfinished)? || unlock(&unfinished, source).is_err() {
+        return Err(VaultError::VaultMissing { db, key: key.to_owned() });
+    }
+    files::rename(&unfinished, &db)?;
+    Vault::open(folder, source)
+}
+
+/// Fills a new database: schema, lock, head. It is closed again, so that nothing stays outside the one file.
+fn fill(path: &Path, way: &Way) -> Result<(), VaultError> {
+    let mut id = [0_u8; 16];
+    getrandom::fill(&mut id)?;
+    let id = hex::encode(id);
+    let own = keys::random()?;
+    let lock = Lock::close(&id, way, &own)?;
+    let lock = serde_json::to_vec(&lock).map_err(|_| VaultError::NotWritten)?;
+    let mut connection = database::open(path)?;
+    database::migrate(&mut connection)?;
+    let transaction = database::begin(&mut connection)?;
+    database::set_meta(&transaction, "lock", &lock)?;
+    Rows::new(keys::mac(&own, &[ROWS]), &id).begin_head(&transaction)?;
+    transaction.commit()?;
+    connection.close().map_err(|(_, error)| VaultError::from(error))
+}
+
+/// The branch of the vault's key that seals its rows.
+const ROWS: &[u8] = b"wardlock/v1/rows";
+/// The branch from which [`Keys`] come.
+const PURPOSES: &[u8] = b"wardlock/v1/purposes";
+
+fn unlock(db: &Path, source: &KeySource) -> Result<Vault, VaultError> {
+    let mut connection = database::open(db)?;
+    let lock = read_lock(&connection)?;
+    let own = lock.open(source)?;
+    let journal: String =
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if journal != "wal" {
+        return Err(VaultError::Damaged { what: format!("`vault.db` does not take its journal mode: {journal}") });
+    }
+    database::migrate(&mut connection)?;
+    let rows = Rows::new(keys::mac(&own, &[ROWS]), lock.vault());
+    rows.read_head(&connection)?;
+    Ok(Vault {
+        connection: Mutex::new(connection),
+        rows,
+        keys: Arc::new(Keys::new(keys::mac(&own, &[PURPOSES]))),
+        kind: lock.kind(),
+        needles: Mutex::new(None),
+    })
+}
+
+fn read_lock(connection: &Connection) -> Result<Lock, VaultError> {
+    let damaged = || VaultError::Damaged { what: "its lock cannot be read".to_owned() };
+    let known: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if known == 0 {
+        return Err(damaged());
+    }
+    let lock = database::meta(connection, "lock")?.ok_or_else(damaged)?;
+    serde_json::from_slice(&lock).map_err(|_| damaged())
+}
+
+/// Takes a lock. A thread that panicked inside one left nothing half-done: the database rolls back by itself.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,57 @@
+//! What can be said of a component without settings or a chain: for `plugin inspect`.
+
+use serde_json::Value;
+use wardlock_core::id::Digest;
+
+use crate::compiled::{self, Compiled};
+use crate::description::Description;
+use crate::error::LoadError;
+use crate::imports;
+use crate::sandbox::Sandbox;
+
+/// What a component is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Inspection {
+    /// Its digest: what `sha256` pins.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: usize,
+    /// The version of `wardlock:policy` that it is built for; `None`: none.
+    pub package_version: Option<String>,
+    /// What it imports.
+    pub imports: Vec<String>,
+    /// What it exports.
+    pub exports: Vec<String>,
+    /// What it says of itself, or why it would not load.
+    pub about: Result<About, LoadError>,
+}
+
+/// What a plugin says of itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct About {
+    /// Name, version and the capabilities that it asks for.
+    pub description: Description,
+    /// The JSON Schema of its settings.
+    pub schema: Value,
+}
+
+impl Sandbox {
+    /// Inspects a component. An error means that the bytes are not a component at all.
+    pub async fn inspect(&self, bytes: Vec<u8>) -> Result<Inspection, LoadError> {
+        let inner = &self.inner;
+        let (size, limit) = (bytes.len(), inner.config.max_component_bytes);
+        if size > limit {
+            return Err(LoadError::TooLarge { size, limit });
+        }
+        let digest = Digest::of(&bytes);
+        let component = compiled::compile(inner, bytes).await?;
+        let names = imports::names(&inner.engine, &component);
+        let asked = Compiled::ask(inner, &component, digest).await;
+        let about = asked.map(|compiled| About {
+            schema: compiled.schema.value().clone(),
+            description: compiled.description,
+        });
+        let package_version = imports::package_version(&names).map(str::to_owned);
+        Ok(Inspection { digest, size, package_version, imports: names.imports, exports: names.exports, about })
+    }
+}

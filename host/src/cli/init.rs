@@ -1,0 +1,72 @@
+//! `wardlock init`: a home folder with configuration, key and empty vault.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+use wardlock_egress::vault::{KeySource, Passphrase, Vault};
+
+use super::args::{Cli, InitArgs, KeyChoice};
+use super::{show, system, talk};
+use crate::admin::Failure;
+use crate::home::{CONFIG_FILE, Home};
+use crate::policy;
+
+/// Makes the home.
+pub fn run(cli: &Cli, args: &InitArgs) -> Result<ExitCode, Failure> {
+    if args.system {
+        return system::install(cli);
+    }
+    let path = Home::locate(cli.home.as_deref())?;
+    // Everything that can be wrong with the words is found before anything is made.
+    let workspace = args.policy.as_deref().map(|policy| ready_made(args, policy)).transpose()?;
+    let source = match args.key {
+        KeyChoice::File => KeySource::File { path: path.join("state").join("vault.key") },
+        KeyChoice::Passphrase => KeySource::Passphrase(new_passphrase(cli)?),
+    };
+    let home = Home::create(&path)?;
+    if args.key == KeyChoice::Passphrase {
+        let config = home.read_text(CONFIG_FILE)?.unwrap_or_default();
+        home.write(CONFIG_FILE, config.replacen("# key = \"file\"", "key = \"passphrase\"", 1).as_bytes())?;
+    }
+    Vault::create(&home.state_folder(), source)?;
+    let mut next = vec!["wardlock registration add NAME --service zoho-crm --client-id ID".to_owned()];
+    if let Some(workspace) = workspace {
+        workspace.write(&home)?;
+        next.push(format!("wardlock connect {}/zoho", workspace.name()));
+        next.push(format!("wardlock agent add NAME --workspace {}", workspace.name()));
+    }
+    next.push("wardlock serve".to_owned());
+    let result = json!({ "home": home.path().display().to_string(), "key": key_word(args.key), "next": next });
+    if cli.json {
+        talk::data(&result);
+    } else {
+        show::show(&json!({ "home": result["home"], "key": result["key"] }));
+        talk::line("\nnext:");
+        next.iter().for_each(|step| talk::line(&format!("  {step}")));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn key_word(choice: KeyChoice) -> &'static str {
+    match choice {
+        KeyChoice::File => "file",
+        KeyChoice::Passphrase => "passphrase",
+    }
+}
+
+fn new_passphrase(cli: &Cli) -> Result<Passphrase, Failure> {
+    let read = match cli.passphrase_fd {
+        Some(fd) => Passphrase::read_fd(fd),
+        None => Passphrase::read_hidden_twice("new vault passphrase: ", "again: "),
+    };
+    read.map_err(|error| {
+        let hint = error.hint().unwrap_or("type it at the prompt, or use `--passphrase-fd FD`").to_owned();
+        Failure::usage(error).hint(hint)
+    })
+}
+
+fn ready_made(args: &InitArgs, policy: &str) -> Result<policy::ReadyMade, Failure> {
+    let workspace = args.workspace.as_deref().unwrap_or_default();
+    let region = args.region.as_deref().unwrap_or_default();
+    policy::ReadyMade::new(policy, workspace, region).map_err(Failure::usage)
+}

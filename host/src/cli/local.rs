@@ -1,0 +1,182 @@
+//! Commands that need no daemon: serving itself, and what can be read off files.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+use wardlock_core::service::ServiceDefinition;
+use wardlock_egress::vault::{Passphrase, Unlock};
+use wardlock_sandbox::{Inspection, Sandbox, SandboxConfig};
+
+use super::args::{Cli, PluginVerb, ServeArgs, ServiceVerb};
+use super::{show, talk};
+use crate::admin::Failure;
+use crate::config::{HostConfig, KeySource};
+use crate::home::Home;
+use crate::host::{Host, World};
+use crate::loaded::Services;
+use crate::policy;
+
+/// Serves until told to stop.
+pub async fn serve(cli: &Cli, args: &ServeArgs) -> Result<ExitCode, Failure> {
+    start_logs(args.json_logs);
+    let home = Home::open(&Home::locate(cli.home.as_deref())?)?;
+    let unlock = unlock(cli, &home)?;
+    if args.simulator {
+        let _simulator = crate::demo::serve_simulator(home, &unlock).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let host = Host::open(home, &unlock, World::real()?, "serve")?;
+    crate::serve::run(host).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Logs go to standard error. Libraries that trace headers are capped, whatever is asked for.
+fn start_logs(json: bool) {
+    let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::INFO);
+    // A second call, in tests, changes nothing.
+    let _ = if json { builder.json().try_init() } else { builder.try_init() };
+}
+
+/// Gets what opens the vault: the key file, or the passphrase from its descriptor or the prompt.
+pub fn unlock(cli: &Cli, home: &Home) -> Result<Unlock, Failure> {
+    let config = HostConfig::load(home)?;
+    match config.key() {
+        KeySource::File { path } => Ok(Unlock::File { path: home.path().join(path) }),
+        KeySource::Passphrase => {
+            let passphrase = match cli.passphrase_fd {
+                Some(fd) => Passphrase::read_fd(fd),
+                None => Passphrase::read_hidden("vault passphrase: "),
+            };
+            let passphrase = passphrase.map_err(|error| {
+                let hint = error.hint().unwrap_or("type it at the prompt, or use `--passphrase-fd FD`").to_owned();
+                Failure::home(error).hint(hint)
+            })?;
+            Ok(Unlock::Passphrase(passphrase))
+        }
+    }
+}
+
+/// `wardlock service …`: built-in definitions, and the home's own where there is a home.
+pub fn service(cli: &Cli, verb: &ServiceVerb) -> Result<ExitCode, Failure> {
+    let services = services(cli)?;
+    let result = match verb {
+        ServiceVerb::List => Value::Array(services.iter().map(summary).collect()),
+        ServiceVerb::Show { service } => details(find(&services, service)?),
+        ServiceVerb::Guide { service, region } => {
+            let definition = find(&services, service)?;
+            let redirect = redirect_uri(cli);
+            let guide = policy::guide(definition, region.as_deref(), &redirect).map_err(Failure::usage)?;
+            if !cli.json {
+                talk::text(&guide.text);
+                return Ok(ExitCode::SUCCESS);
+            }
+            guide.to_json()
+        }
+    };
+    print(cli, &result);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn services(cli: &Cli) -> Result<Services, Failure> {
+    let path = Home::locate(cli.home.as_deref())?;
+    match Home::open(&path) {
+        Ok(home) => Ok(Services::load(&home)),
+        // Reading about the built-in services needs no home; a home that was named must be one.
+        Err(_) if cli.home.is_none() => Ok(Services::built_in()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The redirect URI of this home, or the default one.
+fn redirect_uri(cli: &Cli) -> String {
+    let home = Home::locate(cli.home.as_deref()).ok().and_then(|path| Home::open(&path).ok());
+    let callback = home.and_then(|home| HostConfig::load(&home).ok()).unwrap_or_default().callback();
+    format!("http://{callback}/callback")
+}
+
+fn find<'a>(services: &'a Services, name: &str) -> Result<&'a ServiceDefinition, Failure> {
+    services.get(name).map(|service| &**service).ok_or_else(|| {
+        let known: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
+        Failure::usage(format!("there is no service `{name}`")).hint(format!("services here: {}", known.join(", ")))
+    })
+}
+
+fn summary(service: &std::sync::Arc<ServiceDefinition>) -> Value {
+    let regions: Vec<&str> = service.regions.keys().map(|region| region.as_str()).collect();
+    json!({
+        "service": service.name.as_str(),
+        "display": service.display,
+        "version": service.version,
+        "regions": regions,
+        "operations": service.operations.len(),
+    })
+}
+
+fn details(service: &ServiceDefinition) -> Value {
+    let regions = service.regions.iter().map(|(region, row)| {
+        json!({ "region": region.as_str(), "accounts": row.accounts, "hosts": row.hosts, "console": row.console, "evidence": row.evidence })
+    });
+    let operations = service.operations.iter().map(|operation| {
+        json!({
+            "operation": operation.name,
+            "effect": operation.effect.as_str(),
+            "method": operation.method.as_str(),
+            "path": operation.path.to_string(),
+            "summary": operation.summary,
+            "refused": operation.refused,
+        })
+    });
+    json!({
+        "service": service.name.as_str(),
+        "display": service.display,
+        "version": service.version,
+        "digest": service.digest.to_string(),
+        "regions": regions.collect::<Vec<_>>(),
+        "groups": service.groups,
+        "operations": operations.collect::<Vec<_>>(),
+    })
+}
+
+/// `wardlock plugin …`.
+pub async fn plugin(cli: &Cli, verb: &PluginVerb) -> Result<ExitCode, Failure> {
+    let PluginVerb::Inspect { file } = verb;
+    let bytes = match wardlock_plugins::starter(file) {
+        Some(starter) => starter.bytes.to_vec(),
+        None => crate::home::read_operator_file(Path::new(file)).map_err(Failure::usage)?,
+    };
+    let sandbox = Sandbox::new(SandboxConfig::default()).map_err(Failure::no)?;
+    let inspection = sandbox.inspect(&bytes).await.map_err(Failure::no)?;
+    print(cli, &inspection_json(&inspection));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn inspection_json(inspection: &Inspection) -> Value {
+    json!({
+        "name": inspection.name,
+        "version": inspection.version,
+        "sha256": inspection.digest.to_string(),
+        "bytes": inspection.size,
+        "contract": inspection.contract,
+        "capabilities": inspection.capabilities,
+        "imports": inspection.imports,
+        "exports": inspection.exports,
+        "schema": inspection.schema,
+    })
+}
+
+/// `wardlock policy check`.
+pub async fn policy_check(cli: &Cli, cases: Option<&Path>) -> Result<ExitCode, Failure> {
+    let home = Home::open(&Home::locate(cli.home.as_deref())?)?;
+    let report = policy::check(&home, cases).await?;
+    print(cli, &report.to_json());
+    Ok(ExitCode::from(u8::from(!report.ok())))
+}
+
+fn print(cli: &Cli, result: &Value) {
+    if cli.json {
+        talk::data(result);
+    } else {
+        show::show(result);
+    }
+}

@@ -1,0 +1,58 @@
+//! The command line: parses, runs, shows, and maps every ending to an exit code. Standard output is data, standard
+//! error is talk.
+
+mod args;
+mod init;
+mod local;
+mod remote;
+mod show;
+mod system;
+mod talk;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::admin::Failure;
+
+use args::{Cli, Verb};
+
+/// Runs the command line to its end.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let json = cli.json;
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&Failure::no(format!("failed to start: {error}")), json),
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(code) => code,
+        Err(failure) => fail(&failure, json),
+    }
+}
+
+async fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    match &cli.command {
+        Verb::Init(init) => init::run(&cli, init),
+        Verb::Demo(demo) => crate::demo::run(demo.once, cli.json).await,
+        Verb::Serve(serve) => local::serve(&cli, serve).await,
+        Verb::Service(verb) => local::service(&cli, verb),
+        Verb::Plugin(verb) => local::plugin(&cli, verb).await,
+        Verb::Policy(args::PolicyVerb::Check { cases }) => local::policy_check(&cli, cases.as_deref()).await,
+        _ => remote::run(&cli).await,
+    }
+}
+
+/// Tells a failure: a sentence, then what to do.
+fn fail(failure: &Failure, json: bool) -> ExitCode {
+    if json {
+        talk::data(&serde_json::json!({
+            "error": failure.message, "hint": failure.hint, "exit": failure.exit,
+        }));
+    }
+    talk::line(&format!("error: {}", failure.message));
+    if let Some(hint) = &failure.hint {
+        talk::line(&format!("\nhint: {hint}"));
+    }
+    ExitCode::from(failure.exit)
+}

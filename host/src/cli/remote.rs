@@ -1,0 +1,205 @@
+//! Commands on the home's state: through the daemon where one serves, else on the home itself.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use serde_json::Value;
+use wardlock_egress::vault::{Secret, prompt};
+
+use super::args::{AgentVerb, AuditVerb, Cli, ConnectArgs, ConnectionsVerb, ExplainArgs, PolicyVerb, RegistrationVerb, Verb};
+use super::talk::Person;
+use super::{local, show, talk};
+use crate::admin::{AdminClient, ClientError, Command, Failure};
+use crate::home::Home;
+use crate::host::{Host, World};
+use crate::ops;
+
+/// Runs a command that needs the home's state.
+pub async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
+    let (command, secret) = command_of(&cli.command)?;
+    let reach = Reach::open(cli).await?;
+    let result = match &cli.command {
+        Verb::Connect(connect) => {
+            let person = Person::new(!connect.no_browser);
+            confirm_region(&reach, connect, &person).await?;
+            reach.ask(command, None, &person).await?
+        }
+        _ => reach.ask(command, secret, &Person::new(false)).await?,
+    };
+    if cli.json {
+        talk::data(&result);
+    } else {
+        tell(&cli.command, &result);
+    }
+    Ok(verdict(&cli.command, &result))
+}
+
+/// Who carries commands out: the daemon that holds the home, or this process.
+enum Reach {
+    Daemon(PathBuf),
+    Here(Arc<Host>),
+}
+
+impl Reach {
+    async fn open(cli: &Cli) -> Result<Self, Failure> {
+        let home = Home::open(&Home::locate(cli.home.as_deref())?)?;
+        let socket = home.state_path("admin.sock")?;
+        match AdminClient::connect(&socket).await {
+            Ok(_) => Ok(Self::Daemon(socket)),
+            Err(ClientError::Io(error)) => Err(Failure::no(format!("failed to talk to the daemon: {error}"))),
+            Err(ClientError::NotRunning) if home.is_simulator() => {
+                Err(Failure::home("this home belongs to the simulator, and no daemon serves it")
+                    .hint("run `wardlock serve --simulator` in another terminal first"))
+            }
+            Err(ClientError::NotRunning) => {
+                let unlock = local::unlock(cli, &home)?;
+                Ok(Self::Here(Host::open(home, &unlock, World::real()?, "a command")?))
+            }
+        }
+    }
+
+    async fn ask(&self, command: Command, secret: Option<Secret>, person: &Person) -> Result<Value, Failure> {
+        match self {
+            Self::Here(host) => ops::execute(host, command, secret, person).await,
+            Self::Daemon(socket) => {
+                let daemon = AdminClient::connect(socket).await.map_err(Failure::no)?;
+                daemon.ask(command, secret.as_ref(), person).await
+            }
+        }
+    }
+}
+
+/// Asks for the region first: a wrong data centre is the commonest way for a consent to fail, and the provider then
+/// says only `invalid_client`.
+async fn confirm_region(reach: &Reach, connect: &ConnectArgs, person: &Person) -> Result<(), Failure> {
+    let (workspace, connection) = split(&connect.connection)?;
+    let shown = reach.ask(Command::ConnectionsShow { workspace, connection }, None, person).await?;
+    let configured = shown["region"].as_str().unwrap_or_default();
+    let said = match &connect.region {
+        Some(region) => region.clone(),
+        None => talk::ask(&format!(
+            "Which data centre holds the account? The workspace file says `{configured}` ({}); Enter if so: ",
+            shown["accounts_host"].as_str().unwrap_or_default()
+        )),
+    };
+    if said.is_empty() || said == configured {
+        return Ok(());
+    }
+    Err(Failure::no(format!("the workspace file says region `{configured}`, and you said `{said}`"))
+        .hint(format!("set `region = \"{said}\"` in the workspace file and run `wardlock reload`, or connect an account of `{configured}`")))
+}
+
+fn command_of(verb: &Verb) -> Result<(Command, Option<Secret>), Failure> {
+    let command = match verb {
+        Verb::Doctor => Command::Doctor,
+        Verb::Reload => Command::Reload,
+        Verb::Grants => Command::Grants,
+        Verb::Disconnect { grant } => Command::Disconnect { grant: grant.clone() },
+        Verb::Connect(connect) => connect_command(connect)?,
+        Verb::Registration(RegistrationVerb::List) => Command::RegistrationList,
+        Verb::Registration(add @ RegistrationVerb::Add { .. }) => return registration_add(add),
+        Verb::Connections(ConnectionsVerb::List) => Command::ConnectionsList,
+        Verb::Connections(ConnectionsVerb::Show { connection }) => {
+            let (workspace, connection) = split(connection)?;
+            Command::ConnectionsShow { workspace, connection }
+        }
+        Verb::Agent(AgentVerb::Add { name, workspace }) => {
+            Command::AgentAdd { name: name.clone(), workspace: workspace.clone() }
+        }
+        Verb::Agent(AgentVerb::List) => Command::AgentList,
+        Verb::Agent(AgentVerb::Revoke { name }) => Command::AgentRevoke { name: name.clone() },
+        Verb::Policy(PolicyVerb::Explain(explain)) => explain_command(explain)?,
+        Verb::Audit(AuditVerb::List(list)) => Command::AuditList {
+            limit: list.limit,
+            workspace: list.workspace.clone(),
+            connection: list.connection.clone(),
+            agent: list.agent.clone(),
+            decision: list.decision.clone(),
+        },
+        Verb::Audit(AuditVerb::Show { request_id }) => Command::AuditShow { request_id: request_id.clone() },
+        Verb::Audit(AuditVerb::Verify) => Command::AuditVerify,
+        Verb::Init(_)
+        | Verb::Demo(_)
+        | Verb::Serve(_)
+        | Verb::Service(_)
+        | Verb::Plugin(_)
+        | Verb::Policy(PolicyVerb::Check { .. }) => return Err(Failure::usage("this command runs by itself")),
+    };
+    Ok((command, None))
+}
+
+fn registration_add(verb: &RegistrationVerb) -> Result<(Command, Option<Secret>), Failure> {
+    let RegistrationVerb::Add { name, service, client_id, region, secret_stdin, secret_fd } = verb else {
+        return Err(Failure::usage("this is not `registration add`"));
+    };
+    let secret = match (secret_stdin, secret_fd) {
+        (true, _) => prompt::read_stdin(),
+        (false, Some(fd)) => prompt::read_fd(*fd),
+        (false, None) => prompt::read_hidden("client secret: "),
+    }
+    .map_err(|error| {
+        Failure::usage(error).hint("type it at the prompt, or use `--secret-stdin` or `--secret-fd FD`; never an argument")
+    })?;
+    let command = Command::RegistrationAdd {
+        name: name.clone(),
+        service: service.clone(),
+        client_id: client_id.clone(),
+        region: region.clone(),
+    };
+    Ok((command, Some(secret)))
+}
+
+fn connect_command(connect: &ConnectArgs) -> Result<Command, Failure> {
+    let (workspace, connection) = split(&connect.connection)?;
+    Ok(Command::Connect { workspace, connection, registration: connect.registration.clone() })
+}
+
+fn explain_command(explain: &ExplainArgs) -> Result<Command, Failure> {
+    let (workspace, connection) = split(&explain.connection)?;
+    let body = match &explain.body {
+        Some(file) => crate::home::read_operator_file(file).map_err(Failure::usage)?,
+        None => Vec::new(),
+    };
+    Ok(Command::PolicyExplain {
+        workspace,
+        connection,
+        agent: explain.agent.clone(),
+        method: explain.method.clone(),
+        target: explain.target.clone(),
+        body: crate::text::encode_base64(&body),
+        purpose: explain.purpose.clone(),
+    })
+}
+
+/// Splits `workspace/connection`.
+fn split(text: &str) -> Result<(String, String), Failure> {
+    match text.split_once('/') {
+        Some((workspace, connection)) if !workspace.is_empty() && !connection.is_empty() => {
+            Ok((workspace.to_owned(), connection.to_owned()))
+        }
+        _ => Err(Failure::usage(format!("`{text}` names no connection")).hint("write it as `workspace/connection`")),
+    }
+}
+
+fn tell(verb: &Verb, result: &Value) {
+    if let Verb::Agent(AgentVerb::Add { .. }) = verb {
+        talk::line("The agent's token, shown this once; only its digest is kept:\n");
+        talk::text(result["token"].as_str().unwrap_or_default());
+        return;
+    }
+    show::show(result);
+}
+
+/// A program reads the answer off the exit code: 1 where the answer is no.
+fn verdict(verb: &Verb, result: &Value) -> ExitCode {
+    let no = match verb {
+        Verb::Doctor => result["ok"] == false,
+        Verb::Reload => result["problems"].as_array().is_some_and(|problems| !problems.is_empty()),
+        Verb::Audit(AuditVerb::Verify) => result["ok"] == false,
+        Verb::Policy(PolicyVerb::Explain(_)) => result["decision"] != "allow",
+        _ => false,
+    };
+    ExitCode::from(u8::from(no))
+}
+

@@ -1,0 +1,364 @@
+//! `wardlock.toml`: listeners, key source, durability, limits. The commented defaults stand in
+//! `host/src/home/wardlock.toml`, and a test keeps the two equal.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::home::{CONFIG_FILE, Home};
+
+use super::ConfigError;
+use super::text_error::{Document, TextError};
+use super::units::{Bytes, Span};
+
+/// Where the vault's key comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// A key file; relative paths are within the home.
+    File(PathBuf),
+    /// A passphrase that is asked for at start.
+    Passphrase,
+}
+
+/// What an audit record survives before its request is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// The end of the process, by kill -9 too.
+    Process,
+    /// The end of the machine's power.
+    Power,
+}
+
+/// The settings of one home.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostConfig {
+    agents: SocketAddr,
+    callback: SocketAddr,
+    hosts: Vec<String>,
+    key: KeySource,
+    audit: AuditFile,
+    limits: LimitsFile,
+    dial: Vec<String>,
+}
+
+impl HostConfig {
+    /// Reads a home's settings; a missing `wardlock.toml` means the defaults.
+    pub fn load(home: &Home) -> Result<Self, ConfigError> {
+        let text = home.read_text(CONFIG_FILE)?.unwrap_or_default();
+        Ok(Self::parse(CONFIG_FILE, &text)?)
+    }
+
+    /// Parses the text of a `wardlock.toml`.
+    pub fn parse(file: &str, text: &str) -> Result<Self, TextError> {
+        let document = Document::parse(file, text)?;
+        let raw: ConfigFile = document.decode()?;
+        let agents = address(&document, &["listen", "agents"], &raw.listen.agents)?;
+        let callback = address(&document, &["listen", "callback"], &raw.listen.callback)?;
+        if agents == callback {
+            let problem = "agents and the consent callback need two different addresses";
+            return Err(document.error_at(&["listen", "callback"], problem));
+        }
+        if !callback.ip().is_loopback() {
+            let problem = "the consent callback must be on this machine, such as \"127.0.0.1:7421\"";
+            return Err(document.error_at(&["listen", "callback"], problem));
+        }
+        for (at, host) in raw.listen.hosts.iter().enumerate() {
+            check_host(&document, &["listen", "hosts", &at.to_string()], host, "wardlock.internal:7420")?;
+        }
+        for (at, host) in raw.dial.hosts.iter().enumerate() {
+            check_host(&document, &["dial", "hosts", &at.to_string()], host, "api.example.com")?;
+        }
+        let key = key_source(&document, raw.vault)?;
+        check_limits(&document, &raw.limits)?;
+        let ConfigFile { listen, audit, limits, dial, .. } = raw;
+        Ok(Self { agents, callback, hosts: listen.hosts, key, audit, limits, dial: dial.hosts })
+    }
+
+    /// Returns where agents call.
+    pub fn agents(&self) -> SocketAddr {
+        self.agents
+    }
+
+    /// Returns where consent comes back.
+    pub fn callback(&self) -> SocketAddr {
+        self.callback
+    }
+
+    /// Returns the `Host` values that agents may use besides the listener's own address.
+    pub fn allowed_hosts(&self) -> &[String] {
+        &self.hosts
+    }
+
+    /// Returns where the vault's key comes from.
+    pub fn key(&self) -> &KeySource {
+        &self.key
+    }
+
+    /// Returns what the record of a read survives.
+    pub fn reads(&self) -> Durability {
+        self.audit.reads
+    }
+
+    /// Returns what the record of a write survives.
+    pub fn writes(&self) -> Durability {
+        self.audit.writes
+    }
+
+    /// Returns the largest body that is buffered.
+    pub fn body_bytes(&self) -> usize {
+        usize::try_from(self.limits.body.0).unwrap_or(usize::MAX)
+    }
+
+    /// Returns within what time a request must have arrived.
+    pub fn request_timeout(&self) -> Duration {
+        self.limits.request_time.0
+    }
+
+    /// Returns within what time the provider must have answered.
+    pub fn upstream_timeout(&self) -> Duration {
+        self.limits.upstream_time.0
+    }
+
+    /// Returns how long requests under way may take to finish at shutdown.
+    pub fn shutdown_timeout(&self) -> Duration {
+        self.limits.shutdown_time.0
+    }
+
+    /// Returns how many connections of agents may be open.
+    pub fn connections(&self) -> usize {
+        self.limits.connections
+    }
+
+    /// Returns how many requests may be under way.
+    pub fn requests(&self) -> usize {
+        self.limits.requests
+    }
+
+    /// Returns how many requests of one agent may be under way.
+    pub fn requests_per_agent(&self) -> usize {
+        self.limits.requests_per_agent
+    }
+
+    /// Returns how many plugin decisions may run.
+    pub fn plugins(&self) -> usize {
+        self.limits.plugins
+    }
+
+    /// Returns the hosts that may be dialled besides those of the service definitions.
+    pub fn dial(&self) -> &[String] {
+        &self.dial
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ConfigFile {
+    listen: ListenFile,
+    vault: VaultFile,
+    audit: AuditFile,
+    limits: LimitsFile,
+    dial: DialFile,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ListenFile {
+    agents: String,
+    callback: String,
+    hosts: Vec<String>,
+}
+
+impl Default for ListenFile {
+    fn default() -> Self {
+        Self { agents: "127.0.0.1:7420".to_owned(), callback: "127.0.0.1:7421".to_owned(), hosts: Vec::new() }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct VaultFile {
+    key: KeyWord,
+    path: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum KeyWord {
+    #[default]
+    File,
+    Passphrase,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct AuditFile {
+    reads: Durability,
+    writes: Durability,
+}
+
+impl Default for AuditFile {
+    fn default() -> Self {
+        Self { reads: Durability::Process, writes: Durability::Power }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LimitsFile {
+    body: Bytes,
+    request_time: Span,
+    upstream_time: Span,
+    shutdown_time: Span,
+    connections: usize,
+    requests: usize,
+    requests_per_agent: usize,
+    plugins: usize,
+}
+
+impl Default for LimitsFile {
+    fn default() -> Self {
+        Self {
+            body: Bytes(4 << 20),
+            request_time: Span(Duration::from_secs(30)),
+            upstream_time: Span(Duration::from_secs(60)),
+            shutdown_time: Span(Duration::from_secs(10)),
+            connections: 1024,
+            requests: 256,
+            requests_per_agent: 64,
+            plugins: 64,
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct DialFile {
+    hosts: Vec<String>,
+}
+
+fn address(document: &Document<'_>, path: &[&str], text: &str) -> Result<SocketAddr, TextError> {
+    text.parse().map_err(|_| {
+        document
+            .error_at(path, "an address and a port are wanted")
+            .hint("such as \"127.0.0.1:7420\", or \"[::1]:7420\"; names are not looked up")
+    })
+}
+
+fn check_host(document: &Document<'_>, path: &[&str], host: &str, like: &str) -> Result<(), TextError> {
+    let (name, port) = host.rsplit_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
+    let name_fits = !name.is_empty()
+        && name.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'))
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
+    let port_fits = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    if name_fits && port_fits {
+        return Ok(());
+    }
+    let problem = "a host name is wanted, without a scheme, a path or a wildcard";
+    Err(document.error_at(path, problem).hint(format!("such as \"{like}\"")))
+}
+
+fn key_source(document: &Document<'_>, vault: VaultFile) -> Result<KeySource, TextError> {
+    match (vault.key, vault.path) {
+        (KeyWord::Passphrase, None) => Ok(KeySource::Passphrase),
+        (KeyWord::Passphrase, Some(_)) => {
+            let problem = "a passphrase has no file";
+            Err(document.error_at(&["vault", "path"], problem).hint("take `path` out, or set `key = \"file\"`"))
+        }
+        (KeyWord::File, None) => Ok(KeySource::File("state/vault.key".into())),
+        (KeyWord::File, Some(path)) if path.is_empty() => {
+            Err(document.error_at(&["vault", "path"], "a path is wanted"))
+        }
+        (KeyWord::File, Some(path)) => Ok(KeySource::File(path.into())),
+    }
+}
+
+fn check_limits(document: &Document<'_>, limits: &LimitsFile) -> Result<(), TextError> {
+    let counts = [
+        ("connections", limits.connections, 65_536),
+        ("requests", limits.requests, 65_536),
+        ("requests_per_agent", limits.requests_per_agent, 65_536),
+        ("plugins", limits.plugins, 4096),
+    ];
+    for (key, count, most) in counts {
+        if !(1..=most).contains(&count) {
+            return Err(document.error_at(&["limits", key], format!("a number from 1 to {most} is wanted")));
+        }
+    }
+    if limits.body.0 > 64 << 20 {
+        let problem = "bodies are kept in memory, so \"64MiB\" is the most";
+        return Err(document.error_at(&["limits", "body"], problem));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &str) {
+        let error = HostConfig::parse("wardlock.toml", text).expect_err(text);
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn the_template_shows_the_defaults() {
+        let template = include_str!("../home/wardlock.toml");
+        let default = HostConfig::parse("wardlock.toml", "").expect("defaults");
+        assert_eq!(HostConfig::parse("wardlock.toml", template).expect("the template"), default);
+        // Every commented key, uncommented, still says the default, but for the examples.
+        let uncommented: String = template
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(key) if key.contains(" = ") => format!("{key}\n"),
+                _ => format!("{line}\n"),
+            })
+            .collect();
+        let mut shown = HostConfig::parse("wardlock.toml", &uncommented).expect("the template without `#`");
+        assert_eq!(shown.hosts, ["wardlock.internal:7420"]);
+        shown.hosts.clear();
+        assert_eq!(shown, default);
+    }
+
+    #[test]
+    fn settings_say_what_is_wrong_and_where() {
+        check(
+            "[listen]\nagent = \"127.0.0.1:7420\"\n",
+            "wardlock.toml:2:1: `listen.agent`: there is no key `agent` here\n\
+             2 | agent = \"127.0.0.1:7420\"\n  | ^^^^^\ndid you mean `agents`?",
+        );
+        check(
+            "[listen]\nagents = \"localhost\"\n",
+            "wardlock.toml:2:10: `listen.agents`: an address and a port are wanted\n\
+             2 | agents = \"localhost\"\n  |          ^^^^^^^^^^^\n\
+             such as \"127.0.0.1:7420\", or \"[::1]:7420\"; names are not looked up",
+        );
+        check(
+            "[vault]\nkey = \"keychain\"\n",
+            "wardlock.toml:2:7: `vault.key`: `keychain` is not one of the values of this key\n\
+             2 | key = \"keychain\"\n  |       ^^^^^^^^^^\nwrite one of \"file\", \"passphrase\"",
+        );
+        check(
+            "[limits]\nbody = \"1GiB\"\n",
+            "wardlock.toml:2:8: `limits.body`: bodies are kept in memory, so \"64MiB\" is the most\n\
+             2 | body = \"1GiB\"\n  |        ^^^^^^",
+        );
+        check(
+            "[limits]\nrequest_time = 30\n",
+            "wardlock.toml:2:16: `limits.request_time`: text in quotes is wanted, and a number stands here\n\
+             2 | request_time = 30\n  |                ^^\nput quotes around it",
+        );
+        check(
+            "[dial]\nhosts = [\"https://api.example.com\"]\n",
+            "wardlock.toml:2:10: `dial.hosts`: a host name is wanted, without a scheme, a path or a wildcard\n\
+             2 | hosts = [\"https://api.example.com\"]\n  |          ^^^^^^^^^^^^^^^^^^^^^^^^^\n\
+             such as \"api.example.com\"",
+        );
+        check(
+            "[listen\n",
+            "wardlock.toml:1:8: this is not TOML: unclosed table, expected `]`\n1 | [listen\n  |        ^",
+        );
+    }
+}

@@ -1,0 +1,101 @@
+//! A workspace file, from text to a plan in which every name exists: connections with their rules, plugins to load,
+//! agents that are narrowed.
+
+mod check;
+mod names;
+mod plugin;
+mod raw;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use wardlock_core::connection::{AgentRules, Connection, LinkMode};
+use wardlock_core::id::{AgentName, PluginName, WorkspaceName};
+
+use crate::config::text_error::{Document, TextError};
+use crate::loaded::Services;
+
+use check::Checker;
+use raw::WorkspaceFile;
+
+/// What a workspace file says, with every name resolved. Plugins are not loaded yet.
+#[derive(Debug)]
+pub struct WorkspacePlan {
+    /// The workspace.
+    pub name: WorkspaceName,
+    /// Its connections, by name.
+    pub connections: Vec<ConnectionPlan>,
+    /// What is allowed and yet looks like a slip.
+    pub notes: Vec<TextError>,
+}
+
+/// One connection, without its chain.
+#[derive(Debug)]
+pub struct ConnectionPlan {
+    /// Its rules; `chain` is empty until the plugins are loaded.
+    pub connection: Connection,
+    /// The scopes to ask for at consent; `None`: the least that operations, resources and the proof need.
+    pub scopes: Option<Vec<String>>,
+    /// Its plugins, in order.
+    pub plugins: Vec<PluginPlan>,
+}
+
+/// One plugin of a chain, to be loaded.
+#[derive(Debug)]
+pub struct PluginPlan {
+    /// Its place's name.
+    pub name: PluginName,
+    /// Its file in `plugins/`.
+    pub file: String,
+    /// Its pinned digest as written; absent or malformed is told when it is loaded.
+    pub sha256: Option<String>,
+    /// What the operator grants.
+    pub capabilities: BTreeSet<String>,
+    /// Its settings as JSON text.
+    pub settings: String,
+    /// Its time limit for one decision.
+    pub time: Duration,
+    /// Its memory limit.
+    pub memory_bytes: u64,
+    /// Whether its verdict counts.
+    pub mode: LinkMode,
+}
+
+impl WorkspacePlan {
+    /// Reads a workspace file. `name` is what the file's name says. Every error that can be told is told.
+    pub fn read(
+        document: &Document<'_>,
+        name: &WorkspaceName,
+        services: &Services,
+    ) -> Result<Self, Vec<TextError>> {
+        let raw: WorkspaceFile = document.decode().map_err(|error| vec![error])?;
+        let mut checker = Checker::new(document, services);
+        if raw.workspace != name.as_str() {
+            let problem = format!("the file is called `{name}.toml`, so the workspace is `{name}`");
+            checker.wrong(&["workspace"], problem, Some(format!("write `workspace = \"{name}\"`, or rename the file")));
+        }
+        let mut connections: Vec<ConnectionPlan> = raw
+            .connections
+            .iter()
+            .filter_map(|(connection, raw)| checker.connection(name, connection, raw))
+            .collect();
+        for (agent, rules) in &raw.agents {
+            let Some(agent_name) = checker.agent(agent) else { continue };
+            let narrowed = checker.agent_operations(agent, rules, &connections);
+            narrow(&mut connections, &agent_name, narrowed);
+        }
+        checker.done(|notes| Self { name: name.clone(), connections, notes })
+    }
+}
+
+fn narrow(
+    connections: &mut [ConnectionPlan],
+    agent: &AgentName,
+    operations: Option<BTreeMap<String, BTreeSet<String>>>,
+) {
+    let Some(by_connection) = operations else { return };
+    for plan in connections {
+        let operations = by_connection.get(plan.connection.name.as_str()).cloned().unwrap_or_default();
+        plan.connection.agents.insert(agent.clone(), AgentRules { operations: Some(operations) });
+    }
+}

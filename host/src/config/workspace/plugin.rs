@@ -1,0 +1,59 @@
+//! One plugin's entry in a chain: names and settings. Capabilities and limits are checked when the component is
+//! loaded, against what it asks for.
+
+use std::collections::BTreeSet;
+
+use wardlock_core::connection::LinkMode;
+use wardlock_core::id::PluginName;
+
+use super::PluginPlan;
+use super::check::Checker;
+use super::names::json_of;
+use super::raw::{Mode, PluginFile};
+
+impl Checker<'_, '_> {
+    /// Checks a chain's entries; `None` where something is wrong with one.
+    pub(super) fn plugins(&mut self, connection: &str, listed: &[PluginFile]) -> Option<Vec<PluginPlan>> {
+        let mut seen = BTreeSet::new();
+        let mut plans = Vec::new();
+        for (position, raw) in listed.iter().enumerate() {
+            let position = position.to_string();
+            let place = ["connections", connection, "plugins", &position];
+            let plan = self.plugin(&place, raw);
+            if !seen.insert(raw.name.as_str()) {
+                let problem = format!("this chain has a plugin called `{}` already", raw.name);
+                let hint = "the same component may stand in a chain twice, under two names".to_owned();
+                self.wrong(&[&place[..], &["name"]].concat(), problem, Some(hint));
+            }
+            plans.extend(plan);
+        }
+        (plans.len() == listed.len()).then_some(plans)
+    }
+
+    fn plugin(&mut self, place: &[&str], raw: &PluginFile) -> Option<PluginPlan> {
+        let at = |last: &'static str| [place, &[last]].concat();
+        let name = self.name(&at("name"), PluginName::parse(&raw.name));
+        self.no_duplicates(&at("capabilities"), &raw.capabilities);
+        let settings = match json_of(&raw.settings) {
+            Ok(settings) => Some(settings),
+            Err(key) => {
+                let path = [place, &["settings", &key]].concat();
+                self.wrong(&path, "settings become JSON, which has no dates", Some("write it in quotes".to_owned()));
+                None
+            }
+        };
+        Some(PluginPlan {
+            name: name?,
+            file: raw.file.clone().unwrap_or_else(|| format!("{}.wasm", raw.name)),
+            sha256: raw.sha256.clone(),
+            capabilities: raw.capabilities.iter().cloned().collect(),
+            settings: settings?,
+            time: raw.limits.time.0,
+            memory_bytes: raw.limits.memory.0,
+            mode: match raw.mode {
+                Mode::Enforce => LinkMode::Enforce,
+                Mode::Monitor => LinkMode::Monitor,
+            },
+        })
+    }
+}

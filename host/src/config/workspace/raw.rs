@@ -1,0 +1,107 @@
+//! The shape of a workspace file. Unknown keys are errors; there is no key for a secret.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::config::units::{Bytes, Span};
+
+/// A whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WorkspaceFile {
+    pub(super) workspace: String,
+    #[serde(default)]
+    pub(super) connections: BTreeMap<String, ConnectionFile>,
+    #[serde(default)]
+    pub(super) agents: BTreeMap<String, AgentFile>,
+}
+
+/// `[connections.<name>]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConnectionFile {
+    pub(super) label: Option<String>,
+    pub(super) service: String,
+    pub(super) region: String,
+    pub(super) grant: String,
+    pub(super) tenant: Option<String>,
+    pub(super) environment: Option<String>,
+    #[serde(default)]
+    pub(super) resources: Vec<String>,
+    #[serde(default)]
+    pub(super) operations: Vec<String>,
+    #[serde(default)]
+    pub(super) writes: Writes,
+    pub(super) scopes: Option<Vec<String>>,
+    #[serde(default)]
+    pub(super) owner: Owner,
+    #[serde(default)]
+    pub(super) plugins: Vec<PluginFile>,
+}
+
+/// `writes`
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Writes {
+    #[default]
+    Off,
+    Draft,
+    On,
+}
+
+/// `owner`
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Owner {
+    #[default]
+    Workspace,
+    Agent,
+}
+
+/// `[agents.<name>]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AgentFile {
+    pub(super) operations: Option<Vec<String>>,
+}
+
+/// `[[connections.<name>.plugins]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PluginFile {
+    pub(super) name: String,
+    pub(super) file: Option<String>,
+    pub(super) sha256: Option<String>,
+    #[serde(default)]
+    pub(super) capabilities: Vec<String>,
+    #[serde(default)]
+    pub(super) settings: toml::Table,
+    #[serde(default)]
+    pub(super) limits: LimitsFile,
+    #[serde(default)]
+    pub(super) mode: Mode,
+}
+
+/// `limits` of a plugin.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct LimitsFile {
+    pub(super) time: Span,
+    pub(super) memory: Bytes,
+}
+
+impl Default for LimitsFile {
+    fn default() -> Self {
+        Self { time: Span(std::time::Duration::from_millis(20)), memory: Bytes(32 << 20) }
+    }
+}
+
+/// `mode` of a plugin.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Mode {
+    #[default]
+    Enforce,
+    Monitor,
+}

@@ -1,0 +1,112 @@
+//! `wardlock demo`: the whole product on one machine with nothing to set up. The simulator stands in for the
+//! provider; everything else is what an operator runs: home, vault, consent, plugins, proxy, audit.
+
+mod ask;
+mod setup;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use wardlock_egress::vault::Unlock;
+use wardlock_simulator::Simulator;
+
+use crate::admin::Failure;
+use crate::home::Home;
+use crate::host::Host;
+use crate::serve::Running;
+
+use ask::Ask;
+use setup::Demo;
+
+/// Runs the demo: once and checked, or until ctrl-C.
+pub async fn run(once: bool, json: bool) -> Result<ExitCode, Failure> {
+    let demo = Demo::start(once).await?;
+    let report = show_all(&demo).await?;
+    let ok = report["ok"] == true;
+    if json {
+        setup::data(&report);
+    } else {
+        setup::tell(&report);
+    }
+    if !once {
+        setup::invite(&demo);
+        tokio::signal::ctrl_c().await.map_err(Failure::no)?;
+    }
+    demo.stop().await;
+    Ok(ExitCode::from(u8::from(!ok)))
+}
+
+/// What is asked, and how each must end for the demo to pass.
+const CASES: [Ask; 4] = [
+    Ask {
+        name: "allowed_read",
+        says: "an agent reads three leads",
+        method: "GET",
+        path: "/acme/zoho/crm/v8/Leads?fields=Last_Name,Company&per_page=3",
+        body: "",
+        decision: "allow",
+        code: None,
+        verdict: "allow",
+    },
+    Ask {
+        name: "shaped_read",
+        says: "it asks for phone numbers too; field-mask takes the field out",
+        method: "GET",
+        path: "/acme/zoho/crm/v8/Leads?fields=Last_Name,Phone&per_page=3",
+        body: "",
+        decision: "allow",
+        code: None,
+        verdict: "shape",
+    },
+    Ask {
+        name: "refused_write",
+        says: "it tries to create a lead; writes are off",
+        method: "POST",
+        path: "/acme/zoho/crm/v8/Leads",
+        body: r#"{"data":[{"Last_Name":"Written by an agent"}]}"#,
+        decision: "deny",
+        code: Some("writes_off"),
+        verdict: "",
+    },
+    Ask {
+        name: "refused_foreign_workspace",
+        says: "it asks for another client's workspace",
+        method: "GET",
+        path: "/globex/zoho/crm/v8/Leads?fields=Last_Name",
+        body: "",
+        decision: "deny",
+        code: Some("workspace_mismatch"),
+        verdict: "",
+    },
+];
+
+async fn show_all(demo: &Demo) -> Result<Value, Failure> {
+    let mut report = json!({});
+    let mut ok = true;
+    for ask in &CASES {
+        let seen = ask.run(demo).await?;
+        ok &= ask.holds(&seen);
+        report[ask.name] = seen;
+    }
+    let verified = demo.host.audit().verify();
+    let rows = demo.host.audit().count().map_err(Failure::no)?;
+    let token_calls = demo.simulator.token_calls();
+    ok &= token_calls == 1 && verified.is_ok();
+    report["token_calls"] = json!(token_calls);
+    report["audit"] = json!({ "rows": rows, "verified": verified.is_ok() });
+    report["ok"] = json!(ok);
+    Ok(report)
+}
+
+/// Serves a simulator's home until told to stop.
+pub async fn serve_simulator(home: Home, unlock: &Unlock) -> Result<(), Failure> {
+    if !home.is_simulator() {
+        setup::mark_new_simulator_home(&home)?;
+    }
+    let simulator = setup::start_simulator().await?;
+    let host = Host::open(home, unlock, setup::world(&simulator)?, "serve --simulator")?;
+    setup::register_clients(&host, &simulator)?;
+    crate::serve::run(host).await
+}
+

@@ -1,0 +1,231 @@
+//! What an operator does by hand, done for the demo: a home, two workspaces, a registration, a consent, an agent.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::Value;
+use wardlock_core::id::{RegistrationName, ServiceName};
+use wardlock_egress::Dialer;
+use wardlock_egress::vault::{KeySource, NewRegistration, Secret, Unlock, Vault};
+use wardlock_simulator::{ClientSpec, Simulator, SimulatorConfig};
+use zeroize::Zeroizing;
+
+use crate::admin::{Command, Failure};
+use crate::home::{self, CONFIG_FILE, Home};
+use crate::host::{Host, World};
+use crate::ops::{self, Talk};
+use crate::serve::Running;
+
+/// The simulator's client. Not a secret of anybody: it opens the simulator only.
+pub const CLIENT_ID: &str = "1000.WARDLOCKSIMULATORCLIENT00000001";
+/// The simulator's client secret; as above.
+pub const CLIENT_SECRET: &str = "simulator-client-secret-of-nobody";
+
+/// The demo's workspaces: one that is connected, one that belongs to another client.
+const ACME: &str = include_str!("acme.toml");
+const GLOBEX: &str = include_str!("globex.toml");
+
+/// A running demo.
+pub struct Demo {
+    /// Every part of the product.
+    pub host: Arc<Host>,
+    /// The stand-in for the provider.
+    pub simulator: Arc<Simulator>,
+    /// The agent's token.
+    pub token: String,
+    running: Running,
+    folder: PathBuf,
+}
+
+impl Demo {
+    /// Sets everything up, as an operator would.
+    pub async fn start(once: bool) -> Result<Self, Failure> {
+        let simulator = Arc::new(start_simulator().await?);
+        let callback = free_address()?;
+        add_client(&simulator, callback);
+        let folder = std::env::temp_dir().join(format!("wardlock-demo-{}", std::process::id()));
+        let home = make_home(&folder, callback)?;
+        let unlock = Unlock::File { path: key_path(&home) };
+        let host = Host::open(home, &unlock, world(&simulator)?, "demo")?;
+        register(&host, callback)?;
+        connect(&host, &simulator).await?;
+        let added = Command::AgentAdd { name: "reporter".to_owned(), workspace: "acme".to_owned() };
+        let agent = ops::execute(&host, added, None, &Silent).await?;
+        let token = agent["token"].as_str().unwrap_or_default().to_owned();
+        let running = start_listeners(&host, once).await?;
+        Ok(Self { host, simulator, token, running, folder })
+    }
+
+    /// Returns the agents' address.
+    pub fn agents(&self) -> SocketAddr {
+        self.running.agents()
+    }
+
+    /// Stops everything and removes the demo's home.
+    pub async fn stop(self) {
+        let Self { host, running, folder, .. } = self;
+        running.stop().await;
+        drop(host);
+        if let Err(error) = home::remove_simulator_home(&folder) {
+            tracing::warn!(%error, "the demo's folder stays");
+        }
+    }
+}
+
+/// Starts the simulator as it comes.
+pub async fn start_simulator() -> Result<Simulator, Failure> {
+    Simulator::start(SimulatorConfig::default())
+        .await
+        .map_err(|error| Failure::no(format!("failed to start the simulator: {error}")))
+}
+
+/// Lets the simulator know the client of this home.
+pub fn add_client(simulator: &Simulator, callback: SocketAddr) {
+    simulator.add_client(ClientSpec::new(CLIENT_ID, CLIENT_SECRET, redirect_uri(callback)));
+}
+
+/// The simulator's world: its hosts on loopback under its own certificate authority, its consent page as plain http.
+pub fn world(simulator: &Arc<Simulator>) -> Result<World, Failure> {
+    let dialer = Dialer::fixed(simulator.hosts(), vec![simulator.ca_der()])
+        .map_err(|error| Failure::no(format!("failed to dial the simulator: {error}")))?;
+    let shown = Arc::clone(simulator);
+    let show_url = move |url: url::Url| shown.consent_url(url.as_str()).parse().unwrap_or(url);
+    Ok(World { dialer, show_url: Arc::new(show_url), simulated: true })
+}
+
+/// The redirect URI that a listener on this address stands for.
+pub fn redirect_uri(callback: SocketAddr) -> String {
+    format!("http://{callback}/callback")
+}
+
+fn key_path(home: &Home) -> PathBuf {
+    home.state_folder().join("vault.key")
+}
+
+fn free_address() -> Result<SocketAddr, Failure> {
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Failure::no)?;
+    listener.local_addr().map_err(Failure::no)
+}
+
+fn make_home(folder: &std::path::Path, callback: SocketAddr) -> Result<Home, Failure> {
+    let home = Home::create(folder)?;
+    home.mark_simulator()?;
+    home.write(CONFIG_FILE, format!("[listen]\ncallback = \"{callback}\"\n").as_bytes())?;
+    Vault::create(&home.state_folder(), KeySource::File { path: key_path(&home) })?;
+    for starter in wardlock_plugins::STARTERS {
+        home.write(&format!("plugins/{}.wasm", starter.name), starter.bytes)?;
+    }
+    for (name, text) in [("acme", ACME), ("globex", GLOBEX)] {
+        home.write(&format!("workspaces/{name}.toml"), crate::policy::with_digests(text).as_bytes())?;
+    }
+    Ok(home)
+}
+
+fn register(host: &Host, callback: SocketAddr) -> Result<(), Failure> {
+    let secret = Secret::from_bytes(Zeroizing::new(CLIENT_SECRET.as_bytes().to_vec())).map_err(Failure::no)?;
+    host.vault().add_registration(NewRegistration {
+        name: RegistrationName::parse("zoho").map_err(Failure::no)?,
+        service: ServiceName::parse("zoho-crm").map_err(Failure::no)?,
+        client_id: CLIENT_ID.to_owned(),
+        redirect_uri: redirect_uri(callback),
+        secret: Some(secret),
+        region_secrets: std::collections::BTreeMap::new(),
+        created_ms: host.now_ms(),
+    })?;
+    Ok(())
+}
+
+/// The real consent flow; the simulator plays the person at the browser.
+async fn connect(host: &Arc<Host>, simulator: &Arc<Simulator>) -> Result<(), Failure> {
+    let command = Command::Connect {
+        workspace: "acme".to_owned(),
+        connection: "zoho".to_owned(),
+        registration: Some("zoho".to_owned()),
+    };
+    let person = Willing { simulator: Arc::clone(simulator) };
+    ops::execute(host, command, None, &person).await.map(drop)
+}
+
+async fn start_listeners(host: &Arc<Host>, once: bool) -> Result<Running, Failure> {
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    if once {
+        return Running::start(Arc::clone(host), any).await;
+    }
+    match Running::start(Arc::clone(host), host.config().agents()).await {
+        Ok(running) => Ok(running),
+        // Another Wardlock may hold the usual port; a demo must not fail over that.
+        Err(_) => Running::start(Arc::clone(host), any).await,
+    }
+}
+
+/// Says nothing.
+struct Silent;
+
+impl Talk for Silent {
+    fn say(&self, _text: String) {}
+
+    fn open(&self, _url: String) {}
+}
+
+/// A person who accepts.
+struct Willing {
+    simulator: Arc<Simulator>,
+}
+
+impl Talk for Willing {
+    fn say(&self, _text: String) {}
+
+    fn open(&self, url: String) {
+        let simulator = Arc::clone(&self.simulator);
+        tokio::spawn(async move {
+            if let Err(error) = simulator.approve(&url).await {
+                tracing::error!(%error, "the simulated person could not consent");
+            }
+        });
+    }
+}
+
+/// Prints the report for programs.
+pub fn data(report: &Value) {
+    crate::cli::data(report);
+}
+
+/// Tells the report to a person.
+pub fn tell(report: &Value) {
+    for case in super::CASES {
+        let seen = &report[case.name];
+        let said = |name: &str| seen[name].as_str().unwrap_or("-").to_owned();
+        crate::cli::text(&format!("{} {}", case.method, case.path));
+        crate::cli::text(&format!("  {}", case.says));
+        let plugins: Vec<String> = seen["plugins"].as_array().into_iter().flatten().map(plugin_line).collect();
+        if !plugins.is_empty() {
+            crate::cli::text(&format!("  plugins   {}", plugins.join(", ")));
+        }
+        crate::cli::text(&format!("  decision  {} {}", said("decision"), seen["code"].as_str().unwrap_or("")));
+        if seen["upstream_status"].is_number() {
+            crate::cli::text(&format!(
+                "  upstream  {} answered {}, outcome {}, secret exposed: {}",
+                said("api_host"), seen["upstream_status"], said("outcome"), seen["secret_exposed"]
+            ));
+        }
+        crate::cli::text("");
+    }
+    crate::cli::text(&format!(
+        "token calls: {}   audit rows: {}   chain verified: {}   all as it must be: {}",
+        report["token_calls"], report["audit"]["rows"], report["audit"]["verified"], report["ok"]
+    ));
+}
+
+fn plugin_line(plugin: &Value) -> String {
+    format!("{} {} ({} µs)", plugin["name"].as_str().unwrap_or("-"), plugin["verdict"].as_str().unwrap_or("-"), plugin["micros"])
+}
+
+/// Says how to try it by hand.
+pub fn invite(demo: &Demo) {
+    crate::cli::line(&format!(
+        "\nThe proxy runs; the provider is the simulator. Try:\n\n  curl -H 'Authorization: Bearer {}' \\\n    'http://{}/acme/zoho/crm/v8/Leads?fields=Last_Name,Email&per_page=2'\n\nctrl-C ends the demo and leaves nothing behind.",
+        demo.token,
+        demo.agents()
+    ));
+}

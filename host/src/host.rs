@@ -1,0 +1,206 @@
+//! The running host: every part, wired once. Commands, listeners and the pipeline all borrow from here.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use wardlock_audit::{Act, Audit};
+use wardlock_core::connection::{Connection, WriteMode};
+use wardlock_core::id::RequestId;
+use wardlock_egress::vault::{Unlock, Vault};
+use wardlock_egress::{Dialer, Egress};
+use wardlock_sandbox::{Sandbox, SandboxConfig};
+use wardlock_state::State;
+
+use crate::admin::Failure;
+use crate::config::HostConfig;
+use crate::home::{Home, HomeLock};
+use crate::loaded::{Loaded, Services};
+
+/// Where requests go: the world, or the simulator.
+pub struct World {
+    /// How hosts are dialled.
+    pub dialer: Dialer,
+    /// Rewrites the one URL that a browser is shown (the simulator's consent page is on loopback).
+    pub show_url: Arc<dyn Fn(url::Url) -> url::Url + Send + Sync>,
+    /// Whether this is the simulator's world.
+    pub simulated: bool,
+}
+
+impl World {
+    /// The real one.
+    pub fn real() -> Result<Self, Failure> {
+        let dialer = Dialer::system().map_err(|error| Failure::home(format!("failed to set up TLS: {error}")))?;
+        Ok(Self { dialer, show_url: Arc::new(|url| url), simulated: false })
+    }
+}
+
+/// Every part of a running Wardlock.
+pub struct Host {
+    home: Home,
+    _lock: HomeLock,
+    config: HostConfig,
+    services: RwLock<Arc<Services>>,
+    loaded: RwLock<Arc<Loaded>>,
+    sandbox: Sandbox,
+    vault: Arc<Vault>,
+    egress: Egress,
+    audit: Audit,
+    state: State,
+    world: World,
+    unauthenticated: AtomicU64,
+}
+
+impl Host {
+    /// Opens the home and everything in it. `what` says who holds the lock.
+    pub fn open(home: Home, unlock: &Unlock, world: World, what: &str) -> Result<Arc<Self>, Failure> {
+        if home.is_simulator() != world.simulated {
+            return Err(wrong_world(&home, world.simulated));
+        }
+        let lock = home.lock(what).map_err(Failure::from)?;
+        let config = HostConfig::load(&home).map_err(Failure::from)?;
+        let sandbox = Sandbox::new(SandboxConfig { max_concurrent: config.plugin_concurrency(), ..SandboxConfig::default() })
+            .map_err(|error| Failure::home(format!("failed to start the plugin engine: {error}")))?;
+        let vault = Arc::new(Vault::open(&home.state_folder(), unlock).map_err(Failure::from)?);
+        let path_key = vault.keys().derive_key("audit-paths");
+        let audit = Audit::open(&home.state_path("audit.db")?, path_key, clock()).map_err(Failure::from)?;
+        let state = State::open(&home.state_path("state.db")?, clock()).map_err(Failure::from)?;
+        let egress = Egress::new(Arc::clone(&vault), world.dialer.clone(), audit.clone(), clock())
+            .map_err(|error| Failure::home(format!("failed to set up the upstream side: {error}")))?;
+        let services = Arc::new(Services::load(&home));
+        let loaded = Arc::new(Loaded::load(&home, &sandbox, &services));
+        Ok(Arc::new(Self {
+            home,
+            _lock: lock,
+            config,
+            services: RwLock::new(services),
+            loaded: RwLock::new(loaded),
+            sandbox,
+            vault,
+            egress,
+            audit,
+            state,
+            world,
+            unauthenticated: AtomicU64::new(0),
+        }))
+    }
+
+    /// Loads workspaces, services and plugins anew; requests under way keep what they have.
+    pub fn reload(&self) -> Arc<Loaded> {
+        let services = Arc::new(Services::load(&self.home));
+        let loaded = Arc::new(Loaded::load(&self.home, &self.sandbox, &services));
+        *self.services.write().unwrap_or_else(PoisonError::into_inner) = services;
+        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&loaded);
+        loaded
+    }
+
+    /// Returns what is loaded now.
+    pub fn loaded(&self) -> Arc<Loaded> {
+        Arc::clone(&self.loaded.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns the services that are loaded now.
+    pub fn services(&self) -> Arc<Services> {
+        Arc::clone(&self.services.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns the home.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// Returns the configuration.
+    pub fn config(&self) -> &HostConfig {
+        &self.config
+    }
+
+    /// Returns the plugin engine.
+    pub fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
+    /// Returns the vault.
+    pub fn vault(&self) -> &Arc<Vault> {
+        &self.vault
+    }
+
+    /// Returns the upstream side.
+    pub fn egress(&self) -> &Egress {
+        &self.egress
+    }
+
+    /// Returns the audit.
+    pub fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
+    /// Returns the state.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Returns which world this is.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// Returns the write level that is enabled now; the workspace file's `writes` is the ceiling above it.
+    pub fn write_level(&self, connection: &Connection) -> WriteMode {
+        self.state.write_level(&connection.workspace, &connection.name)
+    }
+
+    /// Makes a request id.
+    pub fn new_request_id(&self) -> RequestId {
+        let mut bits = [0; 16];
+        if getrandom::fill(&mut bits).is_err() {
+            // The id names, it does not protect: the clock and a counter serve where the system has no randomness.
+            let count = self.unauthenticated.load(Ordering::Relaxed);
+            bits[..8].copy_from_slice(&self.now_ms().to_be_bytes());
+            bits[8..].copy_from_slice(&count.to_be_bytes());
+        }
+        RequestId::from_random(bits)
+    }
+
+    /// Returns the time in milliseconds since 1970-01-01T00:00:00Z.
+    #[expect(clippy::unused_self, reason = "the clock belongs to the host")]
+    pub fn now_ms(&self) -> u64 {
+        now_ms()
+    }
+
+    /// Counts a request without a valid token. The audit gets sums, not rows: a guesser must not fill the disk.
+    pub fn count_unauthenticated(&self) {
+        self.unauthenticated.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Writes the sum of unauthenticated requests since the last call, if there were any.
+    pub async fn record_unauthenticated(&self) {
+        let count = self.unauthenticated.swap(0, Ordering::Relaxed);
+        if count == 0 {
+            return;
+        }
+        let act = Act::admin("unauthenticated", "agents' listener", format!("{count} requests refused"));
+        if let Err(error) = self.audit.act(act).await {
+            tracing::error!(%error, "the audit cannot record");
+        }
+    }
+}
+
+fn wrong_world(home: &Home, simulated: bool) -> Failure {
+    let path = home.path().display();
+    if simulated {
+        return Failure::home(format!("{path} is not a simulator's home"))
+            .hint("make one with `wardlock --home FOLDER init` and mark it by `wardlock --home FOLDER serve --simulator` while it is still empty");
+    }
+    Failure::home(format!("{path} belongs to the simulator and never dials a real provider"))
+        .hint("run `wardlock serve --simulator`, or use another home")
+}
+
+/// The wall clock, as the crates that need one take it.
+pub fn clock() -> Arc<dyn Fn() -> u64 + Send + Sync> {
+    Arc::new(now_ms)
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,100 @@
+//! What is wrong in a home, as `doctor` and `reload` tell it.
+
+use std::fmt;
+
+use crate::config::TextError;
+use crate::home::HomeError;
+
+/// How far a problem reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Something is closed because of it.
+    Closes,
+    /// It works, and is perhaps not what is meant.
+    Note,
+}
+
+/// Something wrong in a home.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// How far it reaches.
+    pub severity: Severity,
+    /// The workspace that it touches; `None`: none, or all.
+    pub workspace: Option<String>,
+    /// The connection that it touches; `None`: every one of the workspace.
+    pub connection: Option<String>,
+    /// One line: what is wrong and where.
+    pub message: String,
+    /// How to mend it.
+    pub hint: Option<String>,
+    /// The whole error with the line shown, where there is a line.
+    pub shown: Option<String>,
+}
+
+impl Problem {
+    /// Makes a problem of a workspace, or of the home, that closes it.
+    pub fn new(workspace: Option<&str>, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Closes,
+            workspace: workspace.map(str::to_owned),
+            connection: None,
+            message: message.into(),
+            hint: None,
+            shown: None,
+        }
+    }
+
+    /// Makes a problem from what is wrong with the home's files.
+    pub fn from_home(workspace: Option<&str>, error: &HomeError) -> Self {
+        Self { hint: error.hint(), ..Self::new(workspace, with_causes(error)) }
+    }
+
+    /// Makes a problem from what is wrong in a text.
+    pub fn from_text(workspace: Option<&str>, error: &TextError) -> Self {
+        let message = TextError { hint: None, ..error.clone() }.summary();
+        Self { hint: error.hint.clone(), shown: Some(error.to_string()), ..Self::new(workspace, message) }
+    }
+
+    /// Narrows the problem to one connection.
+    #[must_use]
+    pub fn of_connection(mut self, connection: &str) -> Self {
+        self.connection = Some(connection.to_owned());
+        self
+    }
+
+    /// Makes a mere note of the problem.
+    #[must_use]
+    pub fn note(mut self) -> Self {
+        self.severity = Severity::Note;
+        self
+    }
+
+    /// Returns the problem on one line, with its hint.
+    pub fn reason(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("{} ({hint})", self.message),
+            None => self.message.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.shown {
+            Some(shown) => f.write_str(shown),
+            None => f.write_str(&self.reason()),
+        }
+    }
+}
+
+/// Renders an error with its causes on one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

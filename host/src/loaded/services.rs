@@ -1,0 +1,111 @@
+//! The service definitions of a home: those built in, and the operator's own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use wardlock_core::service::{ServiceDefinition, parse};
+
+use crate::home::Home;
+
+use super::Problem;
+
+/// The definitions that are built in: file name and text.
+const BUILT_IN: [(&str, &str); 1] = [("zoho-crm.toml", include_str!("../../services/zoho-crm.toml"))];
+
+/// Every service that a connection may name.
+#[derive(Debug, Clone, Default)]
+pub struct Services {
+    known: BTreeMap<String, Known>,
+    /// Names whose definition does not load, and why.
+    broken: BTreeMap<String, String>,
+    problems: Vec<Problem>,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    definition: Arc<ServiceDefinition>,
+    built_in: bool,
+}
+
+impl Services {
+    /// Returns the built-in services only.
+    pub fn built_in() -> Self {
+        let mut services = Self::default();
+        for (file, text) in BUILT_IN {
+            services.add(file, text, true);
+        }
+        services
+    }
+
+    /// Loads the built-in services and the home's own. One that does not load is a problem of its own, and closes
+    /// the workspaces that name it.
+    pub fn load(home: &Home) -> Self {
+        let mut services = Self::built_in();
+        let files = match home.list("services", "toml") {
+            Ok(files) => files,
+            Err(error) => {
+                services.problems.push(Problem::from_home(None, &error));
+                return services;
+            }
+        };
+        for file in files {
+            match home.read_text(&format!("services/{file}")) {
+                Ok(Some(text)) => services.add(&file, &text, false),
+                Ok(None) => {}
+                Err(error) => services.refuse(&file, Problem::from_home(None, &error)),
+            }
+        }
+        services
+    }
+
+    /// Returns a service.
+    pub fn get(&self, name: &str) -> Option<&Arc<ServiceDefinition>> {
+        self.known.get(name).map(|known| &known.definition)
+    }
+
+    /// Returns every service, by name, with whether it is built in.
+    pub fn iter(&self) -> impl Iterator<Item = (&Arc<ServiceDefinition>, bool)> {
+        self.known.values().map(|known| (&known.definition, known.built_in))
+    }
+
+    /// Returns every service's name.
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.known.keys().map(String::as_str)
+    }
+
+    /// Returns why the definition of that name does not load, if there is one that does not.
+    pub fn broken(&self, name: &str) -> Option<&str> {
+        self.broken.get(name).map(String::as_str)
+    }
+
+    /// Returns what is wrong with the operator's own definitions.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    fn add(&mut self, file: &str, text: &str, built_in: bool) {
+        let shown = if built_in { format!("built-in {file}") } else { format!("services/{file}") };
+        let definition = match parse(text, &shown) {
+            Ok(definition) => definition,
+            Err(error) => return self.refuse(file, Problem::new(None, error.to_string())),
+        };
+        let name = definition.name.to_string();
+        if self.known.get(&name).is_some_and(|known| known.built_in) {
+            let message = format!("{shown}: a service `{name}` is built in, and a file may not take its place");
+            let hint = "give your definition another name, and name that in the workspace files".to_owned();
+            self.problems.push(Problem { hint: Some(hint), ..Problem::new(None, message) });
+            return;
+        }
+        if self.known.contains_key(&name) {
+            let message = format!("{shown}: another file defines the service `{name}` already");
+            return self.refuse(file, Problem::new(None, message));
+        }
+        self.known.insert(name, Known { definition: Arc::new(definition), built_in });
+    }
+
+    fn refuse(&mut self, file: &str, problem: Problem) {
+        let name = file.strip_suffix(".toml").unwrap_or(file);
+        self.broken.insert(name.to_owned(), problem.message.clone());
+        self.problems.push(problem);
+    }
+}

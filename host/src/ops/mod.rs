@@ -1,0 +1,103 @@
+//! Every command that needs the home's state, the same whether a daemon carries it out for the command line or the
+//! command line does so itself.
+
+mod agents;
+mod audit;
+mod connect;
+mod connections;
+mod doctor;
+mod explain;
+mod grants;
+mod registrations;
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use wardlock_audit::Act;
+use wardlock_egress::vault::Secret;
+
+use crate::admin::{Command, Failure};
+use crate::host::Host;
+
+pub use doctor::examine;
+
+/// How a command talks to the person while it works.
+pub trait Talk: Send + Sync {
+    /// Says something.
+    fn say(&self, text: String);
+    /// Has a page opened in the person's browser.
+    fn open(&self, url: String);
+}
+
+/// Carries out one command.
+pub async fn execute(
+    host: &Arc<Host>,
+    command: Command,
+    secret: Option<Secret>,
+    talk: &dyn Talk,
+) -> Result<Value, Failure> {
+    match command {
+        Command::Status => Ok(status(host)),
+        Command::Reload => Ok(reload(host).await),
+        Command::Doctor => Ok(doctor::examine(host).await.to_json()),
+        Command::RegistrationAdd { name, service, client_id, region } => {
+            registrations::add(host, &name, &service, client_id, region.as_deref(), secret).await
+        }
+        Command::RegistrationList => registrations::list(host).await,
+        Command::Connect { workspace, connection, registration } => {
+            connect::connect(host, &workspace, &connection, registration.as_deref(), talk).await
+        }
+        Command::Disconnect { grant } => connect::disconnect(host, &grant).await,
+        Command::Grants => grants::list(host).await,
+        Command::ConnectionsList => Ok(connections::list(host)),
+        Command::ConnectionsShow { workspace, connection } => connections::show(host, &workspace, &connection),
+        Command::AgentAdd { name, workspace } => agents::add(host, &name, &workspace).await,
+        Command::AgentList => Ok(agents::list(host)),
+        Command::AgentRevoke { name } => agents::revoke(host, &name).await,
+        Command::PolicyExplain { workspace, connection, agent, method, target, body, purpose } => {
+            let asked = explain::Asked { workspace, connection, agent, method, target, body, purpose };
+            explain::explain(host, asked).await
+        }
+        Command::AuditList { limit, workspace, connection, agent, decision } => {
+            audit::list(host, limit, workspace, connection, agent, decision).await
+        }
+        Command::AuditShow { request_id } => audit::show(host, &request_id).await,
+        Command::AuditVerify => audit::verify(host).await,
+    }
+}
+
+fn status(host: &Host) -> Value {
+    json!({
+        "pid": std::process::id(),
+        "home": host.home().path().display().to_string(),
+        "agents": host.config().agents().to_string(),
+        "simulator": host.world().simulated,
+        "version": env!("CARGO_PKG_VERSION"),
+    })
+}
+
+/// Loads workspaces, services and plugins anew, and says what came of it.
+pub async fn reload(host: &Arc<Host>) -> Value {
+    let loaded = host.reload();
+    let problems: Vec<String> = loaded.problems().map(|problem| problem.to_string()).collect();
+    let connections = loaded.open_connections().count();
+    note(host, Act::admin("reload", "workspaces", format!("{connections} open, {} problems", problems.len()))).await;
+    json!({ "connections_open": connections, "problems": problems })
+}
+
+/// Records an administrative act. The act is done already, so a failing audit is reported, not undone.
+async fn note(host: &Host, act: Act) {
+    if let Err(error) = host.audit().act(act).await {
+        tracing::error!(%error, "the audit cannot record an administrative act");
+    }
+}
+
+/// Runs a blocking piece of work off the async threads.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Failure::no(format!("a worker thread failed: {error}")))
+}
+
+/// Parses a name that a person typed.
+fn named<T, E: std::fmt::Display>(parsed: Result<T, E>) -> Result<T, Failure> {
+    parsed.map_err(Failure::usage)
+}

@@ -1,0 +1,40 @@
+//! From one step's types to the next one's words: small, pure translations that the pipeline reads by name.
+
+use wardlock_audit::Finished;
+use wardlock_core::connection::Connection;
+use wardlock_core::refusal::{Code, Refusal};
+use wardlock_egress::{GrantStatus, SendError, Sent};
+
+/// The OUTCOME of a request that was permitted.
+pub fn finished(sent: &Result<Sent, SendError>) -> Finished {
+    match sent {
+        Ok(sent) => sent.finished(),
+        Err(error) => error.finished(),
+    }
+}
+
+/// The tenant that a connection is pinned to, where the grant is really that tenant.
+///
+/// A tenant that was never looked up stays unpinned and never serves.
+pub fn pinned_tenant(connection: &Connection, grant: &GrantStatus) -> Result<String, Refusal> {
+    let reconnect = format!("the operator runs `wardlock connect {}/{}`", connection.workspace, connection.name);
+    let refused = |code, detail: String| Refusal::new(code, "tenant", detail).hint(reconnect.clone());
+    if grant.region != connection.region || grant.environment != connection.environment {
+        let detail = format!(
+            "grant `{}` is for {} in region `{}`, the connection is for {} in `{}`",
+            connection.grant, grant.environment, grant.region, connection.environment, connection.region
+        );
+        return Err(refused(Code::TenantMismatch, detail));
+    }
+    let Some(found) = &grant.tenant else {
+        let detail = format!("the account behind grant `{}` was never looked up", connection.grant);
+        return Err(refused(Code::TenantMismatch, detail));
+    };
+    match &connection.tenant {
+        Some(pinned) if *pinned != found.id => {
+            let detail = format!("grant `{}` is another account than the one this connection is pinned to", connection.grant);
+            Err(refused(Code::TenantMismatch, detail))
+        }
+        _ => Ok(found.id.clone()),
+    }
+}

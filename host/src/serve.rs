@@ -1,0 +1,112 @@
+//! `wardlock serve`: listeners, signals, and an end that leaves nothing under way.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::admin::{self, Failure};
+use crate::host::Host;
+use crate::ingress;
+
+/// Requests under way may take this long after a stop was asked for.
+const DRAIN: Duration = Duration::from_secs(30);
+/// How often sums of unauthenticated requests go into the audit.
+const SUMMARY: Duration = Duration::from_secs(60);
+
+/// A running set of listeners.
+pub struct Running {
+    agents: SocketAddr,
+    stop: watch::Sender<bool>,
+    front: tokio::task::JoinHandle<()>,
+    background: Vec<tokio::task::JoinHandle<()>>,
+    host: Arc<Host>,
+}
+
+impl Running {
+    /// Binds every listener, then serves. A port that is taken is an error, never shared.
+    pub async fn start(host: Arc<Host>, agents: SocketAddr) -> Result<Self, Failure> {
+        let listener = TcpListener::bind(agents).await.map_err(|error| {
+            Failure::no(format!("failed to listen on {agents}: {error}"))
+                .hint("another program has the port; set `agents` under [listeners] in wardlock.toml")
+        })?;
+        let agents = listener.local_addr().map_err(Failure::no)?;
+        let (stop, stopped) = watch::channel(false);
+        let front = tokio::spawn(ingress::serve(listener, Arc::clone(&host), until(stopped), DRAIN));
+        let background = vec![spawn_admin(Arc::clone(&host))?, spawn_summaries(Arc::clone(&host))];
+        Ok(Self { agents, stop, front, background, host })
+    }
+
+    /// Returns the agents' address.
+    pub fn agents(&self) -> SocketAddr {
+        self.agents
+    }
+
+    /// Stops accepting, lets requests under way end, and closes the rest.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        if let Err(error) = self.front.await {
+            tracing::error!(%error, "the agents' listener ended badly");
+        }
+        for task in &self.background {
+            task.abort();
+        }
+        self.host.record_unauthenticated().await;
+    }
+}
+
+async fn until(mut stopped: watch::Receiver<bool>) {
+    // An error means that the sender is gone, which is a stop too.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+fn spawn_admin(host: Arc<Host>) -> Result<tokio::task::JoinHandle<()>, Failure> {
+    let path = host.home().state_path("admin.sock").map_err(Failure::from)?;
+    Ok(tokio::spawn(async move {
+        if let Err(error) = admin::serve(&path, host).await {
+            tracing::error!(%error, "the admin socket is not served");
+        }
+    }))
+}
+
+fn spawn_summaries(host: Arc<Host>) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(SUMMARY);
+        loop {
+            ticks.tick().await;
+            host.record_unauthenticated().await;
+        }
+    })
+}
+
+/// Serves until SIGTERM or SIGINT; SIGHUP loads anew. A second signal ends at once.
+pub async fn run(host: Arc<Host>) -> Result<(), Failure> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::no)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::no)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(Failure::no)?;
+    let running = Running::start(Arc::clone(&host), host.config().agents()).await?;
+    tracing::info!(agents = %running.agents(), home = %host.home().path().display(), "serving");
+    for problem in host.loaded().problems() {
+        tracing::error!(%problem, "closed");
+    }
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => {
+                let loaded = crate::ops::reload(&host).await;
+                tracing::info!(?loaded, "loaded anew");
+            }
+        }
+    }
+    tracing::info!("stopping; requests under way may finish");
+    tokio::select! {
+        () = running.stop() => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
