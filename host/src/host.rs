@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use wardlock_audit::{Act, Audit};
 use wardlock_core::connection::{Connection, WriteMode};
 use wardlock_core::id::RequestId;
+use wardlock_core::service::ServiceDefinition;
 use wardlock_egress::vault::{Unlock, Vault};
 use wardlock_egress::{Dialer, Egress};
 use wardlock_sandbox::{Sandbox, SandboxConfig};
@@ -144,6 +145,21 @@ impl Host {
         &self.world
     }
 
+    /// Returns a service, or says which there are.
+    pub fn service(&self, name: &str) -> Result<Arc<ServiceDefinition>, Failure> {
+        let services = self.services();
+        services.get(name).cloned().ok_or_else(|| {
+            let known: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
+            Failure::usage(format!("there is no service `{name}`"))
+                .hint(format!("services here: {}", known.join(", ")))
+        })
+    }
+
+    /// Returns the one redirect URI of this home: registered at providers exactly so.
+    pub fn redirect_uri(&self) -> String {
+        format!("http://{}/callback", self.config.callback())
+    }
+
     /// Returns the write level that is enabled now; the workspace file's `writes` is the ceiling above it.
     pub fn write_level(&self, connection: &Connection) -> WriteMode {
         self.state.write_level(&connection.workspace, &connection.name)
@@ -178,7 +194,7 @@ impl Host {
         if count == 0 {
             return;
         }
-        let act = Act::admin("unauthenticated", "agents' listener", format!("{count} requests refused"));
+        let act = Act::admin("wardlock", "agents.unauthenticated", "agents", format!("{count} requests refused"));
         if let Err(error) = self.audit.act(act).await {
             tracing::error!(%error, "the audit cannot record");
         }

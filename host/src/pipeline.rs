@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use wardlock_audit::Refused;
+use wardlock_audit::{Described, Refused};
+use wardlock_core::answer::Outcome;
 use wardlock_core::canonical::CanonicalRequest;
 use wardlock_core::chain::VerdictRecord;
 use wardlock_core::classify::Classified;
@@ -27,15 +28,16 @@ pub async fn run(host: &Host, peer: Peer, id: RequestId, raw: RawRequest) -> Rep
     let carried = carry(host, peer, &id, raw, &mut seen).await;
     match carried {
         Ok(reply) => reply,
-        Err(Stop { decision, refusal }) => refuse(host, peer, &id, seen, decision, refusal).await,
+        Err(stop) => refuse(host, peer, &id, seen, stop).await,
     }
 }
 
 /// What is known of a request so far: the record of a refusal is written from it.
 #[derive(Default)]
 struct Seen {
-    agent: Option<AgentName>,
+    agent: Option<Agent>,
     method: String,
+    purpose: Option<String>,
     /// Only once it is known that no secret stands in it.
     canonical: Option<CanonicalRequest>,
     /// The workspace and connection that the path names, whoever's they are.
@@ -45,8 +47,9 @@ struct Seen {
     classified: Option<Classified>,
     verdicts: Vec<VerdictRecord>,
     wants_problem_json: bool,
-    /// The refusal stands in the audit already (an INTENT with its OUTCOME).
+    /// The request stands in the audit already: an INTENT, and its OUTCOME.
     recorded: bool,
+    outcome: Option<Outcome>,
 }
 
 /// A request that goes no further.
@@ -64,7 +67,7 @@ impl From<Refusal> for Stop {
 async fn carry(host: &Host, peer: Peer, id: &RequestId, raw: RawRequest, seen: &mut Seen) -> Result<Reply, Stop> {
     let (agent, request) = authenticate(host, raw, seen)?;
     refuse_secrets(host, &request)?;
-    let purpose = request.purpose.clone();
+    seen.purpose.clone_from(&request.purpose);
     let dry_run = request.dry_run;
     let canonical = canonicalise(request, seen)?;
     let (open, request) = resolve(host, &agent, canonical, seen)?;
@@ -72,7 +75,7 @@ async fn carry(host: &Host, peer: Peer, id: &RequestId, raw: RawRequest, seen: &
     let classified = judge.classify(request)?;
     seen.classified = Some(classified.clone());
     judge.check(&classified)?;
-    let asked = pin(host, id, &open.connection, purpose.clone(), seen)?;
+    let asked = pin(host, id, &open.connection, seen)?;
     let context = context(host, id, &open.connection, &agent.name, &asked, dry_run);
     let (classified, outcome) = run_chain(&judge, &open.plugins, &context, classified).await;
     seen.classified = Some(classified.clone());
@@ -85,6 +88,7 @@ async fn carry(host: &Host, peer: Peer, id: &RequestId, raw: RawRequest, seen: &
     seen.recorded = true;
     let sent = host.egress().send(permit, receipt).await;
     let finished = report::finished(&sent);
+    seen.outcome = Some(finished.outcome);
     guard.finish(finished).await.map_err(audit_unavailable)?;
     match sent {
         Ok(sent) => Ok(Reply::answered(id, sent.reading.outcome, sent.answer)),
@@ -93,6 +97,7 @@ async fn carry(host: &Host, peer: Peer, id: &RequestId, raw: RawRequest, seen: &
 }
 
 /// An agent, authenticated.
+#[derive(Clone)]
 struct Agent {
     name: AgentName,
     workspace: WorkspaceName,
@@ -109,8 +114,9 @@ fn authenticate(host: &Host, raw: RawRequest, seen: &mut Seen) -> Result<(Agent,
         return Err(Refusal::new(Code::Unauthenticated, "authenticate", "the agent's token is missing or not valid")
             .hint("send the token that `wardlock agent add` printed, in `Authorization` or `Wardlock-Token`"));
     };
-    seen.agent = Some(agent.name.clone());
-    Ok((Agent { name: agent.name, workspace: agent.workspace }, request))
+    let agent = Agent { name: agent.name, workspace: agent.workspace };
+    seen.agent = Some(agent.clone());
+    Ok((agent, request))
 }
 
 /// A stored secret inside an agent's own request is refused before any plugin or row sees it (promise 1).
@@ -163,7 +169,6 @@ fn pin(
     host: &Host,
     id: &RequestId,
     connection: &Connection,
-    purpose: Option<String>,
     seen: &mut Seen,
 ) -> Result<Asked, Refusal> {
     let grant = host.egress().grant_status(&connection.grant)?.ok_or_else(|| {
@@ -173,7 +178,7 @@ fn pin(
     })?;
     let tenant = report::pinned_tenant(connection, &grant)?;
     seen.tenant = Some(tenant.clone());
-    Ok(Asked { id: id.clone(), purpose, tenant, generation: grant.generation })
+    Ok(Asked { id: id.clone(), purpose: seen.purpose.clone(), tenant, generation: grant.generation })
 }
 
 fn context(
@@ -219,51 +224,42 @@ fn audit_unavailable(error: wardlock_audit::AuditError) -> Refusal {
 }
 
 /// Tells the agent no, and the audit why. Where even that cannot be recorded, the agent is told so.
-async fn refuse(
-    host: &Host,
-    peer: Peer,
-    id: &RequestId,
-    seen: Seen,
-    decision: &'static str,
-    refusal: Refusal,
-) -> Reply {
+async fn refuse(host: &Host, peer: Peer, id: &RequestId, seen: Seen, stop: Stop) -> Reply {
+    let Stop { decision, refusal } = stop;
     let shape = seen.connection.as_ref().and_then(|connection| connection.service.refusal.clone());
     let shape = shape.filter(|_| !seen.wants_problem_json);
-    let outcome = None;
-    // Before authentication only rate-limited summaries are recorded (DESIGN section 13, "Audit").
-    let anonymous = seen.agent.is_none();
-    if !anonymous && !seen.recorded {
-        let refused = refused_record(host, peer, id, seen, decision, &refusal);
-        if let Err(error) = host.audit().refuse(refused).await {
-            let refusal = audit_unavailable(error);
-            return Reply::refused(id, "deny", outcome, &refusal, shape.as_ref());
-        }
+    let outcome = seen.outcome;
+    // Before authentication only sums are recorded; a sent request has its rows already; a dry run writes nothing
+    // when it would have been allowed (DESIGN section 13, "Audit" and "Dry run").
+    let unrecorded = seen.agent.is_some() && !seen.recorded && decision != "allow";
+    if unrecorded && let Err(error) = host.audit().refuse(refused(id, peer, seen, decision, &refusal)).await {
+        let refusal = audit_unavailable(error);
+        return Reply::refused(id, "deny", None, &refusal, shape.as_ref());
     }
     Reply::refused(id, decision, outcome, &refusal, shape.as_ref())
 }
 
-fn refused_record(
-    _host: &Host,
-    peer: Peer,
-    id: &RequestId,
-    seen: Seen,
-    decision: &'static str,
-    refusal: &Refusal,
-) -> Refused {
-    let (workspace, connection) = seen.named.unzip();
-    Refused {
-        id: id.clone(),
-        decision,
-        refusal: refusal.clone(),
-        agent: seen.agent,
-        workspace,
-        connection,
-        resolved: seen.connection,
-        tenant: seen.tenant,
-        method: seen.method,
-        canonical: seen.canonical,
-        classified: seen.classified,
-        verdicts: seen.verdicts,
-        separation: peer.separation,
+fn refused(id: &RequestId, peer: Peer, seen: Seen, decision: &str, refusal: &Refusal) -> Refused {
+    let mut refused = Refused::new(id.clone(), refusal)
+        .separation(peer.separation)
+        .verdicts(seen.verdicts)
+        .purpose(seen.purpose.as_deref());
+    match (&seen.classified, &seen.canonical) {
+        (Some(classified), _) => refused = refused.asking(classified),
+        (None, Some(canonical)) => refused = refused.asking_canonical(canonical),
+        (None, None) => refused.described = Described::unread(&seen.method),
     }
+    if let Some(agent) = &seen.agent {
+        refused = refused.by(agent.workspace.as_str(), agent.name.as_str());
+    }
+    if let Some((workspace, connection)) = seen.named {
+        let own = seen.agent.as_ref().is_some_and(|agent| agent.workspace.as_str() == workspace);
+        refused.connection = own.then_some(connection);
+        refused.asked_workspace = (!own).then_some(workspace);
+    }
+    if let Some(connection) = &seen.connection {
+        refused = refused.on(connection);
+    }
+    refused.tenant = seen.tenant.or(refused.tenant);
+    if decision == "hold" { refused.held() } else { refused }
 }

@@ -18,6 +18,13 @@ pub fn encode_base64(bytes: &[u8]) -> String {
     STANDARD_NO_PAD.encode(bytes)
 }
 
+/// A time as people and programs read it (RFC 3339, UTC); a dash where it is out of range.
+pub fn time(ms: u64) -> String {
+    let ms = i64::try_from(ms).ok();
+    let time = ms.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    time.map_or_else(|| "-".to_owned(), |time| time.to_string())
+}
+
 /// Makes text that others wrote safe to show on a terminal: control and bidirectional-override characters become
 /// visible escapes, so that nobody's terminal is driven by a request path.
 pub fn for_terminal(text: &str) -> String {

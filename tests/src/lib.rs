@@ -1,1 +1,3 @@
 //! The test harness: canaries, raw sockets, homes, hostile guests.
+
+pub mod guests;

@@ -25,7 +25,10 @@ pub(crate) struct PathKey(Hmac<Sha256>);
 
 impl PathKey {
     pub(crate) fn new(key: &[u8; 32]) -> Self {
-        Self(Hmac::new(key.into()))
+        // A key shorter than a block is filled up with zeros (RFC 2104 section 2).
+        let mut block = [0; 64];
+        block[..key.len()].copy_from_slice(key);
+        Self(Hmac::new(&block.into()))
     }
 
     /// Returns the keyed hash of a value, as rows hold it.

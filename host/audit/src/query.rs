@@ -38,7 +38,7 @@ pub struct Filter {
     pub outcome: Option<String>,
     /// Of this request.
     pub request_id: Option<String>,
-    /// Holding this path or query value (a record id, say), plain or keyed.
+    /// Holding this value (a record id, say) as a keyed hash.
     pub value: Option<String>,
     /// Written then or later.
     pub since_ms: Option<u64>,
@@ -122,7 +122,6 @@ impl Audit {
         };
         let number = |condition, value: Option<u64>| value.map(|value| (condition, SqlValue::Integer(integer(value))));
         let kind = filter.kind.map(|kind| ("kind = ?", SqlValue::Text(kind.as_str().to_owned())));
-        // Both forms stand in the JSON as whole strings, so the quotes keep a part of one from matching.
         let value = filter.value.as_ref().map(|value| {
             let keyed = SqlValue::Text(format!("\"{}\"", self.keyed(value)));
             ("instr(detail, ?) > 0", keyed)

@@ -6,6 +6,7 @@ use wardlock_core::classify::Classified;
 use wardlock_core::connection::Connection;
 use wardlock_core::id::{RequestId, WorkspaceName};
 use wardlock_core::refusal::{Refusal, RefusedBy};
+use wardlock_core::service::ServiceDefinition;
 
 use crate::described::{Described, PathKey, is_word};
 use crate::detail::{Detail, PluginDetail, RefusalDetail};
@@ -120,10 +121,12 @@ impl Refused {
         self
     }
 
-    /// Adds a request that has a canonical form and no more.
-    pub fn asking_canonical(mut self, request: &CanonicalRequest) -> Self {
-        let service = self.described.service.take();
-        self.described = Described { service, ..Described::canonical(request, None) };
+    /// Adds a request that has a canonical form and no more; with the connection's service where one was found,
+    /// so that the words of its templates stand in plain.
+    pub fn asking_canonical(mut self, request: &CanonicalRequest, service: Option<&ServiceDefinition>) -> Self {
+        let named = self.described.service.take();
+        self.described = Described::canonical(request, service);
+        self.described.service = named;
         self
     }
 

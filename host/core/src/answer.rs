@@ -1,5 +1,9 @@
 //! What an upstream's answer says: by its body, because a status alone is not to be trusted.
 
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
 use crate::service::AnswerRules;
 
 /// How a request ended, on every wire and in every record.
@@ -51,14 +55,215 @@ pub struct AnswerReading {
     pub throttled: bool,
 }
 
+/// How many values of an answer are looked at. An answer has at most some hundred results; what is beyond this is
+/// not read and counts as done.
+const MOST_VALUES: usize = 100_000;
+
 /// Reads an answer. `body` is `None` where it was not buffered.
+///
+/// Results stand in every array under any key of the top object, and in arrays within those (`data:[[…]]`). An object
+/// is a result if its status field says success or error; anything else is data.
 pub fn read_answer(rules: &AnswerRules, status: u16, body: Option<&[u8]>) -> AnswerReading {
-    let _ = (rules, body);
+    let json = body.filter(|body| !body.is_empty()).and_then(|body| serde_json::from_slice::<Value>(body).ok());
+    let mut tally = Tally::default();
+    let mut budget = MOST_VALUES;
+    let top = match &json {
+        Some(Value::Object(top)) => {
+            let said = top_code(rules, status, top);
+            for value in top.values() {
+                tally_arrays(rules, value, &mut tally, &mut budget);
+            }
+            said
+        }
+        Some(other) => {
+            tally_arrays(rules, other, &mut tally, &mut budget);
+            None
+        }
+        None => None,
+    };
+    let request_code = top.as_ref().map(|top| top.code.clone());
+    let says = |codes: &BTreeSet<String>| request_code.as_ref().is_some_and(|code| codes.contains(code));
+    let scope = says(&rules.scope_codes);
     AnswerReading {
-        outcome: if status < 400 { Outcome::Ok } else { Outcome::Failed },
-        code: None,
-        stale_token: status == 401,
-        scope: false,
-        throttled: status == 429,
+        outcome: outcome(rules, status, json.is_some(), top.as_ref(), &tally),
+        // A 401 without a readable code can only be about the token (RFC 6750 section 3).
+        stale_token: says(&rules.stale_token_codes) || (status == 401 && request_code.is_none()),
+        scope,
+        throttled: says(&rules.throttle_codes) || rules.throttle_statuses.contains(&status),
+        code: top.filter(|top| top.is_error).map(|top| top.code).or(tally.first_error),
+    }
+}
+
+/// What the top object says about the whole request.
+struct Top {
+    code: String,
+    is_error: bool,
+    is_scheduled: bool,
+}
+
+/// Results counted.
+#[derive(Debug, Default)]
+struct Tally {
+    done: usize,
+    scheduled: usize,
+    failed: usize,
+    first_error: Option<String>,
+}
+
+fn top_code(rules: &AnswerRules, status: u16, top: &Map<String, Value>) -> Option<Top> {
+    let code = top.get(&rules.code_field).and_then(Value::as_str)?;
+    let said = top.get(&rules.status_field).and_then(Value::as_str);
+    let is_error = match said {
+        Some(said) => rules.error_values.contains(said) || (status >= 400 && !rules.success_values.contains(said)),
+        // A code without a status is an error unless it is one of the words for success.
+        None => !rules.success_values.contains(code) && !rules.scheduled_values.contains(code),
+    };
+    let is_scheduled =
+        rules.scheduled_values.contains(code) || said.is_some_and(|said| rules.scheduled_values.contains(said));
+    Some(Top { code: code.to_owned(), is_error, is_scheduled })
+}
+
+/// Nesting is bounded by the JSON parser's own limit of 128 levels.
+fn tally_arrays(rules: &AnswerRules, value: &Value, tally: &mut Tally, budget: &mut usize) {
+    let Value::Array(items) = value else {
+        return;
+    };
+    for item in items {
+        if *budget == 0 {
+            return;
+        }
+        *budget -= 1;
+        match item {
+            Value::Object(item) => tally_item(rules, item, tally),
+            _ => tally_arrays(rules, item, tally, budget),
+        }
+    }
+}
+
+fn tally_item(rules: &AnswerRules, item: &Map<String, Value>, tally: &mut Tally) {
+    let text = |field: &String| item.get(field).and_then(Value::as_str);
+    let (Some(code), Some(said)) = (text(&rules.code_field), text(&rules.status_field)) else {
+        tally.done += 1;
+        return;
+    };
+    if rules.error_values.contains(said) {
+        tally.failed += 1;
+        tally.first_error.get_or_insert_with(|| code.to_owned());
+    } else if rules.scheduled_values.contains(code) || rules.scheduled_values.contains(said) {
+        tally.scheduled += 1;
+    } else {
+        tally.done += 1;
+    }
+}
+
+fn outcome(rules: &AnswerRules, status: u16, is_json: bool, top: Option<&Top>, tally: &Tally) -> Outcome {
+    if rules.empty_statuses.contains(&status) {
+        return Outcome::Ok;
+    }
+    let is_success = (200..300).contains(&status);
+    if top.is_some_and(|top| top.is_error) || (!is_json && !is_success) {
+        return Outcome::Failed;
+    }
+    if tally.failed > 0 {
+        return if tally.done + tally.scheduled > 0 { Outcome::Partial } else { Outcome::Failed };
+    }
+    if !is_success {
+        return Outcome::Failed;
+    }
+    if tally.scheduled > 0 || top.is_some_and(|top| top.is_scheduled) {
+        return Outcome::Scheduled;
+    }
+    Outcome::Ok
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::service::parse;
+
+    fn rules() -> AnswerRules {
+        let text = include_str!("../../services/zoho-crm.toml");
+        parse(text, "zoho-crm.toml").expect("the definition").answer
+    }
+
+    fn show(reading: &AnswerReading) -> String {
+        let flags = [(reading.stale_token, "stale"), (reading.scope, "scope"), (reading.throttled, "throttled")];
+        let flags = flags.iter().filter(|(set, _)| *set).map(|(_, word)| *word);
+        let words = [reading.outcome.as_str(), reading.code.as_deref().unwrap_or("-")];
+        words.into_iter().chain(flags).collect::<Vec<_>>().join(" ")
+    }
+
+    #[track_caller]
+    fn check(status: u16, body: &str, expect: &str) {
+        assert_eq!(show(&read_answer(&rules(), status, Some(body.as_bytes()))), expect, "{status} {body}");
+    }
+
+    const GOOD: &str = r#"{"code":"SUCCESS","details":{},"message":"record added","status":"success"}"#;
+    const BAD: &str = r#"{"code":"MANDATORY_NOT_FOUND","details":{},"message":"required","status":"error"}"#;
+
+    #[test]
+    fn requests_succeed_and_fail_by_their_body() {
+        check(200, r#"{"data":[{"id":"1","Last_Name":"x"}],"info":{"count":1}}"#, "ok -");
+        check(200, r#"{"code":"INVALID_MODULE","details":{},"message":"x","status":"error"}"#, "failed INVALID_MODULE");
+        check(400, r#"{"code":"REQUIRED_PARAM_MISSING","details":{},"message":"x","status":"error"}"#, "failed REQUIRED_PARAM_MISSING");
+        check(401, r#"{"code":"INVALID_TOKEN","details":{},"message":"x","status":"error"}"#, "failed INVALID_TOKEN stale");
+        check(401, r#"{"code":"AUTHENTICATION_FAILURE","details":{},"message":"x","status":"error"}"#, "failed AUTHENTICATION_FAILURE stale");
+        check(401, r#"{"code":"OAUTH_SCOPE_MISMATCH","details":{},"message":"x","status":"error"}"#, "failed OAUTH_SCOPE_MISMATCH scope");
+        check(401, r#"{"code":"AUTHORIZATION_FAILED","details":{},"message":"x","status":"error"}"#, "failed AUTHORIZATION_FAILED");
+        check(429, r#"{"code":"TOO_MANY_REQUESTS","details":{},"message":"x","status":"error"}"#, "failed TOO_MANY_REQUESTS throttled");
+        check(200, r#"{"code":"TOO_MANY_REQUESTS","message":"x"}"#, "failed TOO_MANY_REQUESTS throttled");
+        check(500, r#"{"code":"INTERNAL_ERROR","status":"error"}"#, "failed INTERNAL_ERROR");
+        check(404, r#"{"foo":1}"#, "failed -");
+        check(200, r#"{"count":5}"#, "ok -");
+    }
+
+    #[test]
+    fn items_are_counted_under_any_key() {
+        check(201, &format!(r#"{{"data":[{GOOD}]}}"#), "ok -");
+        check(207, &format!(r#"{{"data":[{GOOD},{BAD}]}}"#), "partial MANDATORY_NOT_FOUND");
+        check(200, &format!(r#"{{"data":[{BAD},{GOOD}]}}"#), "partial MANDATORY_NOT_FOUND");
+        check(202, &format!(r#"{{"data":[{BAD}]}}"#), "failed MANDATORY_NOT_FOUND");
+        check(400, &format!(r#"{{"data":[{BAD},{BAD}]}}"#), "failed MANDATORY_NOT_FOUND");
+        check(200, &format!(r#"{{"data":[[{GOOD}],[{BAD}]]}}"#), "partial MANDATORY_NOT_FOUND");
+        check(200, &format!(r#"{{"users":[{BAD}]}}"#), "failed MANDATORY_NOT_FOUND");
+        check(200, &format!(r#"{{"__composite_requests":[{GOOD}],"watch":[{BAD}]}}"#), "partial MANDATORY_NOT_FOUND");
+        check(200, &format!("[{GOOD},{BAD}]"), "partial MANDATORY_NOT_FOUND");
+    }
+
+    #[test]
+    fn a_records_own_status_is_no_result() {
+        check(200, r#"{"users":[{"id":"1","status":"active"},{"id":"2","status":"error"}]}"#, "ok -");
+        check(200, r#"{"data":[{"code":"INVALID_TOKEN","Last_Name":"x"}]}"#, "ok -");
+        // Only the request's own code is about the token.
+        check(200, r#"{"data":[{"code":"INVALID_TOKEN","status":"error"}]}"#, "failed INVALID_TOKEN");
+    }
+
+    #[test]
+    fn jobs_are_scheduled() {
+        check(200, r#"{"data":[{"code":"SCHEDULED","details":{"job_id":"1"},"message":"x","status":"success"}]}"#, "scheduled -");
+        check(201, r#"{"data":[{"code":"ADDED_SUCCESSFULLY","details":{},"message":"x","status":"success"}]}"#, "scheduled -");
+        check(202, r#"{"code":"SCHEDULED","details":{},"message":"x","status":"success"}"#, "scheduled -");
+    }
+
+    #[test]
+    fn bodies_that_are_not_json_go_by_status() {
+        check(204, "", "ok -");
+        check(304, "", "ok -");
+        check(200, "", "ok -");
+        check(200, "PK\u{3}\u{4}", "ok -");
+        check(503, "<html>maintenance</html>", "failed -");
+        check(401, "", "failed - stale");
+        check(302, "", "failed -");
+        check(429, "slow down", "failed - throttled");
+        assert_eq!(read_answer(&rules(), 200, None).outcome, Outcome::Ok);
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics_and_never_calls_an_error_status_ok(status in 400_u16..600, body in any::<Vec<u8>>()) {
+            prop_assert_ne!(read_answer(&rules(), status, Some(&body)).outcome, Outcome::Ok);
+        }
     }
 }

@@ -1,15 +1,39 @@
-//! The only crate that opens a secret or connects upstream.
+//! The only crate that opens a secret or connects upstream. Step 11 of a request's path, and everything about grants.
 //!
-//! A request comes here as a permit and an audit receipt, and leaves as an answer that was scanned. In reading
-//! order:
+//! In reading order:
 //!
-//! - [`vault`]: holds every credential, and is the only code that can open one.
-//! - `dialer`: which hosts may be dialled, and how their names become addresses.
-//! - `client`: the pooled upstream client; no redirects, no cookies.
-//! - `route`: the upstream URL of a permit, from the service's fixed table.
-//! - `inject`: the credential and whatever else the host adds.
-//! - `scan`: cuts stored secrets out of answers; the only maker of a `Scrubbed`.
-//! - `oauth`: consent, token calls, revocation and the tenant look-up.
-//! - `send`: one permit, at most two attempts on the wire.
+//! - [`egress`]: [`Egress`], the handle that the host holds.
+//! - [`send`]: one permitted request: token, injection, route, wire, scan, at most one replay.
+//! - [`route`]: the host, from the service's table.
+//! - [`inject`]: the upstream request, with the credential last.
+//! - [`client`]: the pooled connections.
+//! - [`scan`]: makes a [`Scrubbed`] of an answer.
+//! - [`oauth`]: consent, exchange, the owner of access tokens, look-up, revocation.
+//! - [`dialer`]: names to addresses, and trust.
+//! - [`vault`]: holds every secret; the only code that can open one.
 
+mod egress;
+mod send;
+mod route;
+mod inject;
+mod client;
+mod scan;
+mod oauth;
+mod dialer;
 pub mod vault;
+
+pub use client::{CallError, Limits};
+pub use dialer::{Dialer, DialerError};
+pub use egress::{Disconnected, Egress, EgressError, GrantStatus};
+pub use inject::InjectError;
+pub use oauth::callback::{CallbackListener, CallbackProblem, ListenError};
+pub use oauth::connect::{ConnectError, ConnectPlan, Connected, Event, Progress};
+pub use oauth::consent::{Consent, ConsentError, PendingConsent};
+pub use oauth::exchange::TokenError;
+pub use oauth::revoke::Revoked;
+pub use oauth::scopes::scopes_for;
+pub use oauth::tenant::LookupError;
+pub use route::RouteError;
+pub use scan::{BUFFERED, ScanError, Scrubbed, ScrubbedBody, ScrubbedStream};
+pub use send::{SendError, SendFault, Sent};
+pub use wardlock_audit::Clock;

@@ -43,19 +43,70 @@ pub async fn run_chain(
     classified: Classified,
 ) -> (Classified, ChainOutcome) {
     let shows_content = plugins.iter().any(|plugin| plugin.body == BodyView::Content);
-    let mut request = plugin_request(&context, &classified, shows_content);
     let mut chain = Chain::start(judge, classified);
     let mut plugins = plugins.iter();
-    loop {
-        let Some((link, current)) = chain.next() else {
-            return chain.finish();
-        };
-        if let Some(changed) = changed(&request, current) {
-            request = plugin_request(&context, changed, shows_content);
-        }
+    let mut request = None;
+    while let Some((link, current)) = chain.next() {
+        let shown = request.get_or_insert_with(|| plugin_request(&context, current, shows_content));
         let started = Instant::now();
-        let answer = ask(link, plugins.next(), &request).await;
+        let answer = ask(link, plugins.next(), shown).await;
         let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        if matches!(&answer, Ok(Answer { verdict: Verdict::Shape(..), .. })) {
+            request = None; // The next plugin sees it as it is then.
+        }
         chain.take(answer, micros);
     }
+    chain.finish()
+}
+
+async fn ask(
+    link: &Link,
+    plugin: Option<&Arc<Plugin>>,
+    request: &PluginRequest,
+) -> Result<Answer, PluginFault> {
+    let fits = |plugin: &&Arc<Plugin>| {
+        *plugin.name() == link.name
+            && plugin.digest() == link.digest
+            && plugin.settings_digest() == link.settings
+            && *plugin.capabilities() == link.capabilities
+    };
+    match plugin.filter(fits) {
+        Some(plugin) => plugin.decide(request).await,
+        None => Err(PluginFault::Engine { what: "the loaded plugin is not the one of its link".to_owned() }),
+    }
+}
+
+fn plugin_request(context: &RequestContext, classified: &Classified, shows_content: bool) -> PluginRequest {
+    let request = classified.request();
+    PluginRequest {
+        id: context.id.to_string(),
+        now_ms: context.now_ms,
+        caller: context.caller.clone(),
+        operation: classified.operation().clone(),
+        method: request.method().as_str(),
+        path: request.path(),
+        query: request.query().to_vec(),
+        headers: request.headers().to_vec(),
+        body: payload(classified, shows_content),
+        purpose: context.purpose.clone(),
+        dry_run: context.dry_run,
+        approved_by: context.approved_by.clone(),
+        attributes: Vec::new(),
+    }
+}
+
+/// The bytes are only copied where a plugin of the chain sees them; [`Plugin::decide`] hides them from the others.
+fn payload(classified: &Classified, shows_content: bool) -> Option<Payload> {
+    let request = classified.request();
+    let body = request.body();
+    if body.is_empty() {
+        return None;
+    }
+    let content_type = request.header("content-type").and_then(|value| std::str::from_utf8(value).ok());
+    Some(Payload {
+        length: body.len() as u64,
+        content_type: content_type.map(str::to_owned),
+        sha256: Digest::of(body),
+        content: if shows_content { body.to_vec() } else { Vec::new() },
+    })
 }

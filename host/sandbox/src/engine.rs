@@ -39,9 +39,9 @@ pub(crate) fn engine(slots: u32, memory_bytes: usize) -> wasmtime::Result<Engine
     let mut config = Config::new();
     config
         .wasm_component_model(true)
-        .wasm_component_model_async(false)
+        // Threads and the component model's async are not even compiled in; this keeps the latter off should a
+        // dependency turn it on.
         .concurrency_support(false)
-        .wasm_threads(false)
         .shared_memory(false)
         .wasm_memory64(false)
         .wasm_multi_memory(false)
@@ -56,7 +56,6 @@ pub(crate) fn engine(slots: u32, memory_bytes: usize) -> wasmtime::Result<Engine
         .async_stack_size(2 << 20)
         .async_stack_zeroing(true)
         .memory_init_cow(true)
-        .coredump_on_trap(false)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(slots, memory_bytes)));
     Engine::new(&config)
 }

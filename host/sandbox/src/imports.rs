@@ -105,7 +105,7 @@ pub(crate) fn deny_sockets(
 
 fn deny_instance(
     engine: &Engine,
-    ty: &ComponentInstance<'_>,
+    ty: &ComponentInstance,
     instance: &mut LinkerInstance<'_, Guest>,
 ) -> wasmtime::Result<()> {
     struct NoSocket;
@@ -130,7 +130,7 @@ fn deny_instance(
     Ok(())
 }
 
-fn says_access_denied(function: &ComponentFunc<'_>) -> bool {
+fn says_access_denied(function: &ComponentFunc) -> bool {
     match function.results().next() {
         Some(Type::Result(result)) => match result.err() {
             Some(Type::Enum(codes)) => codes.names().any(|name| name == "access-denied"),

@@ -129,7 +129,7 @@ impl Plugin {
         adapt::answer(within(self.time, judge, |fault| fault).await?)
     }
 
-    pub(crate) fn running(&self) -> Running<'_'> {
+    pub(crate) fn running(&self) -> Running<'_> {
         self.sandbox.ticker.running()
     }
 

@@ -144,7 +144,7 @@ fn fill(org: &mut Org, owner: &Value) {
     let stages = ["Qualification", "Needs Analysis", "Proposal/Price Quote", "Closed Won"];
     let deals = (0..10).map(|index| {
         json!({"Deal_Name": format!("{} {}", PEOPLE[index].2, index + 1), "Stage": stages[index % 4],
-            "Amount": 1500.0 * (index as f64 + 1.0), "Closing_Date": format!("2026-{:02}-15", index % 12 + 1),
+            "Amount": 1500 * (index + 1), "Closing_Date": format!("2026-{:02}-15", index % 12 + 1),
             "Account_Name": accounts.get(index % 8), "Contact_Name": contacts.get(index % 12)})
     });
     add(org, "Deals", deals.collect(), owner);
@@ -163,8 +163,8 @@ fn lead(index: usize, first: &str, last: &str, company: &str) -> Value {
     json!({
         "First_Name": first, "Last_Name": last, "Company": company, "Email": email(first, last, company),
         "Phone": phone(index), "Mobile": null, "Lead_Status": statuses[index % 4],
-        "Lead_Source": if index % 2 == 0 { "Web Download" } else { "Trade Show" },
-        "Annual_Revenue": 10_000.0 * (index as f64 + 1.0), "No_of_Employees": 10 * (index + 1),
+        "Lead_Source": if index.is_multiple_of(2) { "Web Download" } else { "Trade Show" },
+        "Annual_Revenue": 10_000 * (index + 1), "No_of_Employees": 10 * (index + 1),
         "City": "Berlin", "Country": "Germany", "Email_Opt_Out": false,
         "Description": format!("Met {first} at the fair. Wants an offer for {company}."),
     })

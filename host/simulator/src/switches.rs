@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::quirks::{
     ApiAnswer, ApiDomain, BadTokenAnswer, CallbackField, EchoPart, EchoToken, ExpiresIn, Fault, Pkce,
-    RefreshIssue, RevokeForms, ScopeAnswer, Throttle, ThrottleAnswer, TokenAnswer, WrongRegion,
+    RefreshIssue, RevokeForms, ScopeAnswer, Throttle, TokenAnswer, WrongRegion,
 };
 use crate::world::lock;
 
@@ -31,6 +31,7 @@ impl SwitchBoard {
 }
 
 /// The quirks.
+#[expect(clippy::struct_excessive_bools, reason = "each switch is independent of the others")]
 #[derive(Clone, Debug)]
 pub struct Switches {
     /// Answers for the next token calls, one each, before any of the endpoint's own logic.

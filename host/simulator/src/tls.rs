@@ -17,7 +17,8 @@ pub(crate) struct Tls {
 
 /// Makes the authority and a certificate for these names.
 pub(crate) fn make(names: Vec<String>) -> Result<Tls, SimulatorError> {
-    let (ca_der, certificate, key) = certificates(names).map_err(SimulatorError::Certificates)?;
+    let Certificates { ca: ca_der, leaf: certificate, key } =
+        certificates(names).map_err(SimulatorError::Certificates)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -30,7 +31,14 @@ pub(crate) fn make(names: Vec<String>) -> Result<Tls, SimulatorError> {
     Ok(Tls { config: Arc::new(config), ca_der })
 }
 
-fn certificates(names: Vec<String>) -> Result<(Vec<u8>, Vec<u8>, Vec<u8>), rcgen::Error> {
+/// All in DER.
+struct Certificates {
+    ca: Vec<u8>,
+    leaf: Vec<u8>,
+    key: Vec<u8>,
+}
+
+fn certificates(names: Vec<String>) -> Result<Certificates, rcgen::Error> {
     let ca_key = KeyPair::generate()?;
     let mut ca = CertificateParams::new(Vec::new())?;
     ca.distinguished_name.push(DnType::CommonName, "Wardlock simulator test authority");
@@ -43,5 +51,9 @@ fn certificates(names: Vec<String>) -> Result<(Vec<u8>, Vec<u8>, Vec<u8>), rcgen
     leaf.distinguished_name.push(DnType::CommonName, "Wardlock simulator");
     leaf.use_authority_key_identifier_extension = true;
     let certificate = leaf.signed_by(&key, &Issuer::new(ca, ca_key))?;
-    Ok((ca_certificate.der().to_vec(), certificate.der().to_vec(), key.serialize_der()))
+    Ok(Certificates {
+        ca: ca_certificate.der().to_vec(),
+        leaf: certificate.der().to_vec(),
+        key: key.serialize_der(),
+    })
 }

@@ -87,7 +87,8 @@ impl Reply {
 
     /// Returns the CRM's error envelope.
     pub fn error(status: u16, code: &str, message: &str, details: Value) -> Reply {
-        let body = json!({"code": code, "details": details, "message": message, "status": "error"});
+        let mut body = json!({"code": code, "details": {}, "message": message, "status": "error"});
+        body["details"] = details;
         Reply::json(status, &body)
     }
 

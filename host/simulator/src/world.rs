@@ -38,7 +38,7 @@ pub(crate) struct World {
 /// An authorization code that was not yet redeemed.
 #[derive(Clone, Debug)]
 pub(crate) struct Code {
-    pub code: String,
+    pub value: String,
     pub made_ms: u64,
     pub client: String,
     pub redirect_uri: String,

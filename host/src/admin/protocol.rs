@@ -36,8 +36,6 @@ pub enum Command {
         service: String,
         /// Client id.
         client_id: String,
-        /// Region whose secret it is.
-        region: Option<String>,
     },
     /// List the OAuth clients.
     RegistrationList,

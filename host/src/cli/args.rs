@@ -142,6 +142,8 @@ pub enum ServiceVerb {
 #[derive(Debug, Subcommand)]
 pub enum RegistrationVerb {
     /// Store an OAuth client. The client secret is asked for, or read from standard input or a descriptor.
+    ///
+    /// Where a provider gives each data centre a client secret of its own, make one registration for each.
     Add {
         /// A name for it.
         name: String,
@@ -151,9 +153,6 @@ pub enum RegistrationVerb {
         /// The client id from the provider's console. Not a secret.
         #[arg(long)]
         client_id: String,
-        /// The region whose client secret this is, where secrets differ per region.
-        #[arg(long)]
-        region: Option<String>,
         /// Read the client secret from standard input.
         #[arg(long, conflicts_with = "secret_fd")]
         secret_stdin: bool,

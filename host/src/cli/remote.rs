@@ -130,7 +130,7 @@ fn command_of(verb: &Verb) -> Result<(Command, Option<Secret>), Failure> {
 }
 
 fn registration_add(verb: &RegistrationVerb) -> Result<(Command, Option<Secret>), Failure> {
-    let RegistrationVerb::Add { name, service, client_id, region, secret_stdin, secret_fd } = verb else {
+    let RegistrationVerb::Add { name, service, client_id, secret_stdin, secret_fd } = verb else {
         return Err(Failure::usage("this is not `registration add`"));
     };
     let secret = match (secret_stdin, secret_fd) {
@@ -145,7 +145,6 @@ fn registration_add(verb: &RegistrationVerb) -> Result<(Command, Option<Secret>)
         name: name.clone(),
         service: service.clone(),
         client_id: client_id.clone(),
-        region: region.clone(),
     };
     Ok((command, Some(secret)))
 }

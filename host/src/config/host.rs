@@ -1,7 +1,7 @@
 //! `wardlock.toml`: listeners, key source, durability, limits. The commented defaults stand in
 //! `host/src/home/wardlock.toml`, and a test keeps the two equal.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,11 +13,21 @@ use super::ConfigError;
 use super::text_error::{Document, TextError};
 use super::units::{Bytes, Span};
 
+/// Where agents call.
+const AGENTS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7420));
+/// Where consent comes back.
+const CALLBACK: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7421));
+/// The key file within the home.
+const KEY_FILE: &str = "state/vault.key";
+
 /// Where the vault's key comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
     /// A key file; relative paths are within the home.
-    File(PathBuf),
+    File {
+        /// Where it is.
+        path: PathBuf,
+    },
     /// A passphrase that is asked for at start.
     Passphrase,
 }
@@ -143,13 +153,28 @@ impl HostConfig {
     }
 
     /// Returns how many plugin decisions may run.
-    pub fn plugins(&self) -> usize {
+    pub fn plugin_concurrency(&self) -> u32 {
         self.limits.plugins
     }
 
     /// Returns the hosts that may be dialled besides those of the service definitions.
     pub fn dial(&self) -> &[String] {
         &self.dial
+    }
+}
+
+impl Default for HostConfig {
+    fn default() -> Self {
+        let ConfigFile { audit, limits, .. } = ConfigFile::default();
+        Self {
+            agents: AGENTS,
+            callback: CALLBACK,
+            hosts: Vec::new(),
+            key: KeySource::File { path: KEY_FILE.into() },
+            audit,
+            limits,
+            dial: Vec::new(),
+        }
     }
 }
 
@@ -173,7 +198,7 @@ struct ListenFile {
 
 impl Default for ListenFile {
     fn default() -> Self {
-        Self { agents: "127.0.0.1:7420".to_owned(), callback: "127.0.0.1:7421".to_owned(), hosts: Vec::new() }
+        Self { agents: AGENTS.to_string(), callback: CALLBACK.to_string(), hosts: Vec::new() }
     }
 }
 
@@ -215,7 +240,7 @@ struct LimitsFile {
     connections: usize,
     requests: usize,
     requests_per_agent: usize,
-    plugins: usize,
+    plugins: u32,
 }
 
 impl Default for LimitsFile {
@@ -228,7 +253,7 @@ impl Default for LimitsFile {
             connections: 1024,
             requests: 256,
             requests_per_agent: 64,
-            plugins: 64,
+            plugins: 32,
         }
     }
 }
@@ -267,11 +292,11 @@ fn key_source(document: &Document<'_>, vault: VaultFile) -> Result<KeySource, Te
             let problem = "a passphrase has no file";
             Err(document.error_at(&["vault", "path"], problem).hint("take `path` out, or set `key = \"file\"`"))
         }
-        (KeyWord::File, None) => Ok(KeySource::File("state/vault.key".into())),
+        (KeyWord::File, None) => Ok(KeySource::File { path: KEY_FILE.into() }),
         (KeyWord::File, Some(path)) if path.is_empty() => {
             Err(document.error_at(&["vault", "path"], "a path is wanted"))
         }
-        (KeyWord::File, Some(path)) => Ok(KeySource::File(path.into())),
+        (KeyWord::File, Some(path)) => Ok(KeySource::File { path: path.into() }),
     }
 }
 
@@ -280,7 +305,7 @@ fn check_limits(document: &Document<'_>, limits: &LimitsFile) -> Result<(), Text
         ("connections", limits.connections, 65_536),
         ("requests", limits.requests, 65_536),
         ("requests_per_agent", limits.requests_per_agent, 65_536),
-        ("plugins", limits.plugins, 4096),
+        ("plugins", limits.plugins as usize, 1024),
     ];
     for (key, count, most) in counts {
         if !(1..=most).contains(&count) {
@@ -306,7 +331,8 @@ mod tests {
     #[test]
     fn the_template_shows_the_defaults() {
         let template = include_str!("../home/wardlock.toml");
-        let default = HostConfig::parse("wardlock.toml", "").expect("defaults");
+        let default = HostConfig::default();
+        assert_eq!(HostConfig::parse("wardlock.toml", "").expect("nothing"), default);
         assert_eq!(HostConfig::parse("wardlock.toml", template).expect("the template"), default);
         // Every commented key, uncommented, still says the default, but for the examples.
         let uncommented: String = template

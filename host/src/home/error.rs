@@ -82,6 +82,18 @@ pub enum HomeError {
         /// The folder above the home.
         path: PathBuf,
     },
+    /// A file stands there that must not be replaced.
+    #[error("{} exists already, and was left as it is", .path.display())]
+    FileExists {
+        /// The path.
+        path: PathBuf,
+    },
+    /// Not a simulator's home.
+    #[error("{} is not a home that the simulator made", .path.display())]
+    NotSimulator {
+        /// The path.
+        path: PathBuf,
+    },
     /// Another process holds the home.
     #[error("{} is in use by {holder}", .path.display())]
     Locked {
@@ -132,6 +144,8 @@ impl HomeError {
             Self::Missing { path } => format!("make one with `wardlock --home {} init`", path.display()),
             Self::Foreign { .. } => "choose an empty or a new folder".to_owned(),
             Self::Exists { .. } => "nothing was changed; `wardlock doctor` looks at it".to_owned(),
+            Self::FileExists { .. } => "choose another name, or move the file away".to_owned(),
+            Self::NotSimulator { .. } => "nothing was removed".to_owned(),
             Self::Symlink { path } => format!("put the real one at {}", path.display()),
             Self::NotFolder { path } | Self::NotFile { path } => format!("move {} away", path.display()),
             Self::Owner { path, user, .. } => {

@@ -8,6 +8,7 @@ mod check;
 mod error;
 mod files;
 mod lock;
+mod outside;
 
 use std::ffi::OsString;
 use std::fs::DirBuilder;
@@ -20,6 +21,9 @@ use cap_std::fs::Dir;
 
 pub use error::HomeError;
 pub use lock::{Holder, HomeLock};
+pub use outside::{
+    make_private, read_operator_file, remove_leftover_socket, remove_simulator_home, write_system_file,
+};
 
 use error::io_at;
 
@@ -92,6 +96,16 @@ impl Home {
             home.check_folder(folder)?;
         }
         Ok(home)
+    }
+
+    /// Returns whether a home stands at the path. It may still not open.
+    pub fn exists(path: &Path) -> bool {
+        std::fs::symlink_metadata(path.join(CONFIG_FILE)).is_ok()
+    }
+
+    /// Returns the path of `state/`, for the vault, which opens SQLite by path.
+    pub fn state_folder(&self) -> PathBuf {
+        self.path.join("state")
     }
 
     /// Returns the folder's path, for messages.

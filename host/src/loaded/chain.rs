@@ -1,6 +1,6 @@
 //! Finds and loads the plugins of a chain: by file in `plugins/`, else by digest among those kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use wardlock_core::connection::Link;
@@ -20,12 +20,13 @@ pub(super) struct ChainLoader<'a> {
     home: &'a Home,
     sandbox: &'a Sandbox,
     read: BTreeMap<String, Arc<Vec<u8>>>,
+    kept: BTreeSet<Digest>,
     notes: Vec<Problem>,
 }
 
 impl<'a> ChainLoader<'a> {
     pub(super) fn new(home: &'a Home, sandbox: &'a Sandbox) -> Self {
-        Self { home, sandbox, read: BTreeMap::new(), notes: Vec::new() }
+        Self { home, sandbox, read: BTreeMap::new(), kept: BTreeSet::new(), notes: Vec::new() }
     }
 
     pub(super) fn home(&self) -> &'a Home {
@@ -49,7 +50,7 @@ impl<'a> ChainLoader<'a> {
             let position = position.to_string();
             let place = ["connections", connection, "plugins", &position];
             let plugin = self.load_one(document, &place, plan).await?;
-            links.push(plugin.link(plan.mode));
+            links.push(link_of(&plugin, plan));
             plugins.push(Arc::new(plugin));
         }
         Ok((links, plugins))
@@ -72,15 +73,15 @@ impl<'a> ChainLoader<'a> {
         let bytes = self.bytes(document, place, plan, expected)?;
         let spec = LoadSpec {
             name: plan.name.clone(),
-            bytes: &bytes,
+            bytes: bytes.to_vec(),
             expected_digest: expected,
-            settings: &plan.settings,
-            granted: &plan.capabilities,
+            settings: plan.settings.clone(),
+            granted: plan.capabilities.clone(),
             time: plan.time,
             memory_bytes: plan.memory_bytes,
         };
         let plugin = self.sandbox.load(spec).await.map_err(|error| told(document, place, plan, &error))?;
-        self.keep(Digest::of(&bytes), &bytes);
+        self.keep(plugin.digest(), &bytes);
         Ok(plugin)
     }
 
@@ -141,6 +142,9 @@ impl<'a> ChainLoader<'a> {
 
     /// Keeps a plugin by digest, so that an audit can be replayed and a lost file does not close a connection.
     fn keep(&mut self, digest: Digest, bytes: &[u8]) {
+        if !self.kept.insert(digest) {
+            return;
+        }
         let name = kept_name(digest);
         let kept = self.home.ensure_folder(KEPT).and_then(|()| match self.home.read(&name)? {
             Some(found) if found == bytes => Ok(()),
@@ -149,6 +153,16 @@ impl<'a> ChainLoader<'a> {
         if let Err(error) = kept {
             self.notes.push(Problem::from_home(None, &error).note());
         }
+    }
+}
+
+fn link_of(plugin: &Plugin, plan: &PluginPlan) -> Link {
+    Link {
+        name: plugin.name().clone(),
+        digest: plugin.digest(),
+        settings: plugin.settings_digest(),
+        mode: plan.mode,
+        capabilities: plugin.capabilities().clone(),
     }
 }
 

@@ -133,9 +133,14 @@ impl Loaded {
         self.workspaces.get(name)
     }
 
-    /// Returns every workspace, by name.
-    pub fn workspaces(&self) -> impl Iterator<Item = &Workspace> {
-        self.workspaces.values()
+    /// Returns every workspace's name, open or closed.
+    pub fn workspaces(&self) -> impl Iterator<Item = &WorkspaceName> {
+        self.workspaces.keys()
+    }
+
+    /// Returns whether there is a workspace of that name, open or closed.
+    pub fn has_workspace(&self, name: &WorkspaceName) -> bool {
+        self.workspaces.contains_key(name)
     }
 
     /// Returns every connection of every workspace that loads.

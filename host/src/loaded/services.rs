@@ -63,9 +63,9 @@ impl Services {
         self.known.get(name).map(|known| &known.definition)
     }
 
-    /// Returns every service, by name, with whether it is built in.
-    pub fn iter(&self) -> impl Iterator<Item = (&Arc<ServiceDefinition>, bool)> {
-        self.known.values().map(|known| (&known.definition, known.built_in))
+    /// Returns every service, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<ServiceDefinition>> {
+        self.known.values().map(|known| &known.definition)
     }
 
     /// Returns every service's name.

@@ -18,8 +18,12 @@ use wardlock_egress::vault::Secret;
 
 use crate::admin::{Command, Failure};
 use crate::host::Host;
+use crate::loaded::State;
 
 pub use doctor::examine;
+
+/// Who does administrative acts, until operators have names ("Writes under control").
+const OPERATOR: &str = "operator";
 
 /// How a command talks to the person while it works.
 pub trait Talk: Send + Sync {
@@ -40,8 +44,8 @@ pub async fn execute(
         Command::Status => Ok(status(host)),
         Command::Reload => Ok(reload(host).await),
         Command::Doctor => Ok(doctor::examine(host).await.to_json()),
-        Command::RegistrationAdd { name, service, client_id, region } => {
-            registrations::add(host, &name, &service, client_id, region.as_deref(), secret).await
+        Command::RegistrationAdd { name, service, client_id } => {
+            registrations::add(host, &name, &service, &client_id, secret).await
         }
         Command::RegistrationList => registrations::list(host).await,
         Command::Connect { workspace, connection, registration } => {
@@ -49,10 +53,10 @@ pub async fn execute(
         }
         Command::Disconnect { grant } => connect::disconnect(host, &grant).await,
         Command::Grants => grants::list(host).await,
-        Command::ConnectionsList => Ok(connections::list(host)),
-        Command::ConnectionsShow { workspace, connection } => connections::show(host, &workspace, &connection),
+        Command::ConnectionsList => connections::list(host).await,
+        Command::ConnectionsShow { workspace, connection } => connections::show(host, &workspace, &connection).await,
         Command::AgentAdd { name, workspace } => agents::add(host, &name, &workspace).await,
-        Command::AgentList => Ok(agents::list(host)),
+        Command::AgentList => agents::list(host).await,
         Command::AgentRevoke { name } => agents::revoke(host, &name).await,
         Command::PolicyExplain { workspace, connection, agent, method, target, body, purpose } => {
             let asked = explain::Asked { workspace, connection, agent, method, target, body, purpose };
@@ -78,10 +82,11 @@ fn status(host: &Host) -> Value {
 
 /// Loads workspaces, services and plugins anew, and says what came of it.
 pub async fn reload(host: &Arc<Host>) -> Value {
-    let loaded = host.reload();
-    let problems: Vec<String> = loaded.problems().map(|problem| problem.to_string()).collect();
-    let connections = loaded.open_connections().count();
-    note(host, Act::admin("reload", "workspaces", format!("{connections} open, {} problems", problems.len()))).await;
+    let loaded = host.reload().await;
+    let problems: Vec<String> = loaded.problems().iter().map(ToString::to_string).collect();
+    let connections = loaded.connections().filter(|found| matches!(found.state, State::Open(_))).count();
+    let result = if problems.is_empty() { "ok" } else { "problems" };
+    note(host, Act::admin(OPERATOR, "reload", "workspaces", result)).await;
     json!({ "connections_open": connections, "problems": problems })
 }
 

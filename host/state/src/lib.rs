@@ -1,1 +1,25 @@
-//! What Wardlock remembers that is not secret: agents and, later, drafts, quotas and proofs.
+//! What Wardlock remembers that is not secret: agents and small facts; later drafts, quotas and proofs.
+//!
+//! No token is stored, only its SHA-256. A second opener of the same file is kept out by the home's lock.
+//! In reading order:
+//!
+//! - [`state`]: [`State`], the handle, and the small facts.
+//! - [`agents`]: adding, revoking and listing agents, and telling one by its token.
+//! - [`token`]: the token's form; shown once, never stored.
+//! - [`store`] and [`private_file`]: the database file, its settings and its format.
+//! - [`error`]: what can go wrong.
+
+mod agents;
+mod error;
+mod private_file;
+mod state;
+mod store;
+mod token;
+
+pub use agents::{Agent, AuthenticatedAgent};
+pub use error::{FileProblem, StateError};
+pub use state::{Clock, State};
+pub use token::AgentToken;
+
+#[cfg(test)]
+mod tests;

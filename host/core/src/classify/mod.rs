@@ -1,12 +1,31 @@
-//! Finds a request's operation, resources, fields and breadth. Step 5 of a request's path.
+//! Finds a request's operation, resources, fields and breadth: step 5 of a request's path.
+//!
+//! All of it comes from the service's definition; no service's name stands here. In reading order: `query` (which
+//! parameters and headers an operation takes), `body` (its type, its JSON), `sources` (resources, fields, breadth),
+//! `names`, `criteria` and `coql` (the languages in which fields are named).
+
+mod query;
+mod body;
+mod sources;
+mod names;
+mod criteria;
+mod coql;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
+
+use self::sources::{Found, Reader};
 
 use crate::canonical::{CanonicalRequest, Parameter};
 use crate::id::Digest;
 use crate::plugin::{Effect, OperationView};
 use crate::refusal::Refusal;
-use crate::service::{Operation, ServiceDefinition};
+use crate::rules::UNKNOWN_RESOURCE;
+use crate::service::{Operation, Segment, ServiceDefinition};
+
+/// The name of an operation that the service does not define.
+pub const UNKNOWN_OPERATION: &str = "unknown";
 
 /// A request together with what it does. Made by [`classify`] only, so that the two cannot part.
 #[derive(Debug, Clone)]
@@ -21,6 +40,17 @@ pub struct Classified {
 }
 
 impl Classified {
+    fn new(
+        service: &Arc<ServiceDefinition>,
+        request: CanonicalRequest,
+        definition: Option<usize>,
+        parameters: Vec<Parameter>,
+        operation: OperationView,
+    ) -> Self {
+        let digest = request.digest();
+        Self { service: Arc::clone(service), request, definition, parameters, operation, digest }
+    }
+
     /// Returns the request, with the headers that pass.
     pub fn request(&self) -> &CanonicalRequest {
         &self.request
@@ -51,9 +81,19 @@ impl Classified {
         self.digest
     }
 
-    /// Returns the path template for messages and the audit, never a value from the path.
+    /// Returns the path template for messages and the audit: never a value from the path. Of an unknown operation's
+    /// path, only words that stand in some template are kept.
     pub fn template(&self) -> String {
-        self.definition().map_or_else(String::new, |operation| operation.path.to_string())
+        match self.definition() {
+            Some(operation) => operation.path.to_string(),
+            None => self.request.segments().iter().map(|segment| self.template_segment(segment)).collect(),
+        }
+    }
+
+    fn template_segment(&self, segment: &str) -> String {
+        let is_word = |known: &Segment| matches!(known, Segment::Literal(text) if text == segment);
+        let known = self.service.operations.iter().any(|operation| operation.path.segments().iter().any(is_word));
+        if known { format!("/{segment}") } else { "/{?}".to_owned() }
     }
 
     /// Returns the path parameters.
@@ -62,23 +102,44 @@ impl Classified {
     }
 }
 
-/// Classifies a canonical request.
-pub fn classify(service: &Arc<ServiceDefinition>, request: CanonicalRequest) -> Result<Classified, Refusal> {
-    let digest = request.digest();
-    Ok(Classified {
-        service: Arc::clone(service),
-        operation: OperationView {
-            service: service.name.to_string(),
-            name: "unknown".to_owned(),
-            effect: Effect::Destructive,
-            resources: vec!["$unknown".to_owned()],
-            fields: None,
-            breadth: None,
-            attributes: Vec::new(),
-        },
-        request,
-        definition: None,
-        parameters: Vec::new(),
-        digest,
-    })
+/// Classifies a canonical request by its service's operations.
+///
+/// What the host cannot tell is never guessed: an operation that the service does not define is destructive, a
+/// resource is `$unknown`, fields are `None`, breadth is `None`. A request that has two readings is refused.
+pub fn classify(service: &Arc<ServiceDefinition>, mut request: CanonicalRequest) -> Result<Classified, Refusal> {
+    let Some((at, parameters)) = service.route(request.method(), request.segments()) else {
+        query::keep_headers(&service.request, None, &mut request);
+        let operation = view(service, UNKNOWN_OPERATION, unknown());
+        return Ok(Classified::new(service, request, None, Vec::new(), operation));
+    };
+    let definition = &service.operations[at];
+    query::check(&service.request, definition, &request)?;
+    query::keep_headers(&service.request, Some(definition), &mut request);
+    let json = body::read(definition, &request)?;
+    let reader =
+        Reader { service, operation: definition, request: &request, parameters: &parameters, json };
+    let found = reader.read()?;
+    let operation = view(service, &definition.name, found);
+    Ok(Classified::new(service, request, Some(at), parameters, operation))
+}
+
+fn unknown() -> Found {
+    Found {
+        effect: Effect::Destructive,
+        resources: vec![UNKNOWN_RESOURCE.to_owned()],
+        fields: None,
+        breadth: None,
+    }
+}
+
+fn view(service: &ServiceDefinition, name: &str, found: Found) -> OperationView {
+    OperationView {
+        service: service.name.to_string(),
+        name: name.to_owned(),
+        effect: found.effect,
+        resources: found.resources,
+        fields: found.fields,
+        breadth: found.breadth,
+        attributes: Vec::new(),
+    }
 }

@@ -92,7 +92,9 @@ pub(crate) struct Tokens {
     pub refresh: Option<Secret>,
     pub lifetime_seconds: u64,
     pub scope: Option<String>,
-    /// The environment of the API host that the answer names, if it names one.
+    /// The API host that the answer names, if it names one.
+    pub api_host: Option<String>,
+    /// Its environment.
     pub environment: Option<String>,
 }
 
@@ -103,10 +105,10 @@ pub(crate) fn read(service: &ServiceDefinition, region: &Region, raw: RawAnswer)
     if let Some(error) = failure(&service.oauth, status, retry_after, &answer) {
         return Err(error);
     }
-    let environment = environment(service, region, &answer)?;
+    let (api_host, environment) = api_host(service, region, &answer)?.unzip();
     let lifetime_seconds = lifetime(&service.oauth, answer.expires_in);
     let access = answer.access_token.ok_or(garbage(retry_after))?;
-    Ok(Tokens { access, refresh: answer.refresh_token, lifetime_seconds, scope: answer.scope, environment })
+    Ok(Tokens { access, refresh: answer.refresh_token, lifetime_seconds, scope: answer.scope, api_host, environment })
 }
 
 /// Returns how an answer fails. What the service does not list is transient: no grant is given up on a guess.
@@ -149,24 +151,31 @@ fn lifetime(oauth: &OAuth, expires_in: Expiry) -> u64 {
     }
 }
 
-/// Returns the environment of the API host that the answer names. The host may only select a row: one outside the
+/// Returns the API host that the answer names, with its environment. It may only select a row: a host outside the
 /// table, or of another region, ends it here.
-fn environment(service: &ServiceDefinition, region: &Region, answer: &TokenAnswer) -> Result<Option<String>, TokenError> {
+fn api_host(
+    service: &ServiceDefinition,
+    region: &Region,
+    answer: &TokenAnswer,
+) -> Result<Option<(String, String)>, TokenError> {
     let named = service.oauth.token_api_host_field.as_deref().and_then(|field| answer.text(field));
     let Some(named) = named else {
         return Ok(None);
     };
     let host = named.strip_prefix("https://").map(|host| host.strip_suffix('/').unwrap_or(host));
-    match host.and_then(|host| service.region_of_host(host)) {
-        Some((found, Some(environment))) if found == region => Ok(Some(environment.to_owned())),
-        Some((found, Some(_))) => Err(TokenError::Misconfigured {
+    let row = host.and_then(|host| Some((host, service.region_of_host(host)?)));
+    match row {
+        Some((host, (found, Some(environment)))) if found == region => {
+            Ok(Some((host.to_owned(), environment.to_owned())))
+        }
+        Some((_, (found, Some(_)))) => Err(TokenError::Misconfigured {
             code: "foreign_region".to_owned(),
             cause: format!(
                 "the token is for region `{found}`, but the connection says `{region}`: set `region = \"{found}\"` and \
                  connect again"
             ),
         }),
-        Some((_, None)) | None => Err(TokenError::Misconfigured {
+        Some((_, (_, None))) | None => Err(TokenError::Misconfigured {
             code: "foreign_host".to_owned(),
             cause: "the token answer names an API host that is not in the service's table, so the token is not used"
                 .to_owned(),

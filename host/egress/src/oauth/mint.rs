@@ -20,6 +20,7 @@ use crate::dialer::Dialer;
 use crate::oauth::exchange::TokenError;
 use crate::vault::{Secret, Vault};
 use flight::Order;
+pub(crate) use flight::on_vault;
 pub(crate) use live::Live;
 
 /// A token that was itself made by a forced refresh this recently is not refreshed by force again: the provider calls
@@ -167,7 +168,8 @@ impl TokenOwner {
         }
         let (land, flight) = watch::channel(None);
         state.flight = Some(flight.clone());
-        let order = Order { wanted: wanted.clone(), rejected: state.rejected.clone(), forced };
+        let renewing = state.live.is_some();
+        let order = Order { wanted: wanted.clone(), rejected: state.rejected.clone(), forced, renewing };
         let (shared, slot) = (Arc::clone(&self.shared), Arc::clone(slot));
         tokio::spawn(async move {
             let result = flight::fly(&shared, &order).await;

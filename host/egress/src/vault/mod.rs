@@ -33,6 +33,8 @@ mod registrations;
 mod secret;
 mod spelling;
 mod store;
+#[cfg(test)]
+mod tests;
 pub(crate) mod wire;
 
 pub use error::VaultError;

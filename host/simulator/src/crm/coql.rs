@@ -196,7 +196,7 @@ fn cell(ctx: &Ctx<'_>, module: &Module, column: &Column, members: &[&Record]) ->
         None => values.into_iter().next().unwrap_or(Value::Null),
         Some("count") => json!(present.count()),
         Some("sum") => json!(sum),
-        Some("avg") => json!(sum / numbers.len().max(1) as f64),
+        Some("avg") => json!(sum / f64::from(u32::try_from(numbers.len().max(1)).unwrap_or(u32::MAX))),
         Some("min") => present.min_by(|left, right| sort_order(left, right)).cloned().unwrap_or(Value::Null),
         Some("max") => present.max_by(|left, right| sort_order(left, right)).cloned().unwrap_or(Value::Null),
         Some(_) => Value::Null,

@@ -6,8 +6,8 @@ use super::compare::{Check, Test};
 use crate::wire::Reply;
 
 /// Reads criteria.
-pub(crate) fn parse(text: &str) -> Result<Test, Reply> {
-    let mut reader = Reader { rest: text.trim() };
+pub(crate) fn parse(criteria: &str) -> Result<Test, Reply> {
+    let mut reader = Reader { rest: criteria.trim() };
     let test = reader.expression()?;
     if reader.rest.is_empty() { Ok(test) } else { Err(invalid()) }
 }

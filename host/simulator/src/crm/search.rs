@@ -47,17 +47,14 @@ pub(crate) fn search(ctx: &mut Ctx<'_>, call: &Call, module: &Module) -> Outcome
 pub(crate) fn count(ctx: &mut Ctx<'_>, call: &Call, module: &Module) -> Outcome {
     only(call, &Method::GET)?;
     need_search(ctx, module)?;
-    let count = match matching(ctx, call, module)? {
-        Some(rows) => rows.len(),
-        None => {
-            let mut rows = ctx.org.modules.get(module.name).cloned().unwrap_or_default();
-            if let Some(view) = call.parameter("cvid") {
-                settings::apply_view(module, view, &mut rows)?;
-            }
-            rows.len()
-        }
+    let mut rows = match matching(ctx, call, module)? {
+        Some(rows) => rows,
+        None => ctx.org.modules.get(module.name).cloned().unwrap_or_default(),
     };
-    Ok(Reply::json(200, &json!({"count": count})))
+    if let Some(view) = call.parameter("cvid") {
+        settings::apply_view(module, view, &mut rows)?;
+    }
+    Ok(Reply::json(200, &json!({"count": rows.len()})))
 }
 
 fn need_search(ctx: &Ctx<'_>, module: &Module) -> Result<(), Reply> {

@@ -161,7 +161,9 @@ pub(crate) fn rolled_up(all: u16, some: u16, none: u16, results: Vec<Value>) -> 
         good if good == results.len() => all,
         _ => some,
     };
-    Reply::json(status, &json!({"data": results}))
+    let mut body = json!({});
+    body["data"] = Value::Array(results);
+    Reply::json(status, &body)
 }
 
 /// Chooses the status of a create, which differs by version.

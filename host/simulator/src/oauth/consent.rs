@@ -119,7 +119,7 @@ fn accept(
         RefreshIssue::Never => false,
     };
     let code = Code {
-        code: world.make_token(TokenKind::Code),
+        value: world.make_token(TokenKind::Code),
         made_ms: world.now(),
         client: ask.client.clone(),
         redirect_uri: ask.redirect_uri.clone(),
@@ -135,7 +135,7 @@ fn accept(
     };
     let server = format!("https://{}", user.region.accounts_host());
     let fields = [
-        ("code", Some(code.code.as_str())),
+        ("code", Some(code.value.as_str())),
         ("location", overridden(&switches.callback_location, user.region.code())),
         ("accounts-server", overridden(&switches.callback_accounts_server, &server)),
     ];

@@ -26,7 +26,7 @@ pub(crate) fn code(
 ) -> Reply {
     let now = world.now();
     let lives = |code: &Code| code.made_ms + switches.code_lifetime_ms > now;
-    let place = world.codes.iter().position(|code| code.code == given.text("code") && lives(code));
+    let place = world.codes.iter().position(|code| code.value == given.text("code") && lives(code));
     let Some(place) = place.filter(|place| world.codes[*place].client == client) else {
         return error("invalid_code");
     };

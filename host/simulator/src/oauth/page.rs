@@ -5,19 +5,15 @@ use crate::wire::Reply;
 
 /// Returns the page with the two buttons. The form posts to the page's own URL.
 pub(crate) fn consent(client: &str, scopes: &[String], users: &[&UserSpec], first: &str) -> Reply {
-    let scopes: String = scopes.iter().map(|scope| format!("<li>{}</li>", escape(scope))).collect();
-    let users: String = users
-        .iter()
-        .map(|user| {
-            let selected = if user.email == first { " selected" } else { "" };
-            let email = escape(&user.email);
-            format!("<option value=\"{email}\"{selected}>{email} ({})</option>", user.region)
-        })
-        .collect();
-    let environments: String = Environment::ALL
-        .iter()
-        .map(|environment| format!("<option>{}</option>", environment.org_type()))
-        .collect();
+    let scopes = joined(scopes.iter().map(|scope| format!("<li>{}</li>", escape(scope))));
+    let users = joined(users.iter().map(|user| {
+        let selected = if user.email == first { " selected" } else { "" };
+        let email = escape(&user.email);
+        format!("<option value=\"{email}\"{selected}>{email} ({})</option>", user.region)
+    }));
+    let environments = joined(
+        Environment::ALL.iter().map(|environment| format!("<option>{}</option>", environment.org_type())),
+    );
     let body = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Zoho Accounts (simulator)</title></head>\
          <body><main><h1>{client} would like to access your data</h1><p>This page is a simulator's. No real account is \
@@ -45,6 +41,10 @@ fn guarded(reply: Reply) -> Reply {
         .with_header("x-frame-options", "SAMEORIGIN")
         .with_header("cache-control", "no-store")
         .with_header("x-content-type-options", "nosniff")
+}
+
+fn joined(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<String>>().concat()
 }
 
 fn escape(text: &str) -> String {

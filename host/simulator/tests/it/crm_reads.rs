@@ -139,7 +139,7 @@ async fn the_token_is_echoed_in_every_form() {
     let token = text(&provider.connect(Region::Eu).await, "access_token");
     let value = format!("Zoho-oauthtoken {token}");
     let echo = |form, part| {
-        provider.simulator.switches().change(|switches| (switches.echo, switches.echo_part) = (form, part))
+        provider.simulator.switches().change(|switches| (switches.echo, switches.echo_part) = (form, part));
     };
     for (form, expect) in [
         (EchoToken::Raw, value.clone()),

@@ -51,8 +51,8 @@ pub struct PluginPlan {
     pub sha256: Option<String>,
     /// What the operator grants.
     pub capabilities: BTreeSet<String>,
-    /// Its settings as JSON text.
-    pub settings: String,
+    /// Its settings: a JSON object.
+    pub settings: serde_json::Value,
     /// Its time limit for one decision.
     pub time: Duration,
     /// Its memory limit.

@@ -64,22 +64,22 @@ pub(super) fn resource_name(service: &ServiceDefinition, known: &BTreeSet<&str>,
     if slip { ResourceName::Unsure } else { ResourceName::Known }
 }
 
-/// Returns settings as JSON text; `Err` names the top key under which a date stands.
-pub(super) fn json_of(settings: &toml::Table) -> Result<String, String> {
+/// Returns settings as JSON; `Err` names the top key under which something stands that JSON cannot say.
+pub(super) fn json_of(settings: &toml::Table) -> Result<serde_json::Value, String> {
     for (key, value) in settings {
-        if holds_date(value) {
+        if !is_json(value) {
             return Err(key.clone());
         }
     }
-    serde_json::to_string(settings).map_err(|error| error.to_string())
+    serde_json::to_value(settings).map_err(|_| String::new())
 }
 
-fn holds_date(value: &toml::Value) -> bool {
+fn is_json(value: &toml::Value) -> bool {
     match value {
-        toml::Value::Datetime(_) => true,
-        toml::Value::Array(items) => items.iter().any(holds_date),
-        toml::Value::Table(table) => table.values().any(holds_date),
-        toml::Value::Float(number) => !number.is_finite(),
-        toml::Value::String(_) | toml::Value::Integer(_) | toml::Value::Boolean(_) => false,
+        toml::Value::Datetime(_) => false,
+        toml::Value::Array(items) => items.iter().all(is_json),
+        toml::Value::Table(table) => table.values().all(is_json),
+        toml::Value::Float(number) => number.is_finite(),
+        toml::Value::String(_) | toml::Value::Integer(_) | toml::Value::Boolean(_) => true,
     }
 }

@@ -17,10 +17,12 @@ use super::names::{Touched, parts};
 use crate::plugin::FieldUse;
 use crate::service::ServiceDefinition;
 
-pub(super) use parser::NotUnderstood;
-
 /// The longest query that is read.
 const MAX_LENGTH: usize = 64 * 1024;
+
+/// The query is outside the grammar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NotUnderstood;
 
 /// What a query touches.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

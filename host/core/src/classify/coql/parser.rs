@@ -14,6 +14,7 @@
 //!
 //! A quoted text is a column where only a column can stand (Zoho quotes column names), else a value.
 
+use super::NotUnderstood;
 use super::lexer::Token;
 
 /// How deep conditions and subqueries may be nested.
@@ -26,10 +27,6 @@ const KEYWORDS: [&str; 34] = [
     "order", "by", "having", "limit", "offset", "asc", "desc", "join", "left", "right", "inner", "outer", "full",
     "cross", "on", "union", "exists", "true", "false", "case",
 ];
-
-/// The query is outside the grammar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NotUnderstood;
 
 type Parsed<T> = Result<T, NotUnderstood>;
 

@@ -1,12 +1,17 @@
 //! Queries, and what they touch.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 
 use super::*;
 use crate::service::{ServiceDefinition, parse as parse_service};
 
-fn service() -> ServiceDefinition {
-    parse_service(include_str!("../../../../services/zoho-crm.toml"), "zoho-crm.toml").expect("the definition")
+fn service() -> &'static ServiceDefinition {
+    static SERVICE: LazyLock<ServiceDefinition> = LazyLock::new(|| {
+        parse_service(include_str!("../../../../services/zoho-crm.toml"), "zoho-crm.toml").expect("the definition")
+    });
+    &SERVICE
 }
 
 fn show(query: &Query) -> String {
@@ -22,7 +27,7 @@ fn show(query: &Query) -> String {
 
 #[track_caller]
 fn check(text: &str, expect: &str) {
-    let got = read(&service(), text).map_or("not understood".to_owned(), |query| show(&query));
+    let got = read(service(), text).map_or("not understood".to_owned(), |query| show(&query));
     assert_eq!(got, expect, "{text}");
 }
 
@@ -152,12 +157,12 @@ fn everything_else_is_not_understood() {
 proptest! {
     #[test]
     fn never_panics(text in "(select|from|where|in|limit|and|as|'|\"|\\\\|[ ,()*.=<>a-cA-C0-9é-]){0,40}") {
-        let _ = read(&service(), &text);
+        let _ = read(service(), &text);
     }
 
     #[test]
     fn arbitrary_text_never_panics(text in any::<String>()) {
-        let _ = read(&service(), &text);
+        let _ = read(service(), &text);
     }
 
     #[test]
@@ -166,7 +171,7 @@ proptest! {
         for _ in 0..depth {
             query = format!("select id from Leads where (id in ({query}))");
         }
-        let read = read(&service(), &query).expect("understood");
+        let read = read(service(), &query).expect("understood");
         prop_assert!(read.touched.resources.contains(&module));
     }
 }

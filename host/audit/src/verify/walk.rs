@@ -1,0 +1,204 @@
+//! Reads the rows once and cuts them into pieces that hang together.
+
+use rusqlite::{Connection, ErrorCode, Row as SqlRow};
+use wardlock_core::id::Digest;
+
+use super::Head;
+use crate::chain::{HASHED_COLUMNS, HASHED_COUNT, hash_row};
+use crate::error::AuditError;
+
+/// Pieces beyond this are not kept: a log that is broken in so many places is broken.
+const PIECES: usize = 4096;
+
+/// How far a row may have moved for its old place to be found at once.
+const NEAR: i64 = 32;
+
+/// How many rows are tried against how many empty places, to find moves over any distance.
+const FAR: usize = 128;
+
+/// Rows that follow on each other, or one row that fits nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// Rows whose hashes hold and whose links hold among them.
+    Run(Run),
+    /// A row whose hash does not hold for any place.
+    Odd {
+        /// Where it stands.
+        place: i64,
+    },
+}
+
+/// Where some rows stand, and at which places they were written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) place: i64,
+    pub(super) written: i64,
+    pub(super) length: i64,
+    pub(super) first_prev: Vec<u8>,
+    pub(super) last_hash: Vec<u8>,
+}
+
+impl Run {
+    pub(super) fn last_place(&self) -> i64 {
+        self.place + self.length - 1
+    }
+
+    pub(super) fn last_written(&self) -> i64 {
+        self.written + self.length - 1
+    }
+}
+
+/// What a walk found.
+pub(super) struct Walked {
+    pub(super) rows: u64,
+    pub(super) head: Option<Head>,
+    pub(super) pieces: Vec<Piece>,
+    pub(super) more: bool,
+    pub(super) unreadable_after: Option<i64>,
+}
+
+pub(super) fn walk(connection: &Connection) -> Result<Walked, AuditError> {
+    let mut walked = Walked { rows: 0, head: None, pieces: Vec::new(), more: false, unreadable_after: None };
+    let mut last_place = 0;
+    let sql = format!("SELECT sequence, prev, hash, {HASHED_COLUMNS} FROM records ORDER BY sequence");
+    let mut statement = connection.prepare(&sql).map_err(AuditError::read)?;
+    let mut rows = statement.query([]).map_err(AuditError::read)?;
+    loop {
+        match rows.next() {
+            Ok(Some(row)) => {
+                last_place = take(row, &mut walked).map_err(AuditError::read)?;
+            }
+            Ok(None) => return Ok(walked),
+            Err(error) if is_damage(&error) => {
+                walked.unreadable_after = Some(last_place);
+                return Ok(walked);
+            }
+            Err(error) => return Err(AuditError::read(error)),
+        }
+    }
+}
+
+/// Looks for rows that were moved further than [`NEAR`]: each odd row is tried at each place that lacks its own.
+pub(super) fn find_far_moves(connection: &Connection, walked: &mut Walked) -> Result<(), AuditError> {
+    let odd = |piece: &Piece| matches!(piece, Piece::Odd { .. });
+    if walked.more || !walked.pieces.iter().any(odd) {
+        return Ok(());
+    }
+    let empty = empty_places(&walked.pieces);
+    let sql = format!("SELECT sequence, prev, hash, {HASHED_COLUMNS} FROM records WHERE sequence = ?1");
+    let mut statement = connection.prepare(&sql).map_err(AuditError::read)?;
+    for piece in walked.pieces.iter_mut().filter(|piece| odd(piece)).take(FAR) {
+        let Piece::Odd { place } = *piece else { continue };
+        let mut rows = statement.query([place]).map_err(AuditError::read)?;
+        let Some(row) = rows.next().map_err(AuditError::read)? else { continue };
+        let written = Hashed::read(row).map_err(AuditError::read)?;
+        if let Some(written_at) = empty.iter().copied().find(|at| written.is_valid_at(*at)) {
+            *piece = Piece::Run(written.into_run(written_at));
+        }
+    }
+    Ok(())
+}
+
+fn empty_places(pieces: &[Piece]) -> Vec<i64> {
+    let mut runs: Vec<(i64, i64)> = Vec::new();
+    let mut odd = 0;
+    for piece in pieces {
+        match piece {
+            Piece::Run(run) => runs.push((run.written, run.last_written())),
+            Piece::Odd { .. } => odd += 1,
+        }
+    }
+    runs.sort_unstable();
+    let mut empty = Vec::new();
+    let mut next = 1;
+    for (first, last) in runs {
+        empty.extend((next..first).take(FAR));
+        next = next.max(last + 1);
+    }
+    // The last rows may be among those that moved.
+    empty.extend(next..next + odd);
+    empty.truncate(FAR);
+    empty
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
+/// A row's hash and what it is computed from.
+struct Hashed<'a> {
+    place: i64,
+    prev: &'a [u8],
+    hash: &'a [u8],
+    columns: [rusqlite::types::ValueRef<'a>; HASHED_COUNT],
+}
+
+impl<'a> Hashed<'a> {
+    fn read(row: &'a SqlRow<'_>) -> rusqlite::Result<Self> {
+        let mut columns = [rusqlite::types::ValueRef::Null; HASHED_COUNT];
+        for (at, column) in columns.iter_mut().enumerate() {
+            *column = row.get_ref(at + 3)?;
+        }
+        // A hash that is not even a blob is one that does not hold.
+        let blob = |at: usize| Ok::<_, rusqlite::Error>(row.get_ref(at)?.as_blob().unwrap_or_default());
+        Ok(Self { place: row.get(0)?, prev: blob(1)?, hash: blob(2)?, columns })
+    }
+
+    fn is_valid_at(&self, place: i64) -> bool {
+        let Ok(sequence) = u64::try_from(place) else {
+            return false;
+        };
+        hash_row(self.prev, sequence, &self.columns).as_bytes() == self.hash
+    }
+
+    /// Finds the place at which the row was written, looking near `guess`.
+    fn written_near(&self, guess: i64) -> Option<i64> {
+        if self.is_valid_at(guess) {
+            return Some(guess);
+        }
+        let around = (1..=NEAR).flat_map(|distance| [guess + distance, guess - distance]);
+        std::iter::once(self.place).chain(around).find(|place| self.is_valid_at(*place))
+    }
+
+    fn into_run(self, written: i64) -> Run {
+        Run {
+            place: self.place,
+            written,
+            length: 1,
+            first_prev: self.prev.to_vec(),
+            last_hash: self.hash.to_vec(),
+        }
+    }
+}
+
+fn take(row: &SqlRow<'_>, walked: &mut Walked) -> rusqlite::Result<i64> {
+    let hashed = Hashed::read(row)?;
+    let place = hashed.place;
+    walked.rows += 1;
+    let hash = <[u8; 32]>::try_from(hashed.hash).map_or_else(|_| Digest::of(hashed.hash), Digest::from_bytes);
+    walked.head = Some(Head { sequence: u64::try_from(place).unwrap_or(0), hash });
+    let last = walked.pieces.last_mut();
+    let (guess, run) = match last {
+        Some(Piece::Run(run)) => (place + run.written - run.place, Some(run)),
+        Some(Piece::Odd { .. }) | None => (place, None),
+    };
+    let written = hashed.written_near(guess);
+    if let (Some(written), Some(run)) = (written, run) {
+        let follows = place == run.last_place() + 1 && written == run.last_written() + 1;
+        if follows && hashed.prev == run.last_hash {
+            run.length += 1;
+            run.last_hash.clear();
+            run.last_hash.extend_from_slice(hashed.hash);
+            return Ok(place);
+        }
+    }
+    if walked.pieces.len() == PIECES {
+        walked.more = true;
+        return Ok(place);
+    }
+    walked.pieces.push(match written {
+        Some(written) => Piece::Run(hashed.into_run(written)),
+        None => Piece::Odd { place },
+    });
+    Ok(place)
+}

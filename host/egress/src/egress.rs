@@ -1,0 +1,199 @@
+//! The handle on everything behind the wall.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use wardlock_audit::{Act, Audit, Clock, Receipt};
+use wardlock_core::decision::Permit;
+use wardlock_core::id::GrantName;
+use wardlock_core::service::ServiceDefinition;
+
+use crate::client::{Clients, Limits};
+use crate::dialer::Dialer;
+use crate::oauth::callback::CallbackListener;
+use crate::oauth::connect::{self, ConnectError, ConnectPlan, Connected, Progress};
+use crate::oauth::mint::TokenOwner;
+use crate::oauth::revoke::{Revocation, Revoked};
+use crate::send::{self, SendError, Sent};
+use crate::vault::{GrantInfo, Needles, Vault, VaultError};
+
+/// What is known of a grant, without its secrets.
+pub type GrantStatus = GrantInfo;
+
+/// Why egress could not do what it was asked to besides sending.
+#[derive(Debug, thiserror::Error)]
+pub enum EgressError {
+    /// The vault.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The audit cannot record, so nothing was called.
+    #[error("the audit cannot record, so the provider was not called")]
+    AuditUnavailable,
+    /// A fault of ours.
+    #[error("a call on the vault ended early")]
+    Internal,
+}
+
+/// What became of a grant that was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disconnected {
+    /// What the provider said.
+    pub revoked: Revoked,
+}
+
+/// Opens secrets and connects upstream, for the whole host. Cheap to clone.
+#[derive(Clone)]
+pub struct Egress(Arc<Inner>);
+
+struct Inner {
+    vault: Arc<Vault>,
+    dialer: Dialer,
+    audit: Audit,
+    clock: Clock,
+    clients: Clients,
+    owner: TokenOwner,
+    /// Grants as they are stored. This process is the only one that has the vault open, and every change of a grant
+    /// goes through this crate, so what is kept here is true until [`Egress::forget`].
+    grants: RwLock<HashMap<GrantName, Arc<GrantStatus>>>,
+}
+
+impl Egress {
+    /// Makes the handle, with the usual limits of time.
+    pub fn new(vault: Arc<Vault>, dialer: Dialer, audit: Audit, clock: Clock) -> Self {
+        Self::with_limits(vault, dialer, audit, clock, Limits::default())
+    }
+
+    /// Makes the handle.
+    pub fn with_limits(vault: Arc<Vault>, dialer: Dialer, audit: Audit, clock: Clock, limits: Limits) -> Self {
+        let owner = TokenOwner::new(Arc::clone(&vault), dialer.clone(), audit.clone(), Arc::clone(&clock));
+        let clients = Clients::new(dialer.clone(), limits);
+        Self(Arc::new(Inner { vault, dialer, audit, clock, clients, owner, grants: RwLock::default() }))
+    }
+
+    /// Sends what a permit allows, once, and returns the scanned answer. The receipt proves that the intent is
+    /// recorded; the one for another permit is refused.
+    pub async fn send(&self, permit: Permit, receipt: Receipt) -> Result<Sent, SendError> {
+        send::send(self, permit, receipt).await
+    }
+
+    /// Returns what is known of a grant; `None` where there is none. Cheap after the first time.
+    pub fn grant_status(&self, grant: &GrantName) -> Result<Option<Arc<GrantStatus>>, VaultError> {
+        let kept = self.0.grants.read().unwrap_or_else(PoisonError::into_inner).get(grant).cloned();
+        if kept.is_some() {
+            return Ok(kept);
+        }
+        // Kept under the same lock that `forget` takes, so that nothing forgotten meanwhile is kept.
+        let mut grants = self.0.grants.write().unwrap_or_else(PoisonError::into_inner);
+        let status = match self.0.vault.grant_info(grant) {
+            Ok(info) => Arc::new(info),
+            Err(VaultError::NoGrant(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        grants.insert(grant.clone(), Arc::clone(&status));
+        Ok(Some(status))
+    }
+
+    /// Returns whether a stored secret stands in the bytes, in any of the usual encodings. Ask it about every part of
+    /// an agent's request before any plugin or row sees it (promise 1).
+    pub fn contains_secret(&self, bytes: &[u8]) -> Result<bool, VaultError> {
+        Ok(self.needles()?.find_in(bytes))
+    }
+
+    /// Connects an account: opens the consent, waits for the callback, exchanges, looks the account up, compares it
+    /// with the pin, and stores the grant last. Dropping the future at any moment leaves nothing half-written.
+    pub async fn connect(
+        &self,
+        plan: ConnectPlan,
+        listener: &CallbackListener,
+        progress: &dyn Progress,
+    ) -> Result<Connected, ConnectError> {
+        connect::connect(self, plan, listener, progress).await
+    }
+
+    /// Revokes a grant at the provider and removes it here. It is removed even where the provider cannot be told;
+    /// the answer says so.
+    pub async fn disconnect(
+        &self,
+        grant: &GrantName,
+        service: &ServiceDefinition,
+        who: &str,
+    ) -> Result<Disconnected, EgressError> {
+        let name = grant.clone();
+        let material = self.read_vault(move |vault| vault.refresh_material(&name)).await?;
+        self.act(Act::admin(who, "grant.disconnect", grant.as_str(), "begun")).await?;
+        let revocation = Revocation {
+            dialer: &self.0.dialer,
+            service,
+            region: &material.region,
+            client_id: &material.client_id,
+            client_secret: &material.client_secret,
+            token: &material.refresh_token,
+        };
+        let revoked = revocation.run().await;
+        let name = grant.clone();
+        self.read_vault(move |vault| vault.remove_grant(&name)).await?;
+        self.forget(grant);
+        if self.act(Act::admin(who, "grant.disconnect", grant.as_str(), revoked.as_str())).await.is_err() {
+            tracing::warn!(grant = grant.as_str(), "the end of a disconnect could not be audited");
+        }
+        Ok(Disconnected { revoked })
+    }
+
+    /// Forgets what is kept of a grant in memory: its tokens, its failures. Call it after changing a grant or its
+    /// registration in the vault by another way than this handle.
+    pub fn forget(&self, grant: &GrantName) {
+        self.0.grants.write().unwrap_or_else(PoisonError::into_inner).remove(grant);
+        self.0.owner.forget(grant);
+    }
+
+    /// Returns the vault.
+    pub fn vault(&self) -> &Arc<Vault> {
+        &self.0.vault
+    }
+
+    /// Returns the dialer.
+    pub fn dialer(&self) -> &Dialer {
+        &self.0.dialer
+    }
+
+    pub(crate) fn clients(&self) -> &Clients {
+        &self.0.clients
+    }
+
+    pub(crate) fn owner(&self) -> &TokenOwner {
+        &self.0.owner
+    }
+
+    pub(crate) fn needles(&self) -> Result<Arc<Needles>, VaultError> {
+        self.0.vault.all_needles()
+    }
+
+    pub(crate) fn now_ms(&self) -> u64 {
+        (self.0.clock)()
+    }
+
+    /// Records an act, durable when this returns.
+    pub(crate) async fn record(&self, act: Act) -> Result<(), ConnectError> {
+        self.act(act).await.map_err(|_| ConnectError::AuditUnavailable)
+    }
+
+    async fn act(&self, act: Act) -> Result<(), EgressError> {
+        self.0.audit.act(act).await.map_err(|_| EgressError::AuditUnavailable)
+    }
+
+    /// Runs a call on the vault off the async threads.
+    pub(crate) async fn read_vault<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&Vault) -> Result<T, VaultError> + Send + 'static,
+    ) -> Result<T, EgressError> {
+        let vault = Arc::clone(&self.0.vault);
+        let done = tokio::task::spawn_blocking(move || call(&vault)).await;
+        Ok(done.map_err(|_| EgressError::Internal)??)
+    }
+}
+
+impl std::fmt::Debug for Egress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Egress").field("dialer", &self.0.dialer).finish_non_exhaustive()
+    }
+}

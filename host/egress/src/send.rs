@@ -1,0 +1,151 @@
+//! Sends one permitted request. Two attempts at most, and the second only where the first surely did nothing.
+
+mod error;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::Uri;
+use wardlock_audit::Receipt;
+use wardlock_core::answer::{AnswerReading, read_answer};
+use wardlock_core::decision::Permit;
+
+use crate::client::PoolKey;
+use crate::egress::Egress;
+use crate::inject;
+use crate::oauth::mint::{Live, Wanted};
+use crate::route;
+use crate::scan::{Scan, Scrubbed};
+use crate::vault::wire::header_value;
+
+pub use error::{SendError, SendFault};
+
+/// A scanned answer, and what is known of how it came.
+#[derive(Debug)]
+#[must_use]
+pub struct Sent {
+    /// The answer.
+    pub answer: Scrubbed,
+    /// What it says.
+    pub reading: AnswerReading,
+    /// The host that gave it.
+    pub host: String,
+    /// How often the request was put on the wire: 1 or 2.
+    pub attempts: u32,
+    /// How long it took from the permit to the answer, microseconds.
+    pub micros: u64,
+}
+
+/// What is being sent, and how far it came.
+struct Sending<'a> {
+    egress: &'a Egress,
+    permit: &'a Permit,
+    url: Uri,
+    wanted: Wanted,
+    started: Instant,
+    attempts: u32,
+}
+
+/// See [`Egress::send`].
+pub(crate) async fn send(egress: &Egress, permit: Permit, receipt: Receipt) -> Result<Sent, SendError> {
+    let started = Instant::now();
+    let before = |fault| SendError { fault, host: String::new(), attempts: 0, micros: micros(started.elapsed()) };
+    if receipt.permit_digest() != permit.digest() {
+        return Err(before(SendFault::OtherReceipt));
+    }
+    check_grant(egress, &permit).map_err(before)?;
+    let url = route::of_permit(&permit).map_err(|error| before(SendFault::Route(error)))?;
+    let wanted = Wanted {
+        grant: permit.connection().grant.clone(),
+        generation: permit.generation(),
+        service: Arc::clone(permit.classified().service()),
+    };
+    let mut sending = Sending { egress, permit: &permit, url, wanted, started, attempts: 0 };
+    match sending.run().await {
+        Ok((answer, reading)) => Ok(Sent {
+            answer,
+            reading,
+            host: sending.host(),
+            attempts: sending.attempts,
+            micros: micros(started.elapsed()),
+        }),
+        Err(fault) => Err(sending.failed(fault)),
+    }
+}
+
+impl Sending<'_> {
+    async fn run(&mut self) -> Result<(Scrubbed, AnswerReading), SendFault> {
+        let live = self.egress.owner().token(&self.wanted).await.map_err(SendFault::Token)?;
+        let (answer, reading) = self.attempt(&live).await?;
+        if !reading.stale_token {
+            return Ok((answer, reading));
+        }
+        if !self.surely_not_executed(&answer) {
+            self.egress.owner().note_stale(&self.wanted, &live);
+            return Ok((answer, reading));
+        }
+        let renewed = self.egress.owner().after_stale(&self.wanted, &live).await;
+        match renewed.map_err(SendFault::Token)? {
+            Some(live) => self.attempt(&live).await,
+            None => Ok((answer, reading)),
+        }
+    }
+
+    /// A 401 is said before anything is done (RFC 9110 section 15.5.2); otherwise only the definition can know.
+    fn surely_not_executed(&self, answer: &Scrubbed) -> bool {
+        let replay_safe = self.permit.classified().definition().is_some_and(|operation| operation.replay_safe);
+        answer.status() == 401 || replay_safe
+    }
+
+    /// Puts the request on the wire once.
+    async fn attempt(&mut self, live: &Live) -> Result<(Scrubbed, AnswerReading), SendFault> {
+        let (egress, connection) = (self.egress, self.permit.connection());
+        let service = self.permit.classified().service();
+        let credential = header_value(&service.inject.prefix, live.token()).map_err(|_| SendFault::Credential)?;
+        let request = inject::of_permit(self.permit, self.url.clone(), credential).map_err(SendFault::Inject)?;
+        let needles = egress.needles().map_err(|_| SendFault::VaultLocked)?;
+        let key = PoolKey {
+            owner: format!("{}/{}", connection.workspace, connection.name),
+            grant: connection.grant.clone(),
+            generation: self.permit.generation(),
+        };
+        let limits = egress.clients().limits();
+        let deadline = tokio::time::Instant::now() + limits.total;
+        self.attempts += 1;
+        let answer = egress.clients().call(key, service, request).await.map_err(SendFault::Call)?;
+        let host = self.url.host().unwrap_or_default();
+        let scan = Scan { service, connection: &connection.name, host, needles, deadline, idle: limits.total };
+        let answer = scan.scrub(answer).await.map_err(SendFault::Scan)?;
+        let reading = read_answer(&service.answer, answer.status(), answer.body().map(AsRef::as_ref));
+        Ok((answer, reading))
+    }
+
+    fn host(&self) -> String {
+        self.url.host().unwrap_or_default().to_owned()
+    }
+
+    fn failed(&self, fault: SendFault) -> SendError {
+        SendError { fault, host: self.host(), attempts: self.attempts, micros: micros(self.started.elapsed()) }
+    }
+}
+
+/// The grant must be the one for which the permit was given: same consent, region, environment and account.
+fn check_grant(egress: &Egress, permit: &Permit) -> Result<(), SendFault> {
+    let connection = permit.connection();
+    let status = egress.grant_status(&connection.grant).map_err(|_| SendFault::VaultLocked)?;
+    let grant = status.ok_or(SendFault::NoGrant)?;
+    if grant.generation != permit.generation() {
+        return Err(SendFault::GrantRenewed);
+    }
+    let tenant = grant.tenant.as_ref().is_some_and(|tenant| tenant.id == permit.tenant());
+    let place = grant.region == connection.region && grant.environment == connection.environment;
+    let pinned = connection.tenant.as_ref().is_none_or(|pin| *pin == permit.tenant());
+    if tenant && place && pinned && grant.service == connection.service.name {
+        return Ok(());
+    }
+    Err(SendFault::OtherAccount)
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,135 @@
+//! What changes in the file from outside is noticed, and the file shows nothing.
+
+use super::*;
+use crate::vault::Purpose;
+use crate::vault::spelling::spellings;
+
+const CANARIES: [&str; 7] = [
+    "canary-client-secret-common",
+    "canary-client-secret-india",
+    "1000.canary-refresh-a",
+    "1000.canary-refresh-b",
+    "1000.canary-refresh-rotated",
+    "1000.canary-access-first",
+    "1000.canary-access-second",
+];
+
+fn filled(home: &Home) -> Vault {
+    let vault = home.create();
+    vault.add_registration(new_registration("agency")).expect("stored");
+    vault.put_grant(new_grant("a", "1000.canary-refresh-a")).expect("stored");
+    vault.put_grant(new_grant("b", "1000.canary-refresh-b")).expect("stored");
+    let rotated = Some(secret("1000.canary-refresh-rotated"));
+    let token = secret("1000.canary-access-second");
+    vault.store_access_token(&grant_name("a"), 1, token, 99, rotated, None).expect("stored");
+    vault
+}
+
+fn noticed(sql: &str) {
+    let home = Home::new();
+    drop(filled(&home));
+    home.tamper(sql);
+    let error = home.open().expect_err(sql);
+    assert!(matches!(error, VaultError::Damaged { .. }), "{sql}: {error}");
+}
+
+#[test]
+fn no_stored_secret_stands_in_the_file_in_any_spelling() {
+    let home = Home::new();
+    let vault = filled(&home);
+    let while_open = home.bytes();
+    drop(vault);
+    let key = std::fs::read(home.key()).expect("read");
+    for (bytes, when) in [(while_open, "open"), (home.bytes(), "closed")] {
+        assert!(bytes.len() > 4096, "{when}");
+        for canary in CANARIES.iter().map(|canary| canary.as_bytes()).chain([key.trim_ascii()]) {
+            for spelling in spellings(canary) {
+                let found = bytes.windows(spelling.len()).any(|window| window == spelling.as_slice());
+                assert!(!found, "a secret stands in the {when} database");
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_that_change_places_are_noticed() {
+    noticed("UPDATE records SET id = CASE id WHEN 'a' THEN 'b' ELSE 'a' END WHERE kind = 'grant'");
+    noticed(
+        "UPDATE records SET sealed = (SELECT sealed FROM records AS other WHERE other.id = 'b') WHERE id = 'a'",
+    );
+}
+
+#[test]
+fn changed_added_and_removed_rows_are_noticed() {
+    noticed("UPDATE records SET generation = generation + 1 WHERE id = 'a'");
+    noticed("UPDATE records SET version = 0 WHERE id = 'a'");
+    noticed("UPDATE records SET sealed = zeroblob(200) WHERE id = 'a'");
+    noticed("DELETE FROM records WHERE id = 'b'");
+    noticed("INSERT INTO records SELECT kind, 'c', version, generation, revision, sealed FROM records WHERE id = 'a'");
+    noticed("DELETE FROM meta WHERE name = 'head'");
+    noticed("UPDATE meta SET value = zeroblob(88) WHERE name = 'head'");
+    noticed("UPDATE meta SET value = CAST('{}' AS BLOB) WHERE name = 'lock'");
+    noticed("PRAGMA user_version = 0");
+}
+
+#[test]
+fn a_row_put_back_from_an_earlier_copy_is_noticed() {
+    let home = Home::new();
+    let vault = filled(&home);
+    drop(vault);
+    home.tamper("CREATE TABLE copy AS SELECT * FROM records WHERE id = 'b'");
+    let vault = home.open().expect("opened");
+    vault.store_access_token(&grant_name("b"), 2, secret("1000.another"), 7, None, None).expect("stored");
+    drop(vault);
+    home.tamper("INSERT OR REPLACE INTO records SELECT * FROM copy");
+    assert!(matches!(home.open(), Err(VaultError::Damaged { .. })));
+}
+
+#[test]
+fn a_row_of_another_vault_does_not_open() {
+    let (home, other) = (Home::new(), Home::new());
+    drop((filled(&home), filled(&other)));
+    home.tamper(&format!(
+        "ATTACH '{}' AS other; DELETE FROM records; INSERT INTO records SELECT * FROM other.records;
+         UPDATE meta SET value = (SELECT value FROM other.meta WHERE name = 'head') WHERE name = 'head'",
+        other.db().display()
+    ));
+    assert!(matches!(home.open(), Err(VaultError::Damaged { .. })));
+}
+
+#[test]
+fn a_weakened_lock_is_noticed() {
+    let home = Home::new();
+    drop(create_by_passphrase(&home.state(), "correct horse battery").expect("made"));
+    home.tamper(
+        r#"UPDATE meta SET value = CAST(replace(CAST(value AS TEXT), '"passes":1', '"passes":2') AS BLOB)"#,
+    );
+    let open = || Vault::open(&home.state(), &by_passphrase("correct horse battery"));
+    assert!(matches!(open(), Err(VaultError::WrongKey { .. })));
+    home.tamper(
+        r#"UPDATE meta SET value = CAST(replace(CAST(value AS TEXT), '"passes":2', '"passes":99') AS BLOB)"#,
+    );
+    assert!(matches!(open(), Err(VaultError::Damaged { .. })));
+}
+
+#[test]
+fn a_file_that_is_no_database_is_damage_and_not_a_fresh_start() {
+    let home = Home::new();
+    drop(home.create());
+    for content in [b"garbage, and enough of it to be no header".repeat(100), Vec::new()] {
+        std::fs::write(home.db(), content).expect("written");
+        let error = home.open().expect_err("refused");
+        assert!(matches!(error, VaultError::Damaged { .. }), "{error}");
+    }
+}
+
+#[test]
+fn purpose_keys_outlive_the_process_and_open_no_row() {
+    let home = Home::new();
+    let vault = filled(&home);
+    let sealed = vault.keys().seal(Purpose::Drafts, b"1", b"content").expect("sealed");
+    drop(vault);
+    let vault = home.open().expect("opened");
+    assert_eq!(vault.keys().open(Purpose::Drafts, b"1", &sealed).expect("opened").as_slice(), b"content");
+    assert!(!format!("{vault:?} {:?}", vault.keys()).contains("canary"));
+}

@@ -1,0 +1,187 @@
+//! `wardlock doctor`: which protections are active, and what to mend.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use wardlock_audit::Filter;
+use wardlock_egress::vault::KeyKind;
+
+use super::blocking;
+use crate::host::Host;
+use crate::loaded::{Severity, State};
+
+/// How a check came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colour {
+    /// As it must be.
+    Green,
+    /// It works, and could be better.
+    Yellow,
+    /// To be mended.
+    Red,
+}
+
+/// One check.
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// What was looked at.
+    pub name: String,
+    /// How it came out.
+    pub colour: Colour,
+    /// What was found.
+    pub found: String,
+    /// How to mend it.
+    pub mend: Option<String>,
+}
+
+/// Every check.
+#[derive(Debug, Clone)]
+pub struct Examination(Vec<Check>);
+
+impl Examination {
+    /// Returns whether nothing is red.
+    pub fn ok(&self) -> bool {
+        self.0.iter().all(|check| check.colour != Colour::Red)
+    }
+
+    /// Renders it for people and programs.
+    pub fn to_json(&self) -> Value {
+        let checks = self.0.iter().map(|check| {
+            let colour = match check.colour {
+                Colour::Green => "green",
+                Colour::Yellow => "yellow",
+                Colour::Red => "red",
+            };
+            json!({ "check": check.name, "state": colour, "found": check.found, "mend": check.mend })
+        });
+        json!({ "ok": self.ok(), "checks": checks.collect::<Vec<_>>() })
+    }
+}
+
+fn green(name: &str, found: impl Into<String>) -> Check {
+    Check { name: name.to_owned(), colour: Colour::Green, found: found.into(), mend: None }
+}
+
+fn yellow(name: &str, found: impl Into<String>, mend: &str) -> Check {
+    Check { colour: Colour::Yellow, mend: Some(mend.to_owned()), ..green(name, found) }
+}
+
+fn red(name: &str, found: impl Into<String>, mend: &str) -> Check {
+    Check { colour: Colour::Red, ..yellow(name, found, mend) }
+}
+
+/// Looks at everything.
+pub async fn examine(host: &Arc<Host>) -> Examination {
+    let mut checks = vec![home(host), key(host), engine(host), separation(host).await, audit(host).await];
+    checks.extend(workspaces(host));
+    checks.extend(connections(host).await);
+    Examination(checks)
+}
+
+fn home(host: &Host) -> Check {
+    let path = host.home().path().display();
+    if host.world().simulated {
+        return yellow("home", format!("{path}, of the simulator"), "use another home for real accounts");
+    }
+    green("home", format!("{path}: owner, modes and links are as they must be"))
+}
+
+fn key(host: &Host) -> Check {
+    match host.vault().opened_with() {
+        KeyKind::Passphrase => green("key", "from a passphrase (Argon2id)"),
+        KeyKind::File => yellow(
+            "key",
+            "from a file: whoever reads the whole home reads the vault",
+            "use `key = \"passphrase\"` where somebody can type it at start",
+        ),
+    }
+}
+
+fn engine(host: &Host) -> Check {
+    let features = host.sandbox().features();
+    let found = format!("wasmtime {}, fresh instance per request", features.wasmtime);
+    if features.pagemap_scan {
+        green("plugins' engine", format!("{found}, memory reset by PAGEMAP_SCAN"))
+    } else {
+        yellow("plugins' engine", format!("{found}, without PAGEMAP_SCAN"), "decisions are faster on Linux 6.7 or newer")
+    }
+}
+
+/// Against an agent with a shell under Wardlock's own user there is no promise (DESIGN section 9, 13).
+async fn separation(host: &Arc<Host>) -> Check {
+    const NAME: &str = "separation";
+    const MEND: &str = "run Wardlock as a user of its own: `wardlock init --system`";
+    let audit = host.audit().clone();
+    let newest = Filter { limit: 200, ..Filter::default() };
+    let rows = blocking(move || audit.list(&newest)).await;
+    let Ok(Ok(rows)) = rows else {
+        return red(NAME, "the audit cannot be read", "see the check `audit`");
+    };
+    let requests = rows.iter().filter_map(|row| row.detail.request.as_ref());
+    let together = requests.filter(|request| request.separation.as_deref() == Some("none")).count();
+    if together > 0 {
+        let found = format!("{together} of the newest requests came from a process under Wardlock's own user");
+        return red(NAME, format!("{found}: such an agent can read the home and the daemon's memory"), MEND);
+    }
+    let uid = rustix::process::geteuid().as_raw();
+    // Ordinary users begin at 1000 on every Linux that has login.defs(5) as it comes.
+    if uid == 0 || uid >= 1000 {
+        return yellow(NAME, format!("Wardlock runs as user {uid}, which agents may share"), MEND);
+    }
+    green(NAME, format!("Wardlock runs as system user {uid}, and no agent shares it"))
+}
+
+async fn audit(host: &Arc<Host>) -> Check {
+    const NAME: &str = "audit";
+    const MEND: &str = "keep a copy of state/audit.db and look at `wardlock audit verify`";
+    let audit = host.audit().clone();
+    match blocking(move || audit.verify()).await {
+        Ok(Ok(verified)) if verified.faults.is_empty() => {
+            green(NAME, format!("{} rows, the chain holds", verified.rows))
+        }
+        Ok(Ok(verified)) => {
+            red(NAME, verified.faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "), MEND)
+        }
+        Ok(Err(error)) => red(NAME, error.to_string(), MEND),
+        Err(failure) => red(NAME, failure.message, MEND),
+    }
+}
+
+fn workspaces(host: &Host) -> Vec<Check> {
+    let loaded = host.loaded();
+    let problems = loaded.problems().iter().map(|problem| {
+        let name = format!("workspace {}", problem.workspace.as_deref().unwrap_or("-"));
+        let mend = problem.hint.clone().unwrap_or_else(|| "mend the file, then `wardlock reload`".to_owned());
+        match problem.severity {
+            Severity::Closes => red(&name, problem.message.clone(), &mend),
+            Severity::Note => yellow(&name, problem.message.clone(), &mend),
+        }
+    });
+    let checks: Vec<Check> = problems.collect();
+    if checks.is_empty() {
+        return vec![green("workspaces", format!("{} load, every plugin is pinned", loaded.workspaces().count()))];
+    }
+    checks
+}
+
+async fn connections(host: &Arc<Host>) -> Vec<Check> {
+    let vault = Arc::clone(host.vault());
+    let Ok(Ok(grants)) = blocking(move || vault.grants()).await else {
+        return vec![red("grants", "the vault cannot be read", "see the check `key`")];
+    };
+    let loaded = host.loaded();
+    let open = loaded.connections().filter(|found| matches!(found.state, State::Open(_)));
+    open.map(|found| {
+        let connection = &found.connection;
+        let name = format!("connection {}/{}", connection.workspace, connection.name);
+        let mend = format!("wardlock connect {}/{}", connection.workspace, connection.name);
+        let Some(grant) = grants.iter().find(|grant| grant.name == connection.grant) else {
+            return yellow(&name, format!("grant `{}` is not there yet", connection.grant), &mend);
+        };
+        match crate::report::pinned_tenant(connection, &grant.into()) {
+            Ok(tenant) => green(&name, format!("serves tenant {tenant} in {}", connection.region)),
+            Err(refusal) => red(&name, refusal.detail, &mend),
+        }
+    })
+    .collect()
+}

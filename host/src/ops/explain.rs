@@ -1,0 +1,50 @@
+//! `wardlock policy explain`: what would be decided and sent, with nothing sent and nothing recorded.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use wardlock_core::canonical::Header;
+use wardlock_core::id::{AgentName, WorkspaceName};
+
+use super::{connections, named};
+use crate::admin::Failure;
+use crate::host::Host;
+use crate::policy::{Question, explain as explain_question};
+
+/// What is to be explained.
+pub(super) struct Asked {
+    pub workspace: String,
+    pub connection: String,
+    pub agent: String,
+    pub method: String,
+    pub target: String,
+    /// Base64.
+    pub body: String,
+    pub purpose: Option<String>,
+}
+
+pub(super) async fn explain(host: &Arc<Host>, asked: Asked) -> Result<Value, Failure> {
+    let loaded = host.loaded();
+    let found = connections::find(&loaded, &asked.workspace, &asked.connection)?;
+    let enabled = host.write_level(&found.connection);
+    let body = crate::text::decode_base64(&asked.body).ok_or_else(|| Failure::usage("the body is not base64"))?;
+    let headers = if body.is_empty() { Vec::new() } else { vec![json_type()] };
+    let question = Question {
+        workspace: named(WorkspaceName::parse(&asked.workspace))?,
+        connection: asked.connection,
+        agent: named(AgentName::parse(&asked.agent))?,
+        method: asked.method,
+        target: asked.target,
+        headers,
+        body,
+        purpose: asked.purpose,
+        now_ms: host.now_ms(),
+        enabled,
+    };
+    let explanation = explain_question(&loaded, question).await;
+    serde_json::to_value(&explanation).map_err(Failure::no)
+}
+
+fn json_type() -> Header {
+    Header { name: "content-type".to_owned(), value: b"application/json".to_vec() }
+}

@@ -1,0 +1,76 @@
+//! Registrations: OAuth clients at a provider, each stored once and used by any number of grants.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use wardlock_audit::Act;
+use wardlock_core::id::RegistrationName;
+use wardlock_egress::vault::{NewRegistration, Secret};
+
+use super::{OPERATOR, blocking, named, note};
+use crate::admin::Failure;
+use crate::host::Host;
+
+pub(super) async fn add(
+    host: &Arc<Host>,
+    name: &str,
+    service: &str,
+    client_id: &str,
+    secret: Option<Secret>,
+) -> Result<Value, Failure> {
+    let name = named(RegistrationName::parse(name))?;
+    let service = host.service(service)?;
+    let client_id = checked_client_id(client_id)?;
+    let secret = secret.ok_or_else(|| Failure::usage("the client secret is missing"))?;
+    let redirect_uri = host.redirect_uri();
+    let new = NewRegistration {
+        name: name.clone(),
+        service: service.name.clone(),
+        client_id: client_id.clone(),
+        redirect_uri: redirect_uri.clone(),
+        secret,
+        region_secrets: BTreeMap::new(),
+        created_ms: host.now_ms(),
+    };
+    let vault = Arc::clone(host.vault());
+    blocking(move || vault.add_registration(new)).await??;
+    note(host, Act::admin(OPERATOR, "registration.add", name.as_str(), "ok")).await;
+    Ok(json!({
+        "registration": name.as_str(),
+        "service": service.name.as_str(),
+        "client_id": masked(&client_id),
+        "redirect_uri": redirect_uri,
+    }))
+}
+
+pub(super) async fn list(host: &Arc<Host>) -> Result<Value, Failure> {
+    let vault = Arc::clone(host.vault());
+    let registrations = blocking(move || vault.registrations()).await??;
+    let rows = registrations.iter().map(|registration| {
+        json!({
+            "registration": registration.name.as_str(),
+            "service": registration.service.as_str(),
+            "client_id": masked(&registration.client_id),
+            "redirect_uri": registration.redirect_uri,
+            "created": crate::text::time(registration.created_ms),
+        })
+    });
+    Ok(Value::Array(rows.collect()))
+}
+
+/// A client id is no secret, but an id that is shown whole invites copying it beside one.
+pub(super) fn masked(client_id: &str) -> String {
+    let shown: String = client_id.chars().take(9).collect();
+    if shown.len() == client_id.len() { shown } else { format!("{shown}…") }
+}
+
+fn checked_client_id(client_id: &str) -> Result<String, Failure> {
+    let trimmed = client_id.trim();
+    let plain = !trimmed.is_empty() && trimmed.len() <= 512 && trimmed.bytes().all(|b| b.is_ascii_graphic());
+    if plain {
+        return Ok(trimmed.to_owned());
+    }
+    Err(Failure::usage("the client id is empty or holds a character that no client id has")
+        .hint("copy it again from the provider's console"))
+}

@@ -1,0 +1,153 @@
+//! Carries a request through judging as the pipeline does, and stops where something would leave.
+
+use std::sync::Arc;
+
+use wardlock_core::canonical::{CanonicalRequest, Header};
+use wardlock_core::connection::WriteMode;
+use wardlock_core::decision::{Asked, Decision, decide};
+use wardlock_core::id::{AgentName, Digest, RequestId, WorkspaceName};
+use wardlock_core::plugin::Caller;
+use wardlock_core::refusal::{Code, Refusal, RefusedBy};
+use wardlock_core::rules::Judge;
+use wardlock_sandbox::{RequestContext, run_chain};
+
+use crate::loaded::{Loaded, OpenConnection};
+
+use super::explanation::{CanonicalShown, Explanation, OperationShown, PluginWord, RefusalShown, RuleWord, WouldSend};
+
+/// The host's rules, in the order in which they are asked.
+const RULES: [&str; 4] = ["operations", "agents.operations", "resources", "writes"];
+/// What a real request is checked for besides.
+const NOT_CHECKED: [&str; 3] = ["agent token", "grant", "tenant"];
+
+/// A request to explain.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// Workspace.
+    pub workspace: WorkspaceName,
+    /// Connection.
+    pub connection: String,
+    /// Agent, registered or not: only its rules in the workspace file count.
+    pub agent: AgentName,
+    /// Method.
+    pub method: String,
+    /// Target as upstream: path and query.
+    pub target: String,
+    /// Headers with lower-case names.
+    pub headers: Vec<Header>,
+    /// Body.
+    pub body: Vec<u8>,
+    /// What the agent would give as its purpose.
+    pub purpose: Option<String>,
+    /// The time that plugins see.
+    pub now_ms: u64,
+    /// The enabled write level; the stricter of it and the workspace file's holds.
+    pub enabled: WriteMode,
+}
+
+/// Explains what the host would do. Nothing is sent, stored or counted.
+pub async fn explain(loaded: &Loaded, question: Question) -> Explanation {
+    let mut explanation = Explanation {
+        workspace: question.workspace.to_string(),
+        connection: question.connection.clone(),
+        agent: question.agent.to_string(),
+        region: None,
+        decision: "deny",
+        refusal: None,
+        canonical: None,
+        operation: None,
+        rules: Vec::new(),
+        plugins: Vec::new(),
+        would_send: None,
+        not_checked: NOT_CHECKED.to_vec(),
+    };
+    let judged = match loaded.open(&question.workspace, &question.connection) {
+        Ok(open) => judge(&open, question, &mut explanation).await,
+        Err(refusal) => Err(refusal),
+    };
+    if let Err(refusal) = judged {
+        explanation.refusal = Some(RefusalShown::of(&refusal));
+    }
+    explanation
+}
+
+async fn judge(
+    open: &Arc<OpenConnection>,
+    question: Question,
+    explanation: &mut Explanation,
+) -> Result<(), Refusal> {
+    let connection = &open.connection;
+    explanation.region = Some(connection.region.to_string());
+    let id = request_id(&question);
+    let Question { agent, method, target, headers, body, purpose, now_ms, enabled, .. } = question;
+    let request = CanonicalRequest::parse(&method, &target, headers, body)
+        .map_err(|error| Refusal::new(Code::NotCanonical, "canonical", error.to_string()))?;
+    explanation.canonical = Some(CanonicalShown::of(&request));
+    let judge = Judge::new(Arc::clone(connection), agent.clone(), enabled);
+    let classified = judge.classify(request)?;
+    explanation.operation = Some(OperationShown::of(&classified));
+    let checked = judge.check(&classified);
+    explanation.rules = rule_words(checked.as_ref().err());
+    checked?;
+    let caller = Caller {
+        workspace: connection.workspace.to_string(),
+        connection: connection.name.to_string(),
+        agent: agent.to_string(),
+        region: connection.region.to_string(),
+        tenant: connection.tenant.clone(),
+    };
+    let context = RequestContext { id: id.clone(), now_ms, caller, purpose: purpose.clone(), dry_run: true, approved_by: None };
+    let (classified, outcome) = run_chain(&judge, &open.plugins, context, classified).await;
+    let would_send = WouldSend::of(&classified, connection);
+    // The grant is not looked at here, so its tenant and generation stand for nothing.
+    let asked = Asked { id, purpose, tenant: "not checked".to_owned(), generation: 0 };
+    conclude(explanation, decide(&judge, classified, outcome, asked), would_send)
+}
+
+fn conclude(
+    explanation: &mut Explanation,
+    decision: Decision,
+    would_send: Option<WouldSend>,
+) -> Result<(), Refusal> {
+    let (word, verdicts, refusal) = match decision {
+        Decision::Allow(permit) => ("allow", permit.verdicts().to_vec(), None),
+        Decision::Hold { refusal, verdicts } => ("hold", verdicts, Some(refusal)),
+        Decision::Deny { refusal, verdicts } => ("deny", verdicts, Some(refusal)),
+    };
+    explanation.decision = word;
+    explanation.plugins = verdicts.iter().map(PluginWord::of).collect();
+    match refusal {
+        Some(refusal) => Err(refusal),
+        None => {
+            explanation.would_send = would_send;
+            Ok(())
+        }
+    }
+}
+
+fn rule_words(refused: Option<&Refusal>) -> Vec<RuleWord> {
+    let refusing = refused.and_then(|refusal| match refusal.by {
+        RefusedBy::Rule(rule) => RULES.iter().position(|known| *known == rule),
+        RefusedBy::Plugin { .. } => None,
+    });
+    let word = |at: usize| match refusing {
+        Some(refusing) if at == refusing => "refuses",
+        Some(refusing) if at > refusing => "not reached",
+        _ => "passes",
+    };
+    RULES.iter().enumerate().map(|(at, rule)| RuleWord { rule, word: word(at) }).collect()
+}
+
+/// Makes an id from the question itself, so that the same question has the same explanation.
+fn request_id(question: &Question) -> RequestId {
+    let digest = Digest::of_fields([
+        question.workspace.as_str().as_bytes(),
+        question.connection.as_bytes(),
+        question.method.as_bytes(),
+        question.target.as_bytes(),
+        &question.body,
+    ]);
+    let mut bits = [0; 16];
+    bits.copy_from_slice(&digest.as_bytes()[..16]);
+    RequestId::from_random(bits)
+}

@@ -1,0 +1,249 @@
+//! The explanation of a request, as it goes on the wire and to the terminal. Own structures: core's types have no
+//! wire form.
+
+use serde::Serialize;
+use wardlock_core::canonical::CanonicalRequest;
+use wardlock_core::chain::VerdictRecord;
+use wardlock_core::classify::Classified;
+use wardlock_core::connection::Connection;
+use wardlock_core::id::Digest;
+use wardlock_core::plugin::FieldUse;
+use wardlock_core::refusal::{Refusal, RefusedBy};
+
+/// What the host would do with a request, step by step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// Workspace.
+    pub workspace: String,
+    /// Connection.
+    pub connection: String,
+    /// Agent.
+    pub agent: String,
+    /// The provider's data centre.
+    pub region: Option<String>,
+    /// `allow`, `hold` or `deny`.
+    pub decision: &'static str,
+    /// Why not, unless it is `allow`.
+    pub refusal: Option<RefusalShown>,
+    /// The request in its one form, as the agent sent it.
+    pub canonical: Option<CanonicalShown>,
+    /// What it is, before any plugin changed it.
+    pub operation: Option<OperationShown>,
+    /// What each rule of the host says.
+    pub rules: Vec<RuleWord>,
+    /// What each plugin says.
+    pub plugins: Vec<PluginWord>,
+    /// What would be sent; nothing was.
+    pub would_send: Option<WouldSend>,
+    /// What a real request is checked for besides: it needs a grant, and nothing here has one.
+    pub not_checked: Vec<&'static str>,
+}
+
+/// The canonical request, without values of headers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CanonicalShown {
+    /// Method.
+    pub method: &'static str,
+    /// Path in its one spelling.
+    pub path: String,
+    /// Decoded query, in order.
+    pub query: Vec<(String, String)>,
+    /// Names of the headers.
+    pub headers: Vec<String>,
+    /// Length of the body.
+    pub body_bytes: usize,
+    /// SHA-256 of the body, where there is one.
+    pub body_sha256: Option<String>,
+}
+
+/// The operation that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OperationShown {
+    /// Service.
+    pub service: String,
+    /// Name; `unknown` where the service defines none.
+    pub name: String,
+    /// `read`, `write` or `destructive`.
+    pub effect: &'static str,
+    /// Resources touched.
+    pub resources: Vec<String>,
+    /// Fields touched, as `Resource.Field (read)`; `None`: the host cannot tell.
+    pub fields: Option<Vec<String>>,
+    /// The most records touched; `None`: without bound.
+    pub breadth: Option<u32>,
+}
+
+/// What one rule of the host says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RuleWord {
+    /// The rule.
+    pub rule: &'static str,
+    /// `passes`, `refuses` or `not reached`.
+    pub word: &'static str,
+}
+
+/// What one plugin says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PluginWord {
+    /// Name in the chain.
+    pub plugin: String,
+    /// SHA-256 of the component.
+    pub digest: String,
+    /// `allow`, `deny`, `hold`, `shape` or `fault`.
+    pub verdict: &'static str,
+    /// Its code.
+    pub code: Option<String>,
+    /// What it changes, without values.
+    pub edits: Vec<String>,
+    /// Whether its verdict counts.
+    pub enforced: bool,
+    /// How long it took.
+    pub micros: u64,
+    /// Its notes.
+    pub notes: Vec<(String, String)>,
+}
+
+/// A refusal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RefusalShown {
+    /// Code.
+    pub code: &'static str,
+    /// HTTP status.
+    pub status: u16,
+    /// One sentence.
+    pub detail: String,
+    /// The host's rule, if one refused.
+    pub rule: Option<&'static str>,
+    /// The plugin, if one refused.
+    pub plugin: Option<String>,
+    /// The plugin's own code.
+    pub plugin_code: Option<String>,
+    /// What to do.
+    pub hint: Option<String>,
+    /// Whether the same request may pass later.
+    pub retryable: bool,
+    /// Who can mend it.
+    pub actor: &'static str,
+}
+
+/// The request that would leave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WouldSend {
+    /// Method.
+    pub method: &'static str,
+    /// Host of the region's row.
+    pub host: String,
+    /// Path and query, byte for byte.
+    pub path_and_query: String,
+    /// Names of the agent's headers that pass.
+    pub headers: Vec<String>,
+    /// Names of the headers that the host adds, the credential's among them.
+    pub added_by_host: Vec<String>,
+    /// Length of the body.
+    pub body_bytes: usize,
+    /// SHA-256 of the body, where there is one.
+    pub body_sha256: Option<String>,
+}
+
+impl CanonicalShown {
+    pub(super) fn of(request: &CanonicalRequest) -> Self {
+        let query = request.query().iter().map(|p| (p.name.clone(), p.value.clone())).collect();
+        Self {
+            method: request.method().as_str(),
+            path: request.path(),
+            query,
+            headers: header_names(request),
+            body_bytes: request.body().len(),
+            body_sha256: body_digest(request),
+        }
+    }
+}
+
+impl OperationShown {
+    pub(super) fn of(classified: &Classified) -> Self {
+        let operation = classified.operation();
+        let fields = operation.fields.as_ref().map(|fields| {
+            let shown = fields.iter().map(|field| {
+                let how = match field.how {
+                    FieldUse::Read => "read",
+                    FieldUse::Filter => "filter",
+                    FieldUse::Write => "write",
+                };
+                format!("{}.{} ({how})", field.of, field.name)
+            });
+            shown.collect()
+        });
+        Self {
+            service: operation.service.clone(),
+            name: operation.name.clone(),
+            effect: operation.effect.as_str(),
+            resources: operation.resources.clone(),
+            fields,
+            breadth: operation.breadth,
+        }
+    }
+}
+
+impl PluginWord {
+    pub(super) fn of(record: &VerdictRecord) -> Self {
+        Self {
+            plugin: record.plugin.clone(),
+            digest: record.digest.to_string(),
+            verdict: record.verdict,
+            code: record.code.clone(),
+            edits: record.edits.clone(),
+            enforced: record.enforced,
+            micros: record.micros,
+            notes: record.notes.iter().map(|note| (note.name.clone(), note.value.clone())).collect(),
+        }
+    }
+}
+
+impl RefusalShown {
+    pub(super) fn of(refusal: &Refusal) -> Self {
+        let (rule, plugin, plugin_code) = match &refusal.by {
+            RefusedBy::Rule(rule) => (Some(*rule), None, None),
+            RefusedBy::Plugin { name, code } => (None, Some(name.clone()), code.clone()),
+        };
+        Self {
+            code: refusal.code.as_str(),
+            status: refusal.code.status(),
+            detail: refusal.detail.clone(),
+            rule,
+            plugin,
+            plugin_code,
+            hint: refusal.hint.clone(),
+            retryable: refusal.code.retryable(),
+            actor: refusal.code.actor().as_str(),
+        }
+    }
+}
+
+impl WouldSend {
+    pub(super) fn of(classified: &Classified, connection: &Connection) -> Option<Self> {
+        let request = classified.request();
+        let host = connection.host(&classified.definition()?.host)?;
+        let mut added = vec!["host".to_owned(), "user-agent".to_owned(), "accept-encoding".to_owned()];
+        if !request.body().is_empty() {
+            added.push("content-length".to_owned());
+        }
+        added.push(connection.service.inject.header.clone());
+        Some(Self {
+            method: request.method().as_str(),
+            host: host.to_owned(),
+            path_and_query: request.path_and_query(),
+            headers: header_names(request),
+            added_by_host: added,
+            body_bytes: request.body().len(),
+            body_sha256: body_digest(request),
+        })
+    }
+}
+
+fn header_names(request: &CanonicalRequest) -> Vec<String> {
+    request.headers().iter().map(|header| header.name.clone()).collect()
+}
+
+fn body_digest(request: &CanonicalRequest) -> Option<String> {
+    (!request.body().is_empty()).then(|| Digest::of(request.body()).to_string())
+}

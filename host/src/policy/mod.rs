@@ -1,0 +1,12 @@
+//! Policies of workspaces: ready-made ones to start from, cases that a workspace must keep, and the explanation of
+//! one request. Nothing here sends anything.
+
+mod cases;
+mod explain;
+mod explanation;
+mod ready_made;
+
+pub use cases::{Case, CaseError, CaseResult, read_cases, run_cases};
+pub use explain::{Question, explain};
+pub use explanation::{CanonicalShown, Explanation, OperationShown, PluginWord, RefusalShown, RuleWord, WouldSend};
+pub use ready_made::{PolicyError, READY_MADE, ReadyMade, instantiate, with_digests};

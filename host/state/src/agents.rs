@@ -1,0 +1,214 @@
+//! Agents: adding, revoking and listing them, and telling one by its token (step 2 of a request's path).
+
+use std::collections::HashMap;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use rusqlite::{Connection, params};
+use subtle::ConstantTimeEq as _;
+use wardlock_core::id::{AgentName, Digest, WorkspaceName};
+
+use crate::error::StateError;
+use crate::state::{Inner, State};
+use crate::token::{self, AgentToken};
+
+/// The agent to whom a token belongs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthenticatedAgent {
+    /// Its name.
+    pub name: AgentName,
+    /// The one workspace to which it is bound.
+    pub workspace: WorkspaceName,
+}
+
+/// An agent as the operator sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agent {
+    /// Its name.
+    pub name: AgentName,
+    /// The one workspace to which it is bound.
+    pub workspace: WorkspaceName,
+    /// The public part of its token.
+    pub token_id: String,
+    /// When it was added, milliseconds since 1970-01-01T00:00:00Z.
+    pub created_ms: u64,
+    /// When it was revoked.
+    pub revoked_ms: Option<u64>,
+    /// When its token was last accepted.
+    pub last_used_ms: Option<u64>,
+    /// What the operator wrote beside it.
+    pub note: Option<String>,
+}
+
+/// Every agent by the public id of its token: all that authentication reads.
+pub(crate) struct Directory(HashMap<String, Known>);
+
+struct Known {
+    agent: AuthenticatedAgent,
+    digest: Digest,
+    revoked: bool,
+    last_used_ms: AtomicU64,
+    /// Whether `last_used_ms` is newer than what is stored.
+    used: AtomicBool,
+}
+
+impl State {
+    /// Adds an agent and returns its token, which is shown once and stored nowhere.
+    pub fn add_agent(&self, name: &AgentName, workspace: &WorkspaceName) -> Result<AgentToken, StateError> {
+        let token = AgentToken::random()?;
+        let token_id = token::id_of(token.as_str()).unwrap_or_default().to_owned();
+        let digest = Digest::of(token.as_str().as_bytes());
+        // Locked first, so that two additions of one name cannot part the two.
+        let mut directory = self.0.directory.write().unwrap_or_else(PoisonError::into_inner);
+        let added = self.0.connection().execute(
+            "INSERT INTO agents (token_id, token_sha256, name, workspace, created_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![token_id, digest.as_bytes().as_slice(), name.as_str(), workspace.as_str(), integer((self.0.clock)())],
+        );
+        match added {
+            Ok(_) => {}
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) => {
+                return Err(StateError::AgentExists { name: name.clone() });
+            }
+            Err(error) => return Err(StateError::Write(error)),
+        }
+        let agent = AuthenticatedAgent { name: name.clone(), workspace: workspace.clone() };
+        directory.0.insert(token_id, Known::new(agent, digest, false));
+        Ok(token)
+    }
+
+    /// Writes a note beside an agent.
+    pub fn note_agent(&self, name: &AgentName, note: &str) -> Result<(), StateError> {
+        let sql = "UPDATE agents SET note = ?2 WHERE name = ?1 AND revoked_ms IS NULL";
+        let changed = self.0.connection().execute(sql, [name.as_str(), note]).map_err(StateError::Write)?;
+        if changed == 0 { Err(StateError::NoAgent { name: name.clone() }) } else { Ok(()) }
+    }
+
+    /// Revokes an agent: its token is refused from now on, and for ever.
+    pub fn revoke(&self, name: &AgentName) -> Result<(), StateError> {
+        let mut directory = self.0.directory.write().unwrap_or_else(PoisonError::into_inner);
+        let sql = "UPDATE agents SET revoked_ms = ?2 WHERE name = ?1 AND revoked_ms IS NULL";
+        let changed = self
+            .0
+            .connection()
+            .execute(sql, params![name.as_str(), integer((self.0.clock)())])
+            .map_err(StateError::Write)?;
+        if changed == 0 {
+            return Err(StateError::NoAgent { name: name.clone() });
+        }
+        for known in directory.0.values_mut().filter(|known| known.agent.name == *name) {
+            known.revoked = true;
+        }
+        Ok(())
+    }
+
+    /// Returns every agent, revoked ones too, in the order in which they were added.
+    pub fn list(&self) -> Result<Vec<Agent>, StateError> {
+        self.flush_last_used()?;
+        let rows = read(&self.0.connection())?;
+        Ok(rows.into_iter().map(|(agent, _)| agent).collect())
+    }
+
+    /// Returns the agent to whom a token belongs. Reads memory only; an unknown token, a revoked one and one whose
+    /// secret is wrong take the same steps and get the same answer.
+    pub fn authenticate(&self, token: &str) -> Option<AuthenticatedAgent> {
+        let given = Digest::of(token.as_bytes());
+        let directory = self.0.directory.read().unwrap_or_else(PoisonError::into_inner);
+        let known = token::id_of(token).and_then(|id| directory.0.get(id));
+        // Without an agent the comparison is with what no token digests to.
+        let stored = known.map_or([0; 32], |known| *known.digest.as_bytes());
+        let equal = bool::from(given.as_bytes().ct_eq(&stored));
+        let known = known.filter(|known| equal && !known.revoked)?;
+        known.last_used_ms.store((self.0.clock)(), Ordering::Relaxed);
+        known.used.store(true, Ordering::Relaxed);
+        Some(known.agent.clone())
+    }
+
+    /// Stores the times of last use that are newer than those stored. Called now and then, not by requests.
+    pub fn flush_last_used(&self) -> Result<(), StateError> {
+        self.0.flush_last_used()
+    }
+}
+
+impl Inner {
+    pub(crate) fn flush_last_used(&self) -> Result<(), StateError> {
+        let directory = self.directory.read().unwrap_or_else(PoisonError::into_inner);
+        let used: Vec<_> =
+            directory.0.iter().filter(|(_, known)| known.used.swap(false, Ordering::Relaxed)).collect();
+        if used.is_empty() {
+            return Ok(());
+        }
+        let stored = store_last_used(&mut self.connection(), &used);
+        if stored.is_err() {
+            used.iter().for_each(|(_, known)| known.used.store(true, Ordering::Relaxed));
+        }
+        stored.map_err(StateError::Write)
+    }
+}
+
+fn store_last_used(connection: &mut Connection, used: &[(&String, &Known)]) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    for (token_id, known) in used {
+        let at = integer(known.last_used_ms.load(Ordering::Relaxed));
+        transaction.execute("UPDATE agents SET last_used_ms = ?2 WHERE token_id = ?1", params![token_id, at])?;
+    }
+    transaction.commit()
+}
+
+impl Directory {
+    pub(crate) fn load(connection: &Connection) -> Result<Self, StateError> {
+        let known = |(agent, digest): (Agent, Digest)| {
+            let revoked = agent.revoked_ms.is_some();
+            let bound = AuthenticatedAgent { name: agent.name, workspace: agent.workspace };
+            (agent.token_id, Known::new(bound, digest, revoked))
+        };
+        Ok(Self(read(connection)?.into_iter().map(known).collect()))
+    }
+}
+
+impl Known {
+    fn new(agent: AuthenticatedAgent, digest: Digest, revoked: bool) -> Self {
+        Self { agent, digest, revoked, last_used_ms: AtomicU64::new(0), used: AtomicBool::new(false) }
+    }
+}
+
+fn read(connection: &Connection) -> Result<Vec<(Agent, Digest)>, StateError> {
+    let mut statement = connection
+        .prepare(
+            "SELECT token_id, token_sha256, name, workspace, created_ms, revoked_ms, last_used_ms, note \
+             FROM agents ORDER BY created_ms, rowid",
+        )
+        .map_err(StateError::Read)?;
+    let mut rows = statement.query([]).map_err(StateError::Read)?;
+    let mut agents = Vec::new();
+    while let Some(row) = rows.next().map_err(StateError::Read)? {
+        agents.push(parse(row)?);
+    }
+    Ok(agents)
+}
+
+fn parse(row: &rusqlite::Row<'_>) -> Result<(Agent, Digest), StateError> {
+    let token_id: String = row.get(0).map_err(StateError::Read)?;
+    let text = |at: usize| row.get::<_, String>(at).map_err(StateError::Read);
+    let damaged = |what: String| StateError::Damaged { token_id: token_id.clone(), what };
+    let time = |at: usize| {
+        let ms = row.get::<_, Option<i64>>(at).map_err(StateError::Read)?;
+        Ok::<_, StateError>(ms.map(|ms| u64::try_from(ms).unwrap_or(0)))
+    };
+    let digest: Vec<u8> = row.get(1).map_err(StateError::Read)?;
+    let digest = <[u8; 32]>::try_from(digest).map_err(|_| damaged("its digest is not 32 bytes".to_owned()))?;
+    let agent = Agent {
+        name: AgentName::parse(&text(2)?).map_err(|error| damaged(error.to_string()))?,
+        workspace: WorkspaceName::parse(&text(3)?).map_err(|error| damaged(error.to_string()))?,
+        created_ms: time(4)?.unwrap_or(0),
+        revoked_ms: time(5)?,
+        last_used_ms: time(6)?,
+        note: row.get(7).map_err(StateError::Read)?,
+        token_id: token_id.clone(),
+    };
+    Ok((agent, Digest::from_bytes(digest)))
+}
+
+/// `SQLite`'s integers are signed; no time comes near the end of them.
+fn integer(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,37 @@
+//! Makes sure that a database file is ours alone before `SQLite` opens it by path.
+//!
+//! `SQLite` gives `-wal` and `-shm` the mode of the database itself, so 0600 here is 0600 there.
+
+use std::path::Path;
+
+use rustix::fs::{FileType, Mode, OFlags, fstat, fsync, open};
+
+use crate::error::FileProblem;
+
+/// Creates the file 0600 if it is missing; refuses one that is a link, foreign, or open to others.
+///
+/// Closing a file gives up this process's POSIX locks on it, so this runs before `SQLite` holds any.
+pub(crate) fn prepare(path: &Path) -> Result<(), FileProblem> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = open(path, flags, Mode::RUSR | Mode::WUSR).map_err(FileProblem::Open)?;
+    let stat = fstat(&file).map_err(FileProblem::Open)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(FileProblem::NotRegular);
+    }
+    if stat.st_uid != rustix::process::geteuid().as_raw() {
+        return Err(FileProblem::Foreign { uid: stat.st_uid });
+    }
+    let mode = Mode::from_raw_mode(stat.st_mode);
+    if mode.intersects(Mode::RWXG | Mode::RWXO) {
+        return Err(FileProblem::Exposed { mode: mode.as_raw_mode() });
+    }
+    sync_folder(path)
+}
+
+/// Makes the file's name durable, too: a new file's entry is lost with the power otherwise.
+fn sync_folder(path: &Path) -> Result<(), FileProblem> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = open(folder, flags, Mode::empty()).map_err(FileProblem::Open)?;
+    fsync(&folder).map_err(FileProblem::Open)
+}

@@ -1,0 +1,84 @@
+//! The handle on the state, and the small facts in it.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use rusqlite::{Connection, OptionalExtension as _};
+use wardlock_core::connection::WriteMode;
+use wardlock_core::id::{ConnectionName, WorkspaceName};
+
+use crate::agents::Directory;
+use crate::error::StateError;
+use crate::store;
+
+/// Returns milliseconds since 1970-01-01T00:00:00Z.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// The state, open. Cheap to clone.
+#[derive(Clone)]
+pub struct State(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    /// Held for short writes and the operator's reads only; no request waits for it.
+    connection: Mutex<Connection>,
+    pub(crate) clock: Clock,
+    /// What authentication reads: every agent's digest, in memory.
+    pub(crate) directory: RwLock<Directory>,
+}
+
+impl State {
+    /// Opens the state, creating it 0600 if it is missing.
+    pub fn open(path: &Path, clock: Clock) -> Result<Self, StateError> {
+        let connection = store::open(path)?;
+        let directory = Directory::load(&connection)?;
+        Ok(Self(Arc::new(Inner {
+            connection: Mutex::new(connection),
+            clock,
+            directory: RwLock::new(directory),
+        })))
+    }
+
+    /// Returns how far writes are enabled on a connection. Enabling needs a proof, which comes with "Writes under
+    /// control", bound to the proof's generation; until then writes are off whatever the workspace file says.
+    #[expect(clippy::unused_self, reason = "the level is read from here once it can be enabled")]
+    pub fn write_level(&self, workspace: &WorkspaceName, connection: &ConnectionName) -> WriteMode {
+        let _ = (workspace, connection);
+        WriteMode::Off
+    }
+
+    /// Returns a small fact.
+    pub fn setting(&self, name: &str) -> Result<Option<String>, StateError> {
+        self.0
+            .connection()
+            .query_row("SELECT value FROM settings WHERE name = ?1", [name], |row| row.get(0))
+            .optional()
+            .map_err(StateError::Read)
+    }
+
+    /// Keeps a small fact. Never a secret.
+    pub fn set_setting(&self, name: &str, value: &str) -> Result<(), StateError> {
+        self.0
+            .connection()
+            .execute(
+                "INSERT INTO settings (name, value) VALUES (?1, ?2) \
+                 ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                [name, value],
+            )
+            .map_err(StateError::Write)?;
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// A panic while it was held rolled its transaction back, so the connection is as good as before.
+    pub(crate) fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Times of last use are for display; nothing depends on the last of them.
+        drop(self.flush_last_used());
+    }
+}

@@ -1,0 +1,72 @@
+//! The database file: its settings and its format.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use crate::error::StateError;
+use crate::private_file;
+
+/// The migrations, oldest first; the number of them is the format.
+const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_agents.sql")];
+
+/// `WLST`: says whose database this is (`SQLite`'s `application_id`).
+const APPLICATION_ID: i32 = 0x574c_5354;
+
+/// Opens the file, creating and migrating it as needed.
+pub(crate) fn open(path: &Path) -> Result<Connection, StateError> {
+    private_file::prepare(path).map_err(|problem| StateError::File { path: path.to_owned(), problem })?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(StateError::Open)?;
+    settle(&connection).map_err(|error| match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => StateError::NotState { path: path.to_owned() },
+        _ => StateError::Open(error),
+    })?;
+    migrate(path, &mut connection)?;
+    Ok(connection)
+}
+
+fn settle(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "mmap_size", 0)?;
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    // macOS: `fsync` alone does not reach the platter there. Without effect elsewhere.
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+    connection.pragma_update(None, "synchronous", "FULL")
+}
+
+fn migrate(path: &Path, connection: &mut Connection) -> Result<(), StateError> {
+    let number = |connection: &Connection, pragma: &str| -> Result<i64, StateError> {
+        connection.pragma_query_value(None, pragma, |row| row.get(0)).map_err(StateError::Open)
+    };
+    let found = number(connection, "user_version")?;
+    let owner = number(connection, "application_id")?;
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(StateError::Open)?;
+    let fresh = found == 0 && owner == 0 && tables == 0;
+    if !fresh && owner != i64::from(APPLICATION_ID) {
+        return Err(StateError::NotState { path: path.to_owned() });
+    }
+    let known = MIGRATIONS.len();
+    let done = usize::try_from(found).unwrap_or(usize::MAX);
+    if done > known {
+        let found = u32::try_from(found).unwrap_or(u32::MAX);
+        return Err(StateError::NewerFormat { found, known: u32::try_from(known).unwrap_or(u32::MAX) });
+    }
+    for (at, sql) in MIGRATIONS.iter().enumerate().skip(done) {
+        apply(connection, at + 1, sql).map_err(StateError::Open)?;
+    }
+    Ok(())
+}
+
+fn apply(connection: &mut Connection, format: usize, sql: &str) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(sql)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", i64::try_from(format).unwrap_or(i64::MAX))?;
+    transaction.commit()
+}
