@@ -8,13 +8,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use wardlock_egress::vault::Unlock;
-use wardlock_simulator::Simulator;
+use wardlock_egress::vault::KeySource;
 
 use crate::admin::Failure;
 use crate::home::Home;
 use crate::host::Host;
-use crate::serve::Running;
 
 use ask::Ask;
 use setup::Demo;
@@ -100,13 +98,14 @@ async fn show_all(demo: &Demo) -> Result<Value, Failure> {
 }
 
 /// Serves a simulator's home until told to stop.
-pub async fn serve_simulator(home: Home, unlock: &Unlock) -> Result<(), Failure> {
+pub async fn serve_simulator(home: Home, unlock: &KeySource) -> Result<(), Failure> {
     if !home.is_simulator() {
-        setup::mark_new_simulator_home(&home)?;
+        setup::mark_new_home(&home)?;
     }
-    let simulator = setup::start_simulator().await?;
-    let host = Host::open(home, unlock, setup::world(&simulator)?, "serve --simulator")?;
-    setup::register_clients(&host, &simulator)?;
+    let simulator = Arc::new(setup::start_simulator().await?);
+    let host = Host::open(home, unlock, setup::world(&simulator)?, "serve --simulator").await?;
+    setup::add_client(&simulator, host.config().callback());
+    setup::introduce();
     crate::serve::run(host).await
 }
 

@@ -8,8 +8,8 @@ use wardlock_audit::{Act, Audit};
 use wardlock_core::connection::{Connection, WriteMode};
 use wardlock_core::id::RequestId;
 use wardlock_core::service::ServiceDefinition;
-use wardlock_egress::vault::{Unlock, Vault};
-use wardlock_egress::{Dialer, Egress};
+use wardlock_egress::vault::{KeySource, Purpose, Vault};
+use wardlock_egress::{Dialer, Egress, Limits};
 use wardlock_sandbox::{Sandbox, SandboxConfig};
 use wardlock_state::State;
 
@@ -22,8 +22,6 @@ use crate::loaded::{Loaded, Services};
 pub struct World {
     /// How hosts are dialled.
     pub dialer: Dialer,
-    /// Rewrites the one URL that a browser is shown (the simulator's consent page is on loopback).
-    pub show_url: Arc<dyn Fn(url::Url) -> url::Url + Send + Sync>,
     /// Whether this is the simulator's world.
     pub simulated: bool,
 }
@@ -32,7 +30,7 @@ impl World {
     /// The real one.
     pub fn real() -> Result<Self, Failure> {
         let dialer = Dialer::system().map_err(|error| Failure::home(format!("failed to set up TLS: {error}")))?;
-        Ok(Self { dialer, show_url: Arc::new(|url| url), simulated: false })
+        Ok(Self { dialer, simulated: false })
     }
 }
 
@@ -54,22 +52,24 @@ pub struct Host {
 
 impl Host {
     /// Opens the home and everything in it. `what` says who holds the lock.
-    pub fn open(home: Home, unlock: &Unlock, world: World, what: &str) -> Result<Arc<Self>, Failure> {
+    pub async fn open(home: Home, unlock: &KeySource, world: World, what: &str) -> Result<Arc<Self>, Failure> {
         if home.is_simulator() != world.simulated {
             return Err(wrong_world(&home, world.simulated));
         }
-        let lock = home.lock(what).map_err(Failure::from)?;
-        let config = HostConfig::load(&home).map_err(Failure::from)?;
-        let sandbox = Sandbox::new(SandboxConfig { max_concurrent: config.plugin_concurrency(), ..SandboxConfig::default() })
+        let lock = home.lock(what)?;
+        let config = HostConfig::load(&home)?;
+        let plugins = SandboxConfig { max_concurrent: config.plugin_concurrency(), ..SandboxConfig::default() };
+        let sandbox = Sandbox::new(plugins)
             .map_err(|error| Failure::home(format!("failed to start the plugin engine: {error}")))?;
-        let vault = Arc::new(Vault::open(&home.state_folder(), unlock).map_err(Failure::from)?);
-        let path_key = vault.keys().derive_key("audit-paths");
-        let audit = Audit::open(&home.state_path("audit.db")?, path_key, clock()).map_err(Failure::from)?;
-        let state = State::open(&home.state_path("state.db")?, clock()).map_err(Failure::from)?;
-        let egress = Egress::new(Arc::clone(&vault), world.dialer.clone(), audit.clone(), clock())
-            .map_err(|error| Failure::home(format!("failed to set up the upstream side: {error}")))?;
+        let vault = Arc::new(Vault::open(&home.state_folder(), unlock)?);
+        let path_key = vault.keys().derive_key(Purpose::AuditPaths);
+        let audit = Audit::open(&home.state_path("audit.db")?, *path_key, clock()).map_err(Failure::home)?;
+        let state = State::open(&home.state_path("state.db")?, clock())?;
+        let limits = Limits { total: config.upstream_timeout(), ..Limits::default() };
+        let egress =
+            Egress::with_limits(Arc::clone(&vault), world.dialer.clone(), audit.clone(), clock(), limits);
         let services = Arc::new(Services::load(&home));
-        let loaded = Arc::new(Loaded::load(&home, &sandbox, &services));
+        let loaded = Arc::new(Loaded::load(&home, &sandbox, &services).await);
         Ok(Arc::new(Self {
             home,
             _lock: lock,
@@ -87,9 +87,9 @@ impl Host {
     }
 
     /// Loads workspaces, services and plugins anew; requests under way keep what they have.
-    pub fn reload(&self) -> Arc<Loaded> {
+    pub async fn reload(&self) -> Arc<Loaded> {
         let services = Arc::new(Services::load(&self.home));
-        let loaded = Arc::new(Loaded::load(&self.home, &self.sandbox, &services));
+        let loaded = Arc::new(Loaded::load(&self.home, &self.sandbox, &services).await);
         *self.services.write().unwrap_or_else(PoisonError::into_inner) = services;
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&loaded);
         loaded
@@ -149,7 +149,7 @@ impl Host {
     pub fn service(&self, name: &str) -> Result<Arc<ServiceDefinition>, Failure> {
         let services = self.services();
         services.get(name).cloned().ok_or_else(|| {
-            let known: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
+            let known: Vec<&str> = services.names().collect();
             Failure::usage(format!("there is no service `{name}`"))
                 .hint(format!("services here: {}", known.join(", ")))
         })

@@ -23,6 +23,7 @@ pub mod admin;
 pub mod serve;
 pub mod demo;
 mod cli;
+mod delivery;
 mod report;
 mod text;
 

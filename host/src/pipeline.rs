@@ -15,11 +15,13 @@ use wardlock_core::id::{AgentName, RequestId, WorkspaceName};
 use wardlock_core::plugin::Caller;
 use wardlock_core::refusal::{Code, Refusal};
 use wardlock_core::rules::Judge;
+use wardlock_egress::vault::VaultError;
 use wardlock_sandbox::{RequestContext, run_chain};
 
 use crate::host::Host;
 use crate::ingress::{AgentRequest, Peer, RawRequest, Reply};
 use crate::loaded::OpenConnection;
+use crate::delivery::deliver;
 use crate::report;
 
 /// Carries one request all the way, and writes its record whatever happens.
@@ -77,7 +79,7 @@ async fn carry(host: &Host, peer: Peer, id: &RequestId, raw: RawRequest, seen: &
     judge.check(&classified)?;
     let asked = pin(host, id, &open.connection, seen)?;
     let context = context(host, id, &open.connection, &agent.name, &asked, dry_run);
-    let (classified, outcome) = run_chain(&judge, &open.plugins, &context, classified).await;
+    let (classified, outcome) = run_chain(&judge, &open.plugins, context, classified).await;
     seen.classified = Some(classified.clone());
     let permit = permitted(decide(&judge, classified, outcome, asked), seen)?;
     if dry_run {
@@ -87,12 +89,12 @@ async fn carry(host: &Host, peer: Peer, id: &RequestId, raw: RawRequest, seen: &
     let (receipt, guard) = host.audit().intend(&permit, peer.separation).await.map_err(audit_unavailable)?;
     seen.recorded = true;
     let sent = host.egress().send(permit, receipt).await;
-    let finished = report::finished(&sent);
-    seen.outcome = Some(finished.outcome);
-    guard.finish(finished).await.map_err(audit_unavailable)?;
-    match sent {
-        Ok(sent) => Ok(Reply::answered(id, sent.reading.outcome, sent.answer)),
-        Err(error) => Err(Stop { decision: "allow", refusal: error.refusal() }),
+    match deliver(id, sent, guard).await.map_err(audit_unavailable)? {
+        Ok(reply) => Ok(reply),
+        Err((outcome, error)) => {
+            seen.outcome = Some(outcome);
+            Err(Stop { decision: "allow", refusal: error.refusal() })
+        }
     }
 }
 
@@ -121,16 +123,21 @@ fn authenticate(host: &Host, raw: RawRequest, seen: &mut Seen) -> Result<(Agent,
 
 /// A stored secret inside an agent's own request is refused before any plugin or row sees it (promise 1).
 fn refuse_secrets(host: &Host, request: &AgentRequest) -> Result<(), Refusal> {
-    let egress = host.egress();
-    let found = egress.contains_secret(request.target.as_bytes())
-        || egress.contains_secret(&request.body)
-        || request.purpose.as_ref().is_some_and(|purpose| egress.contains_secret(purpose.as_bytes()))
-        || request.headers.iter().any(|header| egress.contains_secret(&header.value));
-    if found {
-        return Err(Refusal::new(Code::SecretInRequest, "secrets", "a stored secret stands in the request")
-            .hint("agents never need a credential here; find out how this one came by it"));
+    let purpose = request.purpose.as_deref().unwrap_or_default().as_bytes();
+    let parts = [request.target.as_bytes(), &request.body, purpose].into_iter();
+    for part in parts.chain(request.headers.iter().map(|header| header.value.as_slice())) {
+        if host.egress().contains_secret(part).map_err(|error| vault_locked(&error))? {
+            return Err(Refusal::new(Code::SecretInRequest, "secrets", "a stored secret stands in the request")
+                .hint("agents never need a credential here; find out how this one came by it"));
+        }
     }
     Ok(())
+}
+
+fn vault_locked(error: &VaultError) -> Refusal {
+    tracing::error!(%error, "the vault cannot be read");
+    Refusal::new(Code::VaultLocked, "vault", "the vault is locked or cannot be read")
+        .hint("the operator runs `wardlock doctor`")
 }
 
 fn canonicalise(request: AgentRequest, seen: &mut Seen) -> Result<CanonicalRequest, Refusal> {
@@ -171,7 +178,8 @@ fn pin(
     connection: &Connection,
     seen: &mut Seen,
 ) -> Result<Asked, Refusal> {
-    let grant = host.egress().grant_status(&connection.grant)?.ok_or_else(|| {
+    let grant = host.egress().grant_status(&connection.grant).map_err(|error| vault_locked(&error))?;
+    let grant = grant.ok_or_else(|| {
         let detail = format!("connection `{}` has no grant `{}`", connection.name, connection.grant);
         Refusal::new(Code::ServiceNotConnected, "grant", detail)
             .hint(format!("the operator runs `wardlock connect {}/{}`", connection.workspace, connection.name))
@@ -196,7 +204,7 @@ fn context(
         region: connection.region.to_string(),
         tenant: Some(asked.tenant.clone()),
     };
-    RequestContext { id: id.clone(), now_ms: host.now_ms(), caller, purpose: asked.purpose.clone(), dry_run }
+    RequestContext { id: id.clone(), now_ms: host.now_ms(), caller, purpose: asked.purpose.clone(), dry_run, approved_by: None }
 }
 
 fn permitted(decision: Decision, seen: &mut Seen) -> Result<Permit, Stop> {
@@ -246,7 +254,10 @@ fn refused(id: &RequestId, peer: Peer, seen: Seen, decision: &str, refusal: &Ref
         .purpose(seen.purpose.as_deref());
     match (&seen.classified, &seen.canonical) {
         (Some(classified), _) => refused = refused.asking(classified),
-        (None, Some(canonical)) => refused = refused.asking_canonical(canonical),
+        (None, Some(canonical)) => {
+            let service = seen.connection.as_ref().map(|connection| &*connection.service);
+            refused.described = Described::canonical(canonical, service);
+        }
         (None, None) => refused.described = Described::unread(&seen.method),
     }
     if let Some(agent) = &seen.agent {

@@ -1,17 +1,8 @@
-//! From one step's types to the next one's words: small, pure translations that the pipeline reads by name.
+//! Whether a grant is what a connection is pinned to: asked by the pipeline, and shown to operators.
 
-use wardlock_audit::Finished;
 use wardlock_core::connection::Connection;
 use wardlock_core::refusal::{Code, Refusal};
-use wardlock_egress::{GrantStatus, SendError, Sent};
-
-/// The OUTCOME of a request that was permitted.
-pub fn finished(sent: &Result<Sent, SendError>) -> Finished {
-    match sent {
-        Ok(sent) => sent.finished(),
-        Err(error) => error.finished(),
-    }
-}
+use wardlock_egress::GrantStatus;
 
 /// The tenant that a connection is pinned to, where the grant is really that tenant.
 ///

@@ -18,6 +18,12 @@ pub fn encode_base64(bytes: &[u8]) -> String {
     STANDARD_NO_PAD.encode(bytes)
 }
 
+/// Renders an error with its causes on one line.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
 /// A time as people and programs read it (RFC 3339, UTC); a dash where it is out of range.
 pub fn time(ms: u64) -> String {
     let ms = i64::try_from(ms).ok();

@@ -3,15 +3,13 @@
 //! A value stands in plain only if it is the service's own word (a literal of a template), a resource (the row
 //! names those anyhow), or a query value that the service marks safe. Every other one becomes a keyed hash.
 
-use std::collections::BTreeSet;
-
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use wardlock_core::canonical::{CanonicalRequest, Parameter};
 use wardlock_core::classify::Classified;
 use wardlock_core::id::Digest;
 use wardlock_core::plugin::Effect;
-use wardlock_core::service::{ResourceSource, ServiceDefinition};
+use wardlock_core::service::{ResourceSource, Segment, ServiceDefinition};
 
 use crate::detail::{RequestDetail, Value};
 use crate::entry::{LIST_ITEMS, bounded};
@@ -75,12 +73,20 @@ impl Described {
         described.resources.clone_from(&operation.resources);
         described.breadth = operation.breadth;
         let Some(definition) = classified.definition() else {
-            return described.with_unknown_path(classified.request(), &template_words(service));
+            return described.with_unknown_path(classified.request(), Some(service));
         };
-        let names_resource = |name: &str| {
-            definition.resources.iter().any(|source| matches!(source, ResourceSource::Path(path) if path == name))
+        let names_resource = |given: &Parameter| {
+            definition.resources.iter().any(|source| match source {
+                ResourceSource::Path(name) => *name == given.name,
+                ResourceSource::Related(name) => *name == given.name && service.related.contains_key(&given.value),
+                ResourceSource::Fixed(_)
+                | ResourceSource::Query(_)
+                | ResourceSource::Coql(_)
+                | ResourceSource::Body(_)
+                | ResourceSource::QueryIs { .. } => false,
+            })
         };
-        let parts = classified.parameters().iter().map(|given| part_of(given, names_resource(&given.name)));
+        let parts = classified.parameters().iter().map(|given| part_of(given, names_resource(given)));
         described.parameters = parts.collect();
         described.path = Some(classified.template());
         described
@@ -89,8 +95,7 @@ impl Described {
     /// Describes a request that has a canonical form only: refused before it was classified. Path segments that
     /// are no word of the service's templates are keyed; without a service, all of them.
     pub fn canonical(request: &CanonicalRequest, service: Option<&ServiceDefinition>) -> Self {
-        let words = service.map(template_words).unwrap_or_default();
-        Self::without_path(request, service).with_unknown_path(request, &words)
+        Self::without_path(request, service).with_unknown_path(request, service)
     }
 
     /// Describes a request of which no more than the method was read.
@@ -109,11 +114,12 @@ impl Described {
         }
     }
 
-    fn with_unknown_path(mut self, request: &CanonicalRequest, words: &BTreeSet<String>) -> Self {
+    fn with_unknown_path(mut self, request: &CanonicalRequest, service: Option<&ServiceDefinition>) -> Self {
+        let is_word = |segment: &String| service.is_some_and(|service| is_template_word(service, segment));
         let mut path = String::new();
         for segment in request.segments() {
             path.push('/');
-            if words.contains(segment) {
+            if is_word(segment) {
                 path.push_str(segment);
                 continue;
             }
@@ -174,12 +180,8 @@ fn values(parts: Vec<(Part, Part)>, key: &PathKey) -> Vec<Value> {
     parts.into_iter().take(LIST_ITEMS).map(value_of).collect()
 }
 
-/// Returns every literal segment of a service's templates.
-fn template_words(service: &ServiceDefinition) -> BTreeSet<String> {
-    let templates = service.operations.iter().map(|operation| operation.path.to_string());
-    templates.flat_map(|template| literals(&template)).collect()
-}
-
-fn literals(template: &str) -> Vec<String> {
-    template.split('/').filter(|part| !part.is_empty() && !part.contains('{')).map(str::to_owned).collect()
+/// Whether a segment is a literal of one of a service's templates.
+fn is_template_word(service: &ServiceDefinition, segment: &str) -> bool {
+    let is_literal = |part: &Segment| matches!(part, Segment::Literal(word) if word == segment);
+    service.operations.iter().any(|operation| operation.path.segments().iter().any(is_literal))
 }

@@ -26,7 +26,7 @@ pub(crate) type Body = Full<Bytes>;
 
 type Pool = Client<HttpsConnector<HttpConnector<Resolver>>, Body>;
 
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 const IDLE_PER_HOST: usize = 128;
 const MAX_ANSWER_HEADERS: usize = 100;
 

@@ -43,9 +43,9 @@ impl Environment {
     /// Returns the value of `type` in `/org`.
     pub fn org_type(self) -> &'static str {
         match self {
-            Environment::Production => "production",
-            Environment::Sandbox => "sandbox",
-            Environment::Developer => "developer",
+            Environment::Production => "Production",
+            Environment::Sandbox => "Sandbox",
+            Environment::Developer => "Developer",
         }
     }
 
@@ -59,7 +59,7 @@ impl Environment {
     }
 
     pub(crate) fn named(text: &str) -> Option<Environment> {
-        Environment::ALL.into_iter().find(|environment| environment.org_type() == text)
+        Environment::ALL.into_iter().find(|environment| environment.org_type().eq_ignore_ascii_case(text))
     }
 }
 

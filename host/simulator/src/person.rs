@@ -50,14 +50,19 @@ pub(crate) async fn decide(url: &str, consent: &Consent) -> Result<String, Simul
     if page.status != 200 {
         return Err(SimulatorError::Refused { status: page.status, body: page.body });
     }
+    let page = fetch(url, Some(answer_form(consent))).await?;
+    page.location.ok_or(SimulatorError::Refused { status: page.status, body: page.body })
+}
+
+/// Fills in the consent page's form.
+fn answer_form(consent: &Consent) -> String {
     let mut form = url::form_urlencoded::Serializer::new(String::new());
     form.append_pair("decision", if consent.accept { "accept" } else { "reject" });
     form.append_pair("environment", consent.environment.org_type());
     if let Some(user) = &consent.user {
         form.append_pair("user", user);
     }
-    let page = fetch(url, Some(form.finish())).await?;
-    page.location.ok_or(SimulatorError::Refused { status: page.status, body: page.body })
+    form.finish()
 }
 
 /// Opens the callback.

@@ -94,7 +94,8 @@ pub(crate) fn build(specs: &[OrgSpec], users: &[UserSpec]) -> Vec<Org> {
                 accepted: Vec::new(),
             };
             let owner = users.iter().find(|user| user.zgid == spec.zgid && user.region == spec.region);
-            fill(&mut org, &owner_of(owner, &spec.zgid));
+            let owner = owner_of(owner, &org.zgid);
+            fill(&mut org, &owner);
             orgs.push(org);
         }
     }

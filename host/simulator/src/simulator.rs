@@ -159,6 +159,12 @@ impl Simulator {
         lock(&self.world).records(zgid, module)
     }
 
+    /// Returns the side effects that an org has accepted, by kind: `send_mail`, `watch`, `bulk_read`, `upload`,
+    /// `attachment`, and the names of the actions that are not played further.
+    pub fn accepted(&self, zgid: &str) -> Vec<(String, serde_json::Value)> {
+        lock(&self.world).accepted(zgid)
+    }
+
     /// Plays the person who opens the URL and accepts, as the first user of the data centre that the URL names.
     /// Follows the redirect to the callback, as a browser would.
     pub async fn approve(&self, authorize_url: &str) -> Result<Approval, SimulatorError> {

@@ -147,8 +147,9 @@ impl World {
         self.grants.iter().find(|grant| grant.access_tokens.iter().any(lives))
     }
 
-    pub fn grant_of_refresh(&mut self, token: &str) -> Option<&mut Grant> {
-        self.grants.iter_mut().find(|grant| grant.refresh_token.as_deref() == Some(token))
+    /// Returns the place of a refresh token's grant.
+    pub fn place_of_refresh(&self, token: &str) -> Option<usize> {
+        self.grants.iter().position(|grant| grant.refresh_token.as_deref() == Some(token))
     }
 
     pub fn org_of(&mut self, subject: &Subject) -> Option<&mut Org> {
@@ -176,6 +177,10 @@ impl World {
     pub fn revoke_user(&mut self, email: &str) {
         self.grants.retain(|grant| grant.subject.user != email);
         self.consented.retain(|(user, _)| user != email);
+    }
+
+    pub fn accepted(&self, zgid: &str) -> Vec<(String, Value)> {
+        self.orgs.iter().find(|org| org.zgid == zgid).map(|org| org.accepted.clone()).unwrap_or_default()
     }
 
     pub fn records(&self, zgid: &str, module: &str) -> Vec<Value> {

@@ -181,3 +181,38 @@ impl Failure {
         self
     }
 }
+
+macro_rules! failures_of {
+    ($($error:ty),+) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                let hint = error.hint().map(Into::into);
+                Self { message: crate::text::with_causes(&error), hint, exit: 3 }
+            }
+        })+
+    };
+}
+
+failures_of!(crate::home::HomeError, wardlock_egress::vault::VaultError, wardlock_state::StateError);
+
+impl From<wardlock_audit::AuditError> for Failure {
+    fn from(error: wardlock_audit::AuditError) -> Self {
+        Self::home(crate::text::with_causes(&error))
+    }
+}
+
+impl From<crate::config::ConfigError> for Failure {
+    fn from(error: crate::config::ConfigError) -> Self {
+        match error {
+            crate::config::ConfigError::Home(error) => error.into(),
+            crate::config::ConfigError::Text(error) => Self::usage(error),
+        }
+    }
+}
+
+impl From<crate::policy::CheckError> for Failure {
+    fn from(error: crate::policy::CheckError) -> Self {
+        let hint = error.hint();
+        Self { message: crate::text::with_causes(&error), hint, exit: 2 }
+    }
+}

@@ -28,7 +28,7 @@ pub fn run(cli: &Cli, args: &InitArgs) -> Result<ExitCode, Failure> {
         let config = home.read_text(CONFIG_FILE)?.unwrap_or_default();
         home.write(CONFIG_FILE, config.replacen("# key = \"file\"", "key = \"passphrase\"", 1).as_bytes())?;
     }
-    Vault::create(&home.state_folder(), source)?;
+    Vault::create(&home.state_folder(), &source)?;
     let mut next = vec!["wardlock registration add NAME --service zoho-crm --client-id ID".to_owned()];
     if let Some(workspace) = workspace {
         workspace.write(&home)?;

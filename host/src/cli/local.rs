@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 use wardlock_core::service::ServiceDefinition;
-use wardlock_egress::vault::{Passphrase, Unlock};
+use wardlock_egress::vault::{KeySource as Unlock, Passphrase};
 use wardlock_sandbox::{Inspection, Sandbox, SandboxConfig};
 
 use super::args::{Cli, PluginVerb, ServeArgs, ServiceVerb};
@@ -26,7 +26,7 @@ pub async fn serve(cli: &Cli, args: &ServeArgs) -> Result<ExitCode, Failure> {
         let _simulator = crate::demo::serve_simulator(home, &unlock).await?;
         return Ok(ExitCode::SUCCESS);
     }
-    let host = Host::open(home, &unlock, World::real()?, "serve")?;
+    let host = Host::open(home, &unlock, World::real()?, "serve").await?;
     crate::serve::run(host).await?;
     Ok(ExitCode::SUCCESS)
 }
@@ -61,7 +61,7 @@ pub fn unlock(cli: &Cli, home: &Home) -> Result<Unlock, Failure> {
 pub fn service(cli: &Cli, verb: &ServiceVerb) -> Result<ExitCode, Failure> {
     let services = services(cli)?;
     let result = match verb {
-        ServiceVerb::List => Value::Array(services.iter().map(summary).collect()),
+        ServiceVerb::List => Value::Array(services.iter().map(|service| summary(service)).collect()),
         ServiceVerb::Show { service } => details(find(&services, service)?),
         ServiceVerb::Guide { service, region } => {
             let definition = find(&services, service)?;
@@ -97,12 +97,12 @@ fn redirect_uri(cli: &Cli) -> String {
 
 fn find<'a>(services: &'a Services, name: &str) -> Result<&'a ServiceDefinition, Failure> {
     services.get(name).map(|service| &**service).ok_or_else(|| {
-        let known: Vec<&str> = services.iter().map(|service| service.name.as_str()).collect();
+        let known: Vec<&str> = services.names().collect();
         Failure::usage(format!("there is no service `{name}`")).hint(format!("services here: {}", known.join(", ")))
     })
 }
 
-fn summary(service: &std::sync::Arc<ServiceDefinition>) -> Value {
+fn summary(service: &ServiceDefinition) -> Value {
     let regions: Vec<&str> = service.regions.keys().map(|region| region.as_str()).collect();
     json!({
         "service": service.name.as_str(),
@@ -146,23 +146,29 @@ pub async fn plugin(cli: &Cli, verb: &PluginVerb) -> Result<ExitCode, Failure> {
         None => crate::home::read_operator_file(Path::new(file)).map_err(Failure::usage)?,
     };
     let sandbox = Sandbox::new(SandboxConfig::default()).map_err(Failure::no)?;
-    let inspection = sandbox.inspect(&bytes).await.map_err(Failure::no)?;
+    let inspection = sandbox.inspect(bytes).await.map_err(Failure::no)?;
     print(cli, &inspection_json(&inspection));
     Ok(ExitCode::SUCCESS)
 }
 
 fn inspection_json(inspection: &Inspection) -> Value {
-    json!({
-        "name": inspection.name,
-        "version": inspection.version,
+    let mut shown = json!({
         "sha256": inspection.digest.to_string(),
         "bytes": inspection.size,
-        "contract": inspection.contract,
-        "capabilities": inspection.capabilities,
+        "contract": inspection.package_version.as_ref().map(|version| format!("wardlock:policy@{version}")),
         "imports": inspection.imports,
         "exports": inspection.exports,
-        "schema": inspection.schema,
-    })
+    });
+    match &inspection.about {
+        Ok(about) => {
+            shown["name"] = json!(about.description.name);
+            shown["version"] = json!(about.description.version);
+            shown["capabilities"] = json!(about.description.capabilities);
+            shown["schema"] = about.schema.clone();
+        }
+        Err(error) => shown["would_not_load"] = json!(error.to_string()),
+    }
+    shown
 }
 
 /// `wardlock policy check`.

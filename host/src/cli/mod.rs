@@ -16,6 +16,7 @@ use clap::Parser;
 use crate::admin::Failure;
 
 use args::{Cli, Verb};
+pub(crate) use talk::{data, line, text};
 
 /// Runs the command line to its end.
 pub fn main() -> ExitCode {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use serde_json::Value;
-use wardlock_egress::vault::{Secret, prompt};
+use wardlock_egress::vault::Secret;
 
 use super::args::{AgentVerb, AuditVerb, Cli, ConnectArgs, ConnectionsVerb, ExplainArgs, PolicyVerb, RegistrationVerb, Verb};
 use super::talk::Person;
@@ -54,7 +54,7 @@ impl Reach {
             }
             Err(ClientError::NotRunning) => {
                 let unlock = local::unlock(cli, &home)?;
-                Ok(Self::Here(Host::open(home, &unlock, World::real()?, "a command")?))
+                Ok(Self::Here(Host::open(home, &unlock, World::real()?, "a command").await?))
             }
         }
     }
@@ -134,9 +134,9 @@ fn registration_add(verb: &RegistrationVerb) -> Result<(Command, Option<Secret>)
         return Err(Failure::usage("this is not `registration add`"));
     };
     let secret = match (secret_stdin, secret_fd) {
-        (true, _) => prompt::read_stdin(),
-        (false, Some(fd)) => prompt::read_fd(*fd),
-        (false, None) => prompt::read_hidden("client secret: "),
+        (true, _) => Secret::read_stdin(),
+        (false, Some(fd)) => Secret::read_fd(*fd),
+        (false, None) => Secret::read_hidden("client secret: "),
     }
     .map_err(|error| {
         Failure::usage(error).hint("type it at the prompt, or use `--secret-stdin` or `--secret-fd FD`; never an argument")

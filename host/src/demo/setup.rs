@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use wardlock_core::id::{RegistrationName, ServiceName};
 use wardlock_egress::Dialer;
-use wardlock_egress::vault::{KeySource, NewRegistration, Secret, Unlock, Vault};
+use wardlock_egress::vault::{KeySource, NewRegistration, Secret, Vault};
 use wardlock_simulator::{ClientSpec, Simulator, SimulatorConfig};
 use zeroize::Zeroizing;
 
@@ -46,8 +46,8 @@ impl Demo {
         add_client(&simulator, callback);
         let folder = std::env::temp_dir().join(format!("wardlock-demo-{}", std::process::id()));
         let home = make_home(&folder, callback)?;
-        let unlock = Unlock::File { path: key_path(&home) };
-        let host = Host::open(home, &unlock, world(&simulator)?, "demo")?;
+        let unlock = KeySource::File { path: key_path(&home) };
+        let host = Host::open(home, &unlock, world(&simulator)?, "demo").await?;
         register(&host, callback)?;
         connect(&host, &simulator).await?;
         let added = Command::AgentAdd { name: "reporter".to_owned(), workspace: "acme".to_owned() };
@@ -90,8 +90,8 @@ pub fn world(simulator: &Arc<Simulator>) -> Result<World, Failure> {
     let dialer = Dialer::fixed(simulator.hosts(), vec![simulator.ca_der()])
         .map_err(|error| Failure::no(format!("failed to dial the simulator: {error}")))?;
     let shown = Arc::clone(simulator);
-    let show_url = move |url: url::Url| shown.consent_url(url.as_str()).parse().unwrap_or(url);
-    Ok(World { dialer, show_url: Arc::new(show_url), simulated: true })
+    let dialer = dialer.showing(move |url| shown.consent_url(url.as_str()).parse().unwrap_or(url));
+    Ok(World { dialer, simulated: true })
 }
 
 /// The redirect URI that a listener on this address stands for.
@@ -112,7 +112,7 @@ fn make_home(folder: &std::path::Path, callback: SocketAddr) -> Result<Home, Fai
     let home = Home::create(folder)?;
     home.mark_simulator()?;
     home.write(CONFIG_FILE, format!("[listen]\ncallback = \"{callback}\"\n").as_bytes())?;
-    Vault::create(&home.state_folder(), KeySource::File { path: key_path(&home) })?;
+    Vault::create(&home.state_folder(), &KeySource::File { path: key_path(&home) })?;
     for starter in wardlock_plugins::STARTERS {
         home.write(&format!("plugins/{}.wasm", starter.name), starter.bytes)?;
     }
@@ -129,7 +129,7 @@ fn register(host: &Host, callback: SocketAddr) -> Result<(), Failure> {
         service: ServiceName::parse("zoho-crm").map_err(Failure::no)?,
         client_id: CLIENT_ID.to_owned(),
         redirect_uri: redirect_uri(callback),
-        secret: Some(secret),
+        secret,
         region_secrets: std::collections::BTreeMap::new(),
         created_ms: host.now_ms(),
     })?;
@@ -157,6 +157,23 @@ async fn start_listeners(host: &Arc<Host>, once: bool) -> Result<Running, Failur
         // Another Wardlock may hold the usual port; a demo must not fail over that.
         Err(_) => Running::start(Arc::clone(host), any).await,
     }
+}
+
+/// Marks a home for the simulator while nothing real stands in it.
+pub fn mark_new_home(home: &Home) -> Result<(), Failure> {
+    let vault = Vault::open(&home.state_folder(), &KeySource::File { path: key_path(home) })?;
+    if vault.registrations()?.is_empty() && vault.grants()?.is_empty() {
+        return Ok(home.mark_simulator()?);
+    }
+    Err(Failure::home(format!("{} holds registrations or grants of real providers", home.path().display()))
+        .hint("make a home for the simulator: `wardlock --home FOLDER init`"))
+}
+
+/// Says how to register the simulator's client.
+pub fn introduce() {
+    crate::cli::line(&format!(
+        "The provider is the simulator; it forgets its accounts when it ends. Register its client:\n\n  echo {CLIENT_SECRET} | wardlock --home FOLDER registration add zoho --service zoho-crm \\\n    --client-id {CLIENT_ID} --secret-stdin\n"
+    ));
 }
 
 /// Says nothing.

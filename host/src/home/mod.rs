@@ -22,7 +22,7 @@ use cap_std::fs::Dir;
 pub use error::HomeError;
 pub use lock::{Holder, HomeLock};
 pub use outside::{
-    make_private, read_operator_file, remove_leftover_socket, remove_simulator_home, write_system_file,
+    make_private, read_operator_file, read_system_file, remove_leftover_socket, remove_simulator_home, write_system_file,
 };
 
 use error::io_at;

@@ -22,6 +22,11 @@ pub fn read_operator_file(path: &Path) -> Result<Vec<u8>, HomeError> {
     Ok(bytes)
 }
 
+/// Reads a file of the kernel's, such as `/proc/net/tcp`; `None` where it is not there.
+pub fn read_system_file(path: &str) -> Option<String> {
+    std::fs::read_to_string(path).ok()
+}
+
 /// Writes a file of the system's, readable by all: the systemd unit.
 pub fn write_system_file(path: &Path, bytes: &[u8]) -> Result<(), HomeError> {
     let mut options = std::fs::OpenOptions::new();

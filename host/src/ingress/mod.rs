@@ -26,7 +26,7 @@ use crate::pipeline;
 
 pub use admit::{AgentRequest, Limits, RawRequest};
 pub use peer::Peer;
-pub use reply::{AgentBody, Reply};
+pub use reply::{AgentBody, BrokenOff, Reply};
 
 /// Head of a request must arrive within this time: a slow client must not hold a slot.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);

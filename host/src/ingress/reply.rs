@@ -1,33 +1,49 @@
 //! What reaches an agent: a scanned answer, or a refusal that the host made. There is no third kind.
 
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::header::{self, HeaderName, HeaderValue};
+use http_body_util::channel::Channel;
+use http_body_util::{Either, Full};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use wardlock_core::answer::Outcome;
 use wardlock_core::id::RequestId;
 use wardlock_core::refusal::{Code, Refusal};
 use wardlock_core::service::RefusalShape;
-use wardlock_egress::Scrubbed;
 
-/// The body type of every reply.
-pub type AgentBody = Full<Bytes>;
+/// The body type of every reply: whole, or a long answer that flows.
+pub type AgentBody = Either<Full<Bytes>, Channel<Bytes, BrokenOff>>;
 
-/// A reply. Made from a [`Scrubbed`] answer or from a [`Refusal`] only.
+/// A long answer ended before its end.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the upstream's answer broke off")]
+pub struct BrokenOff;
+
+/// A reply. Made from a scanned answer or from a [`Refusal`] only.
 pub struct Reply {
     status: u16,
     headers: Vec<(HeaderName, HeaderValue)>,
-    body: Bytes,
+    body: AgentBody,
 }
 
 impl Reply {
-    /// Passes a scanned answer on.
-    pub fn answered(id: &RequestId, outcome: Outcome, answer: Scrubbed) -> Self {
-        let exposed = if answer.redactions() > 0 { "redacted" } else { "false" };
-        let mut headers: Vec<(HeaderName, HeaderValue)> =
-            answer.headers().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        headers.extend(own_headers("allow", id, Some(outcome), exposed));
-        Self { status: answer.status().as_u16(), headers, body: answer.into_body() }
+    /// Passes a scanned answer on: its parts come out of a `Scrubbed`, in `delivery`.
+    pub(crate) fn answered(
+        id: &RequestId,
+        outcome: Outcome,
+        status: u16,
+        headers: HeaderMap,
+        exposed: bool,
+        body: Bytes,
+    ) -> Self {
+        let exposed = if exposed { "redacted" } else { "false" };
+        let headers = answer_headers(headers).chain(own_headers("allow", id, Some(outcome.as_str()), exposed));
+        Self { status, headers: headers.collect(), body: Either::Left(Full::new(body)) }
+    }
+
+    /// Passes a long answer on while it is scanned; what it will have been, only its end can tell.
+    pub(crate) fn flowing(id: &RequestId, status: u16, headers: HeaderMap, body: Channel<Bytes, BrokenOff>) -> Self {
+        let headers = answer_headers(headers).chain(own_headers("allow", id, Some("pending"), "pending"));
+        Self { status, headers: headers.collect(), body: Either::Right(body) }
     }
 
     /// Tells a refusal, in the provider's own error shape where there is one and the agent did not ask otherwise.
@@ -42,7 +58,7 @@ impl Reply {
             Some(shape) => (shape.content_type.as_str(), refusal.in_shape(shape, id.as_str())),
             None => ("application/problem+json", refusal.problem(id.as_str())),
         };
-        let mut headers: Vec<_> = own_headers(decision, id, outcome, "false").collect();
+        let mut headers: Vec<_> = own_headers(decision, id, outcome.map(Outcome::as_str), "false").collect();
         if let Ok(value) = HeaderValue::from_str(content_type) {
             headers.push((header::CONTENT_TYPE, value));
         }
@@ -56,7 +72,7 @@ impl Reply {
         if closes {
             headers.push((header::CONNECTION, HeaderValue::from_static("close")));
         }
-        Self { status: refusal.code.status(), headers, body: Bytes::from(document.to_string()) }
+        Self { status: refusal.code.status(), headers, body: Either::Left(Full::new(Bytes::from(document.to_string()))) }
     }
 
     /// Tells a refusal of a request that was never admitted.
@@ -71,7 +87,7 @@ impl Reply {
 
     /// Builds the response. `Content-Length` is hyper's.
     pub fn into_response(self) -> Response<AgentBody> {
-        let mut response = Response::new(Full::new(self.body));
+        let mut response = Response::new(self.body);
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::BAD_GATEWAY);
         for (name, value) in self.headers {
             response.headers_mut().append(name, value);
@@ -80,10 +96,19 @@ impl Reply {
     }
 }
 
+fn answer_headers(headers: HeaderMap) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    let mut last = None;
+    headers.into_iter().filter_map(move |(name, value)| {
+        // A further value of the same name comes without it.
+        last = name.or_else(|| last.take());
+        last.clone().map(|name| (name, value))
+    })
+}
+
 fn own_headers(
     decision: &'static str,
     id: &RequestId,
-    outcome: Option<Outcome>,
+    outcome: Option<&'static str>,
     exposed: &'static str,
 ) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
     let id = HeaderValue::from_str(id.as_str()).ok();
@@ -92,7 +117,7 @@ fn own_headers(
         (HeaderName::from_static("wardlock-request-id"), id),
         (
             HeaderName::from_static("wardlock-outcome"),
-            outcome.map(|outcome| HeaderValue::from_static(outcome.as_str())),
+            outcome.map(HeaderValue::from_static),
         ),
         (HeaderName::from_static("wardlock-secret-exposed"), Some(HeaderValue::from_static(exposed))),
         (header::CACHE_CONTROL, Some(HeaderValue::from_static("no-store"))),

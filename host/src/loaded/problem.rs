@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde_json::{Value, json};
+
 use crate::config::TextError;
 use crate::home::HomeError;
 
@@ -67,6 +69,20 @@ impl Problem {
     pub fn note(mut self) -> Self {
         self.severity = Severity::Note;
         self
+    }
+
+    /// Returns the problem for programs.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "severity": match self.severity {
+                Severity::Closes => "closes",
+                Severity::Note => "note",
+            },
+            "workspace": self.workspace,
+            "connection": self.connection,
+            "message": self.message,
+            "hint": self.hint,
+        })
     }
 
     /// Returns the problem on one line, with its hint.

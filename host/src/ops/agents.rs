@@ -12,8 +12,8 @@ pub(super) async fn add(host: &Host, name: &str, workspace: &str) -> Result<Valu
     let name = named(AgentName::parse(name))?;
     let workspace = named(WorkspaceName::parse(workspace))?;
     let loaded = host.loaded();
-    if loaded.workspace(workspace.as_str()).is_none() {
-        let known: Vec<&str> = loaded.workspaces().map(|workspace| workspace.name.as_str()).collect();
+    if !loaded.has_workspace(&workspace) {
+        let known: Vec<&str> = loaded.workspaces().map(WorkspaceName::as_str).collect();
         return Err(Failure::no(format!("there is no workspace `{workspace}`")).hint(if known.is_empty() {
             "write workspaces/NAME.toml first, or run `wardlock init --policy`".to_owned()
         } else {

@@ -133,7 +133,7 @@ fn state_word(found: &LoadedConnection, grant: Option<&GrantInfo>) -> String {
         (State::Closed { reason }, _) => format!("closed: {reason}"),
         (State::Open(_), None) => "not connected".to_owned(),
         (State::Open(_), Some(grant)) => {
-            let pinned = crate::report::pinned_tenant(&found.connection, &grant.into());
+            let pinned = crate::report::pinned_tenant(&found.connection, grant);
             pinned.map_or_else(|refusal| refusal.detail, |_| "serves".to_owned())
         }
     }

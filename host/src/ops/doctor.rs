@@ -99,7 +99,7 @@ fn key(host: &Host) -> Check {
 
 fn engine(host: &Host) -> Check {
     let features = host.sandbox().features();
-    let found = format!("wasmtime {}, fresh instance per request", features.wasmtime);
+    let found = format!("a fresh instance per request, {} at once", features.max_concurrent);
     if features.pagemap_scan {
         green("plugins' engine", format!("{found}, memory reset by PAGEMAP_SCAN"))
     } else {
@@ -178,7 +178,7 @@ async fn connections(host: &Arc<Host>) -> Vec<Check> {
         let Some(grant) = grants.iter().find(|grant| grant.name == connection.grant) else {
             return yellow(&name, format!("grant `{}` is not there yet", connection.grant), &mend);
         };
-        match crate::report::pinned_tenant(connection, &grant.into()) {
+        match crate::report::pinned_tenant(connection, grant) {
             Ok(tenant) => green(&name, format!("serves tenant {tenant} in {}", connection.region)),
             Err(refusal) => red(&name, refusal.detail, &mend),
         }

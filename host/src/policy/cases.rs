@@ -113,23 +113,37 @@ enum DecisionWord {
 
 /// Reads every case of a folder, sorted by name.
 pub fn read_cases(folder: &Path) -> Result<Vec<Case>, CaseError> {
-    let at = |path: PathBuf| move |source| CaseError::Io { path, source };
-    let dir = Dir::open_ambient_dir(folder, ambient_authority()).map_err(at(folder.to_owned()))?;
-    let mut names = Vec::new();
-    for entry in dir.entries().map_err(at(folder.to_owned()))? {
-        let name = entry.map_err(at(folder.to_owned()))?.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".toml") {
-            names.push(name);
-        }
-    }
-    names.sort();
+    let (dir, entries) = entries(folder)?;
+    let names = entries.into_iter().filter(|(name, is_folder)| !is_folder && name.ends_with(".toml"));
     let mut cases = Vec::new();
-    for name in names {
+    for (name, _) in names {
         let text = dir.read_to_string(&name).map_err(at(folder.join(&name)))?;
         let file: CaseFile = Document::parse(&name, &text)?.decode()?;
         cases.push(Case { name: name.trim_end_matches(".toml").to_owned(), file });
     }
     Ok(cases)
+}
+
+/// Returns the names of the folders within a folder, sorted.
+pub(super) fn case_folders(folder: &Path) -> Result<Vec<String>, CaseError> {
+    let (_, entries) = entries(folder)?;
+    Ok(entries.into_iter().filter(|(_, is_folder)| *is_folder).map(|(name, _)| name).collect())
+}
+
+fn entries(folder: &Path) -> Result<(Dir, Vec<(String, bool)>), CaseError> {
+    let dir = Dir::open_ambient_dir(folder, ambient_authority()).map_err(at(folder.to_owned()))?;
+    let mut found = Vec::new();
+    for entry in dir.entries().map_err(at(folder.to_owned()))? {
+        let entry = entry.map_err(at(folder.to_owned()))?;
+        let is_folder = entry.file_type().map_err(at(folder.to_owned()))?.is_dir();
+        found.push((entry.file_name().to_string_lossy().into_owned(), is_folder));
+    }
+    found.sort();
+    Ok((dir, found))
+}
+
+fn at(path: PathBuf) -> impl FnOnce(std::io::Error) -> CaseError {
+    move |source| CaseError::Io { path, source }
 }
 
 /// Runs cases against one workspace. Nothing is sent.

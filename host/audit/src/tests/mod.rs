@@ -1,1 +1,7 @@
 //! Tests of the crate as a whole.
+
+mod chain;
+mod content;
+mod durable;
+mod files;
+mod support;

@@ -30,7 +30,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     !special
 }
 
-/// Only 2000::/3 is assigned for the internet. Inside it, forms that carry an IPv4 address are judged by that.
+/// Only `2000::/3` is assigned for the internet. Inside it, forms that carry an IPv4 address are judged by that.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     if let Some(mapped) = address.to_ipv4_mapped() {
         return is_public_v4(mapped);

@@ -25,7 +25,7 @@ pub(crate) use live::Live;
 
 /// A token that was itself made by a forced refresh this recently is not refreshed by force again: the provider calls
 /// fresh tokens stale (a wrong data centre does), and the budget must not be burnt on that.
-const FORCED_AGAIN: Duration = Duration::from_secs(60);
+const FORCED_AGAIN: Duration = Duration::from_mins(1);
 /// How long a failure that only a person can mend is kept before the provider is asked again, milliseconds.
 const PERMANENT_MS: u64 = 60_000;
 /// The longest pause after transient failures, milliseconds.
@@ -132,21 +132,21 @@ impl TokenOwner {
         self.join(&slot, &mut state, wanted, now_ms, false)
     }
 
-    fn reject(&self, wanted: &Wanted, stale: &Live) -> Option<Ask> {
+    fn reject(&self, wanted: &Wanted, dead: &Live) -> Option<Ask> {
         let slot = self.slot(&wanted.grant);
         let mut state = lock(&slot.0);
         state.turn_to(wanted.generation);
         let now_ms = (self.shared.clock)();
         if let Some(live) = &state.live {
-            if live.serial() != stale.serial() && live.lives(now_ms) {
+            if live.serial() != dead.serial() && live.lives(now_ms) {
                 return Some(Ask::Ready(Arc::clone(live)));
             }
-            if stale.forced_within(FORCED_AGAIN) {
+            if dead.forced_within(FORCED_AGAIN) {
                 return None;
             }
         }
         state.live = None;
-        state.rejected = Some(Arc::clone(stale.token()));
+        state.rejected = Some(Arc::clone(dead.token()));
         Some(self.join(&slot, &mut state, wanted, now_ms, true))
     }
 

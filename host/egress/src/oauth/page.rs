@@ -13,12 +13,12 @@ color:#1c2530;background:#f7f8fa}h1{font-size:1.5rem}p{margin:.7rem 0}small{colo
 
 /// Renders a page.
 pub(crate) fn page(status: StatusCode, title: &str, sentences: &[&str]) -> Response<Full<Bytes>> {
-    let body: String = sentences.iter().map(|sentence| format!("<p>{}</p>\n", escape(sentence))).collect();
+    let body = sentences.iter().map(|sentence| escape(sentence)).collect::<Vec<_>>().join("</p>\n<p>");
     let title = escape(title);
     let html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>{title} – Wardlock</title>\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<style>{STYLE}</style>\n</head>\n<body>\n\
-         <h1>{title}</h1>\n{body}<p><small>Wardlock, on this computer</small></p>\n</body>\n</html>\n"
+         <h1>{title}</h1>\n<p>{body}</p>\n<p><small>Wardlock, on this computer</small></p>\n</body>\n</html>\n"
     );
     let policy = format!(
         "default-src 'none'; style-src 'sha256-{}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",

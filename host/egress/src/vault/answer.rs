@@ -1,12 +1,11 @@
 //! Reads a token endpoint's answer without keeping its body, and without ever putting a byte of it into an error.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroizing;
 
+use super::member::{Member, Members};
 use super::secret::Secret;
 
 /// The longest lifetime that is believed: ten years.
@@ -84,12 +83,13 @@ impl fmt::Debug for TokenAnswer {
 
 /// Reads a token answer. It never fails: what cannot be read is an answer without tokens.
 pub(crate) fn parse_token_answer(body: Zeroizing<Vec<u8>>) -> TokenAnswer {
-    let members = serde_json::from_slice::<Members<'_>>(&body);
-    match members {
+    let answer = match serde_json::from_slice::<Members<'_>>(&body) {
         Ok(Members(members)) => read_members(members),
         // The parser's error may quote the body, so it goes no further than this line.
         Err(_) => TokenAnswer::empty(),
-    }
+    };
+    drop(body);
+    answer
 }
 
 fn read_members(members: Vec<(String, Member<'_>)>) -> TokenAnswer {
@@ -156,114 +156,14 @@ fn expiry(member: &Member<'_>) -> Expiry {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked on the line above")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the range is checked on the line above"
+)]
 fn whole_seconds(number: f64) -> Option<u64> {
     // 315 360 000 is far below 2^53, so a lifetime in range is exact as a float.
     (1.0..=315_360_000.0).contains(&number).then_some(number as u64)
-}
-
-/// The members of one JSON object, in order, none of them twice.
-struct Members<'a>(Vec<(String, Member<'a>)>);
-
-/// A member's value, as far as a token answer needs it.
-enum Member<'a> {
-    Null,
-    Borrowed(&'a str),
-    Owned(Zeroizing<String>),
-    Number(f64),
-    Other,
-}
-
-impl Member<'_> {
-    fn text(&self) -> Option<&str> {
-        match self {
-            Self::Borrowed(text) => Some(text),
-            Self::Owned(text) => Some(text),
-            Self::Null | Self::Number(_) | Self::Other => None,
-        }
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Vec<(String, Member<'de>)>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut seen = BTreeSet::new();
-                let mut members = Vec::new();
-                while let Some((name, member)) = map.next_entry::<String, Member<'de>>()? {
-                    if !seen.insert(name.clone()) {
-                        return Err(A::Error::custom("a member occurs twice"));
-                    }
-                    members.push((name, member));
-                }
-                Ok(members)
-            }
-        }
-        deserializer.deserialize_map(Object).map(Self)
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Member<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(MemberVisitor)
-    }
-}
-
-struct MemberVisitor;
-
-impl<'de> Visitor<'de> for MemberVisitor {
-    type Value = Member<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON value")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
-        Ok(Member::Null)
-    }
-
-    fn visit_bool<E: Error>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(Member::Other)
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "only small numbers are used, and those are exact")]
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
-        Ok(Member::Number(number as f64))
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "only small numbers are used, and those are exact")]
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
-        Ok(Member::Number(number as f64))
-    }
-
-    fn visit_f64<E: Error>(self, number: f64) -> Result<Self::Value, E> {
-        Ok(Member::Number(number))
-    }
-
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Member::Borrowed(text))
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Member::Owned(Zeroizing::new(text.to_owned())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Member::Other)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Member::Other)
-    }
 }
 
 #[cfg(test)]

@@ -146,7 +146,9 @@ impl VaultError {
         let text = match self {
             Self::NoVault { .. } => "`wardlock init` makes one",
             Self::VaultExists { .. } => "use it, or move its folder away first; it is never overwritten",
-            Self::KeyMissing { .. } => "put the key file back from your backup; without it nothing in the vault can be read",
+            Self::KeyMissing { .. } => {
+                "put the key file back from your backup; without it nothing in the vault can be read"
+            }
             Self::VaultMissing { .. } => {
                 "put `vault.db` back from your backup; if there never was one, move the key file away and run `wardlock init`"
             }
@@ -158,10 +160,16 @@ impl VaultError {
             }
             Self::ShortPassphrase => "take four or five random words",
             Self::Unsafe { mend, .. } => mend,
-            Self::InUse => "stop the other `wardlock` process, or let it do the work: commands go through it while it runs",
+            Self::InUse => {
+                "stop the other `wardlock` process, or let it do the work: commands go through it while it runs"
+            }
             Self::Newer { .. } => "use the newer `wardlock`, or restore the backup made before the upgrade",
-            Self::Damaged { .. } => "put `vault.db` back from your backup, or connect the accounts again in a new home",
-            Self::NoRegistration(_) => "`wardlock registration list` shows those stored, `wardlock registration add` stores one",
+            Self::Damaged { .. } => {
+                "put `vault.db` back from your backup, or connect the accounts again in a new home"
+            }
+            Self::NoRegistration(_) => {
+                "`wardlock registration list` shows those stored, `wardlock registration add` stores one"
+            }
             Self::RegistrationExists(_) => "choose another name; a stored registration is never overwritten",
             Self::RegistrationInUse { .. } => "`wardlock disconnect` those grants first",
             Self::NoGrant(_) => "`wardlock connect` makes one, `wardlock grants` shows those stored",

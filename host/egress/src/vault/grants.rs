@@ -9,11 +9,10 @@ use std::sync::Arc;
 use rusqlite::{Transaction, params};
 use wardlock_core::id::{GrantName, Region, RegistrationName, ServiceName};
 
-use super::database::{Head, Kind, Row};
 use super::error::VaultError;
-use super::record::{
-    AccessRow, GrantInfo, GrantRow, NewGrant, RefreshMaterial, Tenant, TenantRow, to_bytes,
-};
+use super::kept::to_bytes;
+use super::record::{AccessRow, GrantInfo, GrantRow, NewGrant, RefreshMaterial, Tenant, TenantRow};
+use super::rows::{self, Head, Kind, Row};
 use super::secret::Secret;
 use super::store::{Vault, content};
 
@@ -42,7 +41,9 @@ impl Vault {
             environment: new.environment,
             scopes: new.scopes,
             refresh_token: new.refresh_token.into(),
-            access: new.access.map(|access| AccessRow { token: access.token.into(), expires_ms: access.expires_ms }),
+            access: new
+                .access
+                .map(|access| AccessRow { token: access.token.into(), expires_ms: access.expires_ms }),
             previous: Vec::new(),
             api_host: new.api_host,
             tenant: new.tenant.map(TenantRow::from),
@@ -67,7 +68,7 @@ impl Vault {
                 return Err(VaultError::NoGrant(name.to_string()));
             }
             transaction.execute("DELETE FROM token_calls WHERE grant_name = ?1", [name.as_str()])?;
-            self.rows.remove(transaction, Kind::Grant, name.as_str())
+            rows::remove(transaction, Kind::Grant, name.as_str())
         })
     }
 
@@ -133,7 +134,10 @@ impl Vault {
     pub fn note_token_call(&self, name: &GrantName, now_ms: u64) -> Result<(), VaultError> {
         let connection = self.connection();
         let (now, old) = (now_ms.cast_signed(), now_ms.saturating_sub(FORGET_AFTER_MS).cast_signed());
-        connection.execute("DELETE FROM token_calls WHERE grant_name = ?1 AND at_ms < ?2", params![name.as_str(), old])?;
+        connection.execute(
+            "DELETE FROM token_calls WHERE grant_name = ?1 AND at_ms < ?2",
+            params![name.as_str(), old],
+        )?;
         connection.execute("INSERT INTO token_calls VALUES (?1, ?2)", params![name.as_str(), now])?;
         Ok(())
     }
@@ -199,7 +203,8 @@ fn same_generation(row: &Row, asked: u64) -> Result<(), VaultError> {
 
 fn info(row: &Row) -> Result<GrantInfo, VaultError> {
     let stored: GrantRow = content(row)?;
-    let odd = |_| VaultError::Damaged { what: format!("the names in the row of `{}`", row.id.escape_debug()) };
+    let odd =
+        |_| VaultError::Damaged { what: format!("the names in the row of `{}`", row.id.escape_debug()) };
     let tenant = stored.tenant;
     Ok(GrantInfo {
         name: GrantName::parse(&row.id).map_err(odd)?,

@@ -7,14 +7,14 @@
 //! - [`secret`]: the type, and the rule that its bytes follow.
 //! - [`prompt`]: how a secret or a passphrase comes in: hidden prompt, standard input, descriptor, admin socket.
 //! - [`wire`]: how a secret goes out to a provider.
-//! - [`answer`]: how a token answer is read.
-//! - [`needles`]: finds stored secrets in other bytes, in all the usual encodings, and cuts them out.
-//! - [`spelling`]: those encodings.
+//! - [`answer`], [`member`]: how a token answer is read.
+//! - [`needles`], [`stream`]: find stored secrets in other bytes and cut them out, across chunks too.
+//! - [`spelling`]: the encodings in which they are looked for.
 //! - [`key`]: where the vault's key comes from: a key file or a passphrase.
 //! - [`keys`]: keys derived from it, each bound to one purpose.
 //! - [`files`]: the only code that touches the file system; checks owner, mode and symlinks as ssh does.
-//! - [`record`]: what is kept, and its form inside a sealed row.
-//! - [`database`]: `vault.db` and its sealed rows.
+//! - [`record`], [`kept`]: what is kept, and its form inside a sealed row.
+//! - [`rows`], [`database`]: the sealed rows of `vault.db`, and the file itself.
 //! - [`store`]: makes, opens and holds the vault.
 //! - [`registrations`], [`grants`]: what can be done with each.
 //! - [`error`]: what can go wrong, and how to mend it.
@@ -24,15 +24,19 @@ mod database;
 mod error;
 mod files;
 mod grants;
+mod kept;
 mod key;
 mod keys;
+mod member;
 mod needles;
 mod prompt;
 mod record;
 mod registrations;
+mod rows;
 mod secret;
 mod spelling;
 mod store;
+mod stream;
 #[cfg(test)]
 mod tests;
 pub(crate) mod wire;
@@ -40,9 +44,10 @@ pub(crate) mod wire;
 pub use error::VaultError;
 pub use key::{KeyKind, KeySource};
 pub use keys::{Keys, NotOpened, Purpose};
-pub use needles::{Needles, NeedlesError, Redacted, StreamScan};
+pub use needles::{Needles, NeedlesError, Redacted};
 pub use prompt::{Passphrase, PromptError};
 pub(crate) use record::{ClientMaterial, RefreshMaterial};
 pub use record::{GrantInfo, NewAccess, NewGrant, NewRegistration, RegistrationInfo, Tenant};
 pub use secret::{NotASecret, Secret};
 pub use store::Vault;
+pub use stream::StreamScan;

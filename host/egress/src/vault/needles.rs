@@ -6,7 +6,6 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
 
 use aho_corasick::AhoCorasick;
 use zeroize::Zeroizing;
@@ -15,7 +14,7 @@ use super::secret::Secret;
 use super::spelling::spellings;
 
 /// Spellings shorter than this are not looked for.
-const SHORTEST: usize = 12;
+pub(super) const SHORTEST: usize = 12;
 /// The automaton knows only this much of each spelling's beginning; the rest is compared where that is found.
 /// So its size grows with the number of secrets and not with their length.
 const ANCHOR: usize = 24;
@@ -105,7 +104,7 @@ impl Needles {
     }
 
     /// Returns the places of secrets in order, overlapping ones joined.
-    fn merged(&self, bytes: &[u8]) -> Vec<Range<usize>> {
+    pub(super) fn merged(&self, bytes: &[u8]) -> Vec<Range<usize>> {
         let mut places: Vec<Range<usize>> = self.places(bytes).collect();
         places.sort_by_key(|place| place.start);
         let mut merged: Vec<Range<usize>> = Vec::with_capacity(places.len());
@@ -125,93 +124,18 @@ impl fmt::Debug for Needles {
     }
 }
 
-/// Cuts secrets out of a stream of chunks, wherever the chunks are split.
-///
-/// What is given out lags behind by one byte less than the longest spelling.
-pub struct StreamScan {
-    needles: Arc<Needles>,
-    replacement: Vec<u8>,
-    held: Zeroizing<Vec<u8>>,
-    /// How many of the held bytes belong to a secret whose replacement was already given out.
-    cut: usize,
-    count: usize,
-}
-
-impl StreamScan {
-    /// Starts a scan.
-    pub fn new(needles: Arc<Needles>, replacement: impl Into<Vec<u8>>) -> Self {
-        Self { needles, replacement: replacement.into(), held: Zeroizing::default(), cut: 0, count: 0 }
-    }
-
-    /// Takes a chunk and returns the bytes that are now known to be clean.
-    pub fn push(&mut self, chunk: &[u8]) -> Vec<u8> {
-        self.held.extend_from_slice(chunk);
-        let hold_back = self.needles.longest.saturating_sub(1);
-        self.give(self.held.len().saturating_sub(hold_back))
-    }
-
-    /// Ends the stream and returns what was held back.
-    pub fn finish(mut self) -> Redacted {
-        let bytes = self.give(self.held.len());
-        Redacted { bytes, count: self.count }
-    }
-
-    /// Returns how many places were cut so far.
-    pub fn count(&self) -> usize {
-        self.count
-    }
-
-    /// Gives out the held bytes before `until`. A secret that begins there is whole in the held bytes; one that
-    /// reaches further is cut, and its rest stays held, because the next secret may begin inside it.
-    fn give(&mut self, until: usize) -> Vec<u8> {
-        let mut clean = Vec::with_capacity(until);
-        let mut from = self.cut;
-        for place in self.needles.merged(&self.held) {
-            if place.start >= until && place.start >= from {
-                break;
-            }
-            if place.start >= from {
-                clean.extend_from_slice(self.held.get(from..place.start).unwrap_or_default());
-                clean.extend_from_slice(&self.replacement);
-                self.count += 1;
-            }
-            from = from.max(place.end);
-        }
-        if from < until {
-            clean.extend_from_slice(self.held.get(from..until).unwrap_or_default());
-        }
-        self.cut = from.saturating_sub(until);
-        self.held.drain(..until);
-        clean
-    }
-}
-
-impl fmt::Debug for StreamScan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StreamScan").field("count", &self.count).finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
+pub(super) mod tests {
+    use std::sync::Arc;
 
     use super::*;
     use crate::vault::secret::tests::secret;
 
-    const CUT: &[u8] = b"[REDACTED]";
+    pub(crate) const CUT: &[u8] = b"[REDACTED]";
 
-    fn needles(secrets: &[&str]) -> Arc<Needles> {
+    pub(crate) fn needles(secrets: &[&str]) -> Arc<Needles> {
         let secrets: Vec<Secret> = secrets.iter().map(|text| secret(text)).collect();
         Arc::new(Needles::of(&secrets.iter().collect::<Vec<_>>()).expect("needles"))
-    }
-
-    fn streamed(needles: &Arc<Needles>, chunks: &[&[u8]]) -> Redacted {
-        let mut scan = StreamScan::new(Arc::clone(needles), CUT);
-        let mut bytes: Vec<u8> = chunks.iter().flat_map(|chunk| scan.push(chunk)).collect();
-        let last = scan.finish();
-        bytes.extend_from_slice(&last.bytes);
-        Redacted { bytes, count: last.count }
     }
 
     #[test]
@@ -234,7 +158,6 @@ mod tests {
     fn short_secrets_are_not_looked_for() {
         let needles = needles(&["elevenchars"]);
         assert!(needles.is_empty() && !needles.find_in(b"elevenchars"));
-        assert_eq!(streamed(&needles, &[b"elevenchars", b"", b"!"]).bytes, b"elevenchars!");
     }
 
     #[test]
@@ -243,56 +166,5 @@ mod tests {
         let needles = needles(&[&long("one"), &long("two")]);
         assert!(needles.find_in(long("two").as_bytes()));
         assert!(!needles.find_in(long("six").as_bytes()));
-    }
-
-    /// Visible ASCII, as every secret is.
-    fn any_secret() -> impl Strategy<Value = String> {
-        "[!-~]{12,60}"
-    }
-
-    proptest! {
-        #[test]
-        fn every_spelling_is_found_at_every_split(
-            text in any_secret(),
-            which in any::<prop::sample::Index>(),
-            before in proptest::collection::vec(any::<u8>(), 0..80),
-            after in proptest::collection::vec(any::<u8>(), 0..80),
-        ) {
-            let all: Vec<_> = spellings(text.as_bytes()).into_iter().filter(|s| s.len() >= SHORTEST).collect();
-            let spelling = which.get(&all).as_slice();
-            let needles = needles(&[&text]);
-            let bytes = [before.as_slice(), spelling, after.as_slice()].concat();
-            prop_assert!(needles.find_in(&bytes));
-            let whole = needles.redact(&bytes, CUT);
-            prop_assert!(whole.count >= 1);
-            for split in 0..=bytes.len() {
-                let (left, right) = bytes.split_at(split);
-                prop_assert_eq!(&streamed(&needles, &[left, right]), &whole);
-            }
-            let single: Vec<&[u8]> = bytes.chunks(1).collect();
-            prop_assert_eq!(&streamed(&needles, &single), &whole);
-        }
-
-        #[test]
-        fn any_chunks_give_what_the_whole_gives(
-            pieces in proptest::collection::vec(prop_oneof![
-                Just("aaaabbbbccccdddd"), Just("ccccddddeeeeffff"), Just("aaaabbbbcccc"), Just("aaaa"), Just("dddd"),
-            ], 0..12),
-            sizes in proptest::collection::vec(1_usize..9, 1..6),
-        ) {
-            let needles = needles(&["aaaabbbbccccdddd", "ccccddddeeeeffff", "ddddaaaabbbb"]);
-            let bytes = pieces.concat().into_bytes();
-            let mut rest = bytes.as_slice();
-            let mut chunks = Vec::new();
-            for size in sizes.iter().cycle() {
-                if rest.is_empty() {
-                    break;
-                }
-                let (chunk, left) = rest.split_at((*size).min(rest.len()));
-                chunks.push(chunk);
-                rest = left;
-            }
-            prop_assert_eq!(streamed(&needles, &chunks), needles.redact(&bytes, CUT));
-        }
     }
 }

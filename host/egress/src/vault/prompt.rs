@@ -51,10 +51,12 @@ impl PromptError {
     /// Returns what to do about it, where there is something.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::NoTerminal => {
-                Some("pipe it in with `--secret-stdin`, or name a descriptor with `--secret-fd`; never as an argument")
+            Self::NoTerminal => Some(
+                "pipe it in with `--secret-stdin`, or name a descriptor with `--secret-fd`; never as an argument",
+            ),
+            Self::NotASecret(_) => {
+                Some("copy it once more from the provider's console, without the spaces around it")
             }
-            Self::NotASecret(_) => Some("copy it once more from the provider's console, without the spaces around it"),
             Self::Differ | Self::Cancelled => Some("run the command again; nothing was stored"),
             Self::Read { .. } | Self::NotAPassphrase | Self::BadFrame => None,
         }

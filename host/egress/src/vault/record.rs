@@ -4,16 +4,12 @@
 //! are being brought in.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::io::{self, Write};
 use std::sync::Arc;
 
-use serde::de::{Deserializer, Error as _, Visitor};
-use serde::ser::{Error as _, Serializer};
 use serde::{Deserialize, Serialize};
 use wardlock_core::id::{GrantName, Region, RegistrationName, ServiceName};
-use zeroize::Zeroizing;
 
+use super::kept::Kept;
 use super::secret::Secret;
 
 /// A registration to be stored: an OAuth client at a provider.
@@ -240,70 +236,5 @@ impl GrantRow {
         self.previous.push(old);
         let surplus = self.previous.len().saturating_sub(MOST_PREVIOUS);
         self.previous.drain(..surplus);
-    }
-}
-
-/// A secret inside a row. The one place where a secret is written out, and the result is sealed at once.
-pub(super) struct Kept(pub(super) Arc<Secret>);
-
-impl From<Secret> for Kept {
-    fn from(secret: Secret) -> Self {
-        Self(Arc::new(secret))
-    }
-}
-
-impl Serialize for Kept {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let text = self.0.open_text();
-        if text.is_empty() {
-            return Err(S::Error::custom("an empty secret"));
-        }
-        serializer.serialize_str(text)
-    }
-}
-
-impl<'de> Deserialize<'de> for Kept {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl Visitor<'_> for Text {
-            type Value = Kept;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a secret")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Kept, E> {
-                let secret = Secret::from_bytes(Zeroizing::new(text.as_bytes().to_vec()));
-                secret.map(Kept::from).map_err(|_| E::custom("not a secret"))
-            }
-        }
-        deserializer.deserialize_str(Text)
-    }
-}
-
-/// Writes a row's plaintext into a buffer of exactly its length, so that no growing leaves copies behind.
-pub(super) fn to_bytes<T: Serialize>(row: &T) -> Option<Zeroizing<Vec<u8>>> {
-    let mut length = Length(0);
-    serde_json::to_writer(&mut length, row).ok()?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(length.0));
-    serde_json::to_writer(&mut *bytes, row).ok()?;
-    Some(bytes)
-}
-
-/// Reads a row's plaintext back.
-pub(super) fn from_bytes<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
-    serde_json::from_slice(bytes).ok()
-}
-
-struct Length(usize);
-
-impl Write for Length {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -114,10 +114,7 @@ fn html(raw: &[u8]) -> Vec<Spelling> {
 }
 
 fn hexadecimal(raw: &[u8]) -> Vec<Spelling> {
-    vec![
-        spell(raw, |text, byte| put!(text, "{byte:02x}")),
-        spell(raw, |text, byte| put!(text, "{byte:02X}")),
-    ]
+    vec![spell(raw, |text, byte| put!(text, "{byte:02x}")), spell(raw, |text, byte| put!(text, "{byte:02X}"))]
 }
 
 /// Base64 in both alphabets, with the secret beginning at each of the three places that it can have within a

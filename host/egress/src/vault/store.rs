@@ -9,13 +9,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, Transaction};
 
-use super::database::{self, Head, Kind, Row, Rows};
+use super::database;
 use super::error::VaultError;
 use super::files;
+use super::kept::from_bytes;
 use super::key::{KeyKind, KeySource, Lock, Stretch, Way};
 use super::keys::{self, Keys};
 use super::needles::Needles;
-use super::record::{GrantRow, RegistrationRow, from_bytes};
+use super::record::{GrantRow, RegistrationRow};
+use super::rows::{Head, Kind, Row, Rows};
 use super::secret::Secret;
 
 /// The database's name within its folder.
@@ -38,7 +40,11 @@ impl Vault {
         Self::create_with(folder, source, Stretch::USUAL)
     }
 
-    pub(super) fn create_with(folder: &Path, source: &KeySource, stretch: Stretch) -> Result<Self, VaultError> {
+    pub(super) fn create_with(
+        folder: &Path,
+        source: &KeySource,
+        stretch: Stretch,
+    ) -> Result<Self, VaultError> {
         files::make_folder(folder)?;
         let (db, unfinished) = (folder.join(DATABASE), folder.join(UNFINISHED));
         if files::check_file(&db)? {
@@ -212,7 +218,9 @@ fn unlock(db: &Path, source: &KeySource) -> Result<Vault, VaultError> {
     let journal: String =
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if journal != "wal" {
-        return Err(VaultError::Damaged { what: format!("`vault.db` does not take its journal mode: {journal}") });
+        return Err(VaultError::Damaged {
+            what: format!("`vault.db` does not take its journal mode: {journal}"),
+        });
     }
     database::migrate(&mut connection)?;
     let rows = Rows::new(keys::mac(&own, &[ROWS]), lock.vault());

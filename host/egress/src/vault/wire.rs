@@ -177,6 +177,6 @@ mod tests {
     #[test]
     fn the_challenge_is_that_of_rfc_7636_appendix_b() {
         let verifier = secret("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
-        assert_eq!(pkce_challenge(&verifier), "E9Melhoa2OwvFrEMTJHguCHaoeK1t8URWbuGJSstw-cM");
+        assert_eq!(pkce_challenge(&verifier), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
     }
 }

@@ -26,6 +26,19 @@ pub(crate) fn create_read(ctx: &mut Ctx<'_>, call: &Call) -> Outcome {
     Ok(Reply::json(201, &json!({"data": [item], "info": {}})))
 }
 
+/// Answers `POST /crm/bulk/v8/write` and `…/backup`: the job is accepted, nothing is done.
+pub(crate) fn other_job(ctx: &mut Ctx<'_>, call: &Call, kind: &str) -> Outcome {
+    only(call, &Method::POST)?;
+    let scope = if kind == "write" { "ZohoCRM.bulk.CREATE" } else { "ZohoCRM.bulk.backup.ALL" };
+    ctx.session.need(&[&[scope]])?;
+    let id = ctx.org.make_id();
+    let job = call.json().unwrap_or(Value::Null);
+    ctx.org.accepted.push((format!("bulk_{kind}"), json!({"id": id, "job": job})));
+    let body = json!({"status": "success", "code": "SUCCESS", "message": "success",
+        "details": {"id": id, "created_by": ctx.owner}});
+    Ok(Reply::json(201, &body))
+}
+
 /// Answers `GET /crm/bulk/v8/read/{id}`: the job is done at once. The result file is not played.
 pub(crate) fn read_job(ctx: &mut Ctx<'_>, call: &Call, id: &str) -> Outcome {
     only(call, &Method::GET)?;

@@ -129,6 +129,10 @@ fn order(value: &Value, text: &str) -> Option<Ordering> {
         return None;
     }
     let shown = show(value);
+    // Ids have more digits than a float can tell apart.
+    if let (Ok(left), Ok(right)) = (shown.parse::<i128>(), text.parse::<i128>()) {
+        return Some(left.cmp(&right));
+    }
     if let (Ok(left), Ok(right)) = (shown.parse::<f64>(), text.parse::<f64>()) {
         return left.partial_cmp(&right);
     }

@@ -19,7 +19,7 @@ pub(crate) fn delete(ctx: &mut Ctx<'_>, call: &Call, module: &Module) -> Outcome
     need(ctx, module, "mass_delete", "DELETE")?;
     let chosen = chosen(ctx, module, &call.json()?)?;
     let results: Vec<Value> = chosen.ids.iter().map(|id| remove(ctx, module, id)).collect();
-    Ok(chosen.reply(ctx, results))
+    Ok(chosen.reply(ctx, results, "mass delete scheduled successfully"))
 }
 
 /// Answers `POST /{module}/actions/mass_update`: one set of values for all.
@@ -30,7 +30,7 @@ pub(crate) fn update(ctx: &mut Ctx<'_>, call: &Call, module: &Module) -> Outcome
     let chosen = chosen(ctx, module, &call.json()?)?;
     let results: Vec<Value> =
         chosen.ids.iter().map(|id| change(ctx, module, 0, id, values.clone())).collect();
-    Ok(chosen.reply(ctx, results))
+    Ok(chosen.reply(ctx, results, "mass update scheduled successfully"))
 }
 
 /// The new OAS has the mass actions in families of their own; the old one puts them under `modules`.
@@ -48,12 +48,12 @@ struct Chosen {
 
 impl Chosen {
     /// A view is done as a job, whose number is all the answer.
-    fn reply(&self, ctx: &mut Ctx<'_>, results: Vec<Value>) -> Reply {
+    fn reply(&self, ctx: &mut Ctx<'_>, results: Vec<Value>, scheduled: &str) -> Reply {
         if !self.is_view {
             return rolled_up(200, 207, 400, results);
         }
         let job = json!({"job_id": ctx.org.make_id()});
-        let item = json!({"code": "SCHEDULED", "details": job, "message": "scheduled successfully", "status": "success"});
+        let item = json!({"code": "SCHEDULED", "details": job, "message": scheduled, "status": "success"});
         Reply::json(202, &json!({"data": [item]}))
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The order of checks is the provider's: token, API access, path (404), scope (401), parameters (400).
 
+mod actions;
 mod bulk;
 mod compare;
 mod composite;
@@ -48,15 +49,15 @@ pub(crate) type Outcome = Result<Reply, Reply>;
 
 /// Answers on an API or upload host.
 pub(crate) fn answer(world: &mut World, switches: &mut Switches, call: &Call) -> Reply {
-    let reply = match switches.api_answers.pop_front() {
-        None | Some(ApiAnswer::Normal) => serve(world, switches, call).unwrap_or_else(|error| error),
-        Some(scripted) => said(scripted),
-    };
+    let scripted = switches.api_answers.pop_front().and_then(scripted);
+    let reply = scripted.unwrap_or_else(|| serve(world, switches, call).unwrap_or_else(|error| error));
     echo::apply(reply, switches, call)
 }
 
-fn said(answer: ApiAnswer) -> Reply {
-    match answer {
+/// Returns the reply that a test has put into the queue, if it is not "as usual".
+fn scripted(answer: ApiAnswer) -> Option<Reply> {
+    Some(match answer {
+        ApiAnswer::Normal => return None,
         ApiAnswer::RateLimited => too_many(),
         ApiAnswer::InvalidToken => session::refused(BadTokenAnswer::InvalidToken),
         ApiAnswer::AuthenticationFailure => session::refused(BadTokenAnswer::AuthenticationFailure),
@@ -65,8 +66,7 @@ fn said(answer: ApiAnswer) -> Reply {
         }
         ApiAnswer::Maintenance => Reply::maintenance(),
         ApiAnswer::Raw { status, content_type, body } => Reply::new(status, &content_type, body),
-        ApiAnswer::Normal => Reply::empty(204),
-    }
+    })
 }
 
 fn serve(world: &mut World, switches: &Switches, call: &Call) -> Outcome {

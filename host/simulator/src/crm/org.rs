@@ -17,7 +17,7 @@ pub(crate) fn org(ctx: &mut Ctx<'_>, call: &Call) -> Outcome {
     let org = &ctx.org;
     let (country, currency, symbol) = locale(org.region);
     let row = json!({
-        "id": format!("{}00000225013", org.zgid), "zgid": org.zgid, "ezgid": hex::encode(&org.zgid),
+        "id": format!("{}00225013", org.zgid), "zgid": org.zgid, "ezgid": hex::encode(&org.zgid),
         "company_name": org.company, "type": org.environment.org_type(), "domain_name": format!("org{}", org.zgid),
         "primary_email": ctx.session.subject.user, "primary_zuid": format!("{}7", org.zgid), "alias": null,
         "country": country, "country_code": country, "time_zone": "Etc/UTC", "currency": currency,

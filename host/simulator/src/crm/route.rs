@@ -4,7 +4,8 @@ use http::Method;
 use serde_json::json;
 
 use super::{
-    Ctx, Outcome, bulk, composite, convert, coql, list, mass, notes, org, related, search, settings, write,
+    Ctx, Outcome, actions, bulk, composite, convert, coql, list, mass, notes, org, related, search, settings,
+    write,
 };
 use crate::config::UserSpec;
 use crate::region::Role;
@@ -24,6 +25,7 @@ pub(crate) fn route(ctx: &mut Ctx<'_>, users: &[UserSpec], call: &Call) -> Outco
     match parts.as_slice() {
         ["crm", "v8", rest @ ..] => top(ctx, users, call, rest),
         ["crm", "bulk", "v8", "read"] => bulk::create_read(ctx, call),
+        ["crm", "bulk", "v8", kind @ ("write" | "backup")] => bulk::other_job(ctx, call, kind),
         ["crm", "bulk", "v8", "read", id] => bulk::read_job(ctx, call, id),
         _ => Err(no_such_url()),
     }
@@ -64,6 +66,9 @@ fn in_module(ctx: &mut Ctx<'_>, call: &Call, module: &'static Module, rest: &[&s
         [id, "actions", "convert"] => convert::convert(ctx, call, module, id),
         [id, "actions", "send_mail"] => bulk::send_mail(ctx, call, module, id),
         [id, "actions", "get_related_records_count"] => related::count(ctx, call, module, id),
+        ["actions", name] => actions::on_many(ctx, call, module, name),
+        [id, "actions", name] => actions::on_one(ctx, call, module, id, name),
+        [id, "Attachments"] => actions::attachments(ctx, call, module, id),
         [id, "Notes"] => notes::of_record(ctx, call, module, id),
         [id, "__timeline"] => related::timeline(ctx, call, module, id),
         [id, list] => related::list(ctx, call, module, id, list),

@@ -22,7 +22,6 @@ fn covers(granted: &str, needed: &str) -> bool {
     let writes = operation == "write" && (wanted == "create" || wanted == "update");
     let strong_enough = operation == "all" || operation == wanted || writes;
     let wide_enough = path == family || path.strip_prefix(family).is_some_and(|rest| rest.starts_with('.'));
-    // `…modules.leads.ALL` is written by some as `…modules.ALL` of one module; `.all` in the middle is the mail's.
     strong_enough && wide_enough
 }
 

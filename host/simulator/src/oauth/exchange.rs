@@ -73,9 +73,10 @@ pub(crate) fn refresh(
     given: &Parameters,
 ) -> Reply {
     let now = world.now();
-    let Some(grant) = world.grant_of_refresh(given.text("refresh_token")) else {
+    let Some(place) = world.place_of_refresh(given.text("refresh_token")) else {
         return error("invalid_code");
     };
+    let grant = &mut world.grants[place];
     if grant.subject.region != region {
         return wrong_region(switches);
     }
@@ -85,8 +86,6 @@ pub(crate) fn refresh(
     if over_budget(grant, switches, now) {
         return throttled(switches.throttle.answer);
     }
-    let old = grant.refresh_token.clone();
-    let place = world.grants.iter().position(|grant| grant.refresh_token == old).unwrap_or_default();
     if !switches.rotate_refresh_tokens {
         return issue(world, switches, place, None, true);
     }

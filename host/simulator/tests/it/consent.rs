@@ -113,8 +113,19 @@ async fn sandbox_and_production_are_different_orgs_with_different_tokens() {
     let access = text(&token, "access_token");
     assert_eq!(token["api_domain"], "https://sandbox.zohoapis.eu");
     let org = provider.get_at("sandbox.zohoapis.eu", &access, "/crm/v8/org").await.json();
-    assert_eq!((&org["org"][0]["type"], &org["org"][0]["zgid"]), (&"sandbox".into(), &"20071234568".into()));
+    assert_eq!((&org["org"][0]["type"], &org["org"][0]["zgid"]), (&"Sandbox".into(), &"20071234568".into()));
     assert_eq!(provider.get(&access, "/crm/v8/org").await.status, 401);
+}
+
+#[tokio::test]
+async fn another_user_of_the_region_brings_another_org() {
+    let provider = Provider::start().await;
+    let consent = Consent { user: Some("owner@eu.other.example".into()), ..Consent::default() };
+    let callback = provider.code(Region::Us, OFFLINE, &consent).await;
+    assert_eq!(value(&callback, "location"), "eu");
+    let token = provider.exchange(Region::Eu, value(&callback, "code"), &[]).await.json();
+    let org = provider.get(&text(&token, "access_token"), "/crm/v8/org").await.json();
+    assert_eq!(org["org"][0]["zgid"], "20079876543");
 }
 
 #[tokio::test]

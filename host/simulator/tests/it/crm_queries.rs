@@ -47,6 +47,9 @@ async fn coql_selects_filters_sorts_and_limits() {
         let answer = coql(&provider, &token, query).await;
         assert_eq!(names(&answer.json(), "Last_Name"), expect, "{query}: {}", answer.text);
     }
+    let id = text(&provider.simulator.records("20071234567", "Leads")[3], "id");
+    let one = coql(&provider, &token, &format!("select Last_Name from Leads where id = '{id}'")).await;
+    assert_eq!(names(&one.json(), "Last_Name"), ["Volkov"]);
     let counted = coql(
         &provider,
         &token,

@@ -15,6 +15,8 @@ async fn a_list_needs_fields_and_is_paged() {
 
     let page = provider.get(&token, "/crm/v8/Leads?fields=Last_Name&per_page=10").await.json();
     assert_eq!((page["data"].as_array().unwrap().len(), &page["info"]["more_records"]), (10, &json!(true)));
+    let ids: Vec<String> = page["data"].as_array().unwrap().iter().map(|row| text(row, "id")).collect();
+    assert!(ids.windows(2).all(|pair| pair[0] > pair[1]), "newest first: {ids:?}");
     let row = page["data"][0].as_object().unwrap();
     assert_eq!(row.keys().collect::<Vec<_>>(), ["Last_Name", "id"]);
 

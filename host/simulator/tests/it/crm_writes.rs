@@ -38,6 +38,11 @@ async fn updates_upserts_and_deletes_change_what_reads_show() {
     let change = json!({"data": [{"City": "Lyon"}]});
     assert_eq!(provider.call(&token, "PUT", &format!("/crm/v8/Leads/{id}"), &change).await.status, 200);
     assert_eq!(provider.simulator.records(ZGID, "Leads")[0]["City"], "Lyon");
+    let request =
+        provider.http.put(format!("https://www.zohoapis.eu/crm/v8/Leads/{id}")).body(change.to_string());
+    let request = request.header("authorization", format!("Zoho-oauthtoken {token}"));
+    let stale = provider.send(request.header("if-unmodified-since", "2026-01-06T00:00:00+00:00")).await;
+    assert_eq!((stale.status, stale.code().as_str()), (412, "ALREADY_MODIFIED"));
 
     let upsert = json!({"data": [{"Last_Name": "Moreau", "Company": "X", "Email": lead["Email"]}, {"Last_Name": "N", "Company": "Y"}]});
     let upserted = provider.call(&token, "POST", "/crm/v8/Leads/upsert", &upsert).await.json();
@@ -110,12 +115,37 @@ async fn notes_mail_watch_and_bulk_are_accepted() {
     let watch =
         json!({"watch": [{"channel_id": "1", "events": ["Leads.all"], "notify_url": "https://x.example"}]});
     assert_eq!(provider.call(&token, "POST", "/crm/v8/actions/watch", &watch).await.status, 201);
+    let kinds: Vec<String> = provider.simulator.accepted(ZGID).into_iter().map(|(kind, _)| kind).collect();
+    assert_eq!(kinds, ["send_mail", "watch"]);
     let job = json!({"query": {"module": {"api_name": "Leads"}}});
     let job = provider.call(&token, "POST", "/crm/bulk/v8/read", &job).await;
     let id = text(&job.json()["data"][0]["details"], "id");
     assert_eq!(
         provider.get(&token, &format!("/crm/bulk/v8/read/{id}")).await.json()["data"][0]["state"],
         "COMPLETED"
+    );
+}
+
+#[tokio::test]
+async fn a_merge_absorbs_and_tags_and_owners_change() {
+    let provider = Provider::start().await;
+    let scopes = format!("{SCOPES},ZohoCRM.settings.tags.ALL,ZohoCRM.change_owner.CREATE");
+    let token = provider.token(&scopes).await;
+    let ids: Vec<String> =
+        provider.simulator.records(ZGID, "Leads").iter().map(|row| text(row, "id")).collect();
+    let body = json!({"merge": [{"data": [{"id": ids[0]}, {"id": ids[1]}]}]});
+    assert_eq!(
+        provider.call(&token, "POST", &format!("/crm/v8/Leads/{}/actions/merge", ids[0]), &body).await.status,
+        200
+    );
+    let body = json!({"ids": [ids[0]], "tags": [{"name": "hot"}]});
+    assert_eq!(provider.call(&token, "POST", "/crm/v8/Leads/actions/add_tags", &body).await.status, 200);
+    let body = json!({"ids": [ids[0], "1"], "owner": {"id": "7"}});
+    assert_eq!(provider.call(&token, "POST", "/crm/v8/Leads/actions/change_owner", &body).await.status, 207);
+    let rows = provider.simulator.records(ZGID, "Leads");
+    assert_eq!(
+        (rows.len(), &rows[0]["Tag"][0]["name"], &rows[0]["Owner"]["id"]),
+        (24, &json!("hot"), &json!("7"))
     );
 }
 

@@ -1,6 +1,6 @@
 //! The simulator, seen from outside: over real TLS with an ordinary HTTP client.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that panics is a test that fails")]
+#![expect(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
 
 mod consent;
 mod crm_queries;

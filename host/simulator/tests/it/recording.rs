@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use wardlock_simulator::{Region, Role, Simulator};
+use wardlock_simulator::{EchoToken, Region, Role, Simulator};
 
 use crate::support::*;
 
@@ -81,4 +81,19 @@ async fn serverinfo_lists_the_regions_without_china() {
     assert_eq!(info["locations"]["ca"], "https://accounts.zohocloud.ca");
     assert!(info["locations"]["cn"].is_null() && info["result"] == "success");
     assert_eq!(provider.simulator.recordings()[0].role, Role::Accounts);
+}
+
+#[tokio::test]
+async fn a_split_echo_never_has_the_token_in_one_piece_on_the_wire() {
+    let provider = Provider::start().await;
+    let token = text(&provider.connect(Region::Eu).await, "access_token");
+    let request = format!(
+        "GET /crm/v8/org HTTP/1.1\r\nHost: www.zohoapis.eu\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+    );
+    for (form, whole) in [(EchoToken::Raw, true), (EchoToken::Split(16), false)] {
+        provider.simulator.switches().change(|switches| switches.echo = form);
+        let mut stream = dial(&provider.simulator, "www.zohoapis.eu").await;
+        let answer = send(&mut stream, &request).await;
+        assert_eq!((answer.contains(&token), answer.contains("transfer-encoding: chunked")), (whole, !whole));
+    }
 }

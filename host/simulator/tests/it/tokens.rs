@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use wardlock_simulator::{
-    ApiDomain, ClientSpec, Consent, ExpiresIn, Region, ScopeAnswer, ThrottleAnswer, TokenAnswer,
+    ApiDomain, ClientSpec, Consent, ExpiresIn, Region, ScopeAnswer, Simulator, SimulatorConfig,
+    ThrottleAnswer, TokenAnswer, TokenKind,
 };
 
 use crate::support::*;
@@ -187,4 +188,31 @@ async fn both_revoke_forms_work_and_an_unknown_token_is_a_400() {
         let request = request.header("content-type", "application/x-www-form-urlencoded").body(body);
         assert_eq!(provider.send(request).await.status, expect);
     }
+}
+
+#[tokio::test]
+async fn a_rotated_a_revoked_and_a_deleted_grant_are_gone() {
+    let provider = Provider::start().await;
+    let old = text(&provider.connect(Region::Eu).await, "refresh_token");
+    provider.simulator.switches().change(|switches| switches.rotate_refresh_tokens = true);
+    let new = text(&provider.refresh(Region::Eu, &old).await.json(), "refresh_token");
+    assert_eq!(provider.refresh(Region::Eu, &old).await.error(), "invalid_code");
+    provider.simulator.revoke_user("owner@eu.acme.example");
+    assert_eq!(provider.refresh(Region::Eu, &new).await.error(), "invalid_code");
+    let token = provider.connect(Region::Eu).await;
+    provider.simulator.expire_access_tokens();
+    assert_eq!(provider.get(&text(&token, "access_token"), "/crm/v8/org").await.status, 401);
+    provider.simulator.remove_client(CLIENT);
+    assert_eq!(provider.refresh(Region::Eu, &text(&token, "refresh_token")).await.error(), "invalid_client");
+}
+
+#[tokio::test]
+async fn tests_can_plant_their_own_tokens() {
+    let tokens = std::sync::Arc::new(|kind: TokenKind, number: u64| format!("canary-{kind:?}-{number}"));
+    let clients = vec![ClientSpec::new(CLIENT, SECRET, REDIRECT)];
+    let config = SimulatorConfig { tokens, clients, ..SimulatorConfig::default() };
+    let simulator = Simulator::start(config).await.unwrap();
+    let url = authorize_url(Region::Eu, SCOPES, OFFLINE);
+    let callback = simulator.decide(&url, &Consent::default()).await.unwrap();
+    assert!(callback.contains("code=canary-Code-1&"));
 }

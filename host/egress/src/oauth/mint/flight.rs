@@ -48,8 +48,8 @@ async fn stored(shared: &Shared, order: &Order) -> Result<Option<Arc<Live>>, Tok
     };
     let now_ms = (shared.clock)();
     let rejected = order.rejected.as_ref().is_some_and(|rejected| rejected.same(&token));
-    let taken = !rejected && !order.renewing && is_worth_taking(now_ms, expires_ms);
-    Ok(taken.then(|| Arc::new(Live::new(token, now_ms, expires_ms, false))))
+    let good = !rejected && !order.renewing && is_worth_taking(now_ms, expires_ms);
+    Ok(good.then(|| Arc::new(Live::new(token, now_ms, expires_ms, false))))
 }
 
 /// Reads what a refresh needs, if the provider's budget has room, and takes a place in the budget.

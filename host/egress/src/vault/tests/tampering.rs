@@ -53,7 +53,10 @@ fn no_stored_secret_stands_in_the_file_in_any_spelling() {
 
 #[test]
 fn rows_that_change_places_are_noticed() {
-    noticed("UPDATE records SET id = CASE id WHEN 'a' THEN 'b' ELSE 'a' END WHERE kind = 'grant'");
+    noticed(
+        "UPDATE records SET id = 'c' WHERE id = 'a'; UPDATE records SET id = 'a' WHERE id = 'b';
+         UPDATE records SET id = 'b' WHERE id = 'c'",
+    );
     noticed(
         "UPDATE records SET sealed = (SELECT sealed FROM records AS other WHERE other.id = 'b') WHERE id = 'a'",
     );
@@ -65,7 +68,9 @@ fn changed_added_and_removed_rows_are_noticed() {
     noticed("UPDATE records SET version = 0 WHERE id = 'a'");
     noticed("UPDATE records SET sealed = zeroblob(200) WHERE id = 'a'");
     noticed("DELETE FROM records WHERE id = 'b'");
-    noticed("INSERT INTO records SELECT kind, 'c', version, generation, revision, sealed FROM records WHERE id = 'a'");
+    noticed(
+        "INSERT INTO records SELECT kind, 'c', version, generation, revision, sealed FROM records WHERE id = 'a'",
+    );
     noticed("DELETE FROM meta WHERE name = 'head'");
     noticed("UPDATE meta SET value = zeroblob(88) WHERE name = 'head'");
     noticed("UPDATE meta SET value = CAST('{}' AS BLOB) WHERE name = 'lock'");

@@ -1,0 +1,183 @@
+//! What rows hold, and above all what they do not.
+
+use wardlock_core::answer::Outcome;
+use wardlock_core::plugin::{Reason, Verdict};
+use wardlock_core::refusal::{Code, Refusal};
+
+use super::support::{
+    Home, classified, connection, finished, id, read_permit, refusal_of, request, write_permit,
+};
+use crate::{Act, Filter, Kind, Refused, Separation, Value};
+
+/// Everything that requests of these tests hold and that may not stand in a row.
+const PLANTED: [&str; 7] = [
+    "planted-id",
+    "planted@query.example",
+    "planted%40query.example",
+    "planted-header",
+    "planted-body",
+    "planted-note",
+    "planted-secretive-name",
+];
+
+fn deny(code: &str) -> Verdict {
+    Verdict::Deny(Reason {
+        code: code.to_owned(),
+        message: "because of planted-body".to_owned(),
+        hint: Some("planted-id".to_owned()),
+        retry_after_seconds: None,
+        attributes: Vec::new(),
+    })
+}
+
+#[tokio::test]
+async fn no_unsafe_value_is_in_any_byte_of_the_files() {
+    let home = Home::new();
+    let audit = home.open();
+    for permit in [read_permit(1), write_permit(2)] {
+        let (_receipt, guard) = audit.intend(&permit, Separation::None).await.expect("recorded");
+        guard.finish(finished(Outcome::Ok)).await.expect("recorded");
+    }
+    let unknown = request("POST", "/v1/planted-id/records?planted-secretive-name%20%3D=planted-body", b"planted-body");
+    let refusal = Refusal::new(Code::UnknownOperation, "operations", "no operation for planted-id");
+    audit.refuse(Refused::new(id(3), &refusal).asking(&classified(unknown.clone()))).await.expect("recorded");
+    audit.refuse(Refused::new(id(4), &refusal).asking_canonical(&unknown, None)).await.expect("recorded");
+    for code in ["hidden_field", "a sentence with planted-body"] {
+        let (refusal, verdicts) = refusal_of(5, deny(code));
+        audit.refuse(Refused::new(id(5), &refusal).verdicts(verdicts)).await.expect("recorded");
+    }
+    let bytes = home.bytes();
+    let holds = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
+    assert!(holds("Last_Name") && holds("hidden_field") && holds("Leads"), "safe values are there to be read");
+    for planted in PLANTED {
+        assert!(!holds(planted), "{planted} is in a file");
+    }
+}
+
+#[tokio::test]
+async fn an_intent_says_who_asked_what_of_whom_by_which_rules() {
+    let home = Home::new();
+    let audit = home.open();
+    let permit = read_permit(1);
+    let _ = audit.intend(&permit, Separation::None).await.expect("recorded");
+    let row = audit.show(permit.id().as_str()).expect("rows").swap_remove(0);
+    let shown = row.escaped().to_string();
+    assert_eq!(
+        shown,
+        "1 intent decision=allow workspace=acme connection=crm agent=reporter operation=records.read effect=read \
+         method=GET path=/v1/records/{module}/{id} purpose=weekly \\u{1b}[31mreport\\u{202e} separation=none \
+         request=req_01010101010101010101010101010101"
+    );
+    let detail = row.detail.request.expect("the request");
+    let keyed = |name: &str, value: &str| Value {
+        name: Some(name.to_owned()),
+        value: None,
+        keyed: Some(audit.keyed(value)),
+    };
+    let plain =
+        |name: &str, value: &str| Value { name: Some(name.to_owned()), value: Some(value.to_owned()), keyed: None };
+    assert_eq!(detail.parameters, [plain("module", "Leads"), keyed("id", "planted-id")]);
+    assert_eq!(detail.query, [plain("fields", "Last_Name"), keyed("email", "planted@query.example")]);
+    assert_eq!((detail.region.as_deref(), detail.tenant.as_deref()), (Some("eu"), Some("org-1")));
+    assert_eq!((detail.grant.as_deref(), detail.generation), (Some("acme-crm"), Some(3)));
+    assert_eq!(detail.host.as_deref(), Some("api.crm.example"));
+    assert_eq!((detail.resources.as_slice(), detail.breadth), (["Leads".to_owned()].as_slice(), Some(1)));
+    assert_eq!(detail.service_sha256, Some(connection().service.digest.to_string()));
+    assert_eq!(detail.permit, Some(permit.digest().to_string()));
+    let plugin = &detail.plugins[0];
+    assert_eq!((plugin.name.as_str(), plugin.verdict.as_str(), plugin.micros), ("guard", "allow", 12));
+    assert_eq!(plugin.sha256, wardlock_core::id::Digest::of(b"component").to_string());
+}
+
+#[tokio::test]
+async fn a_body_is_recorded_by_its_length_and_hash() {
+    let home = Home::new();
+    let audit = home.open();
+    let _ = audit.intend(&write_permit(1), Separation::Unknown).await.expect("recorded");
+    let row = audit.list(&Filter::default()).expect("rows").swap_remove(0);
+    let detail = row.detail.request.expect("the request");
+    let body = br#"{"Name":"planted-body"}"#;
+    assert_eq!(detail.body_bytes, Some(body.len() as u64));
+    assert_eq!(detail.body_sha256, Some(wardlock_core::id::Digest::of(body).to_string()));
+}
+
+#[tokio::test]
+async fn an_unknown_operation_shows_only_words_of_the_service() {
+    let home = Home::new();
+    let audit = home.open();
+    let refusal = Refusal::new(Code::UnknownOperation, "operations", "x");
+    let asked = classified(request("DELETE", "/v1/records/planted-id/all", b""));
+    let refused = Refused::new(id(1), &refusal).on(&connection()).asking(&asked).purpose(Some("tidy"));
+    audit.refuse(refused.separation(Separation::OwnUser)).await.expect("recorded");
+    let row = audit.list(&Filter::default()).expect("rows").swap_remove(0);
+    assert_eq!(
+        row.escaped().to_string(),
+        "1 refusal decision=deny workspace=acme connection=crm operation=unknown effect=destructive method=DELETE \
+         path=/v1/records/{1}/{2} purpose=tidy separation=own-user code=unknown_operation rule=operations \
+         request=req_01010101010101010101010101010101"
+    );
+}
+
+#[tokio::test]
+async fn what_an_agent_makes_is_bounded() {
+    let home = Home::new();
+    let audit = home.open();
+    let query = (0..100).map(|at| format!("q{at}={}", "é".repeat(400))).collect::<Vec<_>>().join("&");
+    let refusal = Refusal::new(Code::NotCanonical, "canonical", "x");
+    let asked = request("GET", &format!("/{}?{query}", "a/".repeat(500) + "b"), b"");
+    let refused = Refused::new(id(1), &refusal).by("acme", "x".repeat(5000)).asking_canonical(&asked, None);
+    audit.refuse(refused.purpose(Some(&"ü".repeat(5000)))).await.expect("recorded");
+    let row = audit.list(&Filter::default()).expect("rows").swap_remove(0);
+    let detail = row.detail.request.as_ref().expect("the request");
+    assert!(detail.cut && detail.query.len() == 64 && detail.parameters.len() == 64);
+    assert_eq!(row.agent.as_deref().map(str::len), Some(512));
+    assert!(detail.purpose.as_deref().is_some_and(|purpose| purpose.len() <= 512 && purpose.ends_with('…')));
+    assert!(row.to_json_line().len() < 32 * 1024);
+}
+
+#[tokio::test]
+async fn rows_are_found_by_all_that_they_say() {
+    let home = Home::new();
+    let audit = home.open();
+    let (_receipt, guard) = audit.intend(&read_permit(1), Separation::None).await.expect("recorded");
+    guard.finish(finished(Outcome::Partial)).await.expect("recorded");
+    let (refusal, verdicts) = refusal_of(2, deny("no"));
+    audit.refuse(Refused::new(id(2), &refusal).on(&connection()).verdicts(verdicts)).await.expect("recorded");
+    audit.refuse(Refused::new(id(3), &refusal).by("other", "writer").held()).await.expect("recorded");
+    audit.act(Act::admin("ada", "agent.add", "reporter", "ok").in_workspace("acme")).await.expect("recorded");
+    audit.act(Act::grant("token.refresh", "acme-crm", "ok").on("acme", "crm").caused_by(id(1))).await.expect("recorded");
+    let found = |change: &dyn Fn(&mut Filter)| {
+        let mut filter = Filter::default();
+        change(&mut filter);
+        audit.list(&filter).expect("rows").iter().map(|row| row.sequence).collect::<Vec<_>>()
+    };
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(found(&|_| {}), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(found(&|filter| filter.limit = 2), [5, 6]);
+    assert_eq!(found(&|filter| (filter.limit, filter.before) = (2, Some(5))), [3, 4]);
+    assert_eq!(found(&|filter| filter.workspace = text("acme")), [1, 2, 3, 5, 6]);
+    assert_eq!(found(&|filter| filter.connection = text("crm")), [1, 2, 3, 6]);
+    assert_eq!(found(&|filter| filter.agent = text("writer")), [4]);
+    assert_eq!(found(&|filter| filter.decision = text("hold")), [4]);
+    assert_eq!(found(&|filter| filter.outcome = text("partial")), [2]);
+    assert_eq!(found(&|filter| filter.operation = text("records.read")), [1, 2]);
+    assert!(found(&|filter| filter.effect = text("write")).is_empty());
+    assert_eq!(found(&|filter| filter.kind = Some(Kind::Admin)), [5]);
+    assert_eq!(found(&|filter| filter.value = text("planted-id")), [1]);
+    let third = audit.list(&Filter::default()).expect("rows")[2].at_ms;
+    assert_eq!(found(&|filter| (filter.since_ms, filter.until_ms) = (Some(third), Some(third + 1))), [3]);
+    let shown: Vec<_> = audit.show(id(1).as_str()).expect("rows").iter().map(|row| row.kind).collect();
+    assert_eq!(shown, [Kind::Intent, Kind::Outcome, Kind::Grant]);
+}
+
+#[tokio::test]
+async fn a_row_as_json_has_its_version_and_its_place() {
+    let home = Home::new();
+    let audit = home.open();
+    audit.act(Act::admin("ada\u{202e}", "reload", "acme", "ok")).await.expect("recorded");
+    let row = audit.list(&Filter::default()).expect("rows").swap_remove(0);
+    let line = row.to_json_line();
+    assert!(line.starts_with(r#"{"version":1,"sequence":1,"kind":"admin","at_ms":1700000000000,"#), "{line}");
+    assert!(line.contains(r#""act":{"who":"ada\u202e","what":"reload","target":"acme","result":"ok"}"#), "{line}");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&line).expect("JSON"), row.to_json());
+}
