@@ -1,5 +1,12 @@
 //! Reads commands and links out of the documentation, for the tests that keep it true.
 
+use std::path::Path;
+
+/// Returns the root of the checkout.
+pub fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
 /// Returns every `wardlock …` command of a Markdown text's code blocks, as words without the program's name. Pipes,
 /// redirections, comments and quotes are taken off.
 pub fn commands(markdown: &str) -> Vec<Vec<String>> {
@@ -9,7 +16,7 @@ pub fn commands(markdown: &str) -> Vec<Vec<String>> {
             let command = line.split('|').map(str::trim).find_map(|part| {
                 part.strip_prefix("wardlock ").or_else(|| part.strip_prefix("cargo run --release -- "))
             })?;
-            let words = command.split_whitespace().take_while(|word| !word.starts_with(['<', '>', '2']));
+            let words = command.split_whitespace().take_while(|word| !word.starts_with(['<', '>']) && !word.starts_with("2>"));
             Some(words.map(|word| word.trim_matches(['\'', '"']).to_owned()).collect())
         })
         .collect()

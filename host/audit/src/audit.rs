@@ -41,7 +41,7 @@ impl Default for Limits {
     }
 }
 
-/// The audit log, open. Cheap to clone; the last clone to go waits until everything is written.
+/// The audit log, open. Cheap to clone; the last of its clones and guards to go waits until everything is written.
 #[derive(Clone)]
 pub struct Audit(Arc<Inner>);
 
@@ -137,6 +137,14 @@ impl Audit {
     pub async fn act(&self, act: Act) -> Result<(), AuditError> {
         let slot = self.0.place().await?;
         self.0.write(act.into_entry(), slot).await
+    }
+
+    /// Waits until every row is on the disk and every intent has its outcome: for an orderly end, with a bound of
+    /// the caller's. New callers wait behind it.
+    pub async fn drain(&self) -> Result<(), AuditError> {
+        // Every waiting row and every open intent holds a place, so who holds all places is alone.
+        let all = u32::try_from(self.0.limits.places).unwrap_or(u32::MAX);
+        self.0.places.acquire_many(all).await.map(drop).map_err(|_| AuditError::Closed)
     }
 
     /// Returns the keyed hash that rows hold in place of a value: what to look for in [`Row`](crate::Row)s.

@@ -9,7 +9,7 @@ pub enum FileProblem {
     /// It could not be opened or created.
     #[error("the file cannot be opened")]
     Open(#[source] rustix::io::Errno),
-    /// It is a directory, a device or the like.
+    /// It is a link, a directory, a device or the like.
     #[error("it is not a regular file")]
     NotRegular,
     /// It belongs to another user.
@@ -85,14 +85,20 @@ impl AuditError {
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::File { problem, .. } => match **problem {
-                FileProblem::Open(_) => "the home's `state` folder must exist and be writable by Wardlock's user",
+                FileProblem::Open(_) => {
+                    "the home's `state` folder must exist and be writable by Wardlock's user"
+                }
                 FileProblem::NotRegular => "move it away; a new one is created at the next start",
                 FileProblem::Foreign { .. } => "run Wardlock as the user that owns its home",
                 FileProblem::Exposed { .. } => "take the rights away with `chmod 600`, and ask who read it",
             },
             Self::NotAudit { .. } => "move it away; a new one is created at the next start",
-            Self::NewerFormat { .. } => "run the newer Wardlock that wrote it; an older one must not touch it",
-            Self::Write(_) => "look at the disk: full, read-only or failing; nothing is sent until rows can be written",
+            Self::NewerFormat { .. } => {
+                "run the newer Wardlock that wrote it; an older one must not touch it"
+            }
+            Self::Write(_) => {
+                "look at the disk: full, read-only or failing; nothing is sent until rows can be written"
+            }
             Self::Full => "send fewer requests at a time; if this stays, the disk is too slow",
             Self::Damaged { .. } => "run `wardlock audit verify`",
             Self::Open(_) | Self::Closed | Self::Read(_) | Self::Thread(_) => return None,

@@ -7,16 +7,16 @@
 //! Signed heads, a mirror, export and retention come with a later issue; [`Verified::head`] is their place.
 //! A second opener of the same file is kept out by the home's lock, not here. In reading order:
 //!
-//! - [`audit`]: [`Audit`], the handle; [`Receipt`] and [`OutcomeGuard`], what an intent gives.
-//! - [`refused`] and [`act`]: what callers hand in beside a permit.
-//! - [`described`]: what a row says of a request, and which of its values are keyed.
-//! - [`detail`]: the JSON inside a row, with its version.
-//! - [`entry`]: a row before it has its place in the chain.
-//! - [`chain`]: how a row's hash is computed.
-//! - [`writer`]: the one thread that writes, many rows to a commit.
-//! - [`store`] and [`private_file`]: the database file, its settings and its format.
-//! - [`row`], [`query`] and [`escape`]: reading rows, and showing them.
-//! - [`verify`]: walks the chain and says where it is broken, and how.
+//! - `audit`: [`Audit`], the handle; [`Receipt`] and [`OutcomeGuard`], what an intent gives.
+//! - `refused` and `act`: what callers hand in beside a permit.
+//! - `described`: what a row says of a request, and which of its values are keyed.
+//! - `detail`: the JSON inside a row, with its version.
+//! - `entry`: a row before it has its place in the chain.
+//! - `chain`: how a row's hash is computed.
+//! - `writer`: the one thread that writes, many rows to a commit.
+//! - `store` and `private_file`: the database file, its settings and its format.
+//! - `row`, `query` and `escape`: reading rows, and showing them.
+//! - `verify`: walks the chain and says where it is broken, and how.
 
 mod act;
 mod audit;
@@ -38,9 +38,7 @@ mod writer;
 pub use act::{Act, ActKind};
 pub use audit::{Audit, Clock, Receipt};
 pub use described::Described;
-pub use detail::{
-    ActDetail, AnswerDetail, Detail, PluginDetail, RefusalDetail, RequestDetail, Value,
-};
+pub use detail::{ActDetail, AnswerDetail, Detail, PluginDetail, RefusalDetail, RequestDetail, Value};
 pub use entry::{Kind, Separation};
 pub use error::{AuditError, FileProblem};
 pub use escape::escape;
@@ -51,4 +49,5 @@ pub use row::{Escaped, Row};
 pub use verify::{Fault, FaultKind, Head, Verified};
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests look at the files from outside")]
 mod tests;

@@ -61,7 +61,7 @@ impl OutcomeGuard {
         let Some(open) = self.open.take() else {
             return Err(AuditError::Closed);
         };
-        let (audit, entry, slot) = open.close(finished.outcome, Some(finished));
+        let (audit, entry, slot) = open.close(finished.outcome, Some(&finished));
         let written = audit.send_outcome(entry, slot)?;
         written.await.map_err(|_| AuditError::Closed)?
     }
@@ -78,7 +78,11 @@ impl Drop for OutcomeGuard {
 }
 
 impl Open {
-    fn close(self, outcome: Outcome, finished: Option<Finished>) -> (Arc<Inner>, Entry, OwnedSemaphorePermit) {
+    fn close(
+        self,
+        outcome: Outcome,
+        finished: Option<&Finished>,
+    ) -> (Arc<Inner>, Entry, OwnedSemaphorePermit) {
         let entry = entry(self.subject, self.durability, self.closes, outcome, finished);
         (self.audit, entry, self.slot)
     }
@@ -90,7 +94,7 @@ pub(crate) fn entry(
     durability: Durability,
     closes: u64,
     outcome: Outcome,
-    finished: Option<Finished>,
+    finished: Option<&Finished>,
 ) -> Entry {
     let answer = finished.map(answer_detail).unwrap_or_default();
     Entry {
@@ -104,7 +108,7 @@ pub(crate) fn entry(
     }
 }
 
-fn answer_detail(finished: Finished) -> AnswerDetail {
+fn answer_detail(finished: &Finished) -> AnswerDetail {
     let exposed = if finished.redactions == 0 { "false" } else { "redacted" };
     AnswerDetail {
         upstream_host: Some(bounded(&finished.upstream_host)),

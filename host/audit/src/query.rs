@@ -120,7 +120,8 @@ impl Audit {
         let text = |condition, value: &Option<String>| {
             value.as_ref().map(|value| (condition, SqlValue::Text(value.clone())))
         };
-        let number = |condition, value: Option<u64>| value.map(|value| (condition, SqlValue::Integer(integer(value))));
+        let number =
+            |condition, value: Option<u64>| value.map(|value| (condition, SqlValue::Integer(integer(value))));
         let kind = filter.kind.map(|kind| ("kind = ?", SqlValue::Text(kind.as_str().to_owned())));
         let value = filter.value.as_ref().map(|value| {
             let keyed = SqlValue::Text(format!("\"{}\"", self.keyed(value)));

@@ -1,8 +1,8 @@
 //! The one thread that writes. Whatever waits goes into one commit, and only then are its callers answered.
 
 use std::path::Path;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -226,10 +226,14 @@ fn append(transaction: &Transaction<'_>, head: Link, at_ms: u64, entry: &Entry) 
     insert.raw_execute()?;
     match (entry.kind, entry.closes) {
         (Kind::Intent, _) => {
-            transaction.prepare_cached("INSERT INTO open_intents (sequence) VALUES (?1)")?.execute([integer(sequence)])?;
+            transaction
+                .prepare_cached("INSERT INTO open_intents (sequence) VALUES (?1)")?
+                .execute([integer(sequence)])?;
         }
         (_, Some(closes)) => {
-            transaction.prepare_cached("DELETE FROM open_intents WHERE sequence = ?1")?.execute([integer(closes)])?;
+            transaction
+                .prepare_cached("DELETE FROM open_intents WHERE sequence = ?1")?
+                .execute([integer(closes)])?;
         }
         (_, None) => {}
     }
@@ -281,5 +285,8 @@ fn open_intents(connection: &Connection) -> rusqlite::Result<Vec<(u64, Subject)>
 }
 
 fn effect_word(text: &str) -> Option<&'static str> {
-    [Effect::Read, Effect::Write, Effect::Destructive].map(Effect::as_str).into_iter().find(|word| *word == text)
+    [Effect::Read, Effect::Write, Effect::Destructive]
+        .map(Effect::as_str)
+        .into_iter()
+        .find(|word| *word == text)
 }

@@ -64,7 +64,8 @@ const MOST_VALUES: usize = 100_000;
 /// Results stand in every array under any key of the top object, and in arrays within those (`data:[[…]]`). An object
 /// is a result if its status field says success or error; anything else is data.
 pub fn read_answer(rules: &AnswerRules, status: u16, body: Option<&[u8]>) -> AnswerReading {
-    let json = body.filter(|body| !body.is_empty()).and_then(|body| serde_json::from_slice::<Value>(body).ok());
+    let json =
+        body.filter(|body| !body.is_empty()).and_then(|body| serde_json::from_slice::<Value>(body).ok());
     let mut tally = Tally::default();
     let mut budget = MOST_VALUES;
     let top = match &json {
@@ -114,12 +115,14 @@ fn top_code(rules: &AnswerRules, status: u16, top: &Map<String, Value>) -> Optio
     let code = top.get(&rules.code_field).and_then(Value::as_str)?;
     let said = top.get(&rules.status_field).and_then(Value::as_str);
     let is_error = match said {
-        Some(said) => rules.error_values.contains(said) || (status >= 400 && !rules.success_values.contains(said)),
+        Some(said) => {
+            rules.error_values.contains(said) || (status >= 400 && !rules.success_values.contains(said))
+        }
         // A code without a status is an error unless it is one of the words for success.
         None => !rules.success_values.contains(code) && !rules.scheduled_values.contains(code),
     };
-    let is_scheduled =
-        rules.scheduled_values.contains(code) || said.is_some_and(|said| rules.scheduled_values.contains(said));
+    let is_scheduled = rules.scheduled_values.contains(code)
+        || said.is_some_and(|said| rules.scheduled_values.contains(said));
     Some(Top { code: code.to_owned(), is_error, is_scheduled })
 }
 
@@ -178,18 +181,24 @@ fn outcome(rules: &AnswerRules, status: u16, is_json: bool, top: Option<&Top>, t
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use proptest::prelude::*;
 
     use super::*;
     use crate::service::parse;
 
-    fn rules() -> AnswerRules {
-        let text = include_str!("../../services/zoho-crm.toml");
-        parse(text, "zoho-crm.toml").expect("the definition").answer
+    fn rules() -> &'static AnswerRules {
+        static RULES: LazyLock<AnswerRules> = LazyLock::new(|| {
+            let text = include_str!("../../services/zoho-crm.toml");
+            parse(text, "zoho-crm.toml").expect("the definition").answer
+        });
+        &RULES
     }
 
     fn show(reading: &AnswerReading) -> String {
-        let flags = [(reading.stale_token, "stale"), (reading.scope, "scope"), (reading.throttled, "throttled")];
+        let flags =
+            [(reading.stale_token, "stale"), (reading.scope, "scope"), (reading.throttled, "throttled")];
         let flags = flags.iter().filter(|(set, _)| *set).map(|(_, word)| *word);
         let words = [reading.outcome.as_str(), reading.code.as_deref().unwrap_or("-")];
         words.into_iter().chain(flags).collect::<Vec<_>>().join(" ")
@@ -197,7 +206,7 @@ mod tests {
 
     #[track_caller]
     fn check(status: u16, body: &str, expect: &str) {
-        assert_eq!(show(&read_answer(&rules(), status, Some(body.as_bytes()))), expect, "{status} {body}");
+        assert_eq!(show(&read_answer(rules(), status, Some(body.as_bytes()))), expect, "{status} {body}");
     }
 
     const GOOD: &str = r#"{"code":"SUCCESS","details":{},"message":"record added","status":"success"}"#;
@@ -206,13 +215,41 @@ mod tests {
     #[test]
     fn requests_succeed_and_fail_by_their_body() {
         check(200, r#"{"data":[{"id":"1","Last_Name":"x"}],"info":{"count":1}}"#, "ok -");
-        check(200, r#"{"code":"INVALID_MODULE","details":{},"message":"x","status":"error"}"#, "failed INVALID_MODULE");
-        check(400, r#"{"code":"REQUIRED_PARAM_MISSING","details":{},"message":"x","status":"error"}"#, "failed REQUIRED_PARAM_MISSING");
-        check(401, r#"{"code":"INVALID_TOKEN","details":{},"message":"x","status":"error"}"#, "failed INVALID_TOKEN stale");
-        check(401, r#"{"code":"AUTHENTICATION_FAILURE","details":{},"message":"x","status":"error"}"#, "failed AUTHENTICATION_FAILURE stale");
-        check(401, r#"{"code":"OAUTH_SCOPE_MISMATCH","details":{},"message":"x","status":"error"}"#, "failed OAUTH_SCOPE_MISMATCH scope");
-        check(401, r#"{"code":"AUTHORIZATION_FAILED","details":{},"message":"x","status":"error"}"#, "failed AUTHORIZATION_FAILED");
-        check(429, r#"{"code":"TOO_MANY_REQUESTS","details":{},"message":"x","status":"error"}"#, "failed TOO_MANY_REQUESTS throttled");
+        check(
+            200,
+            r#"{"code":"INVALID_MODULE","details":{},"message":"x","status":"error"}"#,
+            "failed INVALID_MODULE",
+        );
+        check(
+            400,
+            r#"{"code":"REQUIRED_PARAM_MISSING","details":{},"message":"x","status":"error"}"#,
+            "failed REQUIRED_PARAM_MISSING",
+        );
+        check(
+            401,
+            r#"{"code":"INVALID_TOKEN","details":{},"message":"x","status":"error"}"#,
+            "failed INVALID_TOKEN stale",
+        );
+        check(
+            401,
+            r#"{"code":"AUTHENTICATION_FAILURE","details":{},"message":"x","status":"error"}"#,
+            "failed AUTHENTICATION_FAILURE stale",
+        );
+        check(
+            401,
+            r#"{"code":"OAUTH_SCOPE_MISMATCH","details":{},"message":"x","status":"error"}"#,
+            "failed OAUTH_SCOPE_MISMATCH scope",
+        );
+        check(
+            401,
+            r#"{"code":"AUTHORIZATION_FAILED","details":{},"message":"x","status":"error"}"#,
+            "failed AUTHORIZATION_FAILED",
+        );
+        check(
+            429,
+            r#"{"code":"TOO_MANY_REQUESTS","details":{},"message":"x","status":"error"}"#,
+            "failed TOO_MANY_REQUESTS throttled",
+        );
         check(200, r#"{"code":"TOO_MANY_REQUESTS","message":"x"}"#, "failed TOO_MANY_REQUESTS throttled");
         check(500, r#"{"code":"INTERNAL_ERROR","status":"error"}"#, "failed INTERNAL_ERROR");
         check(404, r#"{"foo":1}"#, "failed -");
@@ -228,7 +265,11 @@ mod tests {
         check(400, &format!(r#"{{"data":[{BAD},{BAD}]}}"#), "failed MANDATORY_NOT_FOUND");
         check(200, &format!(r#"{{"data":[[{GOOD}],[{BAD}]]}}"#), "partial MANDATORY_NOT_FOUND");
         check(200, &format!(r#"{{"users":[{BAD}]}}"#), "failed MANDATORY_NOT_FOUND");
-        check(200, &format!(r#"{{"__composite_requests":[{GOOD}],"watch":[{BAD}]}}"#), "partial MANDATORY_NOT_FOUND");
+        check(
+            200,
+            &format!(r#"{{"__composite_requests":[{GOOD}],"watch":[{BAD}]}}"#),
+            "partial MANDATORY_NOT_FOUND",
+        );
         check(200, &format!("[{GOOD},{BAD}]"), "partial MANDATORY_NOT_FOUND");
     }
 
@@ -242,8 +283,16 @@ mod tests {
 
     #[test]
     fn jobs_are_scheduled() {
-        check(200, r#"{"data":[{"code":"SCHEDULED","details":{"job_id":"1"},"message":"x","status":"success"}]}"#, "scheduled -");
-        check(201, r#"{"data":[{"code":"ADDED_SUCCESSFULLY","details":{},"message":"x","status":"success"}]}"#, "scheduled -");
+        check(
+            200,
+            r#"{"data":[{"code":"SCHEDULED","details":{"job_id":"1"},"message":"x","status":"success"}]}"#,
+            "scheduled -",
+        );
+        check(
+            201,
+            r#"{"data":[{"code":"ADDED_SUCCESSFULLY","details":{},"message":"x","status":"success"}]}"#,
+            "scheduled -",
+        );
         check(202, r#"{"code":"SCHEDULED","details":{},"message":"x","status":"success"}"#, "scheduled -");
     }
 
@@ -257,13 +306,13 @@ mod tests {
         check(401, "", "failed - stale");
         check(302, "", "failed -");
         check(429, "slow down", "failed - throttled");
-        assert_eq!(read_answer(&rules(), 200, None).outcome, Outcome::Ok);
+        assert_eq!(read_answer(rules(), 200, None).outcome, Outcome::Ok);
     }
 
     proptest! {
         #[test]
         fn never_panics_and_never_calls_an_error_status_ok(status in 400_u16..600, body in any::<Vec<u8>>()) {
-            prop_assert_ne!(read_answer(&rules(), status, Some(&body)).outcome, Outcome::Ok);
+            prop_assert_ne!(read_answer(rules(), status, Some(&body)).outcome, Outcome::Ok);
         }
     }
 }

@@ -125,6 +125,12 @@ impl Clients {
         self.pools.lock().unwrap_or_else(PoisonError::into_inner).remove(owner);
     }
 
+    /// Forgets every pool of a grant.
+    pub fn forget_grant(&self, grant: &GrantName) {
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.retain(|_, (key, _)| key.grant != *grant);
+    }
+
     fn pool(&self, key: PoolKey) -> Pool {
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, pool)) = pools.get(&key.owner)

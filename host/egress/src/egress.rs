@@ -139,11 +139,12 @@ impl Egress {
         Ok(Disconnected { revoked })
     }
 
-    /// Forgets what is kept of a grant in memory: its tokens, its failures. Call it after changing a grant or its
+    /// Forgets what is kept of a grant in memory: its tokens, failures and sockets. Call it after changing a grant or its
     /// registration in the vault by another way than this handle.
     pub fn forget(&self, grant: &GrantName) {
         self.0.grants.write().unwrap_or_else(PoisonError::into_inner).remove(grant);
         self.0.owner.forget(grant);
+        self.0.clients.forget_grant(grant);
     }
 
     /// Returns the vault.

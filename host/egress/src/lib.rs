@@ -2,14 +2,14 @@
 //!
 //! In reading order:
 //!
-//! - [`egress`]: [`Egress`], the handle that the host holds.
-//! - [`send`]: one permitted request: token, injection, route, wire, scan, at most one replay.
-//! - [`route`]: the host, from the service's table.
-//! - [`inject`]: the upstream request, with the credential last.
-//! - [`client`]: the pooled connections.
-//! - [`scan`]: makes a [`Scrubbed`] of an answer.
-//! - [`oauth`]: consent, exchange, the owner of access tokens, look-up, revocation.
-//! - [`dialer`]: names to addresses, and trust.
+//! - `egress`: [`Egress`], the handle that the host holds.
+//! - `send`: one permitted request: token, injection, route, wire, scan, at most one replay.
+//! - `route`: the host, from the service's table.
+//! - `inject`: the upstream request, with the credential last.
+//! - `client`: the pooled connections.
+//! - `scan`: makes a [`Scrubbed`] of an answer.
+//! - `oauth`: consent, exchange, the owner of access tokens, look-up, revocation.
+//! - `dialer`: names to addresses, and trust.
 //! - [`vault`]: holds every secret; the only code that can open one.
 
 mod egress;

@@ -56,10 +56,11 @@ pub(crate) fn row<'a>(service: &'a ServiceDefinition, region: &Region) -> Result
 
 /// Joins a host of the table and a rendered target; what comes out must be what was put in.
 pub(crate) fn url_on(host: &str, target: &str) -> Result<Uri, RouteError> {
-    let target: PathAndQuery = target.parse().map_err(|_| RouteError::NoUrl)?;
-    let built = Uri::builder().scheme(Scheme::HTTPS).authority(host).path_and_query(target.clone()).build();
+    let parsed: PathAndQuery = target.parse().map_err(|_| RouteError::NoUrl)?;
+    let built = Uri::builder().scheme(Scheme::HTTPS).authority(host).path_and_query(parsed).build();
     let url = built.map_err(|_| RouteError::NoUrl)?;
-    if url.host() != Some(host) || url.path_and_query() != Some(&target) {
+    // The parser cuts a fragment off silently, among other things.
+    if url.host() != Some(host) || url.path_and_query().map(PathAndQuery::as_str) != Some(target) {
         return Err(RouteError::NoUrl);
     }
     Ok(url)
@@ -83,9 +84,8 @@ mod tests {
 
     #[test]
     fn a_target_or_host_that_would_be_read_otherwise_is_refused() {
-        for target in ["/a#b", "/a b", "a", ""] {
-            let url = url_on("www.zohoapis.eu", target).map(|url| url.path_and_query().map(ToString::to_string));
-            assert!(url.is_err() || url.as_ref().is_ok_and(|t| t.as_deref() == Some(target)), "{target}: {url:?}");
+        for target in ["/a#b", "/a b", "a", "", "//evil#"] {
+            assert!(url_on("www.zohoapis.eu", target).is_err(), "{target}");
         }
         for host in ["good@evil", "evil:443", "evil/x", "", "a b"] {
             assert!(url_on(host, "/x").is_err(), "{host}");

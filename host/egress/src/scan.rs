@@ -106,7 +106,7 @@ impl Scan<'_> {
         headers::check(head.status, &head.headers)?;
         let replacement = format!("[REDACTED:{}]", self.connection).into_bytes();
         let (headers, in_headers) = headers::pass(&self, &head.headers, &replacement);
-        let (body, in_body) = body::read(&self, incoming, replacement).await?;
-        Ok(Scrubbed { status: head.status, headers, body, redactions: in_headers + in_body })
+        let (body, redactions) = body::read(&self, incoming, replacement, in_headers).await?;
+        Ok(Scrubbed { status: head.status, headers, body, redactions })
     }
 }

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::ops::Range;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue};
 
@@ -40,16 +39,20 @@ impl TextError {
         self
     }
 
-    /// Returns the error on one line: file, line, key, problem, hint.
+    /// Adds how to mend it, if that is known.
+    #[must_use]
+    pub fn maybe_hint(mut self, hint: Option<String>) -> Self {
+        self.hint = hint;
+        self
+    }
+
+    /// Returns the error on one line, without its hint: file, line, key, problem.
     pub fn summary(&self) -> String {
         let mut text = format!("{}:{}: ", self.file, self.line);
         if !self.key.is_empty() {
             text.push_str(&format!("`{}`: ", self.key));
         }
         text.push_str(&self.problem);
-        if let Some(hint) = &self.hint {
-            text.push_str(&format!(" ({hint})"));
-        }
         text
     }
 }

@@ -98,7 +98,7 @@ impl<'a> ChainLoader<'a> {
             return Err(document.error_at(&at_file, problem));
         }
         let dropped_in = self.read(format!("plugins/{}", plan.file)).map_err(|problem| {
-            TextError { hint: problem.hint, ..document.error_at(&at_file, problem.message) }
+            document.error_at(&at_file, problem.message).maybe_hint(problem.hint)
         })?;
         if let Some(bytes) = dropped_in {
             return Ok(bytes);

@@ -53,8 +53,8 @@ impl Problem {
 
     /// Makes a problem from what is wrong in a text.
     pub fn from_text(workspace: Option<&str>, error: &TextError) -> Self {
-        let message = TextError { hint: None, ..error.clone() }.summary();
-        Self { hint: error.hint.clone(), shown: Some(error.to_string()), ..Self::new(workspace, message) }
+        let shown = Some(error.to_string());
+        Self { hint: error.hint.clone(), shown, ..Self::new(workspace, error.summary()) }
     }
 
     /// Narrows the problem to one connection.

@@ -1,8 +1,8 @@
 //! Agents: adding, revoking and listing them, and telling one by its token (step 2 of a request's path).
 
 use std::collections::HashMap;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLockReadGuard, RwLockWriteGuard};
 
 use rusqlite::{Connection, params};
 use subtle::ConstantTimeEq as _;
@@ -58,9 +58,9 @@ impl State {
         let token = AgentToken::random()?;
         let token_id = token::id_of(token.as_str()).unwrap_or_default().to_owned();
         let digest = Digest::of(token.as_str().as_bytes());
-        // Locked first, so that two additions of one name cannot part the two.
-        let mut directory = self.0.directory.write().unwrap_or_else(PoisonError::into_inner);
-        let added = self.0.connection().execute(
+        // Held until the memory follows, so that no revocation comes between the two.
+        let connection = self.0.connection();
+        let added = connection.execute(
             "INSERT INTO agents (token_id, token_sha256, name, workspace, created_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
             params![token_id, digest.as_bytes().as_slice(), name.as_str(), workspace.as_str(), integer((self.0.clock)())],
         );
@@ -72,7 +72,7 @@ impl State {
             Err(error) => return Err(StateError::Write(error)),
         }
         let agent = AuthenticatedAgent { name: name.clone(), workspace: workspace.clone() };
-        directory.0.insert(token_id, Known::new(agent, digest, false));
+        self.0.directory_mut().0.insert(token_id, Known::new(agent, digest, false));
         Ok(token)
     }
 
@@ -85,17 +85,14 @@ impl State {
 
     /// Revokes an agent: its token is refused from now on, and for ever.
     pub fn revoke(&self, name: &AgentName) -> Result<(), StateError> {
-        let mut directory = self.0.directory.write().unwrap_or_else(PoisonError::into_inner);
+        let connection = self.0.connection();
         let sql = "UPDATE agents SET revoked_ms = ?2 WHERE name = ?1 AND revoked_ms IS NULL";
-        let changed = self
-            .0
-            .connection()
-            .execute(sql, params![name.as_str(), integer((self.0.clock)())])
-            .map_err(StateError::Write)?;
+        let values = params![name.as_str(), integer((self.0.clock)())];
+        let changed = connection.execute(sql, values).map_err(StateError::Write)?;
         if changed == 0 {
             return Err(StateError::NoAgent { name: name.clone() });
         }
-        for known in directory.0.values_mut().filter(|known| known.agent.name == *name) {
+        for known in self.0.directory_mut().0.values_mut().filter(|known| known.agent.name == *name) {
             known.revoked = true;
         }
         Ok(())
@@ -112,7 +109,7 @@ impl State {
     /// secret is wrong take the same steps and get the same answer.
     pub fn authenticate(&self, token: &str) -> Option<AuthenticatedAgent> {
         let given = Digest::of(token.as_bytes());
-        let directory = self.0.directory.read().unwrap_or_else(PoisonError::into_inner);
+        let directory = self.0.directory();
         let known = token::id_of(token).and_then(|id| directory.0.get(id));
         // Without an agent the comparison is with what no token digests to.
         let stored = known.map_or([0; 32], |known| *known.digest.as_bytes());
@@ -131,25 +128,42 @@ impl State {
 
 impl Inner {
     pub(crate) fn flush_last_used(&self) -> Result<(), StateError> {
-        let directory = self.directory.read().unwrap_or_else(PoisonError::into_inner);
-        let used: Vec<_> =
-            directory.0.iter().filter(|(_, known)| known.used.swap(false, Ordering::Relaxed)).collect();
+        let mut connection = self.connection();
+        let used = self.take_used();
         if used.is_empty() {
             return Ok(());
         }
-        let stored = store_last_used(&mut self.connection(), &used);
+        let stored = store_last_used(&mut connection, &used);
         if stored.is_err() {
-            used.iter().for_each(|(_, known)| known.used.store(true, Ordering::Relaxed));
+            let directory = self.directory();
+            for known in used.iter().filter_map(|(token_id, _)| directory.0.get(token_id)) {
+                known.used.store(true, Ordering::Relaxed);
+            }
         }
         stored.map_err(StateError::Write)
     }
+
+    /// Returns the times of last use that are newer than those stored.
+    fn take_used(&self) -> Vec<(String, u64)> {
+        let directory = self.directory();
+        let used = directory.0.iter().filter(|(_, known)| known.used.swap(false, Ordering::Relaxed));
+        used.map(|(token_id, known)| (token_id.clone(), known.last_used_ms.load(Ordering::Relaxed))).collect()
+    }
+
+    fn directory(&self) -> RwLockReadGuard<'_, Directory> {
+        self.directory.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn directory_mut(&self) -> RwLockWriteGuard<'_, Directory> {
+        self.directory.write().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn store_last_used(connection: &mut Connection, used: &[(&String, &Known)]) -> rusqlite::Result<()> {
+fn store_last_used(connection: &mut Connection, used: &[(String, u64)]) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
-    for (token_id, known) in used {
-        let at = integer(known.last_used_ms.load(Ordering::Relaxed));
-        transaction.execute("UPDATE agents SET last_used_ms = ?2 WHERE token_id = ?1", params![token_id, at])?;
+    for (token_id, at) in used {
+        let sql = "UPDATE agents SET last_used_ms = ?2 WHERE token_id = ?1";
+        transaction.execute(sql, params![token_id, integer(*at)])?;
     }
     transaction.commit()
 }
@@ -195,7 +209,8 @@ fn parse(row: &rusqlite::Row<'_>) -> Result<(Agent, Digest), StateError> {
         Ok::<_, StateError>(ms.map(|ms| u64::try_from(ms).unwrap_or(0)))
     };
     let digest: Vec<u8> = row.get(1).map_err(StateError::Read)?;
-    let digest = <[u8; 32]>::try_from(digest).map_err(|_| damaged("its digest is not 32 bytes".to_owned()))?;
+    let digest =
+        <[u8; 32]>::try_from(digest).map_err(|_| damaged("its digest is not 32 bytes".to_owned()))?;
     let agent = Agent {
         name: AgentName::parse(&text(2)?).map_err(|error| damaged(error.to_string()))?,
         workspace: WorkspaceName::parse(&text(3)?).map_err(|error| damaged(error.to_string()))?,

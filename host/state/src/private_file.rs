@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use rustix::fs::{FileType, Mode, OFlags, fstat, fsync, open};
+use rustix::io::Errno;
 
 use crate::error::FileProblem;
 
@@ -13,7 +14,10 @@ use crate::error::FileProblem;
 /// Closing a file gives up this process's POSIX locks on it, so this runs before `SQLite` holds any.
 pub(crate) fn prepare(path: &Path) -> Result<(), FileProblem> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = open(path, flags, Mode::RUSR | Mode::WUSR).map_err(FileProblem::Open)?;
+    let file = open(path, flags, Mode::RUSR | Mode::WUSR).map_err(|error| match error {
+        Errno::LOOP | Errno::ISDIR | Errno::NXIO => FileProblem::NotRegular,
+        other => FileProblem::Open(other),
+    })?;
     let stat = fstat(&file).map_err(FileProblem::Open)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(FileProblem::NotRegular);

@@ -19,10 +19,10 @@ pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 pub struct State(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
-    /// Held for short writes and the operator's reads only; no request waits for it.
+    /// Held by the operator's commands, never by a request. Whoever needs both locks takes this one first.
     connection: Mutex<Connection>,
     pub(crate) clock: Clock,
-    /// What authentication reads: every agent's digest, in memory.
+    /// What authentication reads: every agent's digest, in memory. Never locked while the disk is waited for.
     pub(crate) directory: RwLock<Directory>,
 }
 
@@ -40,7 +40,6 @@ impl State {
 
     /// Returns how far writes are enabled on a connection. Enabling needs a proof, which comes with "Writes under
     /// control", bound to the proof's generation; until then writes are off whatever the workspace file says.
-    #[expect(clippy::unused_self, reason = "the level is read from here once it can be enabled")]
     pub fn write_level(&self, workspace: &WorkspaceName, connection: &ConnectionName) -> WriteMode {
         let _ = (workspace, connection);
         WriteMode::Off

@@ -143,7 +143,10 @@ fn a_file_that_others_can_read_is_refused() {
     assert_eq!(mode & 0o777, 0o600);
     std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o640)).expect("changed");
     let error = home.try_open().err().expect("refused");
-    assert!(matches!(error, StateError::File { problem: FileProblem::Exposed { mode: 0o640 }, .. }), "{error}");
+    assert!(
+        matches!(error, StateError::File { problem: FileProblem::Exposed { mode: 0o640 }, .. }),
+        "{error}"
+    );
 }
 
 #[test]
@@ -157,7 +160,11 @@ fn foreign_and_newer_files_are_refused_by_name() {
     database.pragma_update(None, "application_id", 1).expect("changed");
     assert!(matches!(home.try_open(), Err(StateError::NotState { .. })));
     drop(database);
-    std::fs::write(home.path(), b"this is no database, but a text of more than a hundred bytes, which says nothing \
-                                  at all to anybody").expect("written");
+    std::fs::write(
+        home.path(),
+        b"this is no database, but a text of more than a hundred bytes, which says nothing \
+                                  at all to anybody",
+    )
+    .expect("written");
     assert!(matches!(home.try_open(), Err(StateError::NotState { .. })));
 }

@@ -4,7 +4,6 @@
 //! one layer of escaping taken off. Letters match in either case, so `%2f`, `%2F` and hexadecimal of both kinds do.
 
 use aho_corasick::AhoCorasick;
-use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
 /// A secret from this length on is searched for in halves, too: a cut-off secret is a leaked secret.

@@ -34,13 +34,18 @@ fn check(sql: &str, expect: &[&str]) {
 
 #[test]
 fn an_edit_is_found_in_every_column() {
-    for column in ["workspace", "connection", "agent", "request_id", "operation", "effect", "decision", "outcome"] {
+    for column in
+        ["workspace", "connection", "agent", "request_id", "operation", "effect", "decision", "outcome"]
+    {
         check(&format!("UPDATE records SET {column} = 'x' WHERE sequence = 7"), &["row 7 is not as written"]);
     }
     check("UPDATE records SET at_ms = at_ms + 1 WHERE sequence = 1", &["row 1 is not as written"]);
     check("UPDATE records SET closes = 3 WHERE sequence = 20", &["row 20 is not as written"]);
     check("UPDATE records SET kind = 'grant' WHERE sequence = 7", &["row 7 is not as written"]);
-    check("UPDATE records SET detail = replace(detail, 'target-6', 'target-9')", &["row 7 is not as written"]);
+    check(
+        "UPDATE records SET detail = replace(detail, 'target-6', 'target-9')",
+        &["row 7 is not as written"],
+    );
     check("UPDATE records SET hash = zeroblob(32) WHERE sequence = 7", &["row 7 is not as written"]);
     check("UPDATE records SET prev = x'00' WHERE sequence = 7", &["row 7 is not as written"]);
     check(
@@ -71,9 +76,10 @@ fn an_insertion_is_found_at_its_place() {
         )
     };
     check(&format!("{shift}{}", copy(3, 7)), &["row 7 was put in afterwards"]);
-    check(&format!("{shift}{}; UPDATE records SET agent = 'x' WHERE sequence = 7", copy(8, 7)), &[
-        "row 7 was put in afterwards",
-    ]);
+    check(
+        &format!("{shift}{}; UPDATE records SET agent = 'x' WHERE sequence = 7", copy(8, 7)),
+        &["row 7 was put in afterwards"],
+    );
     check(&copy(3, 0), &["row 0 was put in afterwards"]);
 }
 
@@ -89,7 +95,10 @@ fn a_reordering_is_found_with_where_the_rows_belong() {
     check(&swap(4, 9), &expect);
     let expect = ["row 4 was written at another place: 5", "row 5 was written at another place: 4"];
     check(&swap(4, 5), &expect);
-    check("UPDATE records SET sequence = sequence + 1000", &["rows 1001 to 1020 were written at another place: 1"]);
+    check(
+        "UPDATE records SET sequence = sequence + 1000",
+        &["rows 1001 to 1020 were written at another place: 1"],
+    );
 }
 
 #[test]
@@ -100,7 +109,8 @@ fn a_swap_over_a_long_distance_is_told_as_one() {
          UPDATE records SET sequence = 99 WHERE sequence = -1",
     );
     let kind = |written_as| FaultKind::Reordered { written_as };
-    let expect = [Fault { sequence: 2, last: 2, kind: kind(99) }, Fault { sequence: 99, last: 99, kind: kind(2) }];
+    let expect =
+        [Fault { sequence: 2, last: 2, kind: kind(99) }, Fault { sequence: 99, last: 99, kind: kind(2) }];
     assert_eq!(verify(&home).faults, expect);
 }
 
@@ -131,7 +141,9 @@ fn rehash(home: &Home, sequence: u64) {
     columns.iter().zip(&mut borrowed).for_each(|(column, place)| *place = column.into());
     let hash = hash_row(&prev, sequence, &borrowed);
     let sql = "UPDATE records SET hash = ?1 WHERE sequence = ?2";
-    database.execute(sql, (hash.as_bytes().as_slice(), i64::try_from(sequence).expect("small"))).expect("rehashed");
+    database
+        .execute(sql, (hash.as_bytes().as_slice(), i64::try_from(sequence).expect("small")))
+        .expect("rehashed");
 }
 
 #[test]

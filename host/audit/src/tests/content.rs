@@ -38,7 +38,8 @@ async fn no_unsafe_value_is_in_any_byte_of_the_files() {
         let (_receipt, guard) = audit.intend(&permit, Separation::None).await.expect("recorded");
         guard.finish(finished(Outcome::Ok)).await.expect("recorded");
     }
-    let unknown = request("POST", "/v1/planted-id/records?planted-secretive-name%20%3D=planted-body", b"planted-body");
+    let unknown =
+        request("POST", "/v1/planted-id/records?planted-secretive-name%20%3D=planted-body", b"planted-body");
     let refusal = Refusal::new(Code::UnknownOperation, "operations", "no operation for planted-id");
     audit.refuse(Refused::new(id(3), &refusal).asking(&classified(unknown.clone()))).await.expect("recorded");
     audit.refuse(Refused::new(id(4), &refusal).asking_canonical(&unknown, None)).await.expect("recorded");
@@ -48,7 +49,10 @@ async fn no_unsafe_value_is_in_any_byte_of_the_files() {
     }
     let bytes = home.bytes();
     let holds = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
-    assert!(holds("Last_Name") && holds("hidden_field") && holds("Leads"), "safe values are there to be read");
+    assert!(
+        holds("Last_Name") && holds("hidden_field") && holds("Leads"),
+        "safe values are there to be read"
+    );
     for planted in PLANTED {
         assert!(!holds(planted), "{planted} is in a file");
     }
@@ -74,8 +78,11 @@ async fn an_intent_says_who_asked_what_of_whom_by_which_rules() {
         value: None,
         keyed: Some(audit.keyed(value)),
     };
-    let plain =
-        |name: &str, value: &str| Value { name: Some(name.to_owned()), value: Some(value.to_owned()), keyed: None };
+    let plain = |name: &str, value: &str| Value {
+        name: Some(name.to_owned()),
+        value: Some(value.to_owned()),
+        keyed: None,
+    };
     assert_eq!(detail.parameters, [plain("module", "Leads"), keyed("id", "planted-id")]);
     assert_eq!(detail.query, [plain("fields", "Last_Name"), keyed("email", "planted@query.example")]);
     assert_eq!((detail.region.as_deref(), detail.tenant.as_deref()), (Some("eu"), Some("org-1")));
@@ -145,7 +152,10 @@ async fn rows_are_found_by_all_that_they_say() {
     audit.refuse(Refused::new(id(2), &refusal).on(&connection()).verdicts(verdicts)).await.expect("recorded");
     audit.refuse(Refused::new(id(3), &refusal).by("other", "writer").held()).await.expect("recorded");
     audit.act(Act::admin("ada", "agent.add", "reporter", "ok").in_workspace("acme")).await.expect("recorded");
-    audit.act(Act::grant("token.refresh", "acme-crm", "ok").on("acme", "crm").caused_by(id(1))).await.expect("recorded");
+    audit
+        .act(Act::grant("token.refresh", "acme-crm", "ok").on("acme", "crm").caused_by(id(1)))
+        .await
+        .expect("recorded");
     let found = |change: &dyn Fn(&mut Filter)| {
         let mut filter = Filter::default();
         change(&mut filter);
@@ -178,6 +188,9 @@ async fn a_row_as_json_has_its_version_and_its_place() {
     let row = audit.list(&Filter::default()).expect("rows").swap_remove(0);
     let line = row.to_json_line();
     assert!(line.starts_with(r#"{"version":1,"sequence":1,"kind":"admin","at_ms":1700000000000,"#), "{line}");
-    assert!(line.contains(r#""act":{"who":"ada\u202e","what":"reload","target":"acme","result":"ok"}"#), "{line}");
+    assert!(
+        line.contains(r#""act":{"who":"ada\u202e","what":"reload","target":"acme","result":"ok"}"#),
+        "{line}"
+    );
     assert_eq!(serde_json::from_str::<serde_json::Value>(&line).expect("JSON"), row.to_json());
 }

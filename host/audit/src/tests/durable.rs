@@ -1,5 +1,6 @@
 //! What is promised about rows being on the disk: before anything is sent, and whatever becomes of the caller.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
 use wardlock_core::answer::Outcome;
@@ -56,6 +57,7 @@ async fn a_caller_that_went_away_leaves_aborted_and_not_an_open_intent() {
     let waiting = tokio::time::timeout(Duration::from_millis(50), audit.intend(&permit, Separation::None));
     assert!(waiting.await.is_err(), "the intent cannot have been written");
     lock.execute_batch("ROLLBACK").expect("unlocked");
+    audit.drain().await.expect("drained");
     drop(audit);
     assert_eq!(outcomes(&home), [(1, "aborted".to_owned())]);
 }
@@ -68,7 +70,7 @@ async fn an_intent_that_a_crash_left_open_is_closed_as_unknown() {
     // Only the files are what a crash leaves; they are copied while the intent is open.
     let after = Home::new();
     home.database().execute("VACUUM INTO ?1", [after.path().to_str().expect("a path")]).expect("copied");
-    std::process::Command::new("chmod").arg("600").arg(after.path()).status().expect("chmod");
+    std::fs::set_permissions(after.path(), std::fs::Permissions::from_mode(0o600)).expect("changed");
     drop(guard);
     assert_eq!(outcomes(&after), [(1, "unknown".to_owned())]);
     assert_eq!(outcomes(&after), [(1, "unknown".to_owned())], "once only");
@@ -135,7 +137,8 @@ async fn many_callers_at_once_make_one_chain() {
         .map(|number| {
             let audit = audit.clone();
             tokio::spawn(async move {
-                let (_receipt, guard) = audit.intend(&read_permit(number), Separation::None).await.expect("recorded");
+                let (_receipt, guard) =
+                    audit.intend(&read_permit(number), Separation::None).await.expect("recorded");
                 guard.finish(finished(Outcome::Partial)).await.expect("recorded");
             })
         })

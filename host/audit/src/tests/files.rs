@@ -37,7 +37,7 @@ fn a_link_is_refused() {
     std::fs::write(&elsewhere, b"").expect("written");
     symlink(&elsewhere, home.path()).expect("linked");
     let AuditError::File { problem, .. } = refused(&home) else { panic!("another error") };
-    assert!(matches!(*problem, FileProblem::Open(_)), "{problem}");
+    assert!(matches!(*problem, FileProblem::NotRegular), "{problem}");
 }
 
 #[test]

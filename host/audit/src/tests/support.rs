@@ -58,7 +58,8 @@ impl Home {
     /// Runs some SQL as somebody who wants to tamper, and has taken the triggers away.
     pub(super) fn tamper(&self, sql: &str) {
         let database = self.database();
-        let untie = "DROP TRIGGER IF EXISTS records_are_not_changed; DROP TRIGGER IF EXISTS records_are_not_removed;";
+        let untie =
+            "DROP TRIGGER IF EXISTS records_are_not_changed; DROP TRIGGER IF EXISTS records_are_not_removed;";
         database.execute_batch(untie).expect("untied");
         database.execute_batch(sql).unwrap_or_else(|error| panic!("{error}: {sql}"));
     }
@@ -137,7 +138,10 @@ pub(super) fn permit_for(number: u8, request: CanonicalRequest) -> Permit {
 }
 
 pub(super) fn read_permit(number: u8) -> Permit {
-    permit_for(number, request("GET", "/v1/records/Leads/planted-id?fields=Last_Name&email=planted%40query.example", b""))
+    permit_for(
+        number,
+        request("GET", "/v1/records/Leads/planted-id?fields=Last_Name&email=planted%40query.example", b""),
+    )
 }
 
 pub(super) fn write_permit(number: u8) -> Permit {

@@ -118,8 +118,10 @@ fn moved(pieces: &[Piece], missing: &[Range], inserted: &[Range]) -> Vec<Fault> 
             rank += 1;
             continue;
         };
-        let gone: i64 = missing.iter().filter(|range| range.0 < run.written).map(|range| range.1 - range.0 + 1).sum();
-        let added: i64 = inserted.iter().filter(|range| range.0 < run.place).map(|range| range.1 - range.0 + 1).sum();
+        let gone: i64 =
+            missing.iter().filter(|range| range.0 < run.written).map(|range| range.1 - range.0 + 1).sum();
+        let added: i64 =
+            inserted.iter().filter(|range| range.0 < run.place).map(|range| range.1 - range.0 + 1).sum();
         let is_added = inserted.iter().any(|range| (range.0..=range.1).contains(&run.place));
         if rank != run.written - gone + added && !is_added {
             let kind = FaultKind::Reordered { written_as: u64::try_from(run.written).unwrap_or(0) };

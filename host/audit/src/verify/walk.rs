@@ -46,6 +46,10 @@ impl Run {
     pub(super) fn last_written(&self) -> i64 {
         self.written + self.length - 1
     }
+
+    fn is_followed_by(&self, place: i64, written: i64, prev: &[u8]) -> bool {
+        place == self.last_place() + 1 && written == self.last_written() + 1 && prev == self.last_hash
+    }
 }
 
 /// What a walk found.
@@ -96,7 +100,24 @@ pub(super) fn find_far_moves(connection: &Connection, walked: &mut Walked) -> Re
             *piece = Piece::Run(written.into_run(written_at));
         }
     }
+    walked.pieces = joined(std::mem::take(&mut walked.pieces));
     Ok(())
+}
+
+/// Joins runs that turned out to hang together.
+fn joined(pieces: Vec<Piece>) -> Vec<Piece> {
+    let mut joined: Vec<Piece> = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        if let (Some(Piece::Run(run)), Piece::Run(next)) = (joined.last_mut(), &piece)
+            && run.is_followed_by(next.place, next.written, &next.first_prev)
+        {
+            run.length += next.length;
+            run.last_hash.clone_from(&next.last_hash);
+            continue;
+        }
+        joined.push(piece);
+    }
+    joined
 }
 
 fn empty_places(pieces: &[Piece]) -> Vec<i64> {
@@ -183,14 +204,13 @@ fn take(row: &SqlRow<'_>, walked: &mut Walked) -> rusqlite::Result<i64> {
         Some(Piece::Odd { .. }) | None => (place, None),
     };
     let written = hashed.written_near(guess);
-    if let (Some(written), Some(run)) = (written, run) {
-        let follows = place == run.last_place() + 1 && written == run.last_written() + 1;
-        if follows && hashed.prev == run.last_hash {
-            run.length += 1;
-            run.last_hash.clear();
-            run.last_hash.extend_from_slice(hashed.hash);
-            return Ok(place);
-        }
+    if let (Some(written), Some(run)) = (written, run)
+        && run.is_followed_by(place, written, hashed.prev)
+    {
+        run.length += 1;
+        run.last_hash.clear();
+        run.last_hash.extend_from_slice(hashed.hash);
+        return Ok(place);
     }
     if walked.pieces.len() == PIECES {
         walked.more = true;

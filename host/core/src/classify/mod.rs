@@ -4,12 +4,12 @@
 //! parameters and headers an operation takes), `body` (its type, its JSON), `sources` (resources, fields, breadth),
 //! `names`, `criteria` and `coql` (the languages in which fields are named).
 
-mod query;
 mod body;
-mod sources;
-mod names;
-mod criteria;
 mod coql;
+mod criteria;
+mod names;
+mod query;
+mod sources;
 #[cfg(test)]
 mod tests;
 
@@ -92,7 +92,8 @@ impl Classified {
 
     fn template_segment(&self, segment: &str) -> String {
         let is_word = |known: &Segment| matches!(known, Segment::Literal(text) if text == segment);
-        let known = self.service.operations.iter().any(|operation| operation.path.segments().iter().any(is_word));
+        let known =
+            self.service.operations.iter().any(|operation| operation.path.segments().iter().any(is_word));
         if known { format!("/{segment}") } else { "/{?}".to_owned() }
     }
 
@@ -106,7 +107,10 @@ impl Classified {
 ///
 /// What the host cannot tell is never guessed: an operation that the service does not define is destructive, a
 /// resource is `$unknown`, fields are `None`, breadth is `None`. A request that has two readings is refused.
-pub fn classify(service: &Arc<ServiceDefinition>, mut request: CanonicalRequest) -> Result<Classified, Refusal> {
+pub fn classify(
+    service: &Arc<ServiceDefinition>,
+    mut request: CanonicalRequest,
+) -> Result<Classified, Refusal> {
     let Some((at, parameters)) = service.route(request.method(), request.segments()) else {
         query::keep_headers(&service.request, None, &mut request);
         let operation = view(service, UNKNOWN_OPERATION, unknown());
@@ -116,8 +120,7 @@ pub fn classify(service: &Arc<ServiceDefinition>, mut request: CanonicalRequest)
     query::check(&service.request, definition, &request)?;
     query::keep_headers(&service.request, Some(definition), &mut request);
     let json = body::read(definition, &request)?;
-    let reader =
-        Reader { service, operation: definition, request: &request, parameters: &parameters, json };
+    let reader = Reader { service, operation: definition, request: &request, parameters: &parameters, json };
     let found = reader.read()?;
     let operation = view(service, &definition.name, found);
     Ok(Classified::new(service, request, Some(at), parameters, operation))

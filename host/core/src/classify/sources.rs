@@ -71,28 +71,39 @@ impl Reader<'_> {
             Presence::Query(name) => self.request.query_values(name).next().is_some(),
             Presence::Body(pointer) => self.json.as_ref().is_some_and(|json| body::holds(json, pointer)),
         };
-        if self.operation.destructive_with.iter().any(is_there) { Effect::Destructive } else { self.operation.effect }
+        if self.operation.destructive_with.iter().any(is_there) {
+            Effect::Destructive
+        } else {
+            self.operation.effect
+        }
     }
 
     fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|parameter| parameter.name == name).map(|parameter| parameter.value.as_str())
+        self.parameters
+            .iter()
+            .find(|parameter| parameter.name == name)
+            .map(|parameter| parameter.value.as_str())
     }
 
     fn query(&self, name: &str) -> Option<&str> {
-        self.request.query().iter().find(|parameter| parameter.name == name).map(|parameter| parameter.value.as_str())
+        self.request
+            .query()
+            .iter()
+            .find(|parameter| parameter.name == name)
+            .map(|parameter| parameter.value.as_str())
     }
 
     fn resources(&self, source: &ResourceSource, query: Option<&coql::Query>) -> Vec<String> {
         let one = |name: Option<&str>| vec![name.unwrap_or(UNKNOWN_RESOURCE).to_owned()];
-        let named = |name: Option<&str>| one(name.filter(|name| is_resource(name)));
+        let checked = |name: Option<&str>| one(name.filter(|name| is_resource(name)));
         match source {
             ResourceSource::Fixed(name) => one(Some(name)),
-            ResourceSource::Path(name) => named(self.parameter(name)),
+            ResourceSource::Path(name) => checked(self.parameter(name)),
             ResourceSource::Related(name) => {
                 let list = self.parameter(name).and_then(|list| self.service.related.get(list));
                 one(list.map(String::as_str))
             }
-            ResourceSource::Query(name) => named(self.query(name)),
+            ResourceSource::Query(name) => checked(self.query(name)),
             ResourceSource::QueryIs { name, value, then, otherwise } => {
                 one(Some(if self.query(name) == Some(value) { then } else { otherwise }))
             }
@@ -142,7 +153,9 @@ impl Reader<'_> {
             FieldSource::BodyRecords { pointer, how } => {
                 match self.json.as_ref().and_then(|json| body::record_keys(json, pointer)) {
                     Some(keys) => {
-                        keys.iter().for_each(|key| touched.field(of, key, *how));
+                        for key in &keys {
+                            touched.field(of, key, *how);
+                        }
                         true
                     }
                     None => false,
@@ -167,8 +180,9 @@ impl Reader<'_> {
         let names: Vec<&str> = list.split(',').map(str::trim).collect();
         if names.iter().any(|name| name.is_empty()) {
             let detail = format!("the list in query parameter `{name}` has an empty place");
-            return Err(Refusal::new(Code::NotCanonical, "query", detail)
-                .hint("write names with single commas between, and leave the parameter out where it would be empty"));
+            return Err(Refusal::new(Code::NotCanonical, "query", detail).hint(
+                "write names with single commas between, and leave the parameter out where it would be empty",
+            ));
         }
         Ok(names.iter().all(|name| self.field(name, of, how, touched)))
     }
@@ -188,7 +202,11 @@ impl Reader<'_> {
             return Ok(true);
         };
         if second.is_some() {
-            return Err(Refusal::new(Code::NotCanonical, "headers", format!("the request has two `{name}` headers")));
+            return Err(Refusal::new(
+                Code::NotCanonical,
+                "headers",
+                format!("the request has two `{name}` headers"),
+            ));
         }
         let text = String::from_utf8_lossy(&header.value);
         let mut known = true;

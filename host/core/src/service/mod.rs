@@ -4,6 +4,7 @@
 //! wrong, where, and what is meant instead.
 
 mod check;
+mod operation;
 mod parse;
 mod raw;
 mod scopes;
@@ -17,8 +18,8 @@ use crate::id::{Digest, Region, ServiceName};
 use crate::plugin::{Effect, FieldUse};
 
 pub use parse::{DefinitionError, parse};
-pub use text::nearest;
 pub use template::{PathRules, PathTemplate, Segment};
+pub use text::nearest;
 
 /// A whole service definition.
 #[derive(Debug, Clone, PartialEq)]

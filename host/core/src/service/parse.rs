@@ -7,18 +7,14 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::check::check;
-use super::raw::{
-    RawAnswer, RawBody, RawBreadth, RawField, RawGuide, RawOAuth, RawOperation, RawPresence, RawRegion, RawResource,
-    RawRevoke, RawService, RawTenant,
-};
+use super::operation::operation;
+use super::raw::{RawAnswer, RawGuide, RawOAuth, RawRegion, RawRevoke, RawService, RawTenant};
 use super::text::Source;
 use super::{
-    AnswerRules, BodyKind, Breadth, Budget, FieldSource, Guide, Inject, OAuth, Operation, PathRules, PathTemplate,
-    Presence, RefusalShape, RegionRow, RequestRules, ResourceSource, RevokeForm, ServiceDefinition, TenantLookup,
+    AnswerRules, Budget, Guide, Inject, OAuth, PathRules, RefusalShape, RegionRow, RequestRules, RevokeForm,
+    ServiceDefinition, TenantLookup,
 };
-use crate::canonical::Method;
 use crate::id::{Digest, Region, ServiceName};
-use crate::plugin::Effect;
 
 /// What is wrong with a service definition, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,7 +72,7 @@ fn service(source: &Source<'_>, raw: RawService) -> Result<ServiceDefinition, De
     let operations = raw
         .operations
         .into_iter()
-        .map(|operation| self::operation(source, operation, &paths))
+        .map(|raw| operation(source, raw, &paths))
         .collect::<Result<Vec<_>, _>>()?;
     let members = |names: Vec<Spanned<String>>| names.into_iter().map(Spanned::into_inner).collect();
     let request = raw.request.into_inner();
@@ -97,10 +93,10 @@ fn service(source: &Source<'_>, raw: RawService) -> Result<ServiceDefinition, De
             answer_headers: request.answer_headers,
         },
         answer: answer(raw.answer),
-        refusal: raw.refusal.map(Spanned::into_inner).map(|refusal| RefusalShape {
-            content_type: refusal.content_type,
-            template: refusal.template,
-        }),
+        refusal: raw
+            .refusal
+            .map(Spanned::into_inner)
+            .map(|refusal| RefusalShape { content_type: refusal.content_type, template: refusal.template }),
         tenant: tenant(raw.tenant.into_inner()),
         lookups: raw.lookups,
         related: raw.related,
@@ -119,8 +115,9 @@ fn regions(
 ) -> Result<BTreeMap<Region, RegionRow>, DefinitionError> {
     let mut regions = BTreeMap::new();
     for (name, row) in raw {
-        let region = Region::parse(name.get_ref())
-            .map_err(|error| source.at(name.span(), format!("regions.{}", name.get_ref()), error.to_string()))?;
+        let region = Region::parse(name.get_ref()).map_err(|error| {
+            source.at(name.span(), format!("regions.{}", name.get_ref()), error.to_string())
+        })?;
         let row = row.into_inner();
         regions.insert(
             region,
@@ -207,97 +204,5 @@ fn guide(raw: RawGuide) -> Guide {
         notes: raw.notes,
         page_errors: raw.page_errors,
         callback_errors: raw.callback_errors,
-    }
-}
-
-fn operation(
-    source: &Source<'_>,
-    raw: Spanned<RawOperation>,
-    rules: &PathRules,
-) -> Result<Operation, DefinitionError> {
-    let raw = raw.into_inner();
-    let key = |part: &str| format!("operations.{}.{part}", raw.name);
-    let method = Method::parse(raw.method.get_ref()).ok_or_else(|| {
-        source
-            .at(raw.method.span(), key("method"), format!("`{}` is not a method", raw.method.get_ref()))
-            .hint("GET, HEAD, POST, PUT, PATCH or DELETE")
-    })?;
-    let path = PathTemplate::parse(raw.path.get_ref(), rules)
-        .map_err(|problem| source.at(raw.path.span(), key("path"), problem))?;
-    let effect = Effect::from(raw.effect);
-    Ok(Operation {
-        summary: raw.summary,
-        method,
-        path,
-        host: raw.host,
-        effect,
-        refused: raw.refused,
-        destructive_with: raw.destructive_with.into_iter().map(presence).collect(),
-        query: raw.query,
-        headers: raw.headers,
-        resources: raw.resources.into_iter().map(resource).collect(),
-        fields: raw.fields.into_iter().map(field).collect(),
-        fields_known: raw.fields_known,
-        breadth: breadth(raw.breadth),
-        body: body(raw.body),
-        // GET reads change nothing, so repeating one is safe; everything else must say so.
-        replay_safe: raw.replay_safe.unwrap_or(method == Method::Get && effect == Effect::Read),
-        scopes: raw.scopes,
-        name: raw.name,
-    })
-}
-
-fn presence(raw: RawPresence) -> Presence {
-    match raw {
-        RawPresence::Query(name) => Presence::Query(name),
-        RawPresence::Body(pointer) => Presence::Body(pointer),
-    }
-}
-
-fn resource(raw: RawResource) -> ResourceSource {
-    match raw {
-        RawResource::Fixed(name) => ResourceSource::Fixed(name),
-        RawResource::Path(name) => ResourceSource::Path(name),
-        RawResource::Related(name) => ResourceSource::Related(name),
-        RawResource::Query(name) => ResourceSource::Query(name),
-        RawResource::Coql(member) => ResourceSource::Coql(member),
-        RawResource::Body(pointer) => ResourceSource::Body(pointer),
-        RawResource::QueryIs(is) => {
-            ResourceSource::QueryIs { name: is.name, value: is.value, then: is.then, otherwise: is.otherwise }
-        }
-    }
-}
-
-fn field(raw: RawField) -> FieldSource {
-    match raw {
-        RawField::QueryList(list) => {
-            FieldSource::QueryList { name: list.name, how: list.how.into(), required: list.required }
-        }
-        RawField::QueryCriteria(name) => FieldSource::QueryCriteria { name },
-        RawField::QueryOpaque(name) => FieldSource::QueryOpaque { name },
-        RawField::Header(name) => FieldSource::Header { name },
-        RawField::Coql(member) => FieldSource::Coql(member),
-        RawField::BodyRecords(body) => FieldSource::BodyRecords { pointer: body.pointer, how: body.how.into() },
-        RawField::BodyList(body) => FieldSource::BodyList { pointer: body.pointer, how: body.how.into() },
-    }
-}
-
-fn breadth(raw: RawBreadth) -> Breadth {
-    match raw {
-        RawBreadth::Fixed(count) => Breadth::Fixed(count),
-        RawBreadth::Query(query) => Breadth::Query { name: query.name, default: query.default, max: query.max },
-        RawBreadth::QueryCount(name) => Breadth::QueryCount(name),
-        RawBreadth::BodyCount(pointer) => Breadth::BodyCount(pointer),
-        RawBreadth::Coql(coql) => Breadth::Coql { member: coql.member, default: coql.default },
-        RawBreadth::Unbounded => Breadth::Unbounded,
-    }
-}
-
-fn body(raw: RawBody) -> BodyKind {
-    match raw {
-        RawBody::None => BodyKind::None,
-        RawBody::Json => BodyKind::Json,
-        RawBody::Multipart => BodyKind::Multipart,
-        RawBody::Any => BodyKind::Any,
     }
 }

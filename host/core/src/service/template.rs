@@ -201,7 +201,8 @@ mod tests {
         let path: Vec<String> = path.split('/').skip(1).map(str::to_owned).collect();
         let got = template(text).matches(&path, &rules());
         let expect: Option<Vec<Parameter>> = expect.map(|pairs| {
-            let parameter = |(name, value): &(&str, &str)| Parameter { name: (*name).into(), value: (*value).into() };
+            let parameter =
+                |(name, value): &(&str, &str)| Parameter { name: (*name).into(), value: (*value).into() };
             pairs.iter().map(parameter).collect()
         });
         assert_eq!(got, expect, "{text} with {path:?}");
@@ -211,7 +212,9 @@ mod tests {
     fn names_look_like_names_and_ids_are_anything() {
         check("/crm/v8/{module}", "/crm/v8/Leads", Some(&[("module", "Leads")]));
         check("/crm/v8/{module}", "/crm/v8/leads", Some(&[("module", "leads")]));
-        for no in ["/crm/v8/1", "/crm/v8/_x", "/crm/v8/Le ads", "/crm/v8/Läds", "/crm/v8/settings", "/CRM/v8/Leads"] {
+        for no in
+            ["/crm/v8/1", "/crm/v8/_x", "/crm/v8/Le ads", "/crm/v8/Läds", "/crm/v8/settings", "/CRM/v8/Leads"]
+        {
             check("/crm/v8/{module}", no, None);
         }
         check("/v8/{module}/{id}", "/v8/Leads/a b@c,d", Some(&[("module", "Leads"), ("id", "a b@c,d")]));
@@ -234,7 +237,9 @@ mod tests {
 
     #[test]
     fn malformed_templates_are_refused() {
-        for bad in ["", "crm", "/", "/a//b", "/a/../b", "/a/{b", "/a/x{b}", "/a/{}", "/a/{b}/{b}", "/a b", "/a%20b"] {
+        for bad in
+            ["", "crm", "/", "/a//b", "/a/../b", "/a/{b", "/a/x{b}", "/a/{}", "/a/{b}/{b}", "/a b", "/a%20b"]
+        {
             assert!(PathTemplate::parse(bad, &rules()).is_err(), "accepted {bad}");
         }
     }

@@ -8,7 +8,8 @@ use toml::de::{DeTable, DeValue};
 use super::DefinitionError;
 
 /// Keys whose values may begin or end with a space, because a space is what they mean.
-const SPACE_IS_MEANT: [&str; 3] = ["inject.prefix", "oauth.scope_separator", "oauth.scope_separators_in_answer"];
+const SPACE_IS_MEANT: [&str; 3] =
+    ["inject.prefix", "oauth.scope_separator", "oauth.scope_separators_in_answer"];
 
 /// A definition's text and name.
 #[derive(Debug, Clone, Copy)]
@@ -19,19 +20,39 @@ pub(super) struct Source<'a> {
 
 impl Source<'_> {
     /// Makes an error at a place.
-    pub(super) fn error(&self, at: usize, key: impl Into<String>, problem: impl Into<String>) -> DefinitionError {
+    pub(super) fn error(
+        &self,
+        at: usize,
+        key: impl Into<String>,
+        problem: impl Into<String>,
+    ) -> DefinitionError {
         let before = self.text.as_bytes().iter().take(at);
         let line = 1 + before.filter(|&&byte| byte == b'\n').count();
-        DefinitionError { file: self.file.to_owned(), line, key: key.into(), problem: problem.into(), hint: None }
+        DefinitionError {
+            file: self.file.to_owned(),
+            line,
+            key: key.into(),
+            problem: problem.into(),
+            hint: None,
+        }
     }
 
     /// Makes an error at a span.
-    pub(super) fn at(&self, span: Range<usize>, key: impl Into<String>, problem: impl Into<String>) -> DefinitionError {
+    pub(super) fn at(
+        &self,
+        span: Range<usize>,
+        key: impl Into<String>,
+        problem: impl Into<String>,
+    ) -> DefinitionError {
         self.error(span.start, key, problem)
     }
 
     /// Turns the TOML parser's error into ours, with the nearest valid key.
-    pub(super) fn toml_error(&self, error: &toml::de::Error, document: Option<&DeTable<'_>>) -> DefinitionError {
+    pub(super) fn toml_error(
+        &self,
+        error: &toml::de::Error,
+        document: Option<&DeTable<'_>>,
+    ) -> DefinitionError {
         let at = error.span().map_or(0, |span| span.start);
         let key = document.and_then(|table| locate(table, at)).unwrap_or_default();
         let mut quoted = error.message().split('`').skip(1).step_by(2);
@@ -47,7 +68,9 @@ impl Source<'_> {
     /// Refuses characters that nobody sees, anywhere in the text.
     pub(super) fn check_visible(&self) -> Result<(), DefinitionError> {
         match self.text.char_indices().find(|&(_, c)| is_invisible(c) && !"\n\r\t".contains(c)) {
-            Some((at, c)) => Err(self.error(at, "", format!("an invisible character, U+{:04X}", u32::from(c)))),
+            Some((at, c)) => {
+                Err(self.error(at, "", format!("an invisible character, U+{:04X}", u32::from(c))))
+            }
             None => Ok(()),
         }
     }
@@ -112,23 +135,27 @@ fn join(path: &str, key: &str) -> String {
 
 /// Returns the dotted key of what stands at a place.
 fn locate(table: &DeTable<'_>, at: usize) -> Option<String> {
-    table.iter().find_map(|(key, value)| {
-        if key.span().contains(&at) {
-            return Some(key.get_ref().to_string());
-        }
-        let inner = locate_value(value, at)?;
-        Some(join(key.get_ref(), &inner))
-    })
-    .map(|path| path.trim_end_matches('.').to_owned())
+    table
+        .iter()
+        .find_map(|(key, value)| {
+            if key.span().contains(&at) {
+                return Some(key.get_ref().to_string());
+            }
+            let inner = locate_value(value, at)?;
+            Some(join(key.get_ref(), &inner))
+        })
+        .map(|path| path.trim_end_matches('.').to_owned())
 }
 
 fn locate_value(value: &Spanned<DeValue<'_>>, at: usize) -> Option<String> {
     let inner = match value.get_ref() {
         DeValue::Table(table) => locate(table, at),
         DeValue::Array(items) => items.iter().find_map(|item| locate_value(item, at)),
-        DeValue::String(_) | DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => {
-            None
-        }
+        DeValue::String(_)
+        | DeValue::Integer(_)
+        | DeValue::Float(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_) => None,
     };
     inner.or_else(|| value.span().contains(&at).then(String::new))
 }

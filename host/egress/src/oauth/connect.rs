@@ -3,14 +3,12 @@
 //! Until the last step nothing is written, so giving up at any moment leaves nothing behind.
 
 mod error;
+mod plan;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use url::Url;
 use wardlock_audit::Act;
-use wardlock_core::id::{GrantName, Region, RegistrationName};
-use wardlock_core::service::ServiceDefinition;
 
 use crate::egress::{Egress, EgressError};
 use crate::oauth::callback::{CallbackListener, Expected, Heard};
@@ -26,73 +24,7 @@ use crate::vault::wire::SecretForm;
 use crate::vault::{ClientMaterial, NewAccess, NewGrant, Secret, Tenant};
 
 pub use error::ConnectError;
-
-/// What is to be connected.
-#[derive(Debug, Clone)]
-pub struct ConnectPlan {
-    /// The grant's name; one of the same name is replaced once the new one is whole.
-    pub grant: GrantName,
-    /// The registration under which it is asked for.
-    pub registration: RegistrationName,
-    /// The service.
-    pub service: Arc<ServiceDefinition>,
-    /// The region whose accounts host is asked.
-    pub region: Region,
-    /// The environment that the connection says.
-    pub environment: String,
-    /// The scopes to ask for; see [`crate::scopes_for`].
-    pub scopes: Vec<String>,
-    /// The tenant that it must be; `None`: the one that is found is pinned.
-    pub tenant: Option<String>,
-    /// The operator, for the audit.
-    pub who: String,
-}
-
-/// What happens while a person connects an account.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// The person must open this URL now. The listener is bound already.
-    Open(&'a Url),
-    /// The provider reported something that ends nothing.
-    Notice(&'a str),
-    /// The browser came back.
-    Returned,
-    /// The code was exchanged; these scopes were asked for and not granted.
-    Exchanged {
-        /// Scopes that are missing.
-        missing: &'a [String],
-    },
-    /// The account was found.
-    Tenant {
-        /// Its id.
-        id: &'a str,
-        /// Its name.
-        label: &'a str,
-    },
-}
-
-/// Is told what happens.
-pub trait Progress: Send + Sync {
-    /// Takes an event.
-    fn on(&self, event: Event<'_>);
-}
-
-/// A connected account.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Connected {
-    /// The grant.
-    pub grant: GrantName,
-    /// Its generation.
-    pub generation: u64,
-    /// Its account.
-    pub tenant: Tenant,
-    /// Its region.
-    pub region: Region,
-    /// What was granted; empty where the provider does not say.
-    pub scopes: Vec<String>,
-    /// What was asked for and not granted.
-    pub missing: Vec<String>,
-}
+pub use plan::{ConnectPlan, Connected, Event, Progress};
 
 /// A consent that was exchanged and is not stored yet.
 struct Exchanged {
@@ -121,7 +53,7 @@ pub(crate) async fn connect(
 
     let exchanged = exchange_code(egress, &plan, &client, &pending, code).await?;
     progress.on(Event::Exchanged { missing: &exchanged.missing });
-    match identify(egress, &plan, &exchanged).await {
+    match identify(egress, &plan, &client, &exchanged).await {
         Ok(tenant) => {
             progress.on(Event::Tenant { id: &tenant.id, label: &tenant.label });
             store(egress, plan, exchanged, tenant).await
@@ -215,7 +147,12 @@ async fn post_code(
 }
 
 /// Finds the account, and makes sure that it is the one that the connection is for.
-async fn identify(egress: &Egress, plan: &ConnectPlan, exchanged: &Exchanged) -> Result<Tenant, ConnectError> {
+async fn identify(
+    egress: &Egress,
+    plan: &ConnectPlan,
+    client: &ClientMaterial,
+    exchanged: &Exchanged,
+) -> Result<Tenant, ConnectError> {
     if exchanged.environment != plan.environment {
         let found = exchanged.environment.clone();
         return Err(ConnectError::Environment { expected: plan.environment.clone(), found });
@@ -228,6 +165,7 @@ async fn identify(egress: &Egress, plan: &ConnectPlan, exchanged: &Exchanged) ->
         environment: &exchanged.environment,
         grant: &plan.grant,
         access: &exchanged.tokens.access,
+        secrets: [&exchanged.tokens.access, &exchanged.refresh, &client.client_secret],
     };
     let found = lookup.run().await;
     let word = if found.is_ok() { "ok" } else { "failed" };

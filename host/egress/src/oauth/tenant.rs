@@ -57,6 +57,8 @@ pub(crate) struct Lookup<'a> {
     pub environment: &'a str,
     pub grant: &'a GrantName,
     pub access: &'a Secret,
+    /// Everything that must not come back. None of it is stored yet when a consent looks up.
+    pub secrets: [&'a Secret; 3],
 }
 
 impl Lookup<'_> {
@@ -78,8 +80,7 @@ impl Lookup<'_> {
             CallError::HostNotAllowed => LookupError::Internal,
             CallError::Unreachable | CallError::Broken | CallError::Timeout { .. } => LookupError::Unreachable,
         });
-        // The token is not stored yet when a consent looks up, so the scan must be given it.
-        let needles = Arc::new(Needles::of(&[self.access]).map_err(|_| LookupError::Internal)?);
+        let needles = Arc::new(Needles::of(&self.secrets).map_err(|_| LookupError::Internal)?);
         let connection = ConnectionName::parse("lookup").map_err(|_| LookupError::Internal)?;
         let scan =
             Scan { service: self.service, connection: &connection, host, needles, deadline, idle: limits.total };

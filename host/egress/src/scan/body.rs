@@ -26,7 +26,8 @@ pub struct ScrubbedStream {
     scan: Option<StreamScan>,
     first: Bytes,
     idle: Duration,
-    redactions: usize,
+    in_headers: usize,
+    in_body: usize,
 }
 
 impl ScrubbedStream {
@@ -40,12 +41,12 @@ impl ScrubbedStream {
             let piece = match timeout(self.idle, next_data(&mut self.incoming)).await {
                 Ok(Ok(Some(chunk))) => {
                     let clean = scan.push(&chunk);
-                    self.redactions = scan.count();
+                    self.in_body = scan.count();
                     clean
                 }
                 Ok(Ok(None)) => {
                     let rest = self.scan.take()?.finish();
-                    self.redactions = rest.count;
+                    self.in_body = rest.count;
                     rest.bytes
                 }
                 Ok(Err(error)) => {
@@ -63,32 +64,33 @@ impl ScrubbedStream {
         }
     }
 
-    /// Returns how many places were cut so far in the body.
+    /// Returns how many places were cut so far, those in the headers too.
     pub fn redactions(&self) -> usize {
-        self.redactions
+        self.in_headers + self.in_body
     }
 }
 
-/// Reads a body, or as much of it as is held; returns it with the number of places cut.
+/// Reads a body, or as much of it as is held; returns it with the number of places cut, those in the headers too.
 pub(super) async fn read(
     scan: &Scan<'_>,
     mut incoming: Incoming,
     replacement: Vec<u8>,
+    in_headers: usize,
 ) -> Result<(ScrubbedBody, usize), ScanError> {
     let mut held = Vec::new();
     loop {
         let chunk = timeout_at(scan.deadline, next_data(&mut incoming)).await.map_err(|_| ScanError::Timeout)??;
         let Some(chunk) = chunk else {
             let redacted = scan.needles.redact(&held, &replacement);
-            return Ok((ScrubbedBody::Whole(Bytes::from(redacted.bytes)), redacted.count));
+            return Ok((ScrubbedBody::Whole(Bytes::from(redacted.bytes)), in_headers + redacted.count));
         };
         held.extend_from_slice(&chunk);
         if held.len() > BUFFERED {
             let mut stream = StreamScan::new(scan.needles.clone(), replacement);
             let first = Bytes::from(stream.push(&held));
-            let redactions = stream.count();
-            let flowing = ScrubbedStream { incoming, scan: Some(stream), first, idle: scan.idle, redactions };
-            return Ok((ScrubbedBody::Flowing(flowing), redactions));
+            let in_body = stream.count();
+            let flowing = ScrubbedStream { incoming, scan: Some(stream), first, idle: scan.idle, in_headers, in_body };
+            return Ok((ScrubbedBody::Flowing(flowing), in_headers + in_body));
         }
     }
 }

@@ -84,3 +84,90 @@ fn own_location(scan: &Scan<'_>, name: &HeaderName, value: &HeaderValue) -> Opti
     let plain_path = path.starts_with('/') && !path.starts_with("//") && !path.contains('\\');
     plain_path.then(|| path.into_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+    use wardlock_core::id::ConnectionName;
+
+    use super::*;
+    use crate::vault::Needles;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pairs = pairs.iter();
+        pairs.map(|&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    fn passed(pairs: &[(&'static str, &'static str)]) -> Vec<(String, String)> {
+        let text = include_str!("../../../services/zoho-crm.toml");
+        let mut service = wardlock_core::service::parse(text, "zoho-crm.toml").expect("a service");
+        // Even a definition that lists them lets none of these pass.
+        let listed = pairs.iter().map(|(name, _)| (*name).to_owned());
+        service.request.answer_headers.extend(listed.filter(|name| name != "x-unlisted"));
+        let scan = Scan {
+            service: &service,
+            connection: &ConnectionName::parse("crm").expect("a name"),
+            host: "www.zohoapis.eu",
+            needles: Arc::new(Needles::of(&[]).expect("needles")),
+            deadline: Instant::now(),
+            idle: Duration::ZERO,
+        };
+        let (passed, _) = pass(&scan, &headers(pairs), b"[cut]");
+        passed.iter().map(|(name, value)| (name.to_string(), value.to_str().expect("text").to_owned())).collect()
+    }
+
+    #[test]
+    fn a_redirect_leads_nowhere_but_to_the_host_that_was_asked() {
+        let table = [
+            ("https://www.zohoapis.eu/crm/v8/Leads?x=1", Some("/crm/v8/Leads?x=1")),
+            ("/crm/v8/Leads", Some("/crm/v8/Leads")),
+            ("https://evil.example/", None),
+            ("https://www.zohoapis.eu.evil.example/", None),
+            ("https://www.zohoapis.eu@evil.example/", None),
+            ("http://www.zohoapis.eu/", None),
+            ("https://www.zohoapis.eu//evil.example", None),
+            ("//evil.example", None),
+            ("/\\evil.example", None),
+            ("evil", None),
+        ];
+        for (given, expected) in table {
+            let found = passed(&[("location", given)]).pop().map(|(_, value)| value);
+            assert_eq!(found.as_deref(), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn what_belongs_to_a_hop_a_browser_or_the_host_never_passes() {
+        let dropped = [
+            ("set-cookie", "a=b"),
+            ("alt-svc", "h3"),
+            ("access-control-allow-origin", "*"),
+            ("authentication-info", "x"),
+            ("connection", "close"),
+            ("wardlock-decision", "allow"),
+            ("proxy-authenticate", "x"),
+            ("x-unlisted", "x"),
+        ];
+        assert_eq!(passed(&dropped), vec![]);
+        assert_eq!(passed(&[("content-type", "application/json")]).len(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_scanned_is_refused() {
+        let table = [
+            (200, headers(&[("content-encoding", "gzip")]), Err(ScanError::Encoded)),
+            (200, headers(&[("transfer-encoding", "gzip, chunked")]), Err(ScanError::Encoded)),
+            (200, headers(&[("content-encoding", "identity"), ("transfer-encoding", "chunked")]), Ok(())),
+            (206, headers(&[]), Err(ScanError::Partial)),
+            (200, headers(&[("content-range", "bytes 0-1/9")]), Err(ScanError::Partial)),
+            (101, headers(&[]), Err(ScanError::Partial)),
+        ];
+        for (status, given, expected) in table {
+            let status = StatusCode::from_u16(status).expect("a status");
+            assert_eq!(check(status, &given), expected, "{status} {given:?}");
+        }
+    }
+}

@@ -52,7 +52,7 @@ pub enum SendFault {
 
 /// A request that brought no answer for the agent.
 #[derive(Debug, thiserror::Error)]
-#[error("failed to send: {fault}")]
+#[error("failed to send")]
 pub struct SendError {
     /// What went wrong.
     #[source]
@@ -117,10 +117,10 @@ fn token(error: &TokenError) -> Refusal {
     let new = |code| Refusal::new(code, RULE, error.to_string());
     match error {
         TokenError::Throttled { retry_after_seconds } => new(Code::TokenThrottled)
-            .hint("nothing was sent; the login lives, and asking sooner does not help")
+            .hint("nothing was executed; the login lives, and asking sooner does not help")
             .retry_after(seconds(*retry_after_seconds)),
         TokenError::Transient { retry_after_seconds, .. } => new(Code::TokenUnavailable)
-            .hint("nothing was sent; the login lives")
+            .hint("nothing was executed; the login lives")
             .retry_after(seconds(*retry_after_seconds)),
         TokenError::Reconnect { .. } => new(Code::Reconnect).hint("the operator runs `wardlock connect` again"),
         TokenError::Misconfigured { .. } => new(Code::Misconfigured)

@@ -124,8 +124,6 @@ impl Vault {
             service: info.service,
             region: info.region,
             environment: info.environment,
-            scopes: info.scopes,
-            api_host: info.api_host,
             generation: info.generation,
         })
     }

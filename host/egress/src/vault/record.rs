@@ -139,8 +139,6 @@ pub(crate) struct RefreshMaterial {
     pub(crate) service: ServiceName,
     pub(crate) region: Region,
     pub(crate) environment: String,
-    pub(crate) scopes: Vec<String>,
-    pub(crate) api_host: Option<String>,
     pub(crate) generation: u64,
 }
 

@@ -36,7 +36,7 @@ impl<'a, 'd> Checker<'a, 'd> {
     /// Notes that something is wrong.
     pub(super) fn wrong(&mut self, path: &[&str], problem: impl Into<String>, hint: Option<String>) {
         let error = self.document.error_at(path, problem);
-        self.problems.push(TextError { hint, ..error });
+        self.problems.push(error.maybe_hint(hint));
     }
 
     /// Checks one connection; `None` where something is wrong with it.
@@ -183,7 +183,7 @@ impl<'a, 'd> Checker<'a, 'd> {
                 ResourceName::Unsure => {
                     let problem = format!("`{given}` is taken for a resource of the account's own");
                     let note = self.document.error_at(&path, problem);
-                    self.notes.push(TextError { hint: suggestion(given, known.iter().copied()), ..note });
+                    self.notes.push(note.maybe_hint(suggestion(given, known.iter().copied())));
                 }
             }
         }

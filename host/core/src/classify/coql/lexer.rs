@@ -56,8 +56,8 @@ fn quoted(text: &str, quote: char, escapes: bool) -> Result<(Token, &str), LexEr
     let mut characters = text.char_indices().peekable();
     while let Some((at, c)) = characters.next() {
         if c == '\\' && escapes {
-            let (_, escaped) = characters.next().ok_or(LexError::Impossible)?;
-            value.push(escaped);
+            let (_, next) = characters.next().ok_or(LexError::Impossible)?;
+            value.push(next);
         } else if c != quote {
             value.push(c);
         } else if characters.peek().is_some_and(|&(_, next)| next == quote) {

@@ -9,7 +9,8 @@ use crate::service::{ServiceDefinition, parse as parse_service};
 
 fn service() -> &'static ServiceDefinition {
     static SERVICE: LazyLock<ServiceDefinition> = LazyLock::new(|| {
-        parse_service(include_str!("../../../../services/zoho-crm.toml"), "zoho-crm.toml").expect("the definition")
+        parse_service(include_str!("../../../../services/zoho-crm.toml"), "zoho-crm.toml")
+            .expect("the definition")
     });
     &SERVICE
 }
@@ -20,7 +21,9 @@ fn show(query: &Query) -> String {
         .touched
         .fields
         .iter()
-        .map(|field| format!("{}.{}{}", field.of, field.name, if field.how == FieldUse::Read { "" } else { "?" }))
+        .map(|field| {
+            format!("{}.{}{}", field.of, field.name, if field.how == FieldUse::Read { "" } else { "?" })
+        })
         .collect();
     format!("{} | {} | {}", resources.join(" "), fields.join(" "), query.rows(200))
 }
@@ -40,7 +43,10 @@ fn plain_queries() {
         "Leads | Leads.City? Leads.Email? Leads.Last_Name Leads.Phone? Leads.Rating? | 5",
     );
     check("select id from Leads where A between 1 and 2", "Leads | Leads.A? Leads.id | 200");
-    check("select id from Leads where A != -1.5 and not (B >= 3)", "Leads | Leads.A? Leads.B? Leads.id | 200");
+    check(
+        "select id from Leads where A != -1.5 and not (B >= 3)",
+        "Leads | Leads.A? Leads.B? Leads.id | 200",
+    );
     check("select id from Leads limit 200, 50", "Leads | Leads.id | 200");
     check("\tselect\n id\r\nfrom Leads", "Leads | Leads.id | 200");
 }
@@ -48,7 +54,10 @@ fn plain_queries() {
 #[test]
 fn aliases_are_resolved() {
     check("select l.Email from Leads as l", "Leads | Leads.Email | 200");
-    check("select l.Email e, l.Phone as p from Leads l order by e", "Leads | Leads.Email Leads.Email? Leads.Phone Leads.e? | 200");
+    check(
+        "select l.Email e, l.Phone as p from Leads l order by e",
+        "Leads | Leads.Email Leads.Email? Leads.Phone Leads.e? | 200",
+    );
     check("select Leads.Email from Leads", "Leads | Leads.Email | 200");
     // An alias that is a lookup's name too may be read as either.
     check(
@@ -59,7 +68,10 @@ fn aliases_are_resolved() {
 
 #[test]
 fn quoted_columns_are_columns() {
-    check("select 'Email', \"Phone\" from Leads where 'City' = 'Rome'", "Leads | Leads.City? Leads.Email Leads.Phone | 200");
+    check(
+        "select 'Email', \"Phone\" from Leads where 'City' = 'Rome'",
+        "Leads | Leads.City? Leads.Email Leads.Phone | 200",
+    );
     check(
         "select 'Account_Name.Parent_Account.Account_Name' from Contacts",
         "Accounts Contacts | Accounts.Account_Name Accounts.Parent_Account Contacts.Account_Name | 200",
@@ -72,7 +84,10 @@ fn quoted_columns_are_columns() {
 
 #[test]
 fn other_modules_are_seen() {
-    check("select Account_Name.Phone from Contacts", "Accounts Contacts | Accounts.Phone Contacts.Account_Name | 200");
+    check(
+        "select Account_Name.Phone from Contacts",
+        "Accounts Contacts | Accounts.Phone Contacts.Account_Name | 200",
+    );
     check("select Owner.email from Leads", "$users Leads | $users.email Leads.Owner | 200");
     check("select My_Lookup.Email from Leads", "$unknown Leads | $unknown.Email Leads.My_Lookup | 200");
     check(
@@ -84,31 +99,46 @@ fn other_modules_are_seen() {
         "Accounts Deals | Accounts.Phone Accounts.id? Deals.Account_Name? Deals.Amount | 200",
     );
     check("select id from Leads, Contacts", "Contacts Leads | Contacts.id Leads.id | 200");
-    check("select id from Leads where a = (select max(id) from Deals)", "Deals Leads | Deals.id Leads.a? Leads.id | 200");
+    check(
+        "select id from Leads where a = (select max(id) from Deals)",
+        "Deals Leads | Deals.id Leads.a? Leads.id | 200",
+    );
 }
 
 #[test]
 fn aggregates_touch_their_columns() {
     check("select COUNT(id) from Leads", "Leads | Leads.id | 200");
-    check("select count(*), sum(Amount) total from Deals group by Stage", "Deals | Deals.Amount Deals.Stage? | 200");
-    check("select max(distinct Amount) from Deals having sum(Amount) > 3", "Deals | Deals.Amount Deals.Amount? | 200");
+    check(
+        "select count(*), sum(Amount) total from Deals group by Stage",
+        "Deals | Deals.Amount Deals.Stage? | 200",
+    );
+    check(
+        "select max(distinct Amount) from Deals having sum(Amount) > 3",
+        "Deals | Deals.Amount Deals.Amount? | 200",
+    );
     check("select sleep(5) from Leads", "not understood");
 }
 
 #[test]
 fn quotes_within_texts_hide_nothing() {
     check("select id from Leads where A = 'it''s' and B = ''", "Leads | Leads.A? Leads.B? Leads.id | 200");
-    check(r"select id from Leads where A = 'O\'Brien' and B = 'O\'Neil'", "Leads | Leads.A? Leads.B? Leads.id | 200");
+    check(
+        r"select id from Leads where A = 'O\'Brien' and B = 'O\'Neil'",
+        "Leads | Leads.A? Leads.B? Leads.id | 200",
+    );
     check(r"select id from Leads where A = 'C:\\' and B = 'x'", "Leads | Leads.A? Leads.B? Leads.id | 200");
-    // With escapes this is one text; without, it holds a subquery. Both count.
+    // Read without escapes, a quote stays open at the end: only one reading is left.
     check(
         r"select id from Leads where A = 'x\' or B in (select Email from Contacts) or C = ' or D = 'y'",
-        "not understood",
+        "Leads | Leads.A? Leads.D? Leads.id | 200",
     );
+    // Read with escapes, a backslash stands outside quotes.
     check(
         r"select id from Leads where A in ('x\', 'y') or B in (select id from Contacts where C in ('\', 'z'))",
-        "not understood",
+        "Contacts Leads | Contacts.C? Contacts.id Leads.A? Leads.B? Leads.id | 200",
     );
+    // Neither reading is impossible, and one of them is outside the grammar.
+    check(r"select id from Leads where A = '\' and B = ' and C = 'x' and D = '\' y 'z'", "not understood");
 }
 
 #[test]
@@ -166,7 +196,7 @@ proptest! {
     }
 
     #[test]
-    fn a_module_in_a_subquery_is_always_seen(module in "[A-Z][a-z]{1,8}", depth in 1_usize..8) {
+    fn a_module_in_a_subquery_is_always_seen(module in "M[a-z]{1,8}", depth in 1_usize..8) {
         let mut query = format!("select id from {module}");
         for _ in 0..depth {
             query = format!("select id from Leads where (id in ({query}))");

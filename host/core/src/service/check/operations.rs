@@ -13,13 +13,13 @@ use crate::service::text::Source;
 
 /// Checks every operation, then what they share.
 pub(super) fn check(source: &Source<'_>, raw: &RawService, roles: &BTreeSet<&str>) -> Checked {
-    let rules = PathRules { names: raw.paths.names.clone(), reserved: raw.paths.reserved.clone() };
+    let path_rules = PathRules { names: raw.paths.names.clone(), reserved: raw.paths.reserved.clone() };
     let mut templates = Vec::new();
     let mut names = BTreeSet::new();
     for operation in &raw.operations {
         let place = Place { source, operation };
         let path = &operation.get_ref().path;
-        let template = PathTemplate::parse(path.get_ref(), &rules)
+        let template = PathTemplate::parse(path.get_ref(), &path_rules)
             .map_err(|problem| source.at(path.span(), place.key("path"), problem))?;
         place.check_name(&mut names)?;
         place.check_host(roles)?;
@@ -31,8 +31,8 @@ pub(super) fn check(source: &Source<'_>, raw: &RawService, roles: &BTreeSet<&str
         }
         templates.push((template, operation));
     }
-    check_overlaps(source, &templates, &rules)?;
-    check_parameters(source, &rules, &templates)?;
+    check_overlaps(source, &templates, &path_rules)?;
+    check_parameters(source, &path_rules, &templates)?;
     check_groups(source, raw, &names)?;
     check_query_names(source, raw)
 }
@@ -54,10 +54,14 @@ impl<'a> Place<'a> {
     fn check_name(&self, names: &mut BTreeSet<&'a str>) -> Checked {
         let name = self.operation.get_ref().name.as_str();
         let is_part = |part: &str| {
-            !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+            !part.is_empty()
+                && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         };
         if !name.split('.').all(is_part) || name == "unknown" {
-            return self.fail("name", "a name is lower-case words with dots between (`records.list`), and not `unknown`");
+            return self.fail(
+                "name",
+                "a name is lower-case words with dots between (`records.list`), and not `unknown`",
+            );
         }
         if !names.insert(name) {
             return self.fail("name", "two operations have this name");
@@ -104,7 +108,8 @@ impl<'a> Place<'a> {
         }
         for pointer in pointers.into_iter().filter(|place| !place.is_member) {
             if !pointer.text.starts_with('/') {
-                return self.fail("body", format!("`{}` is not a JSON pointer; one begins with `/`", pointer.text));
+                return self
+                    .fail("body", format!("`{}` is not a JSON pointer; one begins with `/`", pointer.text));
             }
         }
         if let RawBreadth::Query(query) = &operation.breadth
@@ -121,14 +126,17 @@ impl<'a> Place<'a> {
                 return self.fail("scopes", format!("`{scope}` is not one scope"));
             }
             let named = raw.scope_names.others.is_some() || !raw.scope_names.known.is_empty();
-            if scope.contains('{') && !(scope.matches('{').count() == 1 && scope.contains("{module}") && named) {
-                return self.fail("scopes", format!("`{scope}`: only `{{module}}`, and with `[scope_names]`"));
+            if scope.contains('{')
+                && !(scope.matches('{').count() == 1 && scope.contains("{module}") && named)
+            {
+                return self
+                    .fail("scopes", format!("`{scope}`: only `{{module}}`, and with `[scope_names]`"));
             }
         }
-        match self.operation.get_ref().scopes.iter().any(Vec::is_empty) {
-            true => self.fail("scopes", "an empty alternative would mean that no scope is needed"),
-            false => Ok(()),
+        if self.operation.get_ref().scopes.iter().any(Vec::is_empty) {
+            return self.fail("scopes", "an empty alternative would mean that no scope is needed");
         }
+        Ok(())
     }
 }
 
@@ -152,12 +160,17 @@ fn body_places(operation: &RawOperation) -> Vec<BodyPlace<'_>> {
     let fields = operation.fields.iter().filter_map(|field| match field {
         RawField::Coql(name) => member(name.as_str()),
         RawField::BodyRecords(body) | RawField::BodyList(body) => pointer(body.pointer.as_str()),
-        RawField::QueryList(_) | RawField::QueryCriteria(_) | RawField::QueryOpaque(_) | RawField::Header(_) => None,
+        RawField::QueryList(_)
+        | RawField::QueryCriteria(_)
+        | RawField::QueryOpaque(_)
+        | RawField::Header(_) => None,
     });
     let breadth = match &operation.breadth {
         RawBreadth::BodyCount(text) => pointer(text.as_str()),
         RawBreadth::Coql(coql) => member(coql.member.as_str()),
-        RawBreadth::Fixed(_) | RawBreadth::Query(_) | RawBreadth::QueryCount(_) | RawBreadth::Unbounded => None,
+        RawBreadth::Fixed(_) | RawBreadth::Query(_) | RawBreadth::QueryCount(_) | RawBreadth::Unbounded => {
+            None
+        }
     };
     let presence = operation.destructive_with.iter().filter_map(|presence| match presence {
         RawPresence::Body(text) => pointer(text.as_str()),

@@ -138,3 +138,43 @@ fn region_at<'a>(service: &'a ServiceDefinition, value: &str) -> Option<&'a Regi
     let host = host.strip_suffix('/').unwrap_or(host);
     service.regions.iter().find(|(_, row)| row.accounts == host).map(|(region, _)| region)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(now_ms: u64, pairs: &[(&str, &str)]) -> Result<(), CallbackProblem> {
+        let text = include_str!("../../../../services/zoho-crm.toml");
+        let service = wardlock_core::service::parse(text, "zoho-crm.toml").expect("a service");
+        let mut params = Params::default();
+        for &(name, value) in pairs {
+            params.insert(name.to_owned(), Zeroizing::new(value.to_owned()));
+        }
+        judge(&service, &Region::parse("eu").expect("a region"), 100, now_ms, params).map(|_| ())
+    }
+
+    #[test]
+    fn a_callback_may_only_select_the_connections_own_row() {
+        let eu = ("accounts-server", "https://accounts.zoho.eu");
+        assert_eq!(judged(0, &[("code", "c"), ("location", "eu"), eu]), Ok(()));
+        assert_eq!(judged(0, &[("code", "c")]), Ok(()));
+        assert_eq!(judged(0, &[("code", "c"), ("location", "in"), eu]), Err(CallbackProblem::Contradiction));
+        let row = judged(0, &[("code", "c"), ("location", "in")]);
+        assert!(matches!(row, Err(CallbackProblem::RegionMismatch { .. })), "{row:?}");
+        for host in ["https://accounts.zoho.eu:444", "https://www.zohoapis.eu", "accounts.zoho.eu", "https://evil/"] {
+            let row = judged(0, &[("code", "c"), ("accounts-server", host)]);
+            assert!(matches!(row, Err(CallbackProblem::NotInTable { .. })), "{host}: {row:?}");
+        }
+    }
+
+    #[test]
+    fn a_late_empty_or_refused_callback_brings_no_code() {
+        assert_eq!(judged(101, &[("code", "c")]), Err(CallbackProblem::Expired));
+        assert_eq!(judged(0, &[]), Err(CallbackProblem::NoCode));
+        assert_eq!(judged(0, &[("code", "with space")]), Err(CallbackProblem::NoCode));
+        let refused = judged(0, &[("error", "access_denied"), ("code", "c")]).expect_err("refused").to_string();
+        assert!(refused.contains("`access_denied`"), "{refused}");
+        let stranger = judged(0, &[("error", "<script>")]).expect_err("refused").to_string();
+        assert!(!stranger.contains("script"), "{stranger}");
+    }
+}

@@ -115,9 +115,9 @@ impl Params {
 mod tests {
     use super::*;
 
-    fn status(request: Request<()>) -> StatusCode {
+    fn status(request: &Request<()>) -> StatusCode {
         let address: SocketAddr = "127.0.0.1:7421".parse().expect("an address");
-        answer(address, &Waiting::default(), 0, &request).status()
+        answer(address, &Waiting::default(), 0, request).status()
     }
 
     fn get(target: &str, host: &str) -> Request<()> {
@@ -126,20 +126,20 @@ mod tests {
 
     #[test]
     fn only_the_exact_address_path_and_method_are_served() {
-        assert_eq!(status(get("/callback?state=a", "evil.example:7421")), 421);
-        assert_eq!(status(get("/callback?state=a", "localhost:7421")), 421);
-        assert_eq!(status(get("http://127.0.0.1:7421/callback", "127.0.0.1:7421")), 421);
-        assert_eq!(status(get("/callback/", "127.0.0.1:7421")), 404);
+        assert_eq!(status(&get("/callback?state=a", "evil.example:7421")), 421);
+        assert_eq!(status(&get("/callback?state=a", "localhost:7421")), 421);
+        assert_eq!(status(&get("http://127.0.0.1:7421/callback", "127.0.0.1:7421")), 421);
+        assert_eq!(status(&get("/callback/", "127.0.0.1:7421")), 404);
         let post = Request::post("/callback").header("host", "127.0.0.1:7421").body(()).expect("a request");
-        assert_eq!(status(post), 405);
+        assert_eq!(status(&post), 405);
         let twice = Request::get("/callback").header("host", "127.0.0.1:7421").header("host", "b").body(());
-        assert_eq!(status(twice.expect("a request")), 421);
+        assert_eq!(status(&twice.expect("a request")), 421);
     }
 
     #[test]
     fn an_unknown_state_and_a_doubled_name_are_refused() {
-        assert_eq!(status(get("/callback?state=guess&code=x", "127.0.0.1:7421")), 400);
-        assert_eq!(status(get("/callback?state=a&state=b", "127.0.0.1:7421")), 400);
+        assert_eq!(status(&get("/callback?state=guess&code=x", "127.0.0.1:7421")), 400);
+        assert_eq!(status(&get("/callback?state=a&state=b", "127.0.0.1:7421")), 400);
         assert!(Params::parse("code=x&location=eu&").is_some());
         assert!(Params::parse("code=x&code=y").is_none());
     }

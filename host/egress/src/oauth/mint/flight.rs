@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use wardlock_audit::Act;
 
-use super::live::is_worth_taking;
 use super::{Live, Shared, Wanted};
 use crate::oauth::endpoint;
 use crate::oauth::exchange::{self, TokenError, Tokens};
@@ -48,8 +47,10 @@ async fn stored(shared: &Shared, order: &Order) -> Result<Option<Arc<Live>>, Tok
     };
     let now_ms = (shared.clock)();
     let rejected = order.rejected.as_ref().is_some_and(|rejected| rejected.same(&token));
-    let good = !rejected && !order.renewing && is_worth_taking(now_ms, expires_ms);
-    Ok(good.then(|| Arc::new(Live::new(token, now_ms, expires_ms, false))))
+    if rejected || order.renewing {
+        return Ok(None);
+    }
+    Ok(Live::taken_up(token, now_ms, expires_ms).map(Arc::new))
 }
 
 /// Reads what a refresh needs, if the provider's budget has room, and takes a place in the budget.

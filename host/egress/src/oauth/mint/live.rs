@@ -13,6 +13,9 @@ const SOFT_MS: u64 = 5 * 60 * 1000;
 /// From here on a token is no longer given out.
 const HARD_MS: u64 = 30 * 1000;
 
+/// However long a provider says that a token lives, it is renewed after a day.
+const LONGEST_MS: u64 = 24 * 60 * 60 * 1000;
+
 static SERIAL: AtomicU64 = AtomicU64::new(1);
 
 /// A live access token. Tokens that live shorter than an hour have margins that are smaller in proportion.
@@ -29,18 +32,30 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Takes in a token. `expires_ms` is by the wall clock.
+    /// Takes in a token that was just made. `expires_ms` is by the wall clock.
     pub fn new(token: Arc<Secret>, now_ms: u64, expires_ms: u64, forced: bool) -> Self {
         let left_ms = expires_ms.saturating_sub(now_ms);
-        let now = Instant::now();
+        let margins = (SOFT_MS.min(left_ms / 4), HARD_MS.min(left_ms / 10));
+        Self { forced_at: forced.then(Instant::now), ..Self::with_margins(token, now_ms, expires_ms, margins) }
+    }
+
+    /// Takes up a stored token, whose first lifetime is not known; `None` where too little of it is left.
+    pub fn taken_up(token: Arc<Secret>, now_ms: u64, expires_ms: u64) -> Option<Self> {
+        let live = Self::with_margins(token, now_ms, expires_ms, (SOFT_MS, HARD_MS));
+        live.lives(now_ms).then_some(live)
+    }
+
+    fn with_margins(token: Arc<Secret>, now_ms: u64, expires_ms: u64, (soft_ms, hard_ms): (u64, u64)) -> Self {
+        // No token lives longer than a day here, so that the sum below stays within what a clock can hold.
+        let left_ms = expires_ms.saturating_sub(now_ms).min(LONGEST_MS);
         Self {
             token,
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             expires_ms,
-            expires_at: now + Duration::from_millis(left_ms),
-            soft_ms: SOFT_MS.min(left_ms / 4),
-            hard_ms: HARD_MS.min(left_ms / 10),
-            forced_at: forced.then_some(now),
+            expires_at: Instant::now() + Duration::from_millis(left_ms),
+            soft_ms,
+            hard_ms,
+            forced_at: None,
         }
     }
 
@@ -75,9 +90,4 @@ impl Live {
         let steady = self.expires_at.saturating_duration_since(Instant::now()).as_millis();
         by_wall.min(u64::try_from(steady).unwrap_or(u64::MAX))
     }
-}
-
-/// Returns whether a stored token is worth taking up again: after a restart its first lifetime is not known.
-pub(super) fn is_worth_taking(now_ms: u64, expires_ms: u64) -> bool {
-    expires_ms.saturating_sub(now_ms) > HARD_MS
 }

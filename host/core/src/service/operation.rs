@@ -1,0 +1,109 @@
+//! Turns an operation as it stands in TOML into its typed form.
+
+use toml::Spanned;
+
+use super::raw::{RawBody, RawBreadth, RawField, RawOperation, RawPresence, RawResource};
+use super::text::Source;
+use super::{
+    BodyKind, Breadth, DefinitionError, FieldSource, Operation, PathRules, PathTemplate, Presence,
+    ResourceSource,
+};
+use crate::canonical::Method;
+use crate::plugin::Effect;
+
+/// Converts one operation.
+pub(super) fn operation(
+    source: &Source<'_>,
+    raw: Spanned<RawOperation>,
+    rules: &PathRules,
+) -> Result<Operation, DefinitionError> {
+    let raw = raw.into_inner();
+    let key = |part: &str| format!("operations.{}.{part}", raw.name);
+    let method = Method::parse(raw.method.get_ref()).ok_or_else(|| {
+        source
+            .at(raw.method.span(), key("method"), format!("`{}` is not a method", raw.method.get_ref()))
+            .hint("GET, HEAD, POST, PUT, PATCH or DELETE")
+    })?;
+    let path = PathTemplate::parse(raw.path.get_ref(), rules)
+        .map_err(|problem| source.at(raw.path.span(), key("path"), problem))?;
+    let effect = Effect::from(raw.effect);
+    Ok(Operation {
+        summary: raw.summary,
+        method,
+        path,
+        host: raw.host,
+        effect,
+        refused: raw.refused,
+        destructive_with: raw.destructive_with.into_iter().map(presence).collect(),
+        query: raw.query,
+        headers: raw.headers,
+        resources: raw.resources.into_iter().map(resource).collect(),
+        fields: raw.fields.into_iter().map(field).collect(),
+        fields_known: raw.fields_known,
+        breadth: breadth(raw.breadth),
+        body: body(raw.body),
+        // GET reads change nothing, so repeating one is safe; everything else must say so.
+        replay_safe: raw.replay_safe.unwrap_or(method == Method::Get && effect == Effect::Read),
+        scopes: raw.scopes,
+        name: raw.name,
+    })
+}
+
+fn presence(raw: RawPresence) -> Presence {
+    match raw {
+        RawPresence::Query(name) => Presence::Query(name),
+        RawPresence::Body(pointer) => Presence::Body(pointer),
+    }
+}
+
+fn resource(raw: RawResource) -> ResourceSource {
+    match raw {
+        RawResource::Fixed(name) => ResourceSource::Fixed(name),
+        RawResource::Path(name) => ResourceSource::Path(name),
+        RawResource::Related(name) => ResourceSource::Related(name),
+        RawResource::Query(name) => ResourceSource::Query(name),
+        RawResource::Coql(member) => ResourceSource::Coql(member),
+        RawResource::Body(pointer) => ResourceSource::Body(pointer),
+        RawResource::QueryIs(is) => {
+            ResourceSource::QueryIs { name: is.name, value: is.value, then: is.then, otherwise: is.otherwise }
+        }
+    }
+}
+
+fn field(raw: RawField) -> FieldSource {
+    match raw {
+        RawField::QueryList(list) => {
+            FieldSource::QueryList { name: list.name, how: list.how.into(), required: list.required }
+        }
+        RawField::QueryCriteria(name) => FieldSource::QueryCriteria { name },
+        RawField::QueryOpaque(name) => FieldSource::QueryOpaque { name },
+        RawField::Header(name) => FieldSource::Header { name },
+        RawField::Coql(member) => FieldSource::Coql(member),
+        RawField::BodyRecords(body) => {
+            FieldSource::BodyRecords { pointer: body.pointer, how: body.how.into() }
+        }
+        RawField::BodyList(body) => FieldSource::BodyList { pointer: body.pointer, how: body.how.into() },
+    }
+}
+
+fn breadth(raw: RawBreadth) -> Breadth {
+    match raw {
+        RawBreadth::Fixed(count) => Breadth::Fixed(count),
+        RawBreadth::Query(query) => {
+            Breadth::Query { name: query.name, default: query.default, max: query.max }
+        }
+        RawBreadth::QueryCount(name) => Breadth::QueryCount(name),
+        RawBreadth::BodyCount(pointer) => Breadth::BodyCount(pointer),
+        RawBreadth::Coql(coql) => Breadth::Coql { member: coql.member, default: coql.default },
+        RawBreadth::Unbounded => Breadth::Unbounded,
+    }
+}
+
+fn body(raw: RawBody) -> BodyKind {
+    match raw {
+        RawBody::None => BodyKind::None,
+        RawBody::Json => BodyKind::Json,
+        RawBody::Multipart => BodyKind::Multipart,
+        RawBody::Any => BodyKind::Any,
+    }
+}

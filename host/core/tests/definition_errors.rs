@@ -1,0 +1,250 @@
+//! A mistake in a service definition gets a sentence: file, line, key, what is wrong, what is meant.
+
+use wardlock_core::service::parse;
+
+const GOOD: &str = r#"name = "acme"
+display = "Acme"
+version = "v1"
+
+[regions.eu]
+accounts = "accounts.acme.eu"
+console = "console.acme.eu"
+evidence = "made up"
+[regions.eu.hosts]
+api = { production = "api.acme.eu" }
+
+[oauth]
+authorize_path = "/auth"
+token_path = "/token"
+scope_separator = " "
+scope_separators_in_answer = [" "]
+pkce = true
+default_lifetime_seconds = 60
+max_lifetime_seconds = 60
+budget = { calls = 1, window_seconds = 1 }
+throttle_seconds = 1
+
+[inject]
+header = "authorization"
+prefix = "Bearer "
+
+[request]
+headers = ["accept"]
+audit_safe_query = ["page"]
+answer_headers = ["content-type"]
+
+[answer]
+code_field = "code"
+status_field = "status"
+success_values = ["ok"]
+error_values = ["error"]
+
+[tenant]
+host = "api"
+path = "/me"
+id_pointer = "/id"
+label_pointer = "/name"
+scopes = [["me"]]
+
+[paths]
+names = ["kind"]
+reserved = ["me"]
+
+[groups]
+reading = ["things.list"]
+
+[[operations]]
+name = "things.list"
+summary = "Lists things"
+method = "GET"
+path = "/v1/{kind}"
+effect = "read"
+resources = [{ path = "kind" }]
+query = ["page"]
+scopes = [["read"]]
+
+[[operations]]
+name = "things.delete"
+summary = "Deletes a thing"
+method = "DELETE"
+path = "/v1/{kind}/{id}"
+effect = "destructive"
+resources = [{ path = "kind" }]
+scopes = [["write"]]
+"#;
+
+/// Replaces one text in the good definition and compares the error.
+#[track_caller]
+fn check(from: &str, to: &str, expect: &str) {
+    assert_eq!(GOOD.matches(from).count(), 1, "`{from}` must stand once");
+    let got = parse(&GOOD.replace(from, to), "acme.toml")
+        .map_or_else(|error| error.to_string(), |_| "parsed".to_owned());
+    assert_eq!(got, expect);
+}
+
+#[test]
+fn the_good_one_parses() {
+    let service = parse(GOOD, "acme.toml").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(service.operations.len(), 2);
+    assert!(service.operations[0].replay_safe && !service.operations[1].replay_safe);
+}
+
+#[test]
+fn unknown_and_missing_keys() {
+    check(
+        "version = \"v1\"",
+        "versoin = \"v1\"",
+        "acme.toml:3: `versoin`: unknown field `versoin`, expected one of `name`, `display`, `version`, `regions`, `oauth`, `inject`, `request`, `answer`, `refusal`, `tenant`, `paths`, `lookups`, `related`, `scope_names`, `groups`, `operations`, `guide` (did you mean `version`?)",
+    );
+    check("pkce = true\n", "", "acme.toml:12: `oauth`: missing field `pkce`");
+    check(
+        "effect = \"read\"",
+        "effect = \"reed\"",
+        "acme.toml:57: `operations.effect`: unknown variant `reed`, expected one of `read`, `write`, `destructive` (did you mean `read`?)",
+    );
+    check(
+        "pkce = true",
+        "pkce = 1",
+        "acme.toml:17: `oauth.pkce`: invalid type: integer `1`, expected a boolean",
+    );
+    check("[inject]", "[inject", "acme.toml:23: unclosed table, expected `]`");
+}
+
+#[test]
+fn regions_and_hosts() {
+    check(
+        "\"api.acme.eu\"",
+        "\"https://api.acme.eu\"",
+        "acme.toml:5: `regions.eu.hosts`: `https://api.acme.eu` is not a bare host name: no scheme, port, path or capital letters",
+    );
+    check(
+        "\"accounts.acme.eu\"",
+        "\"accounts.acme.eu:443\"",
+        "acme.toml:5: `regions.eu.hosts`: `accounts.acme.eu:443` is not a bare host name: no scheme, port, path or capital letters",
+    );
+    check(
+        "\"accounts.acme.eu\"",
+        "\"127.0.0.1\"",
+        "acme.toml:5: `regions.eu.hosts`: `127.0.0.1` is not a bare host name: no scheme, port, path or capital letters",
+    );
+    check(
+        "production =",
+        "sandbox =",
+        "acme.toml:5: `regions.eu.hosts.api.production`: the region has no API host",
+    );
+    check(
+        "production = \"api.acme.eu\"",
+        "production = \"api.acme.eu\", staging = \"s.acme.eu\"",
+        "acme.toml:5: `regions.eu.hosts`: `staging` is not production, sandbox or developer",
+    );
+    let error = parse(&GOOD.replace("regions.eu", "regions.EU"), "acme.toml")
+        .map(|_| ())
+        .map_err(|error| error.to_string());
+    let expect = "acme.toml:5: `regions.EU`: `EU` is not a region: 1 to 64 of a-z, 0-9, `-` and `_`, beginning with a letter or a digit";
+    assert_eq!(error, Err(expect.to_owned()));
+    let two = "[oauth]";
+    let row = "[regions.us]\naccounts = \"accounts.acme.us\"\nconsole = \"c.acme.us\"\nevidence = \"x\"\nhosts = { api = { production = \"api.acme.eu\" } }\n[oauth]";
+    check(two, row, "acme.toml:12: `regions.us`: host `api.acme.eu` stands in region `eu` too");
+}
+
+#[test]
+fn operations_and_groups() {
+    check(
+        "[\"things.list\"]",
+        "[\"things.lits\"]",
+        "acme.toml:50: `groups.reading`: no operation is called `things.lits` (did you mean `things.list`?)",
+    );
+    check("reading =", "\"things.list\" =", "acme.toml:50: `groups.things.list`: an operation has this name");
+    check(
+        "effect = \"destructive\"",
+        "effect = \"read\"",
+        "acme.toml:62: `operations.things.delete.effect`: a DELETE is not a read",
+    );
+    check(
+        "effect = \"destructive\"",
+        "effect = \"destructive\"\nhost = \"apj\"",
+        "acme.toml:62: `operations.things.delete.host`: no region has a host for `apj` (did you mean `api`?)",
+    );
+    check(
+        "\"/v1/{kind}/{id}\"",
+        "\"/v1/{kind}/{id\"",
+        "acme.toml:66: `operations.things.delete.path`: `{id` is neither a plain segment nor one whole `{parameter}`",
+    );
+    check(
+        "\"/v1/{kind}/{id}\"",
+        "\"/v1/{other}/{id}\"",
+        "acme.toml:62: `operations.things.delete.resources`: the path has no parameter `{kind}`",
+    );
+    check(
+        "method = \"DELETE\"",
+        "method = \"Delete\"",
+        "acme.toml:65: `operations.things.delete.method`: `Delete` is not a method (GET, HEAD, POST, PUT, PATCH or DELETE)",
+    );
+    check(
+        "[[\"write\"]]",
+        "[[\"write,read\"]]",
+        "acme.toml:62: `operations.things.delete.scopes`: `write,read` is not one scope",
+    );
+    check(
+        "[[\"write\"]]",
+        "[[]]",
+        "acme.toml:62: `operations.things.delete.scopes`: an empty alternative would mean that no scope is needed",
+    );
+    check(
+        "names = [\"kind\"]",
+        "names = [\"kind\", \"knid\"]",
+        "acme.toml:1: `paths.names`: no path has a parameter `{knid}`",
+    );
+    check(
+        "audit_safe_query = [\"page\"]",
+        "audit_safe_query = [\"pages\"]",
+        "acme.toml:27: `request.audit_safe_query`: no operation takes `pages` (did you mean `page`?)",
+    );
+    check(
+        "headers = [\"accept\"]",
+        "headers = [\"cookie\"]",
+        "acme.toml:27: `request.headers`: `cookie` is never passed on from agents",
+    );
+}
+
+#[test]
+fn overlapping_paths() {
+    let more = |path: &str| {
+        format!(
+            "[[operations]]\nname = \"more\"\nsummary = \"x\"\nmethod = \"DELETE\"\npath = \"{path}\"\neffect = \"write\"\nresources = [{{ fixed = \"x\" }}]\nscopes = [[\"x\"]]\n\n[[operations]]\nname = \"things.delete\""
+        )
+    };
+    let name = "[[operations]]\nname = \"things.delete\"";
+    check(name, &more("/v1/Things/{id}"), "parsed");
+    check(name, &more("/v1/me/{id}"), "parsed");
+    check(
+        name,
+        &more("/v1/{kind}/{other}"),
+        "acme.toml:75: `operations.things.delete.path`: `/v1/{kind}/{id}` fits the same paths as `/v1/{kind}/{other}` of `more` (a word under `paths.reserved` is never taken by a parameter)",
+    );
+    check(
+        "path = \"/v1/{kind}/{id}\"",
+        "path = \"/v1/{kind}/last\"\neffect = \"destructive\"\nresources = [{ path = \"kind\" }]\nscopes = [[\"x\"]]\n[[operations]]\nname = \"more\"\nsummary = \"x\"\nmethod = \"DELETE\"\npath = \"/v1/Things/{kind}\"",
+        "acme.toml:74: `operations.more.path`: `/v1/Things/{kind}` fits some paths of, and neither is the narrower: `/v1/{kind}/last` of `things.delete` (a word under `paths.reserved` is never taken by a parameter)",
+    );
+}
+
+#[test]
+fn characters_that_nobody_sees() {
+    check(
+        "\"accounts.acme.eu\"",
+        "\"accounts.acme.eu \"",
+        "acme.toml:6: `regions.eu.accounts`: `accounts.acme.eu ` begins or ends with a space",
+    );
+    check(
+        "\"accounts.acme.eu\"",
+        "\"accounts.\u{200b}acme.eu\"",
+        "acme.toml:6: an invisible character, U+200B",
+    );
+    check(
+        "\"accounts.acme.eu\"",
+        "\"accounts.\\u200bacme.eu\"",
+        "acme.toml:6: `regions.eu.accounts`: an invisible character, U+200B",
+    );
+    check("version = \"v1\"", "version = \"v1\" # \u{202e}", "acme.toml:3: an invisible character, U+202E");
+}

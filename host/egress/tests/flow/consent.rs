@@ -1,0 +1,118 @@
+//! Consent, callback, exchange, look-up and disconnect.
+
+use std::collections::BTreeSet;
+
+use wardlock_egress::{CallbackProblem, ConnectError, Revoked, TokenError};
+use wardlock_simulator::{ApiDomain, CallbackField, Consent, RefreshIssue};
+
+use crate::support::{World, hosts};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_callback_that_names_a_foreign_host_stops() {
+    let attacks = [
+        (CallbackField::Override("https://evil.example".to_owned()), CallbackField::Normal),
+        (CallbackField::Override("https://accounts.zoho.eu@evil.example".to_owned()), CallbackField::Normal),
+        (CallbackField::Override("http://accounts.zoho.eu".to_owned()), CallbackField::Normal),
+        (CallbackField::Normal, CallbackField::Override("mars".to_owned())),
+    ];
+    for (accounts, location) in attacks {
+        let world = World::new().await;
+        world.simulator.switches().change(|switches| {
+            switches.callback_accounts_server = accounts.clone();
+            switches.callback_location = location.clone();
+        });
+        let (connected, approval) = world.connect_as(world.plan("eu"), Consent::default()).await;
+        let problem = connected.expect_err("stopped");
+        assert!(matches!(problem, ConnectError::Callback(CallbackProblem::NotInTable { .. })), "{problem:?}");
+        let page = approval.expect("a page");
+        assert_eq!(page.status, 400);
+        assert!(!page.body.contains("evil"), "what a stranger sends is not echoed");
+        assert_eq!(world.simulator.token_calls(), 0, "nothing was sent");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_callback_of_another_region_says_which_value_to_set() {
+    let world = World::new().await;
+    let consent = Consent { user: Some("owner@in.acme.example".to_owned()), ..Consent::default() };
+    let (connected, approval) = world.connect_as(world.plan("eu"), consent).await;
+    let error = connected.expect_err("stopped");
+    assert!(error.hint().contains("region = \"in\""), "{}", error.hint());
+    assert!(approval.expect("a page").body.contains("region = &quot;in&quot;"));
+    assert_eq!(world.simulator.token_calls(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_names_a_foreign_host_is_not_kept() {
+    for named in ["https://evil.example", "https://www.zohoapis.in", "https://www.zohoapis.eu.evil.example"] {
+        let world = World::new().await;
+        world.simulator.switches().change(|s| s.api_domain = ApiDomain::Override(named.to_owned()));
+        let error = world.connect("eu").await.expect_err("stopped");
+        assert!(matches!(error, ConnectError::Exchange(TokenError::Misconfigured { .. })), "{error:?}");
+        assert_eq!(world.egress.vault().grants().expect("a vault"), vec![]);
+        assert_eq!(hosts(&world.recorded()), BTreeSet::from(["accounts.zoho.eu"]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_no_on_the_consent_page_is_told_in_plain_words() {
+    for state_on_error in [true, false] {
+        let world = World::new().await;
+        world.simulator.switches().change(|switches| switches.state_on_error = state_on_error);
+        let consent = Consent { accept: false, ..Consent::default() };
+        let connecting = world.connect_as(world.plan("eu"), consent);
+        if state_on_error {
+            let (connected, approval) = connecting.await;
+            assert!(connected.expect_err("refused").to_string().contains("somebody chose `Reject`"));
+            assert!(approval.expect("a page").body.contains("somebody chose `Reject`"));
+        } else {
+            // Any web page could send an error without a state, so it ends nothing.
+            let waited = tokio::time::timeout(std::time::Duration::from_secs(1), connecting).await;
+            assert!(waited.is_err(), "still waiting");
+        }
+        assert_eq!(world.simulator.token_calls(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_consent_without_refresh_token_says_why_and_stores_nothing() {
+    let world = World::new().await;
+    world.simulator.switches().change(|switches| switches.refresh_issue = RefreshIssue::Never);
+    let error = world.connect("eu").await.expect_err("stopped");
+    assert!(matches!(error, ConnectError::NoRefreshToken));
+    assert!(error.hint().contains("prompt=consent"));
+    assert_eq!(world.egress.vault().grants().expect("a vault"), vec![]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_account_than_the_pinned_one_is_given_back() {
+    let world = World::new().await;
+    let mut plan = world.plan("eu");
+    plan.tenant = Some("20071234567".to_owned());
+    let consent = Consent { user: Some("owner@eu.other.example".to_owned()), ..Consent::default() };
+    let (connected, _) = world.connect_as(plan, consent).await;
+    let error = connected.expect_err("stopped");
+    assert!(matches!(&error, ConnectError::Tenant { found, .. } if found == "20079876543"), "{error:?}");
+    assert_eq!(world.egress.vault().grants().expect("a vault"), vec![]);
+    assert_eq!(world.simulator.refresh_tokens(), Vec::<String>::new(), "revoked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sandbox_is_not_taken_for_production() {
+    let world = World::new().await;
+    let consent = Consent { environment: wardlock_simulator::Environment::Sandbox, ..Consent::default() };
+    let (connected, _) = world.connect_as(world.plan("eu"), consent).await;
+    let error = connected.expect_err("stopped");
+    assert!(matches!(&error, ConnectError::Environment { found, .. } if found == "sandbox"), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn disconnect_revokes_and_removes() {
+    let world = World::new().await;
+    let connected = world.connect("eu").await.expect("connected");
+    let gone = world.egress.disconnect(&connected.grant, &world.service, "test").await.expect("disconnected");
+    assert_eq!(gone.revoked, Revoked::Done);
+    assert_eq!(world.simulator.refresh_tokens(), Vec::<String>::new());
+    assert!(world.egress.grant_status(&connected.grant).expect("a vault").is_none());
+    world.assert_no_secret(&world.audit_bytes());
+}

@@ -1,0 +1,10 @@
+//! Egress against the simulator, each test named by the promise that it keeps.
+
+#![expect(clippy::expect_used, reason = "a test says what it expects")]
+
+mod support;
+
+mod consent;
+mod sending;
+mod tokens;
+mod answers;

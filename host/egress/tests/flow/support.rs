@@ -1,0 +1,288 @@
+//! One home against one simulator: vault, audit, egress, a consent that a person accepts, and permits.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::mpsc;
+use url::Url;
+use wardlock_audit::{Audit, Clock, Filter, OutcomeGuard, Receipt, Separation};
+use wardlock_core::canonical::{CanonicalRequest, Header};
+use wardlock_core::chain::Chain;
+use wardlock_core::connection::{Connection, Link, LinkMode, WriteMode};
+use wardlock_core::decision::{Asked, Decision, Permit, decide};
+use wardlock_core::id::{
+    AgentName, ConnectionName, Digest, GrantName, PluginName, Region, RegistrationName, RequestId, WorkspaceName,
+};
+use wardlock_core::plugin::{Answer, Verdict};
+use wardlock_core::rules::Judge;
+use wardlock_core::service::{ServiceDefinition, parse};
+use wardlock_egress::vault::{KeySource, NewRegistration, Secret, Vault};
+use wardlock_egress::{
+    CallbackListener, ConnectError, ConnectPlan, Connected, Dialer, Egress, Event, Limits, Progress, SendError,
+    Sent,
+};
+use wardlock_simulator::{Approval, ClientSpec, Consent, Recording, Role, Simulator, SimulatorConfig};
+
+/// The simulated client's secret: a canary, looked for where it must not be.
+pub const CLIENT_SECRET: &str = "canary-client-secret-0123456789abcdef";
+const CLIENT_ID: &str = "1000.ABCDEFGHIJKLMNOPQRSTUVWXYZ0123";
+
+/// A home, its provider, and a clock that can be moved.
+pub struct World {
+    pub simulator: Arc<Simulator>,
+    pub egress: Egress,
+    pub audit: Audit,
+    pub service: Arc<ServiceDefinition>,
+    listener: CallbackListener,
+    ahead_ms: Arc<AtomicU64>,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let ahead_ms = Arc::new(AtomicU64::new(0));
+        let clock = moving(Arc::clone(&ahead_ms));
+        let config = SimulatorConfig { clock: Arc::clone(&clock), ..SimulatorConfig::default() };
+        let simulator = Arc::new(Simulator::start(config).await.expect("a simulator"));
+        let free: SocketAddr = "127.0.0.1:0".parse().expect("an address");
+        let listener = CallbackListener::bind(free, Arc::clone(&clock)).await.expect("a listener");
+        simulator.add_client(ClientSpec::new(CLIENT_ID, CLIENT_SECRET, listener.redirect_uri()));
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let vault = open_vault(folder.path(), &listener.redirect_uri());
+        let audit = Audit::open(&folder.path().join("audit.db"), [7; 32], Arc::clone(&clock)).expect("an audit");
+        let egress = Egress::new(vault, dialer(&simulator), audit.clone(), clock);
+        let service = Arc::new(service());
+        Self { simulator, egress, audit, service, listener, ahead_ms, folder }
+    }
+
+    /// Moves the clock of both sides forward.
+    pub fn advance(&self, milliseconds: u64) {
+        self.ahead_ms.fetch_add(milliseconds, Ordering::SeqCst);
+    }
+
+    /// Makes another handle on the same vault, with nothing in memory: as after a restart.
+    pub fn restarted(&self) -> Egress {
+        let clock = moving(Arc::clone(&self.ahead_ms));
+        Egress::new(Arc::clone(self.egress.vault()), dialer(&self.simulator), self.audit.clone(), clock)
+    }
+
+    /// Makes another handle on the same vault for which every host of the provider is at this address.
+    pub fn elsewhere(&self, address: SocketAddr) -> Egress {
+        let hosts = self.simulator.hosts().into_keys().map(|host| (host, address)).collect();
+        let dialer = Dialer::fixed(hosts, vec![self.simulator.ca_der()]).expect("a dialer");
+        let limits = Limits { connect: Duration::from_secs(1), total: Duration::from_millis(300) };
+        let clock = moving(Arc::clone(&self.ahead_ms));
+        Egress::with_limits(Arc::clone(self.egress.vault()), dialer, self.audit.clone(), clock, limits)
+    }
+
+    pub fn plan(&self, region: &str) -> ConnectPlan {
+        let connection = self.connection(region);
+        ConnectPlan {
+            grant: connection.grant.clone(),
+            registration: RegistrationName::parse("main").expect("a name"),
+            service: Arc::clone(&self.service),
+            region: connection.region.clone(),
+            environment: "production".to_owned(),
+            scopes: wardlock_egress::scopes_for(&connection),
+            tenant: None,
+            who: "test".to_owned(),
+        }
+    }
+
+    /// Connects, with a person who accepts.
+    pub async fn connect(&self, region: &str) -> Result<Connected, ConnectError> {
+        self.connect_as(self.plan(region), Consent::default()).await.0
+    }
+
+    /// Connects, with a person who decides as told; returns what the browser saw last.
+    pub async fn connect_as(
+        &self,
+        plan: ConnectPlan,
+        consent: Consent,
+    ) -> (Result<Connected, ConnectError>, Option<Approval>) {
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let progress = Told { open: tell, events: Mutex::default() };
+        let person = async {
+            let url: Url = told.recv().await?;
+            assert_eq!(url.scheme(), "http", "the simulator's page is plain http on loopback");
+            self.simulator.consent(url.as_str(), &consent).await.ok()
+        };
+        let ours = async {
+            let connected = sendable(self.egress.connect(plan, &self.listener, &progress)).await;
+            drop(progress);
+            connected
+        };
+        tokio::join!(ours, person)
+    }
+
+    pub fn connection(&self, region: &str) -> Arc<Connection> {
+        let link = Link {
+            name: PluginName::parse("yes").expect("a name"),
+            digest: Digest::of(b"yes"),
+            settings: Digest::of(b"{}"),
+            mode: LinkMode::Enforce,
+            capabilities: BTreeSet::new(),
+        };
+        let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
+        Arc::new(Connection {
+            workspace: WorkspaceName::parse("acme").expect("a name"),
+            name: ConnectionName::parse(&format!("crm-{region}")).expect("a name"),
+            label: "Acme".to_owned(),
+            service: Arc::clone(&self.service),
+            region: Region::parse(region).expect("a region"),
+            environment: "production".to_owned(),
+            grant: GrantName::parse(&format!("acme-{region}")).expect("a name"),
+            tenant: None,
+            resources: texts(&["Leads"]),
+            operations: texts(&["records.list", "records.create"]),
+            writes: WriteMode::On,
+            chain: vec![link],
+            agents: BTreeMap::new(),
+        })
+    }
+
+    /// Lets a request through rules and chain, and records its intent.
+    pub async fn permit(&self, region: &str, method: &str, target: &str, body: &[u8]) -> (Permit, Receipt, OutcomeGuard) {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let connection = self.connection(region);
+        let status = self.egress.grant_status(&connection.grant).expect("a vault").expect("a grant");
+        let judge = Judge::new(connection, AgentName::parse("agent").expect("a name"), WriteMode::On);
+        let headers = vec![Header { name: "accept".to_owned(), value: b"application/json".to_vec() }];
+        let request = CanonicalRequest::parse(method, target, headers, body.to_vec()).expect("canonical");
+        let classified = judge.classify(request).expect("classified");
+        judge.check(&classified).expect("allowed by the rules");
+        let mut chain = Chain::start(&judge, classified);
+        while chain.next().is_some() {
+            chain.take(Ok(Answer { verdict: Verdict::Allow, notes: Vec::new() }), 1);
+        }
+        let (classified, outcome) = chain.finish();
+        let asked = Asked {
+            id: RequestId::from_random(u128::from(NEXT.fetch_add(1, Ordering::SeqCst)).to_be_bytes()),
+            purpose: None,
+            tenant: status.tenant.as_ref().expect("a tenant").id.clone(),
+            generation: status.generation,
+        };
+        let Decision::Allow(permit) = decide(&judge, classified, outcome, asked) else {
+            panic!("not allowed");
+        };
+        let (receipt, guard) = self.audit.intend(&permit, Separation::Unknown).await.expect("an intent");
+        (*permit, receipt, guard)
+    }
+
+    /// Reads Leads through everything.
+    pub async fn read(&self, region: &str) -> Result<Sent, SendError> {
+        self.read_with(&self.egress, region).await
+    }
+
+    pub async fn read_with(&self, egress: &Egress, region: &str) -> Result<Sent, SendError> {
+        let (permit, receipt, _guard) = self.permit(region, "GET", LEADS, b"").await;
+        egress.send(permit, receipt).await
+    }
+
+    /// Returns every request that reached an accounts or API host.
+    pub fn recorded(&self) -> Vec<Recording> {
+        let recordings = self.simulator.recordings();
+        recordings.into_iter().filter(|recording| recording.sni.is_some()).collect()
+    }
+
+    pub fn api_calls(&self) -> usize {
+        let of_leads = |r: &&Recording| r.role == Role::Api && r.path().ends_with("/Leads");
+        self.recorded().iter().filter(of_leads).count()
+    }
+
+    /// Returns the audit's rows as they are shown, and every byte of both databases.
+    #[expect(clippy::disallowed_methods, reason = "a test looks at files that the product opens itself")]
+    pub fn audit_bytes(&self) -> Vec<u8> {
+        let rows = self.audit.list(&Filter::default()).expect("rows");
+        let mut bytes = format!("{rows:?}").into_bytes();
+        for name in ["audit.db", "audit.db-wal", "vault/vault.db", "vault/vault.db-wal"] {
+            bytes.extend(std::fs::read(self.folder.path().join(name)).unwrap_or_default());
+        }
+        bytes
+    }
+
+    /// Fails if a secret shows in these bytes.
+    #[track_caller]
+    pub fn assert_no_secret(&self, bytes: &[u8]) {
+        let mut secrets = self.simulator.access_tokens();
+        secrets.extend(self.simulator.refresh_tokens());
+        secrets.push(CLIENT_SECRET.to_owned());
+        for secret in secrets {
+            let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!found, "a stored secret shows");
+        }
+    }
+}
+
+/// The read that most tests send.
+pub const LEADS: &str = "/crm/v8/Leads?fields=Last_Name&per_page=1";
+
+/// Returns the hosts that were called.
+pub fn hosts(recorded: &[Recording]) -> BTreeSet<&str> {
+    recorded.iter().map(|recording| recording.host.as_str()).collect()
+}
+
+struct Told {
+    open: mpsc::UnboundedSender<Url>,
+    events: Mutex<Vec<String>>,
+}
+
+impl Progress for Told {
+    fn on(&self, event: Event<'_>) {
+        if let Event::Open(url) = event {
+            self.open.send(url.clone()).expect("somebody opens it");
+        }
+        self.events.lock().expect("a lock").push(format!("{event:?}"));
+    }
+}
+
+/// The host spawns it, so it must be able to move between threads.
+fn sendable<F: Future + Send>(future: F) -> F {
+    future
+}
+
+fn moving(ahead_ms: Arc<AtomicU64>) -> Clock {
+    Arc::new(move || {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
+        u64::try_from(now).expect("before the year 500 million") + ahead_ms.load(Ordering::SeqCst)
+    })
+}
+
+fn dialer(simulator: &Arc<Simulator>) -> Dialer {
+    let base = simulator.consent_base();
+    let show = move |url: Url| {
+        let rest = url.as_str().strip_prefix("https://").expect("https").to_owned();
+        Url::parse(&format!("{base}/{rest}")).expect("a URL")
+    };
+    Dialer::fixed(simulator.hosts(), vec![simulator.ca_der()]).expect("a dialer").showing(show)
+}
+
+/// Zoho's definition as it ships, but with one more header that passes, so that a token echoed in a header meets the
+/// scan and not only the allow-list.
+fn service() -> ServiceDefinition {
+    let mut service = parse(include_str!("../../../services/zoho-crm.toml"), "zoho-crm.toml").expect("a service");
+    service.request.answer_headers.insert("x-echo".to_owned());
+    service
+}
+
+fn open_vault(folder: &Path, redirect_uri: &str) -> Arc<Vault> {
+    let home: PathBuf = folder.join("vault");
+    let key = KeySource::File { path: folder.join("key") };
+    let vault = Vault::create(&home, &key).expect("a vault");
+    let registration = NewRegistration {
+        name: RegistrationName::parse("main").expect("a name"),
+        service: wardlock_core::id::ServiceName::parse("zoho-crm").expect("a name"),
+        client_id: CLIENT_ID.to_owned(),
+        redirect_uri: redirect_uri.to_owned(),
+        secret: Secret::from_bytes(CLIENT_SECRET.as_bytes().to_vec().into()).expect("a secret"),
+        region_secrets: BTreeMap::new(),
+        created_ms: 0,
+    };
+    vault.add_registration(registration).expect("a registration");
+    Arc::new(vault)
+}

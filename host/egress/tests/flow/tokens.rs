@@ -1,0 +1,187 @@
+//! The owner of access tokens.
+
+use wardlock_core::answer::Outcome;
+use wardlock_core::refusal::Code;
+use wardlock_egress::{SendError, SendFault, Sent, TokenError};
+use wardlock_simulator::{ApiAnswer, ThrottleAnswer, TokenAnswer};
+
+use crate::support::{LEADS, World};
+
+#[track_caller]
+fn token_error(result: Result<Sent, SendError>) -> (TokenError, Code) {
+    let error = result.expect_err("no token");
+    let code = error.refusal().code;
+    assert_eq!(error.outcome(), Outcome::Aborted);
+    match error.fault {
+        SendFault::Token(error) => (error, code),
+        other => panic!("another fault: {other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_requests_on_an_expired_token_make_one_token_call() {
+    let world = std::sync::Arc::new(World::new().await);
+    world.connect("eu").await.expect("connected");
+    world.advance(2 * 3_600_000);
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let world = std::sync::Arc::clone(&world);
+        tasks.spawn(async move { world.read("eu").await.map(|sent| sent.answer.status()) });
+    }
+    for status in tasks.join_all().await {
+        assert_eq!(status.expect("sent"), 200);
+    }
+    assert_eq!(world.simulator.token_calls(), 2, "the exchange and one refresh");
+    assert_eq!(world.api_calls(), 50, "no dead token was sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_stale_answers_force_one_refresh_and_one_replay_each() {
+    let world = std::sync::Arc::new(World::new().await);
+    world.connect("eu").await.expect("connected");
+    world.simulator.expire_access_tokens();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let world = std::sync::Arc::clone(&world);
+        tasks.spawn(async move { world.read("eu").await.map(|sent| (sent.answer.status(), sent.attempts)) });
+    }
+    for sent in tasks.join_all().await {
+        let (status, attempts) = sent.expect("sent");
+        assert_eq!(status, 200);
+        assert!((1..=2).contains(&attempts));
+    }
+    assert_eq!(world.simulator.token_calls(), 2, "the exchange and one refresh");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_calls_every_token_stale_does_not_burn_the_budget() {
+    let world = World::new().await;
+    world.connect("eu").await.expect("connected");
+    for _ in 0..6 {
+        world.simulator.switches().change(|s| s.api_answers.extend([ApiAnswer::InvalidToken, ApiAnswer::InvalidToken]));
+        let sent = world.read("eu").await.expect("sent");
+        assert_eq!(sent.answer.status(), 401);
+        world.simulator.switches().change(|s| s.api_answers.clear());
+    }
+    assert_eq!(world.simulator.token_calls(), 2, "the exchange and one forced refresh");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_request_does_not_cancel_the_refresh() {
+    let world = World::new().await;
+    world.connect("eu").await.expect("connected");
+    world.advance(2 * 3_600_000);
+    let (permit, receipt, _guard) = world.permit("eu", "GET", LEADS, b"").await;
+    let sending = world.egress.send(permit, receipt);
+    assert!(tokio::time::timeout(std::time::Duration::ZERO, sending).await.is_err(), "dropped at once");
+    assert_eq!(world.read("eu").await.expect("sent").answer.status(), 200);
+    assert_eq!(world.simulator.token_calls(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_token_is_taken_up_after_a_restart() {
+    let world = World::new().await;
+    world.connect("eu").await.expect("connected");
+    let restarted = world.restarted();
+    assert_eq!(world.read_with(&restarted, "eu").await.expect("sent").answer.status(), 200);
+    assert_eq!(world.simulator.token_calls(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_near_its_end_is_renewed_in_the_background() {
+    let world = World::new().await;
+    world.connect("eu").await.expect("connected");
+    world.advance(3_600_000 - 2 * 60_000);
+    for _ in 0..2 {
+        assert_eq!(world.read("eu").await.expect("sent").attempts, 1);
+    }
+    for _ in 0..200 {
+        if world.simulator.token_calls() == 2 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(world.simulator.token_calls(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn throttled_is_not_dead() {
+    for answer in [ThrottleAnswer::BadRequest, ThrottleAnswer::Localised, ThrottleAnswer::Ok] {
+        let world = World::new().await;
+        world.connect("eu").await.expect("connected");
+        world.advance(2 * 3_600_000);
+        world.simulator.switches().change(|s| s.token_answers.push_back(TokenAnswer::Throttled(answer)));
+        let (error, code) = token_error(world.read("eu").await);
+        assert_eq!(error, TokenError::Throttled { retry_after_seconds: 600 });
+        assert_eq!(code, Code::TokenThrottled);
+        let (again, _) = token_error(world.read("eu").await);
+        assert!(matches!(again, TokenError::Throttled { .. }), "answered at once");
+        assert_eq!(world.simulator.token_calls(), 2);
+        world.advance(601_000);
+        assert_eq!(world.read("eu").await.expect("sent").answer.status(), 200, "the grant lives");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_token_error_has_its_own_class() {
+    let error = |text: &str| TokenAnswer::Error(text.to_owned());
+    let raw = |status, text: &str| TokenAnswer::Raw {
+        status,
+        content_type: "application/json".to_owned(),
+        body: text.as_bytes().to_vec(),
+    };
+    let table = [
+        (error("invalid_code"), Code::Reconnect),
+        (error("invalid_client"), Code::Misconfigured),
+        (error("invalid_client_secret"), Code::Misconfigured),
+        (error("general_error"), Code::TokenUnavailable),
+        (error("never_heard_of"), Code::TokenUnavailable),
+        (TokenAnswer::Maintenance, Code::TokenUnavailable),
+        (raw(200, ""), Code::TokenUnavailable),
+        (raw(200, "{\"access_token\":\"with space\"}"), Code::TokenUnavailable),
+        (raw(429, "{}"), Code::TokenThrottled),
+        (raw(200, &format!("{{\"x\":\"{}\"}}", "y".repeat(100_000))), Code::TokenUnavailable),
+        (raw(302, ""), Code::TokenUnavailable),
+    ];
+    for (answer, expected) in table {
+        let world = World::new().await;
+        world.connect("eu").await.expect("connected");
+        world.advance(2 * 3_600_000);
+        let before = world.api_calls();
+        world.simulator.switches().change(|switches| switches.token_answers.push_back(answer.clone()));
+        let (_, code) = token_error(world.read("eu").await);
+        assert_eq!(code, expected, "{answer:?}");
+        assert_eq!(world.api_calls(), before, "no dead token was sent");
+        assert_eq!(world.egress.vault().grants().expect("a vault").len(), 1, "the grant is kept");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_provider_s_budget_is_kept_across_restarts() {
+    let world = World::new().await;
+    world.connect("eu").await.expect("connected");
+    world.simulator.switches().change(|switches| switches.throttle.calls = 1000);
+    for _ in 0..9 {
+        // Each restart finds the token called stale, and a forced refresh is taken from the budget.
+        world.simulator.expire_access_tokens();
+        let egress = world.restarted();
+        assert_eq!(world.read_with(&egress, "eu").await.expect("sent").answer.status(), 200);
+    }
+    assert_eq!(world.simulator.token_calls(), 10);
+    world.simulator.expire_access_tokens();
+    let (error, _) = token_error(world.read_with(&world.restarted(), "eu").await);
+    assert!(matches!(error, TokenError::Throttled { retry_after_seconds: 1..=600 }), "{error:?}");
+    assert_eq!(world.simulator.token_calls(), 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotated_refresh_token_is_kept() {
+    let world = World::new().await;
+    world.simulator.switches().change(|switches| switches.rotate_refresh_tokens = true);
+    world.connect("eu").await.expect("connected");
+    for _ in 0..3 {
+        world.advance(2 * 3_600_000);
+        let egress = world.restarted();
+        assert_eq!(world.read_with(&egress, "eu").await.expect("sent").answer.status(), 200);
+    }
+}

@@ -1,0 +1,16 @@
+//! The whole product, through real sockets, against the simulator. One binary, so that it links once.
+//!
+//! - [`world`]: a home, the simulator, an agent; canaries around everything.
+//! - [`path`]: the path of a request.
+//! - [`regions`]: only the region's own hosts are ever dialled.
+//! - [`canaries`]: no stored secret in any byte that leaves, and proof that a leak would be seen.
+//! - [`front`]: what the front door refuses, byte for byte.
+//! - [`program`]: the executable: commands, exit codes, the socket, the demo.
+
+mod world;
+
+mod canaries;
+mod front;
+mod path;
+mod program;
+mod regions;

@@ -1,0 +1,190 @@
+//! The path of a request, seen from both ends.
+
+use serde_json::json;
+
+use crate::world::{Plan, World, plugin, workspace};
+
+const LEADS: &str = "/acme/zoho/crm/v8/Leads?fields=Last_Name&per_page=2";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn allowed_read_is_sent_once_with_the_credential_and_recorded() {
+    let world = World::start(Plan::default()).await;
+    let reply = world.get(LEADS).await;
+    assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
+    assert_eq!(reply.header("wardlock-decision"), Some("allow"));
+    assert_eq!(reply.header("wardlock-outcome"), Some("ok"));
+    assert_eq!(reply.header("wardlock-secret-exposed"), Some("false"));
+    assert_eq!(reply.json().expect("json")["data"].as_array().map(Vec::len), Some(2));
+    let sent = world.simulator.recordings().pop().expect("a recording");
+    assert_eq!(sent.host, "www.zohoapis.eu");
+    assert_eq!(sent.target, "/crm/v8/Leads?fields=Last_Name&per_page=2");
+    assert!(sent.header("authorization").expect("a credential").starts_with("Zoho-oauthtoken "));
+    let rows = world.rows(&reply);
+    assert_eq!(rows.iter().map(|row| row.kind.as_str()).collect::<Vec<_>>(), ["intent", "outcome"]);
+    let request = rows[0].detail.request.as_ref().expect("a request");
+    assert_eq!(request.separation.as_deref(), Some("none"), "test and host share a uid");
+    assert_eq!(request.plugins[0].verdict, "allow");
+    assert_eq!(world.simulator.token_calls(), 1, "the code exchange, and nothing else");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shaped_read_is_sent_as_shaped() {
+    let chain = plugin("field-mask", r#"{ hide = ["Phone"] }"#) + &plugin("page-cap", "{ max = 3 }");
+    let file = workspace("acme", "eu", "", &chain);
+    let world = World::start(Plan { workspaces: vec![("acme", file)], ..Plan::default() }).await;
+    let reply = world.get("/acme/zoho/crm/v8/Leads?fields=Last_Name,Phone&per_page=100").await;
+    assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
+    let sent = world.simulator.recordings().pop().expect("a recording");
+    assert_eq!(sent.target, "/crm/v8/Leads?fields=Last_Name&per_page=3");
+    assert!(!String::from_utf8_lossy(&reply.body).contains("Phone"));
+    let request = world.rows(&reply)[0].detail.request.clone().expect("a request");
+    assert_eq!(request.plugins.iter().map(|p| p.verdict.as_str()).collect::<Vec<_>>(), ["shape", "shape"]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_requests_send_nothing_and_say_who_and_why() {
+    let world = World::start(Plan::default()).await;
+    let cases = [
+        ("POST", "/acme/zoho/crm/v8/Leads", r#"{"data":[{"Last_Name":"x"}]}"#, 403, "writes_off"),
+        ("DELETE", "/acme/zoho/crm/v8/Leads/1", "", 403, "operation_not_allowed"),
+        ("GET", "/acme/zoho/crm/v8/Deals?fields=Stage", "", 403, "resource_not_allowed"),
+        ("GET", "/acme/zoho/crm/v8/nothing/like/this/at/all", "", 403, "unknown_operation"),
+        ("GET", "/acme/zoho/crm/v8/Leads?fields=Last_Name&_method=DELETE", "", 400, "query_not_allowed"),
+        ("GET", "/acme/zoho/crm/v8/Leads/%2e%2e/Deals", "", 400, "not_canonical"),
+        ("GET", "/acme/other/crm/v8/Leads", "", 404, "unknown_connection"),
+        ("POST", "/acme/zoho/crm/v8/coql", r#"{"select_query":"select Stage from Deals where id > 0"}"#, 403, "resource_not_allowed"),
+        ("POST", "/acme/zoho/crm/v8/coql", r#"{"select_query":"select a","select_query":"select b"}"#, 400, "not_canonical"),
+        ("POST", "/acme/zoho/crm/v8/__composite_requests", r#"{"__composite_requests":[]}"#, 403, "operation_not_allowed"),
+    ];
+    let before = world.api_calls();
+    for (method, path, body, status, code) in cases {
+        let reply = world.ask("acme", method, path, "Accept: application/problem+json\r\n", body).await;
+        let said = reply.json().expect("json");
+        assert_eq!((reply.status, said["code"].as_str()), (status, Some(code)), "{method} {path}: {said}");
+        assert!(said["rule"].is_string() && said["request_id"].is_string() && said["actor"].is_string(), "{said}");
+        assert_eq!(reply.header("wardlock-decision"), Some("deny"));
+        let rows = world.rows(&reply);
+        assert_eq!(rows.len(), 1, "{method} {path}");
+        assert_eq!(rows[0].detail.refusal.as_ref().map(|refusal| refusal.code.as_str()), Some(code));
+    }
+    assert_eq!(world.api_calls(), before, "something was sent");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn foreign_workspace_is_a_mismatch_in_the_audit() {
+    let globex = workspace("globex", "us", "", &plugin("read-only", "{}"));
+    let acme = workspace("acme", "eu", "", &plugin("read-only", "{}"));
+    let plan = Plan { workspaces: vec![("acme", acme), ("globex", globex)], ..Plan::default() };
+    let world = World::start(plan).await;
+    let before = world.api_calls();
+    for path in ["/globex/zoho/crm/v8/Leads?fields=Last_Name", "/nobody/zoho/crm/v8/Leads?fields=Last_Name"] {
+        let reply = world.get(path).await;
+        let said = reply.json().expect("json");
+        assert_eq!((reply.status, &said["code"]), (403, &json!("workspace_mismatch")), "{said}");
+        let rows = world.rows(&reply);
+        assert_eq!(rows[0].workspace.as_deref(), Some("acme"));
+        let asked = rows[0].detail.request.as_ref().and_then(|request| request.asked_workspace.clone());
+        assert!(asked.is_some_and(|asked| path.contains(&asked)));
+    }
+    assert_eq!(world.api_calls(), before);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_come_in_the_providers_shape_unless_asked_otherwise() {
+    let world = World::start(Plan::default()).await;
+    let plain = world.ask("acme", "DELETE", "/acme/zoho/crm/v8/Leads/1", "", "").await;
+    let said = plain.json().expect("json");
+    assert_eq!(plain.header("content-type"), Some("application/json"));
+    assert_eq!(said["status"], "error");
+    assert_eq!(said["details"]["code"], "operation_not_allowed");
+    assert!(said["code"].is_string() && said["message"].is_string());
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connection_without_a_grant_says_how_to_mend_it() {
+    let world = World::start(Plan { connect: Vec::new(), ..Plan::default() }).await;
+    let reply = world.ask("acme", "GET", LEADS, "Accept: application/problem+json\r\n", "").await;
+    let said = reply.json().expect("json");
+    assert_eq!((reply.status, &said["code"]), (503, &json!("service_not_connected")));
+    assert!(said["hint"].as_str().is_some_and(|hint| hint.contains("wardlock connect acme/zoho")), "{said}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connection_of_another_tenant_never_serves() {
+    let file = workspace("acme", "eu", "tenant = \"99999999999\"", &plugin("read-only", "{}"));
+    let world = World::start(Plan { workspaces: vec![("acme", file)], connect: Vec::new(), ..Plan::default() }).await;
+    let failure = world.connect("acme/zoho").await.expect_err("another tenant");
+    assert!(failure.message.contains("99999999999"), "{failure}");
+    let reply = world.get(LEADS).await;
+    assert_eq!(reply.status, 503);
+    assert_eq!(world.api_calls(), 0, "an API request was sent");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn broken_plugin_closes_its_own_connection_and_nothing_else() {
+    let mut acme = workspace("acme", "eu", "", &plugin("read-only", "{}"));
+    acme += "\n[connections.other]\nlabel = \"t\"\nservice = \"zoho-crm\"\nregion = \"eu\"\ngrant = \"acme-zoho\"\n\
+        resources = [\"Leads\"]\noperations = [\"records.read\"]\n\
+        [[connections.other.plugins]]\nname = \"read-only\"\nfile = \"read-only.wasm\"\n\
+        sha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"\n";
+    let world = World::start(Plan { workspaces: vec![("acme", acme)], ..Plan::default() }).await;
+    assert_eq!(world.get(LEADS).await.status, 200);
+    let closed = world.ask("acme", "GET", "/acme/other/crm/v8/Leads?fields=Last_Name", "", "").await;
+    let said = closed.json().expect("json");
+    assert_eq!((closed.status, &said["code"]), (503, &json!("connection_closed")), "{said}");
+    assert!(said["detail"].as_str().is_some_and(|detail| detail.contains("read-only")), "{said}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_plugin_denies_and_the_next_request_passes() {
+    for (mode, code) in [("loop", "plugin_failed"), ("trap", "plugin_failed"), ("deny", "policy_denied"), ("hold", "hold_not_available")] {
+        let file = workspace("acme", "eu", "", &plugin("probe", &format!("{{ mode = \"{mode}\" }}")))
+            + "\n[connections.good]\nlabel = \"t\"\nservice = \"zoho-crm\"\nregion = \"eu\"\ngrant = \"acme-zoho\"\n\
+               resources = [\"Leads\"]\noperations = [\"records.read\"]\n"
+            + &plugin("read-only", "{}").replace("connections.zoho", "connections.good");
+        let plan = Plan { workspaces: vec![("acme", file)], guests: vec!["probe"], ..Plan::default() };
+        let world = World::start(plan).await;
+        let before = world.api_calls();
+        let reply = world.ask("acme", "GET", LEADS, "Accept: application/problem+json\r\n", "").await;
+        let said = reply.json().expect("json");
+        assert_eq!(said["code"], code, "{mode}: {said}");
+        assert_eq!(said["plugin"], "probe");
+        assert_eq!(world.api_calls(), before, "{mode}");
+        let good = world.get("/acme/good/crm/v8/Leads?fields=Last_Name").await;
+        assert_eq!(good.status, 200, "{mode}");
+        world.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dry_run_decides_and_sends_nothing() {
+    let world = World::start(Plan::default()).await;
+    let before = world.api_calls();
+    let headers = "Wardlock-Dry-Run: true\r\nAccept: application/problem+json\r\n";
+    let reply = world.ask("acme", "GET", LEADS, headers, "").await;
+    assert_eq!((reply.status, reply.header("wardlock-decision")), (200, Some("allow")));
+    assert_eq!(reply.json().expect("json")["code"], "dry_run");
+    let refused = world.ask("acme", "DELETE", "/acme/zoho/crm/v8/Leads/1", headers, "").await;
+    assert_eq!(refused.status, 403);
+    assert_eq!(world.api_calls(), before);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn revoked_agent_is_refused_at_once() {
+    let world = World::start(Plan::default()).await;
+    assert_eq!(world.get(LEADS).await.status, 200);
+    let revoke = wardlock::admin::Command::AgentRevoke { name: "agent-acme".to_owned() };
+    world.command(revoke).await.expect("revoked");
+    let reply = world.get(LEADS).await;
+    assert_eq!((reply.status, reply.json().expect("json")["code"].clone()), (401, json!("unauthenticated")));
+    world.end().await;
+}

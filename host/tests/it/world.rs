@@ -1,0 +1,264 @@
+//! A whole Wardlock in this process: home, simulator, consent, agent, listener. Ends with a search for canaries.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use serde_json::Value;
+use tempfile::TempDir;
+use wardlock::admin::{Command, Failure};
+use wardlock::home::Home;
+use wardlock::host::{Host, World as Dialled};
+use wardlock::ops::{self, Talk};
+use wardlock::serve::Running;
+use wardlock_core::id::{RegistrationName, ServiceName};
+use wardlock_egress::Dialer;
+use wardlock_egress::vault::{KeySource, NewRegistration, Secret, Vault};
+use wardlock_simulator::{ClientSpec, Consent, Simulator, SimulatorConfig};
+use wardlock_tests::canary::Canaries;
+use wardlock_tests::raw::{self, RawReply};
+use zeroize::Zeroizing;
+
+const CLIENT_ID: &str = "1000.TESTCLIENT0000000000000000000001";
+
+/// What a world is made of; [`Plan::default`] is one connection that reads Leads in `eu`.
+pub struct Plan {
+    /// Workspace files by workspace name. `@starter` and `@guest:name` stand for digests.
+    pub workspaces: Vec<(&'static str, String)>,
+    /// Guests of `tests/guests` to drop in, as plugin files.
+    pub guests: Vec<&'static str>,
+    /// Connections to connect: `workspace/connection`.
+    pub connect: Vec<&'static str>,
+}
+
+/// A workspace file with one connection and its plugins.
+pub fn workspace(name: &str, region: &str, extra: &str, plugins: &str) -> String {
+    format!(
+        "workspace = \"{name}\"\n\n[connections.zoho]\nlabel = \"test\"\nservice = \"zoho-crm\"\nregion = \"{region}\"\n\
+         grant = \"{name}-zoho\"\nresources = [\"Leads\", \"Contacts\"]\n\
+         operations = [\"metadata\", \"records.read\", \"records.write\"]\n{extra}\n{plugins}"
+    )
+}
+
+/// A plugin table.
+pub fn plugin(name: &str, settings: &str) -> String {
+    let digest = if wardlock_plugins::starter(name).is_some() { format!("@{name}") } else { format!("@guest:{name}") };
+    format!(
+        "[[connections.zoho.plugins]]\nname = \"{name}\"\nfile = \"{name}.wasm\"\nsha256 = \"{digest}\"\n\
+         capabilities = [{}]\nsettings = {settings}\n",
+        match name {
+            "read-only" | "office-hours" | "require-purpose" => "",
+            "field-mask" | "page-cap" => "\"shape\"",
+            _ => "\"body\", \"shape\"",
+        }
+    )
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        let file = workspace("acme", "eu", "", &plugin("read-only", "{}"));
+        Self { workspaces: vec![("acme", file)], guests: Vec::new(), connect: vec!["acme/zoho"] }
+    }
+}
+
+/// A running world.
+pub struct World {
+    pub host: Arc<Host>,
+    pub simulator: Arc<Simulator>,
+    pub canaries: Canaries,
+    /// Agent tokens by workspace.
+    pub tokens: BTreeMap<String, String>,
+    pub agents: SocketAddr,
+    running: Option<Running>,
+    folder: TempDir,
+}
+
+/// What every agent ever received, for the search at the end.
+static RECEIVED: std::sync::Mutex<Vec<u8>> = std::sync::Mutex::new(Vec::new());
+
+impl World {
+    /// Builds and connects everything.
+    pub async fn start(plan: Plan) -> Self {
+        Self::start_with(plan, |_| {}).await
+    }
+
+    /// Builds everything, with the simulator's configuration changed first.
+    pub async fn start_with(plan: Plan, change: impl FnOnce(&mut SimulatorConfig)) -> Self {
+        let canaries = Canaries::new();
+        let mut config = SimulatorConfig { tokens: canaries.token_factory(), ..SimulatorConfig::default() };
+        change(&mut config);
+        let simulator = Arc::new(Simulator::start(config).await.expect("a simulator"));
+        let callback = free_address();
+        let redirect = format!("http://{callback}/callback");
+        let client_secret = canaries.token("client secret");
+        simulator.add_client(ClientSpec::new(CLIENT_ID, &client_secret, &redirect));
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("home");
+        let home = Home::create(&path).expect("a home");
+        home.mark_simulator().expect("a mark");
+        home.write("wardlock.toml", format!("[listen]\ncallback = \"{callback}\"\n").as_bytes()).expect("written");
+        let key = KeySource::File { path: path.join("state/vault.key") };
+        Vault::create(&home.state_folder(), &key).expect("a vault");
+        write_plan(&home, &plan);
+        let dialer = Dialer::fixed(simulator.hosts(), vec![simulator.ca_der()]).expect("a dialer");
+        let shown = Arc::clone(&simulator);
+        let dialer = dialer.showing(move |url| shown.consent_url(url.as_str()).parse().expect("a url"));
+        let host = Host::open(home, &key, Dialled { dialer, simulated: true }, "test").await.expect("a host");
+        host.vault().add_registration(registration(&client_secret, redirect)).expect("registered");
+        let running = Running::start(Arc::clone(&host), ([127, 0, 0, 1], 0).into()).await.expect("listening");
+        let agents = running.agents();
+        let tokens = BTreeMap::new();
+        let mut world = Self { host, simulator, canaries, tokens, agents, running: Some(running), folder };
+        for (name, _) in &plan.workspaces {
+            world.add_agent(&format!("agent-{name}"), name).await;
+        }
+        for connection in &plan.connect {
+            world.connect(connection).await.expect("connected");
+        }
+        world
+    }
+
+    /// Makes an agent of a workspace.
+    pub async fn add_agent(&mut self, name: &str, workspace: &str) -> String {
+        let command = Command::AgentAdd { name: name.to_owned(), workspace: workspace.to_owned() };
+        let added = self.command(command).await.expect("an agent");
+        let token = added["token"].as_str().expect("a token").to_owned();
+        self.tokens.insert(workspace.to_owned(), token.clone());
+        token
+    }
+
+    /// Connects as the default user of the region.
+    pub async fn connect(&self, connection: &str) -> Result<Value, Failure> {
+        self.connect_as(connection, Consent::default()).await
+    }
+
+    /// Connects as somebody, or refuses as somebody.
+    pub async fn connect_as(&self, connection: &str, consent: Consent) -> Result<Value, Failure> {
+        let (workspace, connection) = connection.split_once('/').expect("workspace/connection");
+        let command = Command::Connect {
+            workspace: workspace.to_owned(),
+            connection: connection.to_owned(),
+            registration: None,
+        };
+        let person = Person { simulator: Arc::clone(&self.simulator), consent };
+        ops::execute(&self.host, command, None, &person).await
+    }
+
+    /// Carries a command out.
+    pub async fn command(&self, command: Command) -> Result<Value, Failure> {
+        ops::execute(&self.host, command, None, &Silent).await
+    }
+
+    /// Sends a GET as the agent of `acme`.
+    pub async fn get(&self, path: &str) -> RawReply {
+        self.ask("acme", "GET", path, "", "").await
+    }
+
+    /// Sends a request as the agent of a workspace; `headers` are whole lines.
+    pub async fn ask(&self, workspace: &str, method: &str, path: &str, headers: &str, body: &str) -> RawReply {
+        let token = &self.tokens[workspace];
+        let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+        self.send(format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n{length}{headers}Connection: close\r\n\r\n{body}",
+            self.agents
+        ))
+        .await
+    }
+
+    /// Sends bytes as they are.
+    pub async fn send(&self, request: String) -> RawReply {
+        let agents = self.agents;
+        let sent = tokio::task::spawn_blocking(move || raw::exchange(agents, request.as_bytes()));
+        let reply = sent.await.expect("a thread").expect("a reply");
+        RECEIVED.lock().expect("a lock").extend_from_slice(&reply.bytes);
+        reply
+    }
+
+    /// The audit rows of a reply's request.
+    pub fn rows(&self, reply: &RawReply) -> Vec<wardlock_audit::Row> {
+        let id = reply.header("wardlock-request-id").expect("a request id");
+        self.host.audit().show(id).expect("rows")
+    }
+
+    /// How many requests the provider's APIs received.
+    pub fn api_calls(&self) -> usize {
+        let recordings = self.simulator.recordings();
+        recordings.iter().filter(|seen| seen.role == wardlock_simulator::Role::Api && !seen.target.contains("/org")).count()
+    }
+
+    /// Ends the world and searches everything that it leaves and said for canaries.
+    pub async fn end(mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop().await;
+        }
+        self.canaries.scan("what agents received", &RECEIVED.lock().expect("a lock")).expect("no canary in a reply");
+        drop(self.host);
+        // The key file is the one file that must hold its secret.
+        self.canaries.scan_folder(self.folder.path(), &[]).expect("no canary in the home");
+        self.canaries.scan_processes().expect("no canary in a command line");
+    }
+
+    /// The home's folder.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+}
+
+fn registration(secret: &str, redirect_uri: String) -> NewRegistration {
+    NewRegistration {
+        name: RegistrationName::parse("zoho").expect("a name"),
+        service: ServiceName::parse("zoho-crm").expect("a name"),
+        client_id: CLIENT_ID.to_owned(),
+        redirect_uri,
+        secret: Secret::from_bytes(Zeroizing::new(secret.as_bytes().to_vec())).expect("a secret"),
+        region_secrets: BTreeMap::new(),
+        created_ms: 1,
+    }
+}
+
+fn write_plan(home: &Home, plan: &Plan) {
+    for starter in wardlock_plugins::STARTERS {
+        home.write(&format!("plugins/{}.wasm", starter.name), starter.bytes).expect("written");
+    }
+    for guest in &plan.guests {
+        home.write(&format!("plugins/{guest}.wasm"), wardlock_tests::guests::guest(guest)).expect("written");
+    }
+    for (name, text) in &plan.workspaces {
+        let mut text = text.clone();
+        for guest in &plan.guests {
+            let digest = wardlock_core::id::Digest::of(wardlock_tests::guests::guest(guest));
+            text = text.replace(&format!("@guest:{guest}"), &digest.to_string());
+        }
+        let text = wardlock::policy::with_digests(&text);
+        home.write(&format!("workspaces/{name}.toml"), text.as_bytes()).expect("written");
+    }
+}
+
+fn free_address() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address")
+}
+
+/// Says nothing, opens nothing.
+pub struct Silent;
+
+impl Talk for Silent {
+    fn say(&self, _text: String) {}
+
+    fn open(&self, _url: String) {}
+}
+
+/// The person at the browser.
+struct Person {
+    simulator: Arc<Simulator>,
+    consent: Consent,
+}
+
+impl Talk for Person {
+    fn say(&self, _text: String) {}
+
+    fn open(&self, url: String) {
+        let (simulator, consent) = (Arc::clone(&self.simulator), self.consent.clone());
+        tokio::spawn(async move { simulator.consent(&url, &consent).await });
+    }
+}

@@ -1,0 +1,11 @@
+//! The real service definition, read once.
+
+use std::sync::{Arc, LazyLock};
+
+use wardlock_core::service::{ServiceDefinition, parse};
+
+/// Zoho CRM as it ships.
+pub static ZOHO: LazyLock<Arc<ServiceDefinition>> = LazyLock::new(|| {
+    let text = include_str!("../../../../host/services/zoho-crm.toml");
+    Arc::new(parse("zoho-crm.toml", text).expect("the definition that ships is good"))
+});

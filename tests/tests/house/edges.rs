@@ -1,0 +1,165 @@
+//! The wall, as cargo sees it (ARCHITECTURE.md, "The wall"): which crate can name which.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::Value;
+use wardlock_tests::docs::root;
+
+/// Every crate of ours and the crates of ours that it is built with. Not one edge more, not one less.
+const EDGES: [(&str, &[&str]); 10] = [
+    ("wardlock-core", &[]),
+    ("wardlock-audit", &["wardlock-core"]),
+    ("wardlock-state", &["wardlock-core"]),
+    ("wardlock-sandbox", &["wardlock-core"]),
+    ("wardlock-egress", &["wardlock-audit", "wardlock-core"]),
+    ("wardlock-simulator", &[]),
+    ("wardlock-plugins", &[]),
+    ("wardlock-build-guests", &[]),
+    (
+        "wardlock",
+        &[
+            "wardlock-audit",
+            "wardlock-core",
+            "wardlock-egress",
+            "wardlock-plugins",
+            "wardlock-sandbox",
+            "wardlock-simulator",
+            "wardlock-state",
+        ],
+    ),
+    ("wardlock-tests", &["wardlock-simulator"]),
+];
+
+/// What only some crates may link, and which. Whoever is not named cannot do it.
+const POWERS: [(&str, &[&str]); 12] = [
+    // Connecting upstream.
+    ("reqwest", &["wardlock-egress", "wardlock"]),
+    ("hyper-rustls", &["wardlock-egress", "wardlock"]),
+    ("rustls", &["wardlock-egress", "wardlock", "wardlock-simulator", "wardlock-tests"]),
+    // Opening what is sealed.
+    ("chacha20poly1305", &["wardlock-egress", "wardlock"]),
+    ("argon2", &["wardlock-egress", "wardlock"]),
+    ("rpassword", &["wardlock-egress", "wardlock"]),
+    // Running plugins.
+    ("wasmtime", &["wardlock-sandbox", "wardlock"]),
+    ("wasmtime-wasi", &["wardlock-sandbox", "wardlock"]),
+    // Keeping records.
+    ("rusqlite", &["wardlock-audit", "wardlock-state", "wardlock-egress", "wardlock"]),
+    // HTTP of either side.
+    ("hyper", &["wardlock-egress", "wardlock", "wardlock-simulator", "wardlock-tests"]),
+    // A runtime: everything but the pure core.
+    (
+        "tokio",
+        &[
+            "wardlock-audit",
+            "wardlock-egress",
+            "wardlock-sandbox",
+            "wardlock-simulator",
+            "wardlock-state",
+            "wardlock-tests",
+            "wardlock",
+        ],
+    ),
+    ("clap", &["wardlock"]),
+];
+
+#[test]
+fn edges_hold() {
+    let graph = Graph::read();
+    let expected: BTreeMap<&str, BTreeSet<&str>> =
+        EDGES.iter().map(|(name, on)| (*name, on.iter().copied().collect())).collect();
+    let members: BTreeSet<&str> = graph.members.iter().map(String::as_str).collect();
+    assert_eq!(members, expected.keys().copied().collect(), "every member has its edges written down");
+    for (name, on) in expected {
+        let ours: BTreeSet<&str> = graph.normal(name).filter(|other| members.contains(other)).collect();
+        assert_eq!(ours, on, "what `{name}` is built with");
+    }
+}
+
+#[test]
+fn plugins_and_rules_have_no_path_to_a_secret() {
+    let graph = Graph::read();
+    for from in ["wardlock-core", "wardlock-sandbox", "wardlock-audit", "wardlock-state", "wardlock-simulator"] {
+        assert!(!graph.reachable(from).contains("wardlock-egress"), "`{from}` reaches the vault");
+        let tests_use = graph.any(from).any(|other| other == "wardlock-egress");
+        assert!(!tests_use, "`{from}` reaches the vault in its tests");
+    }
+    assert!(graph.reachable("wardlock").contains("wardlock-egress"), "the search itself works");
+}
+
+#[test]
+fn powers_are_where_they_belong() {
+    let graph = Graph::read();
+    for (power, holders) in POWERS {
+        for member in &graph.members {
+            let has = graph.reachable(member).contains(power);
+            let may = holders.contains(&member.as_str());
+            assert!(!has || may, "`{member}` links `{power}`, and it must not");
+        }
+    }
+}
+
+/// The packages and what each is built with, for this machine's target.
+struct Graph {
+    members: Vec<String>,
+    /// Package → (other package, whether it is linked: not a dev- or build-dependency).
+    edges: BTreeMap<String, Vec<(String, bool)>>,
+}
+
+impl Graph {
+    fn read() -> Self {
+        let metadata = metadata();
+        let packages = metadata["packages"].as_array().expect("packages");
+        let names: BTreeMap<&str, &str> = packages.iter().map(|package| (text(&package["id"]), text(&package["name"]))).collect();
+        let members = metadata["workspace_members"].as_array().expect("members");
+        let members = members.iter().map(|id| names[text(id)].to_owned()).collect();
+        let mut edges: BTreeMap<String, Vec<(String, bool)>> = BTreeMap::new();
+        for node in metadata["resolve"]["nodes"].as_array().expect("nodes") {
+            // Two versions of one package share a name here; the union of their edges is the stricter reading.
+            let of = edges.entry(names[text(&node["id"])].to_owned()).or_default();
+            for dependency in node["deps"].as_array().expect("deps") {
+                let kinds = dependency["dep_kinds"].as_array().expect("kinds");
+                let linked = kinds.iter().any(|kind| kind["kind"].is_null());
+                of.push((names[text(&dependency["pkg"])].to_owned(), linked));
+            }
+        }
+        Self { members, edges }
+    }
+
+    fn any(&self, package: &str) -> impl Iterator<Item = &str> {
+        self.edges[package].iter().map(|(name, _)| name.as_str())
+    }
+
+    fn normal(&self, package: &str) -> impl Iterator<Item = &str> {
+        self.edges[package].iter().filter(|(_, linked)| *linked).map(|(name, _)| name.as_str())
+    }
+
+    fn reachable<'a>(&'a self, from: &'a str) -> BTreeSet<&'a str> {
+        let (mut seen, mut next) = (BTreeSet::new(), vec![from]);
+        while let Some(package) = next.pop() {
+            next.extend(self.normal(package).filter(|other| seen.insert(*other)));
+        }
+        seen
+    }
+}
+
+fn metadata() -> Value {
+    let target = output(Command::new("rustc").args(["--print", "host-tuple"]));
+    let metadata = output(
+        Command::new(env!("CARGO"))
+            .args(["metadata", "--format-version", "1", "--locked", "--filter-platform", target.trim()])
+            .current_dir(root()),
+    );
+    serde_json::from_str(&metadata).expect("cargo metadata prints JSON")
+}
+
+fn output(command: &mut Command) -> String {
+    let output = command.output().expect("the command starts");
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().expect("a string")
+}

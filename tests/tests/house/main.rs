@@ -1,0 +1,8 @@
+//! What keeps the house as ARCHITECTURE.md draws it: the edges between crates, tidy sources, true documents.
+
+#[cfg(test)]
+mod docs;
+#[cfg(test)]
+mod edges;
+#[cfg(test)]
+mod tidy;
