@@ -188,8 +188,15 @@ impl Host {
         self.unauthenticated.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Writes the sum of unauthenticated requests since the last call, if there were any.
-    pub async fn record_unauthenticated(&self) {
+    /// Writes down what is kept in memory between times: agents' last use, and the sum of unauthenticated requests.
+    pub async fn write_down(&self) {
+        if let Err(error) = self.state.flush_last_used() {
+            tracing::error!(%error, "agents' last use cannot be written");
+        }
+        self.record_unauthenticated().await;
+    }
+
+    async fn record_unauthenticated(&self) {
         let count = self.unauthenticated.swap(0, Ordering::Relaxed);
         if count == 0 {
             return;

@@ -238,7 +238,7 @@ async fn refuse(host: &Host, peer: Peer, id: &RequestId, seen: Seen, stop: Stop)
     let shape = shape.filter(|_| !seen.wants_problem_json);
     let outcome = seen.outcome;
     // Before authentication only sums are recorded; a sent request has its rows already; a dry run writes nothing
-    // when it would have been allowed (DESIGN section 13, "Audit" and "Dry run").
+    // when it would have been allowed.
     let unrecorded = seen.agent.is_some() && !seen.recorded && decision != "allow";
     if unrecorded && let Err(error) = host.audit().refuse(refused(id, peer, seen, decision, &refusal)).await {
         let refusal = audit_unavailable(error);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::admin::{self, Failure};
@@ -14,7 +14,7 @@ use crate::ingress;
 
 /// Requests under way may take this long after a stop was asked for.
 const DRAIN: Duration = Duration::from_secs(30);
-/// How often sums of unauthenticated requests go into the audit.
+/// How often what is kept in memory goes to disk: sums of unauthenticated requests, agents' last use.
 const SUMMARY: Duration = Duration::from_secs(60);
 
 /// A running set of listeners.
@@ -31,7 +31,7 @@ impl Running {
     pub async fn start(host: Arc<Host>, agents: SocketAddr) -> Result<Self, Failure> {
         let listener = TcpListener::bind(agents).await.map_err(|error| {
             Failure::no(format!("failed to listen on {agents}: {error}"))
-                .hint("another program has the port; set `agents` under [listeners] in wardlock.toml")
+                .hint("another program has the port; set `agents` under `[listen]` in wardlock.toml")
         })?;
         let agents = listener.local_addr().map_err(Failure::no)?;
         let (stop, stopped) = watch::channel(false);
@@ -54,7 +54,12 @@ impl Running {
         for task in &self.background {
             task.abort();
         }
-        self.host.record_unauthenticated().await;
+        self.host.write_down().await;
+        match tokio::time::timeout(DRAIN, self.host.audit().drain()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the audit's last rows could not be written"),
+            Err(_) => tracing::error!("requests are still open; their rows will show no outcome"),
+        }
     }
 }
 
@@ -77,15 +82,37 @@ fn spawn_summaries(host: Arc<Host>) -> tokio::task::JoinHandle<()> {
         let mut ticks = tokio::time::interval(SUMMARY);
         loop {
             ticks.tick().await;
-            host.record_unauthenticated().await;
+            host.write_down().await;
         }
     })
 }
 
+/// The signals that mean stop.
+pub struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    /// Takes the signals over: from here on they no longer end the process by themselves.
+    pub fn listen() -> Result<Self, Failure> {
+        let terminate = signal(SignalKind::terminate()).map_err(Failure::no)?;
+        let interrupt = signal(SignalKind::interrupt()).map_err(Failure::no)?;
+        Ok(Self { terminate, interrupt })
+    }
+
+    /// Waits for SIGTERM or SIGINT.
+    pub async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
 /// Serves until SIGTERM or SIGINT; SIGHUP loads anew. A second signal ends at once.
 pub async fn run(host: Arc<Host>) -> Result<(), Failure> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::no)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::no)?;
+    let mut stop = Stop::listen()?;
     let mut hangup = signal(SignalKind::hangup()).map_err(Failure::no)?;
     let running = Running::start(Arc::clone(&host), host.config().agents()).await?;
     tracing::info!(agents = %running.agents(), home = %host.home().path().display(), "serving");
@@ -94,8 +121,7 @@ pub async fn run(host: Arc<Host>) -> Result<(), Failure> {
     }
     loop {
         tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            () = stop.asked() => break,
             _ = hangup.recv() => {
                 let loaded = crate::ops::reload(&host).await;
                 tracing::info!(?loaded, "loaded anew");
@@ -105,8 +131,7 @@ pub async fn run(host: Arc<Host>) -> Result<(), Failure> {
     tracing::info!("stopping; requests under way may finish");
     tokio::select! {
         () = running.stop() => {}
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        () = stop.asked() => {}
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ use crate::error::AuditError;
 use crate::outcome::{self, Open, OutcomeGuard};
 use crate::store;
 
-/// How many rows go into one commit; beyond this a larger batch gains little (facts/measurements.md).
+/// How many rows go into one commit; beyond this a larger batch gains little.
 const BATCH: usize = 256;
 
 /// The columns of [`HASHED_COLUMNS`](crate::chain::HASHED_COLUMNS), between the row's place and its links.

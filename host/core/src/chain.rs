@@ -313,7 +313,7 @@ fn recanonicalise(request: &CanonicalRequest) -> Result<CanonicalRequest, NotCan
     )
 }
 
-/// Returns what a change widened, or `None` if it only narrowed (DESIGN section 13, "Chain").
+/// Returns what a change widened, or `None` if it only narrowed.
 fn widened(before: &Classified, after: &Classified) -> Option<&'static str> {
     let (old, new) = (before.operation(), after.operation());
     if old.name != new.name || old.service != new.service || before.request().path() != after.request().path() {

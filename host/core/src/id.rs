@@ -15,7 +15,7 @@ pub struct BadName {
 
 const SLUG_RULE: &str = "1 to 64 of a-z, 0-9, `-` and `_`, beginning with a letter or a digit";
 
-/// The names that the agents' listener keeps for itself (DESIGN section 8).
+/// The names that the agents' listener keeps for itself.
 const RESERVED: [&str; 2] = ["-", "mcp"];
 
 fn is_slug(text: &str) -> bool {

@@ -11,7 +11,7 @@ use crate::refusal::{Code, Refusal};
 
 /// Resources of this name mean that the host could not tell.
 pub const UNKNOWN_RESOURCE: &str = "$unknown";
-/// The account's own identity: readable by default (DESIGN section 13).
+/// The account's own identity: readable by default.
 pub const IDENTITY_RESOURCE: &str = "$identity";
 
 /// Judges requests of one agent on one connection: classification and the host's rules, as often as needed.

@@ -61,7 +61,7 @@ pub(crate) fn engine(slots: u32, memory_bytes: usize) -> wasmtime::Result<Engine
 }
 
 /// The pool holds the worst component of the limits in every slot, so that only the semaphore before it says no.
-/// Memories keep their 4 GiB reservation: with less, every access is checked (facts/measurements.md, 3).
+/// Memories keep their 4 GiB reservation: with less, every access is checked.
 fn pool(slots: u32, memory_bytes: usize) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(slots)

@@ -40,7 +40,7 @@ pub use config::{
     ClientSpec, Clock, Environment, OrgSpec, SimulatorConfig, TokenFactory, TokenKind, UserSpec,
 };
 pub use error::SimulatorError;
-pub use person::{Approval, Consent};
+pub use person::{Approval, Consent, consent};
 pub use quirks::{
     ApiAnswer, ApiDomain, BadTokenAnswer, CallbackField, EchoPart, EchoToken, ExpiresIn, Fault, Pkce,
     RefreshIssue, RevokeForms, ScopeAnswer, Throttle, ThrottleAnswer, TokenAnswer, WrongRegion,

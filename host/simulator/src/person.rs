@@ -44,6 +44,12 @@ struct Page {
     body: String,
 }
 
+/// Plays the person at a consent page that another process serves: `page` is the plain-http address that the browser
+/// was told to open.
+pub async fn consent(page: &str, consent: &Consent) -> Result<Approval, SimulatorError> {
+    visit(decide(page, consent).await?).await
+}
+
 /// Returns where the consent page sends the browser.
 pub(crate) async fn decide(url: &str, consent: &Consent) -> Result<String, SimulatorError> {
     let page = fetch(url, None).await?;

@@ -178,8 +178,7 @@ impl Simulator {
 
     /// Plays the person who opens the URL and decides as told.
     pub async fn consent(&self, authorize_url: &str, consent: &Consent) -> Result<Approval, SimulatorError> {
-        let callback_url = self.decide(authorize_url, consent).await?;
-        person::visit(callback_url).await
+        person::consent(&self.consent_url(authorize_url), consent).await
     }
 
     /// Plays the person up to the redirect, and returns its target without going there.

@@ -1,5 +1,5 @@
 //! Every quirk of the provider as a typed switch. Defaults are Zoho's usual behaviour; where sources conflict
-//! (facts, mark "C") the default is the stricter one.
+//! the default is the stricter one.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! Finds secrets in what an operator writes. There is no key for a secret in any file (DESIGN section 7).
+//! Finds secrets in what an operator writes. There is no key for a secret in any file.
 //!
 //! Best effort by nature: it knows the names that secrets are given and the shapes of Zoho's tokens and of our
 //! agents' tokens. What it finds is never shown.

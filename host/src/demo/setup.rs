@@ -35,7 +35,31 @@ pub struct Demo {
     /// The agent's token.
     pub token: String,
     running: Running,
-    folder: PathBuf,
+    // Last: what is open in it is dropped before it goes.
+    _folder: Folder,
+}
+
+/// The demo's home folder, gone when dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    /// Names a folder that nobody can have foreseen; it is not made yet.
+    fn new() -> Result<Self, Failure> {
+        let mut bits = [0; 8];
+        getrandom::fill(&mut bits).map_err(|error| Failure::no(format!("the system has no randomness: {error}")))?;
+        let name = format!("wardlock-demo-{:016x}", u64::from_be_bytes(bits));
+        Ok(Self(std::env::temp_dir().join(name)))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if self.0.exists()
+            && let Err(error) = home::remove_simulator_home(&self.0)
+        {
+            crate::cli::line(&format!("the demo's folder stays: {error}"));
+        }
+    }
 }
 
 impl Demo {
@@ -44,8 +68,8 @@ impl Demo {
         let simulator = Arc::new(start_simulator().await?);
         let callback = free_address()?;
         add_client(&simulator, callback);
-        let folder = std::env::temp_dir().join(format!("wardlock-demo-{}", std::process::id()));
-        let home = make_home(&folder, callback)?;
+        let folder = Folder::new()?;
+        let home = make_home(&folder.0, callback)?;
         let unlock = KeySource::File { path: key_path(&home) };
         let host = Host::open(home, &unlock, world(&simulator)?, "demo").await?;
         register(&host, callback)?;
@@ -54,7 +78,7 @@ impl Demo {
         let agent = ops::execute(&host, added, None, &Silent).await?;
         let token = agent["token"].as_str().unwrap_or_default().to_owned();
         let running = start_listeners(&host, once).await?;
-        Ok(Self { host, simulator, token, running, folder })
+        Ok(Self { host, simulator, token, running, _folder: folder })
     }
 
     /// Returns the agents' address.
@@ -64,12 +88,7 @@ impl Demo {
 
     /// Stops everything and removes the demo's home.
     pub async fn stop(self) {
-        let Self { host, running, folder, .. } = self;
-        running.stop().await;
-        drop(host);
-        if let Err(error) = home::remove_simulator_home(&folder) {
-            tracing::warn!(%error, "the demo's folder stays");
-        }
+        self.running.stop().await;
     }
 }
 
@@ -160,8 +179,8 @@ async fn start_listeners(host: &Arc<Host>, once: bool) -> Result<Running, Failur
 }
 
 /// Marks a home for the simulator while nothing real stands in it.
-pub fn mark_new_home(home: &Home) -> Result<(), Failure> {
-    let vault = Vault::open(&home.state_folder(), &KeySource::File { path: key_path(home) })?;
+pub fn mark_new_home(home: &Home, unlock: &KeySource) -> Result<(), Failure> {
+    let vault = Vault::open(&home.state_folder(), unlock)?;
     if vault.registrations()?.is_empty() && vault.grants()?.is_empty() {
         return Ok(home.mark_simulator()?);
     }

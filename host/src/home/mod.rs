@@ -1,7 +1,7 @@
 //! The home folder: where everything of one Wardlock stands, opened as a capability.
 //!
 //! This is the one module where `std::fs` is allowed, and only to find, make and check the folder itself: every
-//! file in it is read and written through [`cap_std`]. The exception that DESIGN section 13 names is
+//! file in it is read and written through [`cap_std`]. The one exception is
 //! [`Home::state_path`], because SQLite opens its files by path.
 
 mod check;

@@ -174,7 +174,7 @@ async fn read_body(limits: &Limits, body: Incoming) -> Result<Vec<u8>, Refusal> 
 
 impl RawRequest {
     /// Takes the agent's token out of the request, and everything that is the connection's rather than the
-    /// request's own: step 2 without the look-up. `Wardlock-Token` wins over `Authorization` (DESIGN section 13).
+    /// request's own: step 2 without the look-up. `Wardlock-Token` wins over `Authorization`.
     pub fn take_token(mut self) -> Result<(Option<String>, AgentRequest), Refusal> {
         let own = take(&mut self.headers, "wardlock-token");
         let standard = take(&mut self.headers, "authorization").and_then(|value| authorization_token(&value));
@@ -215,7 +215,7 @@ fn text(value: Vec<u8>) -> Result<String, Refusal> {
     Ok(text)
 }
 
-/// The token under any scheme; under Basic the password is the token (DESIGN section 13).
+/// The token under any scheme; under Basic the password is the token.
 fn authorization_token(value: &[u8]) -> Option<String> {
     let value = std::str::from_utf8(value).ok()?.trim();
     let (scheme, rest) = value.split_once(' ').unwrap_or(("", value));

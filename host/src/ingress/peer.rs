@@ -1,6 +1,6 @@
 //! Who is at the other end of a loopback connection: the system's own user, or another.
 //!
-//! Against an agent under Wardlock's own uid there is no promise (DESIGN section 9, 13); each row of the audit
+//! Against an agent under Wardlock's own uid there is no promise; each row of the audit
 //! says which it was.
 
 use std::net::SocketAddr;

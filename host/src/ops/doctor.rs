@@ -107,7 +107,7 @@ fn engine(host: &Host) -> Check {
     }
 }
 
-/// Against an agent with a shell under Wardlock's own user there is no promise (DESIGN section 9, 13).
+/// Against an agent with a shell under Wardlock's own user there is no promise.
 async fn separation(host: &Arc<Host>) -> Check {
     const NAME: &str = "separation";
     const MEND: &str = "run Wardlock as a user of its own: `wardlock init --system`";

@@ -6,7 +6,7 @@ const LEADS: &str = "/acme/zoho/crm/v8/Leads?fields=Last_Name&per_page=2";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn echoed_token_is_cut_out_in_every_listed_form() {
-    use wardlock_simulator::Echo;
+    use wardlock_simulator::EchoToken as Echo;
 
     let world = World::start(Plan::default()).await;
     let echoes = [
@@ -14,7 +14,7 @@ async fn echoed_token_is_cut_out_in_every_listed_form() {
         Echo::Split(1), Echo::Split(7), Echo::Header,
     ];
     for echo in echoes {
-        world.simulator.switches().change(|switches| switches.echo = Some(echo));
+        world.simulator.switches().change(|switches| switches.echo = echo);
         let reply = world.get(LEADS).await;
         assert_eq!(reply.status, 200, "{echo:?}");
         world.canaries.scan("a reply", &reply.bytes).unwrap_or_else(|leak| panic!("{echo:?}: {leak}"));

@@ -1,6 +1,6 @@
 //! The same workspace file in another region reaches that region's hosts only.
 
-use wardlock_simulator::Role;
+use wardlock_simulator::{ApiDomain, CallbackField, Role};
 
 use crate::world::{Plan, World, plugin, workspace};
 
@@ -39,8 +39,8 @@ async fn callback_that_names_another_region_or_host_stops_before_the_exchange() 
         (None, Some("xx")),
     ] {
         world.simulator.switches().change(|switches| {
-            switches.callback_accounts_server = accounts.map(str::to_owned);
-            switches.callback_location = location.map(str::to_owned);
+            switches.callback_accounts_server = accounts.map_or(CallbackField::Normal, |host| CallbackField::Override(host.to_owned()));
+            switches.callback_location = location.map_or(CallbackField::Normal, |region| CallbackField::Override(region.to_owned()));
         });
         let failure = world.connect("acme/zoho").await.expect_err("a foreign callback");
         assert!(!failure.message.is_empty() && failure.hint.is_some(), "{failure:?}");
@@ -54,7 +54,7 @@ async fn token_that_names_a_foreign_api_host_is_not_stored() {
     let world = World::start(Plan { connect: Vec::new(), ..Plan::default() }).await;
     for host in ["https://www.evil.example", "https://www.zohoapis.in"] {
         world.simulator.switches().change(|switches| {
-            switches.api_domain = wardlock_simulator::ApiDomain::Other(host.to_owned());
+            switches.api_domain = ApiDomain::Override(host.to_owned());
         });
         let failure = world.connect("acme/zoho").await.expect_err("a foreign API host");
         assert!(failure.hint.is_some(), "{failure:?}");

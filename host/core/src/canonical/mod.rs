@@ -1,7 +1,7 @@
 //! The canonical request: decoded once, judged decoded, rendered in one spelling.
 //!
 //! Policy, audit and upstream URL are all rendered from the one [`CanonicalRequest`]. A target that has two
-//! readings is refused here and never reaches a rule (DESIGN section 13, "Requests").
+//! readings is refused here and never reaches a rule.
 
 mod json;
 mod target;

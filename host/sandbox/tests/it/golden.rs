@@ -116,7 +116,8 @@ async fn run(starter: &Starter, case: Case) -> Result<(), String> {
         time: Duration::from_secs(5),
         memory_bytes: 32 << 20,
     };
-    let plugin = match (sandbox().load(spec).await, case.expect.problems) {
+    let mut expect = case.expect;
+    let plugin = match (sandbox().load(spec).await, expect.problems.take()) {
         (Err(LoadError::Settings { problems }), Some(expected)) => {
             let found: BTreeSet<String> = problems.into_iter().map(|problem| problem.path).collect();
             let missed = expected.iter().find(|path| !found.contains(*path));
@@ -133,7 +134,6 @@ async fn run(starter: &Starter, case: Case) -> Result<(), String> {
         Verdict::Hold(reason) => ("hold", None, Some(reason)),
         Verdict::Shape(edits, reason) => ("shape", Some(edits.iter().map(words).collect()), Some(reason)),
     };
-    let expect = case.expect;
     let same = expect.verdict.as_deref() == Some(verdict)
         && expect.code == reason.map(|reason| reason.code.clone())
         && expect.retry_after_seconds == reason.and_then(|reason| reason.retry_after_seconds)

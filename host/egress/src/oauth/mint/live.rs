@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::vault::Secret;
 
-/// From here on a token is renewed in the background, milliseconds (DESIGN section 7, "Tokens").
+/// From here on a token is renewed in the background, milliseconds.
 const SOFT_MS: u64 = 5 * 60 * 1000;
 /// From here on a token is no longer given out.
 const HARD_MS: u64 = 30 * 1000;
