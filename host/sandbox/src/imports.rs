@@ -3,6 +3,7 @@
 use wasmtime::Engine;
 use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem, Type};
 use wasmtime::component::{Component, Linker, LinkerInstance, ResourceType, Val};
+use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, IoError};
 
 use crate::error::LoadError;
 use crate::instance::Guest;
@@ -112,7 +113,15 @@ fn deny_instance(
     for (name, item) in ty.exports(engine) {
         match item.ty {
             ComponentItem::Resource(_) => {
-                instance.resource(name, ResourceType::host::<NoSocket>(), |_, _| Ok(()))?;
+                // The stream types are those of `wasi:io`, by `use`; the rest is the sockets' own and never made.
+                let ty = match name {
+                    "pollable" => ResourceType::host::<DynPollable>(),
+                    "input-stream" => ResourceType::host::<DynInputStream>(),
+                    "output-stream" => ResourceType::host::<DynOutputStream>(),
+                    "error" => ResourceType::host::<IoError>(),
+                    _ => ResourceType::host::<NoSocket>(),
+                };
+                instance.resource(name, ty, |_, _| Ok(()))?;
             }
             ComponentItem::ComponentFunc(function) => {
                 let can_say_no = says_access_denied(&function);

@@ -154,7 +154,7 @@ pub struct Failure {
     pub message: String,
     /// How to mend it.
     pub hint: Option<String>,
-    /// Exit code: 1 no, 2 usage, 3 the home or its key.
+    /// Exit code: 1 no, 2 usage, 3 the home or its key, 4 another wardlock holds the home.
     pub exit: u8,
 }
 
@@ -193,7 +193,14 @@ macro_rules! failures_of {
     };
 }
 
-failures_of!(crate::home::HomeError, wardlock_egress::vault::VaultError, wardlock_state::StateError);
+failures_of!(wardlock_egress::vault::VaultError, wardlock_state::StateError);
+
+impl From<crate::home::HomeError> for Failure {
+    fn from(error: crate::home::HomeError) -> Self {
+        let exit = if matches!(error, crate::home::HomeError::Locked { .. }) { 4 } else { 3 };
+        Self { message: crate::text::with_causes(&error), hint: error.hint(), exit }
+    }
+}
 
 impl From<wardlock_audit::AuditError> for Failure {
     fn from(error: wardlock_audit::AuditError) -> Self {

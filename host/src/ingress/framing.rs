@@ -73,14 +73,15 @@ impl Framing {
             }
             State::ChunkSize(line) => {
                 line.push(input[0]);
-                out.push(input[0]);
-                if line.ends_with(b"\r\n") {
-                    self.state = match chunk_size(&line[..line.len() - 2])? {
-                        0 => State::LastEnd(0),
-                        size => State::ChunkData(size),
-                    };
-                } else if line.len() > MAX_CHUNK_DIGITS + 2 {
-                    return Err(Misframed("a chunk's size line is too long or has an extension"));
+                if let Some(digits) = line.strip_suffix(b"\r\n") {
+                    let size = chunk_size(digits)?;
+                    out.extend_from_slice(line);
+                    self.state = if size == 0 { State::LastEnd(0) } else { State::ChunkData(size) };
+                    return Ok(1);
+                }
+                let digits = line.strip_suffix(b"\r").unwrap_or(line);
+                if digits.len() > MAX_CHUNK_DIGITS || !digits.iter().all(u8::is_ascii_hexdigit) {
+                    return Err(Misframed("a chunk's size line is not up to eight hexadecimal digits and a line end"));
                 }
                 Ok(1)
             }

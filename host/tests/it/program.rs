@@ -106,8 +106,8 @@ fn main_job_works_by_commands_alone() {
     let shown = run(&wardlock, &["--json", "connections", "show", "acme/zoho"]).ok().expect("shown").json().expect("json");
     assert_eq!(shown["tenant"], "20071234567");
     assert_eq!(shown["region"], "eu");
-    assert_eq!(shown["client_secret"], "stored");
-    assert_eq!(shown["refresh_token"], "stored");
+    assert_eq!(shown["secrets"]["client_secret"], "stored");
+    assert_eq!(shown["secrets"]["refresh_token"], "stored");
     assert!(!shown.to_string().contains(CLIENT_ID), "the client id is masked: {shown}");
     let verified = run(&wardlock, &["--json", "audit", "verify"]).ok().expect("sound").json().expect("json");
     assert_eq!(verified["ok"], true);

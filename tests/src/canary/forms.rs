@@ -3,7 +3,7 @@
 //! Two ways meet: needles, which are the secret as an encoding would write it, and views, which are the haystack with
 //! one layer of escaping taken off. Letters match in either case, so `%2f`, `%2F` and hexadecimal of both kinds do.
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, MatchKind};
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
 /// A secret from this length on is searched for in halves, too: a cut-off secret is a leaked secret.
@@ -31,7 +31,12 @@ pub(super) fn search<'a>(secrets: impl Iterator<Item = &'a [u8]>, haystack: &[u8
     }
     let patterns = needles.iter().map(|needle| &needle.bytes);
     // Fails only for more patterns than memory holds.
-    let automaton = AhoCorasick::builder().ascii_case_insensitive(true).build(patterns).ok()?;
+    let automaton = AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        // The whole secret is named before a half of it.
+        .match_kind(MatchKind::LeftmostLongest)
+        .build(patterns)
+        .ok()?;
     views(haystack).into_iter().find_map(|(view, bytes)| {
         let found = automaton.find(&bytes)?;
         let needle = &needles[found.pattern().as_usize()];
@@ -43,7 +48,8 @@ fn needles(canary: usize, secret: &[u8]) -> Vec<Needle> {
     let mut forms: Vec<(&'static str, Vec<u8>)> = vec![
         ("raw", secret.to_vec()),
         ("hex", hex::encode(secret).into_bytes()),
-        ("UTF-16", secret.iter().flat_map(|&byte| [byte, 0]).collect()),
+        // Without the zero at either end, so that both byte orders match.
+        ("UTF-16", secret.iter().flat_map(|&byte| [byte, 0]).take(secret.len() * 2 - 1).collect()),
     ];
     if secret.len() >= HALVED_FROM {
         let (first, second) = secret.split_at(secret.len() / 2);

@@ -58,7 +58,7 @@ fn json_text(value: &str) -> String {
 #[test]
 fn bytes_of_a_key_are_found_too() {
     let canaries = Canaries::new();
-    let key: Vec<u8> = (0..32).map(|n| n * 7 + 128).collect();
+    let key: Vec<u8> = (0..32_u8).map(|n| n.wrapping_mul(7).wrapping_add(128)).collect();
     canaries.watch("vault key", &key);
     check(&canaries, "raw", &key);
     check(&canaries, "hex", hex::encode(&key));

@@ -67,14 +67,15 @@ fn json(raw: &[u8]) -> Vec<Spelling> {
     ]
 }
 
-/// Percent-encoding: three common sets of characters left alone, and none; hex digits in both cases; then twice.
+/// Percent-encoding: common sets of punctuation left alone, or letters and digits only, or nothing; hex digits in both
+/// cases; then twice.
 fn percent(raw: &[u8]) -> Vec<Spelling> {
-    const LEFT_ALONE: [&[u8]; 5] = [b"-._~", b"-._~!'()*", b"-._*", b"-._~!'()*$&+,;=:@/?", b""];
+    const LEFT_ALONE: [Option<&[u8]>; 6] =
+        [Some(b"-._~"), Some(b"-._~!'()*"), Some(b"-._*"), Some(b"-._~!'()*$&+,;=:@/?"), Some(b""), None];
     let mut all = Vec::with_capacity(LEFT_ALONE.len() * 4);
     for left_alone in LEFT_ALONE {
-        let everything = left_alone.is_empty();
         for sign in ["%", "%25"] {
-            let keep = |byte: u8| !everything && (byte.is_ascii_alphanumeric() || left_alone.contains(&byte));
+            let keep = |byte: u8| left_alone.is_some_and(|left| byte.is_ascii_alphanumeric() || left.contains(&byte));
             all.push(spell(raw, |text, byte| {
                 if keep(byte) { text.push(char::from(byte)) } else { put!(text, "{sign}{byte:02X}") }
             }));
@@ -163,6 +164,7 @@ mod tests {
         has("1//0g+a/b=", "1%2f%2f0g%2ba%2fb%3d");
         has("1//0g+a/b=", "1%252F%252F0g%252Ba%252Fb%253D");
         has("ab", "%61%62");
+        has("1000.a-b", "1000%2Ea%2Db");
         has("a&b'c", "a&amp;b&#39;c");
         has("a/b", "a&#x2F;b");
         has("ab", "&#97;&#98;");

@@ -187,9 +187,11 @@ fn everything(request: &Request) -> String {
     format!("{request:?}\n{headers}\nbody: {body}\nenvironment: {environment:?}\narguments: {arguments:?}\n")
 }
 
+/// One line, since a host takes no control characters.
 fn dump(seen: &str) -> Answer {
+    let seen: String = seen.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let pieces = seen.as_bytes().chunks(512).map(String::from_utf8_lossy).enumerate();
-    pieces.fold(deny("dump", seen), |answer, (at, piece)| answer.note(format!("seen{at}"), piece))
+    pieces.fold(deny("dump", seen.as_str()), |answer, (at, piece)| answer.note(format!("seen{at}"), piece))
 }
 
 fn print(message: &str) {
