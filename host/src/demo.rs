@@ -118,4 +118,3 @@ pub async fn serve_simulator(home: Home, unlock: &KeySource) -> Result<(), Failu
     setup::introduce();
     crate::serve::run(host).await
 }
-

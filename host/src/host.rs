@@ -16,6 +16,7 @@ use wardlock_state::State;
 use crate::admin::Failure;
 use crate::config::HostConfig;
 use crate::home::{Home, HomeLock};
+use crate::ingress::Places;
 use crate::loaded::{Loaded, Services};
 
 /// Where requests go: the world, or the simulator.
@@ -47,6 +48,7 @@ pub struct Host {
     audit: Audit,
     state: State,
     world: World,
+    places: Arc<Places>,
     unauthenticated: AtomicU64,
 }
 
@@ -63,13 +65,14 @@ impl Host {
             .map_err(|error| Failure::home(format!("failed to start the plugin engine: {error}")))?;
         let vault = Arc::new(Vault::open(&home.state_folder(), unlock)?);
         let path_key = vault.keys().derive_key(Purpose::AuditPaths);
-        let audit = Audit::open(&home.state_path("audit.db")?, *path_key, clock()).map_err(Failure::home)?;
+        let audit = Audit::open(&home.state_path("audit.db")?, *path_key, clock(), config.durabilities())
+            .map_err(Failure::home)?;
         let state = State::open(&home.state_path("state.db")?, clock())?;
         let limits = Limits { total: config.upstream_timeout(), ..Limits::default() };
-        let egress =
-            Egress::with_limits(Arc::clone(&vault), world.dialer.clone(), audit.clone(), clock(), limits);
+        let egress = Egress::with_limits(Arc::clone(&vault), world.dialer.clone(), audit.clone(), clock(), limits);
         let services = Arc::new(Services::load(&home));
         let loaded = Arc::new(Loaded::load(&home, &sandbox, &services).await);
+        let places = Places::new(config.requests(), config.requests_per_agent());
         Ok(Arc::new(Self {
             home,
             _lock: lock,
@@ -82,6 +85,7 @@ impl Host {
             audit,
             state,
             world,
+            places,
             unauthenticated: AtomicU64::new(0),
         }))
     }
@@ -140,6 +144,11 @@ impl Host {
         &self.state
     }
 
+    /// Returns the places for requests under way.
+    pub fn places(&self) -> &Arc<Places> {
+        &self.places
+    }
+
     /// Returns which world this is.
     pub fn world(&self) -> &World {
         &self.world
@@ -178,12 +187,11 @@ impl Host {
     }
 
     /// Returns the time in milliseconds since 1970-01-01T00:00:00Z.
-    #[expect(clippy::unused_self, reason = "the clock belongs to the host")]
     pub fn now_ms(&self) -> u64 {
         now_ms()
     }
 
-    /// Counts a request without a valid token. The audit gets sums, not rows: a guesser must not fill the disk.
+    /// Counts a request that was refused before it was known whose it is. The audit gets sums, not rows: a guesser must not fill the disk.
     pub fn count_unauthenticated(&self) {
         self.unauthenticated.fetch_add(1, Ordering::Relaxed);
     }

@@ -11,20 +11,20 @@
 //! - [`ops`], [`admin`], [`serve`]: commands, the socket they go through, the daemon.
 //! - [`demo`]: the whole product on one machine with nothing to set up.
 
-pub mod pipeline;
-pub mod ingress;
-pub mod host;
-pub mod loaded;
-pub mod config;
-pub mod home;
-pub mod policy;
-pub mod ops;
 pub mod admin;
-pub mod serve;
-pub mod demo;
 mod cli;
+pub mod config;
 mod delivery;
+pub mod demo;
+pub mod home;
+pub mod host;
+pub mod ingress;
+pub mod loaded;
+pub mod ops;
+pub mod pipeline;
+pub mod policy;
 mod report;
+pub mod serve;
 mod text;
 
 pub use cli::main;

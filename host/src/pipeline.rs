@@ -18,10 +18,10 @@ use wardlock_core::rules::Judge;
 use wardlock_egress::vault::VaultError;
 use wardlock_sandbox::{RequestContext, run_chain};
 
+use crate::delivery::deliver;
 use crate::host::Host;
 use crate::ingress::{AgentRequest, Peer, RawRequest, Reply};
 use crate::loaded::OpenConnection;
-use crate::delivery::deliver;
 use crate::report;
 
 /// Carries one request all the way, and writes its record whatever happens.
@@ -68,6 +68,7 @@ impl From<Refusal> for Stop {
 
 async fn carry(host: &Host, peer: Peer, id: &RequestId, raw: RawRequest, seen: &mut Seen) -> Result<Reply, Stop> {
     let (agent, request) = authenticate(host, raw, seen)?;
+    let _place = host.places().take(&agent.name)?;
     refuse_secrets(host, &request)?;
     seen.purpose.clone_from(&request.purpose);
     let dry_run = request.dry_run;
@@ -113,8 +114,12 @@ fn authenticate(host: &Host, raw: RawRequest, seen: &mut Seen) -> Result<(Agent,
     let Some(agent) = agent else {
         host.count_unauthenticated();
         // One answer for missing, unknown, revoked and expired: which it was helps only a guesser.
-        return Err(Refusal::new(Code::Unauthenticated, "authenticate", "the agent's token is missing or not valid")
-            .hint("send the token that `wardlock agent add` printed, in `Authorization` or `Wardlock-Token`"));
+        return Err(Refusal::new(
+            Code::Unauthenticated,
+            "authenticate",
+            "the agent's token is missing or not valid",
+        )
+        .hint("send the token that `wardlock agent add` printed, in `Authorization` or `Wardlock-Token`"));
     };
     let agent = Agent { name: agent.name, workspace: agent.workspace };
     seen.agent = Some(agent.clone());
@@ -172,12 +177,7 @@ fn resolve(
 }
 
 /// Checks that the grant is there and is the tenant that the connection is pinned to.
-fn pin(
-    host: &Host,
-    id: &RequestId,
-    connection: &Connection,
-    seen: &mut Seen,
-) -> Result<Asked, Refusal> {
+fn pin(host: &Host, id: &RequestId, connection: &Connection, seen: &mut Seen) -> Result<Asked, Refusal> {
     let grant = host.egress().grant_status(&connection.grant).map_err(|error| vault_locked(&error))?;
     let grant = grant.ok_or_else(|| {
         let detail = format!("connection `{}` has no grant `{}`", connection.name, connection.grant);
@@ -204,7 +204,14 @@ fn context(
         region: connection.region.to_string(),
         tenant: Some(asked.tenant.clone()),
     };
-    RequestContext { id: id.clone(), now_ms: host.now_ms(), caller, purpose: asked.purpose.clone(), dry_run, approved_by: None }
+    RequestContext {
+        id: id.clone(),
+        now_ms: host.now_ms(),
+        caller,
+        purpose: asked.purpose.clone(),
+        dry_run,
+        approved_by: None,
+    }
 }
 
 fn permitted(decision: Decision, seen: &mut Seen) -> Result<Permit, Stop> {

@@ -23,7 +23,10 @@ pub fn pinned_tenant(connection: &Connection, grant: &GrantStatus) -> Result<Str
     };
     match &connection.tenant {
         Some(pinned) if *pinned != found.id => {
-            let detail = format!("grant `{}` is another account than the one this connection is pinned to", connection.grant);
+            let detail = format!(
+                "grant `{}` is another account than the one this connection is pinned to",
+                connection.grant
+            );
             Err(refused(Code::TenantMismatch, detail))
         }
         _ => Ok(found.id.clone()),

@@ -12,10 +12,8 @@ use crate::admin::{self, Failure};
 use crate::host::Host;
 use crate::ingress;
 
-/// Requests under way may take this long after a stop was asked for.
-const DRAIN: Duration = Duration::from_secs(30);
 /// How often what is kept in memory goes to disk: sums of unauthenticated requests, agents' last use.
-const SUMMARY: Duration = Duration::from_secs(60);
+const SUMMARY: Duration = Duration::from_mins(1);
 
 /// A running set of listeners.
 pub struct Running {
@@ -35,7 +33,8 @@ impl Running {
         })?;
         let agents = listener.local_addr().map_err(Failure::no)?;
         let (stop, stopped) = watch::channel(false);
-        let front = tokio::spawn(ingress::serve(listener, Arc::clone(&host), until(stopped), DRAIN));
+        let drain = host.config().shutdown_timeout();
+        let front = tokio::spawn(ingress::serve(listener, Arc::clone(&host), until(stopped), drain));
         let background = vec![spawn_admin(Arc::clone(&host))?, spawn_summaries(Arc::clone(&host))];
         Ok(Self { agents, stop, front, background, host })
     }
@@ -55,7 +54,7 @@ impl Running {
             task.abort();
         }
         self.host.write_down().await;
-        match tokio::time::timeout(DRAIN, self.host.audit().drain()).await {
+        match tokio::time::timeout(self.host.config().shutdown_timeout(), self.host.audit().drain()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "the audit's last rows could not be written"),
             Err(_) => tracing::error!("requests are still open; their rows will show no outcome"),

@@ -16,7 +16,9 @@ pub fn commands(markdown: &str) -> Vec<Vec<String>> {
             let command = line.split('|').map(str::trim).find_map(|part| {
                 part.strip_prefix("wardlock ").or_else(|| part.strip_prefix("cargo run --release -- "))
             })?;
-            let words = command.split_whitespace().take_while(|word| !word.starts_with(['<', '>']) && !word.starts_with("2>"));
+            let words = command
+                .split_whitespace()
+                .take_while(|word| !word.starts_with(['<', '>']) && !word.starts_with("2>"));
             Some(words.map(|word| word.trim_matches(['\'', '"']).to_owned()).collect())
         })
         .collect()

@@ -25,7 +25,7 @@ use crate::canary::Canaries;
 pub const KEY_FILE: &str = "state/vault.key";
 
 /// Longer than a start takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a finished command said.
 #[derive(Debug, Clone)]
@@ -293,7 +293,8 @@ mod tests {
 
     #[test]
     fn daemon_is_waited_for_and_ended() {
-        let (_folder, wardlock) = stand_in("echo starting >&2; echo INFO serving >&2; exec cat /dev/zero > /dev/null");
+        let (_folder, wardlock) =
+            stand_in("echo starting >&2; echo INFO serving >&2; exec cat /dev/zero > /dev/null");
         let serving = wardlock.serve(&[]).unwrap();
         assert!(serving.stop().unwrap().code().is_none(), "the script knows no SIGTERM");
     }

@@ -9,7 +9,7 @@
 //! - [`docs`]: reads commands and links out of the documentation, for the tests that keep it true.
 
 pub mod canary;
-pub mod raw;
-pub mod home;
-pub mod guests;
 pub mod docs;
+pub mod guests;
+pub mod home;
+pub mod raw;

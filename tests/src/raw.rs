@@ -38,7 +38,8 @@ impl RawReply {
 
     /// Reads the body as JSON.
     pub fn json(&self) -> anyhow::Result<serde_json::Value> {
-        serde_json::from_slice(&self.body).with_context(|| format!("no JSON: {}", String::from_utf8_lossy(&self.body)))
+        serde_json::from_slice(&self.body)
+            .with_context(|| format!("no JSON: {}", String::from_utf8_lossy(&self.body)))
     }
 }
 

@@ -13,7 +13,7 @@ use wardlock_core::plugin::Effect;
 use crate::act::Act;
 use crate::described::{Described, PathKey};
 use crate::detail::Detail;
-use crate::entry::{Durability, Entry, Kind, LIST_ITEMS, Separation, Subject, bounded, render};
+use crate::entry::{Durabilities, Entry, Kind, LIST_ITEMS, Separation, Subject, bounded, render};
 use crate::error::AuditError;
 use crate::outcome::OutcomeGuard;
 use crate::refused::{Refused, plugins};
@@ -82,6 +82,7 @@ impl Receipt {
 pub(crate) struct Inner {
     pub(crate) path: PathBuf,
     pub(crate) key: PathKey,
+    durabilities: Durabilities,
     limits: Limits,
     places: Arc<Semaphore>,
     sender: Option<mpsc::Sender<Message>>,
@@ -91,20 +92,27 @@ pub(crate) struct Inner {
 impl Audit {
     /// Opens the log, creating it 0600 if it is missing. Requests that a crash left without an outcome are closed
     /// as `unknown`. `path_key` keys the values that may not stand in plain; the host derives it from the vault.
-    pub fn open(path: &Path, path_key: [u8; 32], clock: Clock) -> Result<Self, AuditError> {
-        Self::open_with(path, path_key, clock, Limits::default())
+    pub fn open(
+        path: &Path,
+        path_key: [u8; 32],
+        clock: Clock,
+        durabilities: Durabilities,
+    ) -> Result<Self, AuditError> {
+        Self::open_with(path, path_key, clock, durabilities, Limits::default())
     }
 
     pub(crate) fn open_with(
         path: &Path,
         path_key: [u8; 32],
         clock: Clock,
+        durabilities: Durabilities,
         limits: Limits,
     ) -> Result<Self, AuditError> {
         let (sender, thread) = writer::start(path, clock, limits)?;
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
             key: PathKey::new(&path_key),
+            durabilities,
             limits,
             places: Arc::new(Semaphore::new(limits.places)),
             sender: Some(sender),
@@ -114,13 +122,9 @@ impl Audit {
 
     /// Writes the INTENT row and returns once it is on the disk. Without the receipt nothing is sent; the guard
     /// takes the outcome.
-    pub async fn intend(
-        &self,
-        permit: &Permit,
-        peer: Separation,
-    ) -> Result<(Receipt, OutcomeGuard), AuditError> {
+    pub async fn intend(&self, permit: &Permit, peer: Separation) -> Result<(Receipt, OutcomeGuard), AuditError> {
         let slot = self.0.place().await?;
-        let entry = intent_entry(permit, peer, &self.0.key);
+        let entry = intent_entry(permit, peer, &self.0.key, self.0.durabilities);
         let (reply, written) = oneshot::channel();
         let reply = Reply::Intent { audit: Arc::clone(&self.0), permit: permit.digest(), reply };
         self.0.send(Message { entry, slot, reply })?;
@@ -203,7 +207,7 @@ impl Drop for Inner {
     }
 }
 
-fn intent_entry(permit: &Permit, peer: Separation, key: &PathKey) -> Entry {
+fn intent_entry(permit: &Permit, peer: Separation, key: &PathKey, durabilities: Durabilities) -> Entry {
     let connection = permit.connection();
     let described = Described::classified(permit.classified());
     let effect = described.effect.unwrap_or(Effect::Destructive);
@@ -231,7 +235,7 @@ fn intent_entry(permit: &Permit, peer: Separation, key: &PathKey) -> Entry {
     request.separation = Some(peer.as_str().to_owned());
     Entry {
         kind: Kind::Intent,
-        durability: Durability::of_effect(effect),
+        durability: durabilities.of(effect),
         subject,
         decision: Some("allow"),
         outcome: None,

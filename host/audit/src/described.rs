@@ -78,9 +78,7 @@ impl Described {
         let names_resource = |given: &Parameter| {
             definition.resources.iter().any(|source| match source {
                 ResourceSource::Path(name) => *name == given.name,
-                ResourceSource::Related(name) => {
-                    *name == given.name && service.related.contains_key(&given.value)
-                }
+                ResourceSource::Related(name) => *name == given.name && service.related.contains_key(&given.value),
                 ResourceSource::Fixed(_)
                 | ResourceSource::Query(_)
                 | ResourceSource::Coql(_)
@@ -106,8 +104,7 @@ impl Described {
     }
 
     fn without_path(request: &CanonicalRequest, service: Option<&ServiceDefinition>) -> Self {
-        let safe =
-            |name: &str| service.is_some_and(|service| service.request.audit_safe_query.contains(name));
+        let safe = |name: &str| service.is_some_and(|service| service.request.audit_safe_query.contains(name));
         let body = request.body();
         Self {
             method: Some(request.method().as_str().to_owned()),

@@ -65,22 +65,37 @@ impl Separation {
     }
 }
 
-/// What a commit must survive before its callers are answered (promise 2).
+/// What a row must survive before its request is sent (promise 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Durability {
+pub enum Durability {
     /// The end of the process.
     Crash,
     /// The loss of power.
     Power,
 }
 
-impl Durability {
-    /// Reads survive kill -9, everything else the loss of power. A setting per effect comes with a later issue.
-    pub(crate) fn of_effect(effect: wardlock_core::plugin::Effect) -> Self {
+/// What the rows of requests must survive, by effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Durabilities {
+    /// Reads.
+    pub reads: Durability,
+    /// Writes and whatever destroys.
+    pub writes: Durability,
+}
+
+impl Default for Durabilities {
+    /// Reads survive kill -9, writes the loss of power.
+    fn default() -> Self {
+        Self { reads: Durability::Crash, writes: Durability::Power }
+    }
+}
+
+impl Durabilities {
+    pub(crate) fn of(self, effect: wardlock_core::plugin::Effect) -> Durability {
         use wardlock_core::plugin::Effect;
         match effect {
-            Effect::Read => Self::Crash,
-            Effect::Write | Effect::Destructive => Self::Power,
+            Effect::Read => self.reads,
+            Effect::Write | Effect::Destructive => self.writes,
         }
     }
 }

@@ -39,7 +39,7 @@ pub use act::{Act, ActKind};
 pub use audit::{Audit, Clock, Receipt};
 pub use described::Described;
 pub use detail::{ActDetail, AnswerDetail, Detail, PluginDetail, RefusalDetail, RequestDetail, Value};
-pub use entry::{Kind, Separation};
+pub use entry::{Durabilities, Durability, Kind, Separation};
 pub use error::{AuditError, FileProblem};
 pub use escape::escape;
 pub use outcome::{Finished, OutcomeGuard};

@@ -78,11 +78,7 @@ impl Drop for OutcomeGuard {
 }
 
 impl Open {
-    fn close(
-        self,
-        outcome: Outcome,
-        finished: Option<&Finished>,
-    ) -> (Arc<Inner>, Entry, OwnedSemaphorePermit) {
+    fn close(self, outcome: Outcome, finished: Option<&Finished>) -> (Arc<Inner>, Entry, OwnedSemaphorePermit) {
         let entry = entry(self.subject, self.durability, self.closes, outcome, finished);
         (self.audit, entry, self.slot)
     }

@@ -93,8 +93,7 @@ impl Audit {
 
     /// Returns all rows of one request, in order: INTENT and OUTCOME, or the refusal, and the token calls it caused.
     pub fn show(&self, request_id: &str) -> Result<Vec<Row>, AuditError> {
-        let filter =
-            Filter { request_id: Some(request_id.to_owned()), limit: usize::MAX, ..Filter::default() };
+        let filter = Filter { request_id: Some(request_id.to_owned()), limit: usize::MAX, ..Filter::default() };
         self.list(&filter)
     }
 

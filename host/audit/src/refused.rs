@@ -123,11 +123,7 @@ impl Refused {
 
     /// Adds a request that has a canonical form and no more; with the connection's service where one was found,
     /// so that the words of its templates stand in plain.
-    pub fn asking_canonical(
-        mut self,
-        request: &CanonicalRequest,
-        service: Option<&ServiceDefinition>,
-    ) -> Self {
+    pub fn asking_canonical(mut self, request: &CanonicalRequest, service: Option<&ServiceDefinition>) -> Self {
         let named = self.described.service.take();
         self.described = Described::canonical(request, service);
         self.described.service = named;

@@ -153,9 +153,8 @@ impl Writer {
 
     fn close_open_intents(&mut self) -> Result<(), AuditError> {
         let open = open_intents(&self.connection).map_err(AuditError::open)?;
-        let close = |(sequence, subject)| {
-            outcome::entry(subject, Durability::Power, sequence, Outcome::Unknown, None)
-        };
+        let close =
+            |(sequence, subject)| outcome::entry(subject, Durability::Power, sequence, Outcome::Unknown, None);
         let entries: Vec<Entry> = open.into_iter().map(close).collect();
         if entries.is_empty() {
             return Ok(());
@@ -285,8 +284,5 @@ fn open_intents(connection: &Connection) -> rusqlite::Result<Vec<(u64, Subject)>
 }
 
 fn effect_word(text: &str) -> Option<&'static str> {
-    [Effect::Read, Effect::Write, Effect::Destructive]
-        .map(Effect::as_str)
-        .into_iter()
-        .find(|word| *word == text)
+    [Effect::Read, Effect::Write, Effect::Destructive].map(Effect::as_str).into_iter().find(|word| *word == text)
 }

@@ -64,8 +64,7 @@ const MOST_VALUES: usize = 100_000;
 /// Results stand in every array under any key of the top object, and in arrays within those (`data:[[…]]`). An object
 /// is a result if its status field says success or error; anything else is data.
 pub fn read_answer(rules: &AnswerRules, status: u16, body: Option<&[u8]>) -> AnswerReading {
-    let json =
-        body.filter(|body| !body.is_empty()).and_then(|body| serde_json::from_slice::<Value>(body).ok());
+    let json = body.filter(|body| !body.is_empty()).and_then(|body| serde_json::from_slice::<Value>(body).ok());
     let mut tally = Tally::default();
     let mut budget = MOST_VALUES;
     let top = match &json {
@@ -115,14 +114,12 @@ fn top_code(rules: &AnswerRules, status: u16, top: &Map<String, Value>) -> Optio
     let code = top.get(&rules.code_field).and_then(Value::as_str)?;
     let said = top.get(&rules.status_field).and_then(Value::as_str);
     let is_error = match said {
-        Some(said) => {
-            rules.error_values.contains(said) || (status >= 400 && !rules.success_values.contains(said))
-        }
+        Some(said) => rules.error_values.contains(said) || (status >= 400 && !rules.success_values.contains(said)),
         // A code without a status is an error unless it is one of the words for success.
         None => !rules.success_values.contains(code) && !rules.scheduled_values.contains(code),
     };
-    let is_scheduled = rules.scheduled_values.contains(code)
-        || said.is_some_and(|said| rules.scheduled_values.contains(said));
+    let is_scheduled =
+        rules.scheduled_values.contains(code) || said.is_some_and(|said| rules.scheduled_values.contains(said));
     Some(Top { code: code.to_owned(), is_error, is_scheduled })
 }
 
@@ -197,8 +194,7 @@ mod tests {
     }
 
     fn show(reading: &AnswerReading) -> String {
-        let flags =
-            [(reading.stale_token, "stale"), (reading.scope, "scope"), (reading.throttled, "throttled")];
+        let flags = [(reading.stale_token, "stale"), (reading.scope, "scope"), (reading.throttled, "throttled")];
         let flags = flags.iter().filter(|(set, _)| *set).map(|(_, word)| *word);
         let words = [reading.outcome.as_str(), reading.code.as_deref().unwrap_or("-")];
         words.into_iter().chain(flags).collect::<Vec<_>>().join(" ")

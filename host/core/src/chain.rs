@@ -13,7 +13,7 @@ use crate::classify::Classified;
 use crate::connection::{Link, LinkMode};
 use crate::id::Digest;
 use crate::plugin::{Answer, Attribute, Edit, Field, PluginFault, Reason, Verdict};
-use crate::refusal::{Code, RefusedBy, Refusal};
+use crate::refusal::{Code, Refusal, RefusedBy};
 use crate::rules::Judge;
 
 /// Headers that no plugin may set or remove: credentials, routing, framing, and the host's own.
@@ -168,7 +168,11 @@ impl<'a> Chain<'a> {
                 .map_err(|what| by_plugin(link, Code::ShapeWidened, format!("plugin `{}`: {what}", link.name)))?;
         }
         let request = recanonicalise(&request).map_err(|error| {
-            by_plugin(link, Code::ShapeWidened, format!("plugin `{}` leaves no canonical request: {error}", link.name))
+            by_plugin(
+                link,
+                Code::ShapeWidened,
+                format!("plugin `{}` leaves no canonical request: {error}", link.name),
+            )
         })?;
         let shaped = self.judge.classify(request)?;
         self.judge.check(&shaped)?;
@@ -267,8 +271,8 @@ fn edit_request(request: &mut CanonicalRequest, edit: &Edit) -> Result<(), Strin
 }
 
 fn editable_header(name: &str) -> Result<&str, String> {
-    let is_token = !name.is_empty()
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let is_token =
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     if !is_token {
         return Err("a header name must be lower-case letters, digits and `-`".to_owned());
     }

@@ -6,7 +6,7 @@ use crate::chain::{ChainOutcome, End, VerdictRecord};
 use crate::classify::Classified;
 use crate::connection::Connection;
 use crate::id::{AgentName, Digest, RequestId};
-use crate::refusal::{Code, RefusedBy, Refusal};
+use crate::refusal::{Code, Refusal, RefusedBy};
 use crate::rules::Judge;
 
 /// Who asked, and what the decision must know besides the request.

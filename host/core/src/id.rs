@@ -20,8 +20,7 @@ const RESERVED: [&str; 2] = ["-", "mcp"];
 
 fn is_slug(text: &str) -> bool {
     let starts_well = text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
-    let all_allowed =
-        text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
+    let all_allowed = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
     starts_well && all_allowed && text.len() <= 64 && !RESERVED.contains(&text)
 }
 

@@ -14,14 +14,14 @@
 //! - [`answer`]: what an upstream's answer says, by its body.
 //! - [`refusal`]: every code with which the host refuses, and how it is told.
 
-pub mod id;
+pub mod answer;
 pub mod canonical;
-pub mod service;
+pub mod chain;
 pub mod classify;
 pub mod connection;
-pub mod rules;
-pub mod plugin;
-pub mod chain;
 pub mod decision;
-pub mod answer;
+pub mod id;
+pub mod plugin;
 pub mod refusal;
+pub mod rules;
+pub mod service;

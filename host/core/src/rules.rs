@@ -92,8 +92,9 @@ impl Judge {
             }
             if resource == UNKNOWN_RESOURCE {
                 let detail = "the host cannot tell which resources this request touches";
-                return Err(Refusal::new(Code::ResourceNotAllowed, "resources", detail)
-                    .hint("name them plainly: one module in the path, or a COQL query in the documented grammar"));
+                return Err(Refusal::new(Code::ResourceNotAllowed, "resources", detail).hint(
+                    "name them plainly: one module in the path, or a COQL query in the documented grammar",
+                ));
             }
             let detail = format!("resource `{resource}` is not among this connection's resources");
             return Err(Refusal::new(Code::ResourceNotAllowed, "resources", detail).hint(format!(
@@ -109,7 +110,8 @@ impl Judge {
         match (effect, self.writes) {
             (Effect::Read, _) | (_, WriteMode::On) => Ok(()),
             (Effect::Write | Effect::Destructive, WriteMode::Off) => {
-                let detail = format!("writes are off on this connection, and this operation is {}", effect.as_str());
+                let detail =
+                    format!("writes are off on this connection, and this operation is {}", effect.as_str());
                 Err(Refusal::new(Code::WritesOff, "writes", detail)
                     .hint("only the operator can enable writes; reading is allowed"))
             }

@@ -102,11 +102,7 @@ fn unknown_and_missing_keys() {
         "effect = \"reed\"",
         "acme.toml:57: `operations.effect`: unknown variant `reed`, expected one of `read`, `write`, `destructive` (did you mean `read`?)",
     );
-    check(
-        "pkce = true",
-        "pkce = 1",
-        "acme.toml:17: `oauth.pkce`: invalid type: integer `1`, expected a boolean",
-    );
+    check("pkce = true", "pkce = 1", "acme.toml:17: `oauth.pkce`: invalid type: integer `1`, expected a boolean");
     check("[inject]", "[inject", "acme.toml:23: unclosed table, expected `]`");
 }
 
@@ -236,11 +232,7 @@ fn characters_that_nobody_sees() {
         "\"accounts.acme.eu \"",
         "acme.toml:6: `regions.eu.accounts`: `accounts.acme.eu ` begins or ends with a space",
     );
-    check(
-        "\"accounts.acme.eu\"",
-        "\"accounts.\u{200b}acme.eu\"",
-        "acme.toml:6: an invisible character, U+200B",
-    );
+    check("\"accounts.acme.eu\"", "\"accounts.\u{200b}acme.eu\"", "acme.toml:6: an invisible character, U+200B");
     check(
         "\"accounts.acme.eu\"",
         "\"accounts.\\u200bacme.eu\"",

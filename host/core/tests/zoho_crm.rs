@@ -190,10 +190,7 @@ fn outside_bulk_and_administration() {
         ),
         ("POST /crm/v8/settings/data_sharing/rules/search", "sharing_rules.search read $settings"),
         ("POST /crm/v8/settings/user_groups/actions/get_assigned", "user_groups.get_assigned read $settings"),
-        (
-            "POST /crm/v8/settings/user_groups/actions/get_unassigned",
-            "user_groups.get_unassigned read $settings",
-        ),
+        ("POST /crm/v8/settings/user_groups/actions/get_unassigned", "user_groups.get_unassigned read $settings"),
         ("POST /crm/v8/settings/fields?module=Leads", "fields.create write $settings"),
         ("DELETE /crm/v8/settings/fields/1?module=Leads", "fields.delete destructive $settings"),
         ("PUT /crm/v8/settings/roles/1", "roles.update write $settings"),
@@ -399,10 +396,7 @@ fn the_least_scopes_are_least() {
     let set = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<BTreeSet<String>>();
     let least =
         |operations: &[&str], resources: &[&str]| service().least_scopes(&set(operations), &set(resources));
-    assert_eq!(
-        least(&["records.list"], &["Leads"]),
-        set(&["ZohoCRM.org.READ", "ZohoCRM.modules.leads.READ"])
-    );
+    assert_eq!(least(&["records.list"], &["Leads"]), set(&["ZohoCRM.org.READ", "ZohoCRM.modules.leads.READ"]));
     assert_eq!(
         least(&["records.search", "records.coql"], &["Sales_Orders", "My_Module"]),
         set(&[
@@ -416,9 +410,8 @@ fn the_least_scopes_are_least() {
     assert_eq!(least(&["records.list"], &["*"]), set(&["ZohoCRM.org.READ", "ZohoCRM.modules.READ"]));
     assert_eq!(least(&["composite"], &["Leads"]), set(&["ZohoCRM.org.READ"]));
     let list = service().operation("records.list").expect("known");
-    let suffice = |resource: &str, granted: &[&str]| {
-        service().scopes_suffice(list, &[resource.to_owned()], &set(granted))
-    };
+    let suffice =
+        |resource: &str, granted: &[&str]| service().scopes_suffice(list, &[resource.to_owned()], &set(granted));
     assert!(suffice("Leads", &["zohocrm.modules.LEADS.read"]));
     assert!(suffice("Leads", &["ZohoCRM.modules.ALL"]));
     assert!(!suffice("Leads", &["ZohoCRM.modules.contacts.READ"]));

@@ -4,7 +4,9 @@
 //! are the ones that were judged.
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use http::header::{
+    ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
+};
 use http::{Request, Uri};
 use http_body_util::Full;
 use wardlock_core::canonical::{CanonicalRequest, Method};
@@ -66,7 +68,11 @@ pub(crate) fn of_permit(permit: &Permit, url: Uri, credential: HeaderValue) -> R
 }
 
 /// Builds a GET without anything of an agent's in it, for the tenant look-up.
-pub(crate) fn lookup(service: &ServiceDefinition, url: Uri, credential: HeaderValue) -> Result<Request<Body>, InjectError> {
+pub(crate) fn lookup(
+    service: &ServiceDefinition,
+    url: Uri,
+    credential: HeaderValue,
+) -> Result<Request<Body>, InjectError> {
     finish(service, Method::Get, url, HeaderMap::new(), Bytes::new(), credential)
 }
 
@@ -89,7 +95,11 @@ fn forwarded(
     Ok(headers)
 }
 
-fn describe_body(headers: &mut HeaderMap, request: &CanonicalRequest, declared: BodyKind) -> Result<(), InjectError> {
+fn describe_body(
+    headers: &mut HeaderMap,
+    request: &CanonicalRequest,
+    declared: BodyKind,
+) -> Result<(), InjectError> {
     let takes_body = matches!(request.method(), Method::Post | Method::Put | Method::Patch);
     if request.body().is_empty() && !takes_body {
         return Ok(());

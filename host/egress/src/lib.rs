@@ -12,14 +12,14 @@
 //! - `dialer`: names to addresses, and trust.
 //! - [`vault`]: holds every secret; the only code that can open one.
 
-mod egress;
-mod send;
-mod route;
-mod inject;
 mod client;
-mod scan;
-mod oauth;
 mod dialer;
+mod egress;
+mod inject;
+mod oauth;
+mod route;
+mod scan;
+mod send;
 pub mod vault;
 
 pub use client::{CallError, Limits};

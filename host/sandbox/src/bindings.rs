@@ -3,8 +3,6 @@
 //! The world is ours alone. Which hooks a plugin has is found on its component, one `GuestIndices` per interface
 //! (`instance.rs`): a plugin exports what it needs, and a world that demanded all of them would refuse it.
 
-#![expect(clippy::pedantic, reason = "generated code")]
-
 wasmtime::component::bindgen!({
     path: "../../wit",
     inline: "

@@ -59,11 +59,7 @@ pub async fn run_chain(
     chain.finish()
 }
 
-async fn ask(
-    link: &Link,
-    plugin: Option<&Arc<Plugin>>,
-    request: &PluginRequest,
-) -> Result<Answer, PluginFault> {
+async fn ask(link: &Link, plugin: Option<&Arc<Plugin>>, request: &PluginRequest) -> Result<Answer, PluginFault> {
     let fits = |plugin: &&Arc<Plugin>| {
         *plugin.name() == link.name
             && plugin.digest() == link.digest

@@ -63,7 +63,7 @@ impl Compiled {
         let text = settings.to_string();
         asking(inner, &self.linked, self.digest, async |live: &mut Live<'_>| match live.configure(&text).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(problems)) => Err(crate::schema::found(problems)),
+            Ok(Err(problems)) => Err(crate::schema::found(&problems)),
             Err(fault) => Err(LoadError::Fault { during: "configure", fault }),
         })
         .await

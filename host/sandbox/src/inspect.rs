@@ -47,10 +47,8 @@ impl Sandbox {
         let component = compiled::compile(inner, bytes).await?;
         let names = imports::names(&inner.engine, &component);
         let asked = Compiled::ask(inner, &component, digest).await;
-        let about = asked.map(|compiled| About {
-            schema: compiled.schema.value().clone(),
-            description: compiled.description,
-        });
+        let about = asked
+            .map(|compiled| About { schema: compiled.schema.value().clone(), description: compiled.description });
         let package_version = imports::package_version(&names).map(str::to_owned);
         Ok(Inspection { digest, size, package_version, imports: names.imports, exports: names.exports, about })
     }

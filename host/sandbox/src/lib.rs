@@ -23,26 +23,26 @@
 //! - `inspect`: what can be said of a component without settings.
 //! - `error`: why a plugin does not load.
 
-mod engine;
+mod adapt;
 mod bindings;
-mod sandbox;
-mod gate;
-mod imports;
-mod wasi;
-mod random;
-mod log;
-mod limits;
-mod instance;
+mod chain;
 mod compiled;
 mod description;
-mod schema;
-mod plugin;
-mod adapt;
-mod chain;
-mod inspect;
+mod engine;
 mod error;
+mod gate;
+mod imports;
+mod inspect;
+mod instance;
+mod limits;
+mod log;
+mod plugin;
+mod random;
 mod reused;
+mod sandbox;
+mod schema;
 mod text;
+mod wasi;
 
 pub use chain::{RequestContext, run_chain};
 pub use description::{CAPABILITIES, Description};

@@ -50,9 +50,7 @@ mod tests {
 
     #[test]
     fn randomness_is_determined_by_request_and_plugin() {
-        let stream = |id: &str, plugin: &[u8]| {
-            Stream::new(id, Digest::of(plugin)).bytes(100).expect("100 bytes")
-        };
+        let stream = |id: &str, plugin: &[u8]| Stream::new(id, Digest::of(plugin)).bytes(100).expect("100 bytes");
         assert_eq!(stream("a", b"p"), stream("a", b"p"));
         assert_ne!(stream("a", b"p"), stream("b", b"p"));
         assert_ne!(stream("a", b"p"), stream("a", b"q"));

@@ -44,7 +44,7 @@ pub(crate) fn problem(path: &str, message: &str) -> SettingsProblem {
 }
 
 /// Shows the problems that a plugin's `configure` found.
-pub(crate) fn found(problems: Vec<crate::bindings::exports::wardlock::policy::settings::Problem>) -> LoadError {
+pub(crate) fn found(problems: &[crate::bindings::exports::wardlock::policy::settings::Problem]) -> LoadError {
     let shown = problems.iter().take(MAX_PROBLEMS);
     LoadError::Settings { problems: shown.map(|found| problem(&found.path, &found.message)).collect() }
 }

@@ -5,6 +5,7 @@
 //! decision can be replayed; output goes to the plugin's log. Waiting and exiting trap. Sockets say `access-denied`
 //! (`imports.rs`), and nothing else is linked.
 
+use wardlock_core::id::Digest;
 use wasmtime::Result;
 use wasmtime::component::{HasData, HasSelf, Linker, Resource, ResourceTable};
 use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemCtx, WasiFilesystemCtxView};
@@ -14,7 +15,6 @@ use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, io, random};
 use wasmtime_wasi::p2::{
     DynInputStream, DynOutputStream, DynPollable, OutputStream, Pollable, StreamResult, pipe::ClosedInputStream,
 };
-use wardlock_core::id::Digest;
 
 use crate::instance::Guest;
 use crate::log::{self, SharedLog};

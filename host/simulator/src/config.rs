@@ -107,11 +107,7 @@ pub struct ClientSpec {
 
 impl ClientSpec {
     /// Makes a client that is enabled everywhere with one secret.
-    pub fn new(
-        id: impl Into<String>,
-        secret: impl Into<String>,
-        redirect_uri: impl Into<String>,
-    ) -> ClientSpec {
+    pub fn new(id: impl Into<String>, secret: impl Into<String>, redirect_uri: impl Into<String>) -> ClientSpec {
         ClientSpec {
             id: id.into(),
             secret: secret.into(),

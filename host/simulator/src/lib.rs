@@ -36,9 +36,7 @@ mod tls;
 mod wire;
 mod world;
 
-pub use config::{
-    ClientSpec, Clock, Environment, OrgSpec, SimulatorConfig, TokenFactory, TokenKind, UserSpec,
-};
+pub use config::{ClientSpec, Clock, Environment, OrgSpec, SimulatorConfig, TokenFactory, TokenKind, UserSpec};
 pub use error::SimulatorError;
 pub use person::{Approval, Consent, consent};
 pub use quirks::{

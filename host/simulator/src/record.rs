@@ -164,11 +164,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Taped<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Taped<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        ctx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, ctx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(ctx, buf)
     }
 

@@ -51,8 +51,7 @@ const SYSTEM_FIELDS: &[Field] = &[
 
 const STATUSES: &[&str] = &["-None-", "Not Contacted", "Contacted", "Pre-Qualified", "Lost Lead"];
 const SOURCES: &[&str] = &["-None-", "Web Download", "Trade Show", "Cold Call"];
-const STAGES: &[&str] =
-    &["Qualification", "Needs Analysis", "Proposal/Price Quote", "Closed Won", "Closed Lost"];
+const STAGES: &[&str] = &["Qualification", "Needs Analysis", "Proposal/Price Quote", "Closed Won", "Closed Lost"];
 
 const LEADS: &[Field] = &[
     field("First_Name", Kind::Text),

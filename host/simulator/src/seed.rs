@@ -44,8 +44,7 @@ const PEOPLE: [(&str, &str, &str); 25] = [
 
 /// Returns one company per region, and a second one in the EU for whoever connects the wrong org.
 pub(crate) fn orgs() -> Vec<OrgSpec> {
-    let org =
-        |region, zgid: &str, company: &str| OrgSpec { region, zgid: zgid.into(), company: company.into() };
+    let org = |region, zgid: &str, company: &str| OrgSpec { region, zgid: zgid.into(), company: company.into() };
     vec![
         org(Region::Us, "10071234567", "Acme US Inc"),
         org(Region::Eu, "20071234567", "Acme EU GmbH"),
@@ -109,9 +108,7 @@ pub(crate) fn environment_zgid(production: &str, environment: Environment) -> St
         Environment::Sandbox => 1,
         Environment::Developer => 2,
     };
-    production
-        .parse::<u64>()
-        .map_or_else(|_| format!("{production}{step}"), |number| (number + step).to_string())
+    production.parse::<u64>().map_or_else(|_| format!("{production}{step}"), |number| (number + step).to_string())
 }
 
 /// Returns a user as records name it.
@@ -149,8 +146,7 @@ fn fill(org: &mut Org, owner: &Value) {
             "Account_Name": accounts.get(index % 8), "Contact_Name": contacts.get(index % 12)})
     });
     add(org, "Deals", deals.collect(), owner);
-    let leads =
-        PEOPLE.iter().enumerate().map(|(index, (first, last, company))| lead(index, first, last, company));
+    let leads = PEOPLE.iter().enumerate().map(|(index, (first, last, company))| lead(index, first, last, company));
     add(org, "Leads", leads.collect(), owner);
     let tasks = (0..5).map(|index| {
         json!({"Subject": format!("Call {}", PEOPLE[index].0), "Status": "Not Started", "Priority": "High",

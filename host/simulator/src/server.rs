@@ -70,11 +70,7 @@ where
     }
 }
 
-async fn handle(
-    request: hyper::Request<Incoming>,
-    tape: &Tape,
-    shared: &Shared,
-) -> hyper::Response<ReplyBody> {
+async fn handle(request: hyper::Request<Incoming>, tape: &Tape, shared: &Shared) -> hyper::Response<ReplyBody> {
     let (head, body) = request.into_parts();
     let Ok(body) = body.collect().await else {
         return Reply::html(400, "the body ended early").into_response();
@@ -82,8 +78,7 @@ async fn handle(
     let body = body.to_bytes();
     let host = host_of(&head);
     let (found, path) = locate(tape, &host, head.uri.path());
-    let role =
-        found.as_ref().map_or(Role::Unknown, |place| if tape.plain { Role::Consent } else { place.role });
+    let role = found.as_ref().map_or(Role::Unknown, |place| if tape.plain { Role::Consent } else { place.role });
     shared.journal.add(Recording {
         sequence: 0,
         at_ms: lock(&shared.world).now(),

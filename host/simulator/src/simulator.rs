@@ -59,15 +59,7 @@ impl Simulator {
             tokio::spawn(serve_plain(consent_listener, shared.clone())),
         ];
         let Shared { world, switches, journal } = shared;
-        Ok(Simulator {
-            world,
-            switches,
-            journal,
-            ca_der: tls.ca_der,
-            tls_address,
-            consent_address,
-            listeners,
-        })
+        Ok(Simulator { world, switches, journal, ca_der: tls.ca_der, tls_address, consent_address, listeners })
     }
 
     /// Returns every host name that the simulator answers for, with its loopback address.

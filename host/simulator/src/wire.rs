@@ -45,9 +45,8 @@ impl Call {
     }
 
     pub fn json(&self) -> Result<Value, Reply> {
-        serde_json::from_slice(&self.body).map_err(|_| {
-            Reply::error(400, "JSON_PARSE_ERROR", "Error occured while parsing the JSON", json!({}))
-        })
+        serde_json::from_slice(&self.body)
+            .map_err(|_| Reply::error(400, "JSON_PARSE_ERROR", "Error occured while parsing the JSON", json!({})))
     }
 }
 
@@ -93,10 +92,7 @@ impl Reply {
     }
 
     pub fn maintenance() -> Reply {
-        Reply::html(
-            503,
-            "<html><head><title>Zoho</title></head><body><h1>We will be back soon</h1></body></html>",
-        )
+        Reply::html(503, "<html><head><title>Zoho</title></head><body><h1>We will be back soon</h1></body></html>")
     }
 
     #[must_use]

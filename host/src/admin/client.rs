@@ -56,7 +56,8 @@ impl AdminClient {
         secret: Option<&Secret>,
         talk: &dyn Talk,
     ) -> std::io::Result<Result<serde_json::Value, Failure>> {
-        let mut line = serde_json::to_vec(&Question { version: VERSION, command, secret_follows: secret.is_some() })?;
+        let mut line =
+            serde_json::to_vec(&Question { version: VERSION, command, secret_follows: secret.is_some() })?;
         line.push(b'\n');
         self.stream.write_all(&line).await?;
         // A second handle on the socket, for the one frame that only `vault` writes.

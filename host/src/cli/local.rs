@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
+use wardlock_core::id::Region;
 use wardlock_core::service::ServiceDefinition;
 use wardlock_egress::vault::{KeySource as Unlock, Passphrase};
 use wardlock_sandbox::{Inspection, Sandbox, SandboxConfig};
@@ -23,7 +24,7 @@ pub async fn serve(cli: &Cli, args: &ServeArgs) -> Result<ExitCode, Failure> {
     let home = Home::open(&Home::locate(cli.home.as_deref())?)?;
     let unlock = unlock(cli, &home)?;
     if args.simulator {
-        let _simulator = crate::demo::serve_simulator(home, &unlock).await?;
+        crate::demo::serve_simulator(home, &unlock).await?;
         return Ok(ExitCode::SUCCESS);
     }
     let host = Host::open(home, &unlock, World::real()?, "serve").await?;
@@ -98,12 +99,13 @@ fn redirect_uri(cli: &Cli) -> String {
 fn find<'a>(services: &'a Services, name: &str) -> Result<&'a ServiceDefinition, Failure> {
     services.get(name).map(|service| &**service).ok_or_else(|| {
         let known: Vec<&str> = services.names().collect();
-        Failure::usage(format!("there is no service `{name}`")).hint(format!("services here: {}", known.join(", ")))
+        Failure::usage(format!("there is no service `{name}`"))
+            .hint(format!("services here: {}", known.join(", ")))
     })
 }
 
 fn summary(service: &ServiceDefinition) -> Value {
-    let regions: Vec<&str> = service.regions.keys().map(|region| region.as_str()).collect();
+    let regions: Vec<&str> = service.regions.keys().map(Region::as_str).collect();
     json!({
         "service": service.name.as_str(),
         "display": service.display,

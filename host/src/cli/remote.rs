@@ -7,7 +7,9 @@ use std::sync::Arc;
 use serde_json::Value;
 use wardlock_egress::vault::Secret;
 
-use super::args::{AgentVerb, AuditVerb, Cli, ConnectArgs, ConnectionsVerb, ExplainArgs, PolicyVerb, RegistrationVerb, Verb};
+use super::args::{
+    AgentVerb, AuditVerb, Cli, ConnectArgs, ConnectionsVerb, ExplainArgs, PolicyVerb, RegistrationVerb, Verb,
+};
 use super::talk::Person;
 use super::{local, show, talk};
 use crate::admin::{AdminClient, ClientError, Command, Failure};
@@ -139,13 +141,11 @@ fn registration_add(verb: &RegistrationVerb) -> Result<(Command, Option<Secret>)
         (false, None) => Secret::read_hidden("client secret: "),
     }
     .map_err(|error| {
-        Failure::usage(error).hint("type it at the prompt, or use `--secret-stdin` or `--secret-fd FD`; never an argument")
+        Failure::usage(error)
+            .hint("type it at the prompt, or use `--secret-stdin` or `--secret-fd FD`; never an argument")
     })?;
-    let command = Command::RegistrationAdd {
-        name: name.clone(),
-        service: service.clone(),
-        client_id: client_id.clone(),
-    };
+    let command =
+        Command::RegistrationAdd { name: name.clone(), service: service.clone(), client_id: client_id.clone() };
     Ok((command, Some(secret)))
 }
 
@@ -177,7 +177,9 @@ fn split(text: &str) -> Result<(String, String), Failure> {
         Some((workspace, connection)) if !workspace.is_empty() && !connection.is_empty() => {
             Ok((workspace.to_owned(), connection.to_owned()))
         }
-        _ => Err(Failure::usage(format!("`{text}` names no connection")).hint("write it as `workspace/connection`")),
+        _ => {
+            Err(Failure::usage(format!("`{text}` names no connection")).hint("write it as `workspace/connection`"))
+        }
     }
 }
 
@@ -193,12 +195,10 @@ fn tell(verb: &Verb, result: &Value) {
 /// A program reads the answer off the exit code: 1 where the answer is no.
 fn verdict(verb: &Verb, result: &Value) -> ExitCode {
     let no = match verb {
-        Verb::Doctor => result["ok"] == false,
+        Verb::Doctor | Verb::Audit(AuditVerb::Verify) => result["ok"] == false,
         Verb::Reload => result["problems"].as_array().is_some_and(|problems| !problems.is_empty()),
-        Verb::Audit(AuditVerb::Verify) => result["ok"] == false,
         Verb::Policy(PolicyVerb::Explain(_)) => result["decision"] != "allow",
         _ => false,
     };
     ExitCode::from(u8::from(no))
 }
-

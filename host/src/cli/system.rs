@@ -46,8 +46,9 @@ pub fn install(cli: &Cli) -> Result<ExitCode, Failure> {
 /// A program that the agents' user can replace would undo the separation at the next start.
 fn check_program(program: &Path) -> Result<(), Failure> {
     if program.starts_with("/home") || program.starts_with("/root") || program.starts_with("/tmp") {
-        return Err(Failure::no(format!("{} stands in a folder of one user", program.display()))
-            .hint("copy the program first: `install -o root -m 755 wardlock /usr/local/bin/`, and run it from there"));
+        return Err(Failure::no(format!("{} stands in a folder of one user", program.display())).hint(
+            "copy the program first: `install -o root -m 755 wardlock /usr/local/bin/`, and run it from there",
+        ));
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
+use wardlock_audit::{Durabilities, Durability};
 
 use crate::home::{CONFIG_FILE, Home};
 
@@ -32,16 +33,6 @@ pub enum KeySource {
     Passphrase,
 }
 
-/// What an audit record survives before its request is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Durability {
-    /// The end of the process, by kill -9 too.
-    Process,
-    /// The end of the machine's power.
-    Power,
-}
-
 /// The settings of one home.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostConfig {
@@ -51,7 +42,6 @@ pub struct HostConfig {
     key: KeySource,
     audit: AuditFile,
     limits: LimitsFile,
-    dial: Vec<String>,
 }
 
 impl HostConfig {
@@ -78,13 +68,10 @@ impl HostConfig {
         for (at, host) in raw.listen.hosts.iter().enumerate() {
             check_host(&document, &["listen", "hosts", &at.to_string()], host, "wardlock.internal:7420")?;
         }
-        for (at, host) in raw.dial.hosts.iter().enumerate() {
-            check_host(&document, &["dial", "hosts", &at.to_string()], host, "api.example.com")?;
-        }
         let key = key_source(&document, raw.vault)?;
         check_limits(&document, &raw.limits)?;
-        let ConfigFile { listen, audit, limits, dial, .. } = raw;
-        Ok(Self { agents, callback, hosts: listen.hosts, key, audit, limits, dial: dial.hosts })
+        let ConfigFile { listen, audit, limits, .. } = raw;
+        Ok(Self { agents, callback, hosts: listen.hosts, key, audit, limits })
     }
 
     /// Returns where agents call.
@@ -107,14 +94,9 @@ impl HostConfig {
         &self.key
     }
 
-    /// Returns what the record of a read survives.
-    pub fn reads(&self) -> Durability {
-        self.audit.reads
-    }
-
-    /// Returns what the record of a write survives.
-    pub fn writes(&self) -> Durability {
-        self.audit.writes
+    /// Returns what the records of requests survive.
+    pub fn durabilities(&self) -> Durabilities {
+        Durabilities { reads: self.audit.reads.into(), writes: self.audit.writes.into() }
     }
 
     /// Returns the largest body that is buffered.
@@ -156,11 +138,6 @@ impl HostConfig {
     pub fn plugin_concurrency(&self) -> u32 {
         self.limits.plugins
     }
-
-    /// Returns the hosts that may be dialled besides those of the service definitions.
-    pub fn dial(&self) -> &[String] {
-        &self.dial
-    }
 }
 
 impl Default for HostConfig {
@@ -173,7 +150,6 @@ impl Default for HostConfig {
             key: KeySource::File { path: KEY_FILE.into() },
             audit,
             limits,
-            dial: Vec::new(),
         }
     }
 }
@@ -185,7 +161,6 @@ struct ConfigFile {
     vault: VaultFile,
     audit: AuditFile,
     limits: LimitsFile,
-    dial: DialFile,
 }
 
 #[derive(Debug, Deserialize)]
@@ -220,13 +195,29 @@ enum KeyWord {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct AuditFile {
-    reads: Durability,
-    writes: Durability,
+    reads: DurabilityWord,
+    writes: DurabilityWord,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum DurabilityWord {
+    Crash,
+    Power,
+}
+
+impl From<DurabilityWord> for Durability {
+    fn from(word: DurabilityWord) -> Self {
+        match word {
+            DurabilityWord::Crash => Self::Crash,
+            DurabilityWord::Power => Self::Power,
+        }
+    }
 }
 
 impl Default for AuditFile {
     fn default() -> Self {
-        Self { reads: Durability::Process, writes: Durability::Power }
+        Self { reads: DurabilityWord::Crash, writes: DurabilityWord::Power }
     }
 }
 
@@ -248,7 +239,7 @@ impl Default for LimitsFile {
         Self {
             body: Bytes(4 << 20),
             request_time: Span(Duration::from_secs(30)),
-            upstream_time: Span(Duration::from_secs(60)),
+            upstream_time: Span(Duration::from_mins(1)),
             shutdown_time: Span(Duration::from_secs(10)),
             connections: 1024,
             requests: 256,
@@ -256,12 +247,6 @@ impl Default for LimitsFile {
             plugins: 32,
         }
     }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct DialFile {
-    hosts: Vec<String>,
 }
 
 fn address(document: &Document<'_>, path: &[&str], text: &str) -> Result<SocketAddr, TextError> {
@@ -377,10 +362,10 @@ mod tests {
              2 | request_time = 30\n  |                ^^\nput quotes around it",
         );
         check(
-            "[dial]\nhosts = [\"https://api.example.com\"]\n",
-            "wardlock.toml:2:10: `dial.hosts`: a host name is wanted, without a scheme, a path or a wildcard\n\
+            "[listen]\nhosts = [\"https://api.example.com\"]\n",
+            "wardlock.toml:2:10: `listen.hosts`: a host name is wanted, without a scheme, a path or a wildcard\n\
              2 | hosts = [\"https://api.example.com\"]\n  |          ^^^^^^^^^^^^^^^^^^^^^^^^^\n\
-             such as \"api.example.com\"",
+             such as \"wardlock.internal:7420\"",
         );
         check(
             "[listen\n",

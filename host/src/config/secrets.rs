@@ -12,9 +12,11 @@ pub(super) struct Found {
     pub(super) hint: &'static str,
 }
 
-const REGISTRATION: &str = "a client secret is stored sealed by `wardlock registration add`, which asks for it without showing it";
+const REGISTRATION: &str =
+    "a client secret is stored sealed by `wardlock registration add`, which asks for it without showing it";
 const CONSENT: &str = "Wardlock gets tokens itself: run `wardlock connect <workspace>/<connection>`";
-const AGENT: &str = "an agent's token belongs to the agent alone: `wardlock agent add` shows it once and stores only its digest";
+const AGENT: &str =
+    "an agent's token belongs to the agent alone: `wardlock agent add` shows it once and stores only its digest";
 const PROMPT: &str = "Wardlock asks for it when it needs it, without showing it; `wardlock registration add` stores what a provider gave you";
 
 /// Key names (lower case, without `_` and `-`) and how such a secret comes in safely.
@@ -48,8 +50,11 @@ pub(super) fn in_text(text: &str) -> Option<Found> {
         what: "a Zoho token stands here".to_owned(),
         hint: CONSENT,
     });
-    let agent =
-        agent_token(text).map(|offset| Found { offset, what: "an agent's token stands here".to_owned(), hint: AGENT });
+    let agent = agent_token(text).map(|offset| Found {
+        offset,
+        what: "an agent's token stands here".to_owned(),
+        hint: AGENT,
+    });
     zoho.or(agent)
 }
 
@@ -91,7 +96,8 @@ fn holds_text(value: &DeValue<'_>) -> bool {
 }
 
 fn of_key(key: &str) -> Option<&'static str> {
-    let plain: String = key.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).flat_map(char::to_lowercase).collect();
+    let plain: String =
+        key.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).flat_map(char::to_lowercase).collect();
     // `zoho_refresh_token` is one as well as `refresh_token`; `page_token` in a plugin's settings is none.
     KEYS.iter()
         .find(|(name, _)| plain == *name || (name.len() > "secret".len() && plain.ends_with(name)))

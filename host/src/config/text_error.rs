@@ -50,7 +50,7 @@ impl TextError {
     pub fn summary(&self) -> String {
         let mut text = format!("{}:{}: ", self.file, self.line);
         if !self.key.is_empty() {
-            text.push_str(&format!("`{}`: ", self.key));
+            text.extend(["`", &self.key, "`: "]);
         }
         text.push_str(&self.problem);
         text
@@ -118,8 +118,7 @@ impl<'a> Document<'a> {
         let (span, found) = locate(&self.table, path);
         let wording = Wording { problem: problem.into(), hint: None };
         // List positions are told by the line that is shown.
-        let key: Vec<&str> =
-            path[..found].iter().copied().filter(|part| part.parse::<usize>().is_err()).collect();
+        let key: Vec<&str> = path[..found].iter().copied().filter(|part| part.parse::<usize>().is_err()).collect();
         self.source().error(span, key.join("."), wording)
     }
 
@@ -203,12 +202,7 @@ fn locate(table: &DeTable<'_>, path: &[&str]) -> (Range<usize>, usize) {
     (span, found + 1)
 }
 
-fn locate_in(
-    value: &DeValue<'_>,
-    own: Range<usize>,
-    key: Range<usize>,
-    path: &[&str],
-) -> (Range<usize>, usize) {
+fn locate_in(value: &DeValue<'_>, own: Range<usize>, key: Range<usize>, path: &[&str]) -> (Range<usize>, usize) {
     let here = if matches!(value, DeValue::Table(_)) { key.clone() } else { own };
     let Some((first, rest)) = path.split_first() else { return (here, 0) };
     match value {

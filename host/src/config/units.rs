@@ -25,7 +25,7 @@ impl TryFrom<String> for Span {
             "min" => Duration::from_secs(number.checked_mul(60).ok_or_else(|| bad_span(&text))?),
             _ => return Err(bad_span(&text)),
         };
-        if span.is_zero() || span > Duration::from_secs(86_400) {
+        if span.is_zero() || span > Duration::from_hours(24) {
             return Err(format!("`{text}` is not between 1ms and a day"));
         }
         Ok(Self(span))

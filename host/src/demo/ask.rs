@@ -34,8 +34,10 @@ pub struct Ask {
 impl Ask {
     /// Asks, and gathers what the agent saw and what the audit wrote.
     pub async fn run(&self, demo: &Demo) -> Result<Value, Failure> {
-        let (response, body) = self.send(demo).await.map_err(|error| Failure::no(format!("{}: {error:#}", self.name)))?;
-        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let (response, body) =
+            self.send(demo).await.map_err(|error| Failure::no(format!("{}: {error:#}", self.name)))?;
+        let header =
+            |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let id = header("wardlock-request-id").to_owned();
         let rows = demo.host.audit().show(&id)?;
         let exposed = match header("wardlock-secret-exposed") {
@@ -92,7 +94,8 @@ impl Ask {
 /// The code of a refusal, in problem+json or in the provider's shape.
 fn code(body: &Bytes) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
-    let code = body.pointer("/details/code").or_else(|| body.get("code").filter(|_| body.get("request_id").is_some()))?;
+    let code =
+        body.pointer("/details/code").or_else(|| body.get("code").filter(|_| body.get("request_id").is_some()))?;
     code.as_str().map(str::to_owned)
 }
 

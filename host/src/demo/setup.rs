@@ -46,7 +46,8 @@ impl Folder {
     /// Names a folder that nobody can have foreseen; it is not made yet.
     fn new() -> Result<Self, Failure> {
         let mut bits = [0; 8];
-        getrandom::fill(&mut bits).map_err(|error| Failure::no(format!("the system has no randomness: {error}")))?;
+        getrandom::fill(&mut bits)
+            .map_err(|error| Failure::no(format!("the system has no randomness: {error}")))?;
         let name = format!("wardlock-demo-{:016x}", u64::from_be_bytes(bits));
         Ok(Self(std::env::temp_dir().join(name)))
     }
@@ -242,7 +243,10 @@ pub fn tell(report: &Value) {
         if seen["upstream_status"].is_number() {
             crate::cli::text(&format!(
                 "  upstream  {} answered {}, outcome {}, secret exposed: {}",
-                said("api_host"), seen["upstream_status"], said("outcome"), seen["secret_exposed"]
+                said("api_host"),
+                seen["upstream_status"],
+                said("outcome"),
+                seen["secret_exposed"]
             ));
         }
         crate::cli::text("");
@@ -254,7 +258,12 @@ pub fn tell(report: &Value) {
 }
 
 fn plugin_line(plugin: &Value) -> String {
-    format!("{} {} ({} µs)", plugin["name"].as_str().unwrap_or("-"), plugin["verdict"].as_str().unwrap_or("-"), plugin["micros"])
+    format!(
+        "{} {} ({} µs)",
+        plugin["name"].as_str().unwrap_or("-"),
+        plugin["verdict"].as_str().unwrap_or("-"),
+        plugin["micros"]
+    )
 }
 
 /// Says how to try it by hand.

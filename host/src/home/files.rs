@@ -31,10 +31,11 @@ impl Home {
     /// Writes a file so that at any instant either the old or the new one stands there, whole: a temporary file
     /// beside it, synced, renamed, and the folder synced.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), HomeError> {
-        self.check_name(name)?;
+        Self::check_name(name)?;
         let path = self.path.join(name);
         let temporary = format!("{name}.{}.tmp", std::process::id());
-        let written = self.write_new(&temporary, bytes).and_then(|()| self.dir.rename(&temporary, &self.dir, name));
+        let written =
+            self.write_new(&temporary, bytes).and_then(|()| self.dir.rename(&temporary, &self.dir, name));
         if let Err(error) = written {
             // The first error is the one to tell.
             let _ = self.dir.remove_file(&temporary);
@@ -61,7 +62,7 @@ impl Home {
     }
 
     fn read_at_most(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, HomeError> {
-        self.check_name(name)?;
+        Self::check_name(name)?;
         let path = self.path.join(name);
         match check::operator_file(&path) {
             Ok(()) => {}
@@ -102,7 +103,7 @@ impl Home {
     }
 
     /// Refuses names that lead anywhere but to a file of this home or of one of its folders.
-    fn check_name(&self, name: &str) -> Result<(), HomeError> {
+    fn check_name(name: &str) -> Result<(), HomeError> {
         for part in name.split('/') {
             plain_name(part)?;
         }
@@ -111,7 +112,7 @@ impl Home {
 
     /// Makes a folder below one of the home's folders, if it is not there.
     pub fn ensure_folder(&self, folder: &str) -> Result<(), HomeError> {
-        self.check_name(folder)?;
+        Self::check_name(folder)?;
         self.check_folder(folder)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt as _};
 use rustix::fs::FlockOperation;
@@ -49,7 +49,11 @@ impl Holder {
             let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = "))?;
             Some(line.escape_debug().take(80).collect::<String>())
         };
-        Self { pid: value("pid").and_then(|pid| pid.parse().ok()), command: value("command"), since: value("since") }
+        Self {
+            pid: value("pid").and_then(|pid| pid.parse().ok()),
+            command: value("command"),
+            since: value("since"),
+        }
     }
 }
 
@@ -93,7 +97,7 @@ pub(super) fn take(dir: &Dir, home: PathBuf, command: &str) -> Result<HomeLock, 
 }
 
 /// Says who holds the home now, if anybody does.
-pub(super) fn holder(dir: &Dir, home: PathBuf) -> Result<Option<Holder>, HomeError> {
+pub(super) fn holder(dir: &Dir, home: &Path) -> Result<Option<Holder>, HomeError> {
     let path = home.join(LOCK_FILE);
     let mut file = open(dir).map_err(io_at("open", &path))?;
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {

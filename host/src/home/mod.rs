@@ -2,7 +2,9 @@
 //!
 //! This is the one module where `std::fs` is allowed, and only to find, make and check the folder itself: every
 //! file in it is read and written through [`cap_std`]. The one exception is
-//! [`Home::state_path`], because SQLite opens its files by path.
+//! [`Home::state_path`], because `SQLite` opens its files by path.
+
+#![expect(clippy::disallowed_methods, reason = "the one module that finds, makes and checks the folder itself")]
 
 mod check;
 mod error;
@@ -22,7 +24,8 @@ use cap_std::fs::Dir;
 pub use error::HomeError;
 pub use lock::{Holder, HomeLock};
 pub use outside::{
-    make_private, read_operator_file, read_system_file, remove_leftover_socket, remove_simulator_home, write_system_file,
+    make_private, read_operator_file, read_system_file, remove_leftover_socket, remove_simulator_home,
+    write_system_file,
 };
 
 use error::io_at;
@@ -103,7 +106,7 @@ impl Home {
         std::fs::symlink_metadata(path.join(CONFIG_FILE)).is_ok()
     }
 
-    /// Returns the path of `state/`, for the vault, which opens SQLite by path.
+    /// Returns the path of `state/`, for the vault, which opens `SQLite` by path.
     pub fn state_folder(&self) -> PathBuf {
         self.path.join("state")
     }
@@ -120,10 +123,10 @@ impl Home {
 
     /// Returns who holds the home now.
     pub fn holder(&self) -> Result<Option<Holder>, HomeError> {
-        lock::holder(&self.dir, self.path.clone())
+        lock::holder(&self.dir, &self.path)
     }
 
-    /// Returns the path of a file in `state/`, for SQLite and for the admin socket, which know paths only.
+    /// Returns the path of a file in `state/`, for `SQLite` and for the admin socket, which know paths only.
     pub fn state_path(&self, name: &str) -> Result<PathBuf, HomeError> {
         Ok(self.path.join("state").join(files::plain_name(name)?))
     }

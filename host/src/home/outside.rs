@@ -52,9 +52,9 @@ pub fn make_private(path: &Path) -> std::io::Result<()> {
 
 /// Removes a whole home, if it is one that the simulator made.
 pub fn remove_simulator_home(path: &Path) -> Result<(), HomeError> {
-    let is_one = [CONFIG_FILE, SIMULATOR_MARK].iter().all(|name| {
-        std::fs::symlink_metadata(path.join(name)).is_ok_and(|metadata| metadata.is_file())
-    });
+    let is_one = [CONFIG_FILE, SIMULATOR_MARK]
+        .iter()
+        .all(|name| std::fs::symlink_metadata(path.join(name)).is_ok_and(|metadata| metadata.is_file()));
     if !is_one {
         return Err(HomeError::NotSimulator { path: path.to_owned() });
     }

@@ -148,9 +148,5 @@ fn the_home_is_found_in_the_documented_order() {
         check(None, &all[2..], "/h/.config/wardlock");
     }
     check(None, &[("HOME", "h")], "the environment variable `HOME` is not an absolute path");
-    check(
-        None,
-        &[],
-        "no home folder is named, and neither `XDG_CONFIG_HOME` nor `HOME` says where one would be",
-    );
+    check(None, &[], "no home folder is named, and neither `XDG_CONFIG_HOME` nor `HOME` says where one would be");
 }

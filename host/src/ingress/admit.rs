@@ -119,8 +119,8 @@ fn check_host(limits: &Limits, headers: &HeaderMap) -> Result<(), Refusal> {
 
 /// Web pages have no business here: no browser sends these headers for a program (Fetch standard).
 fn check_browser(headers: &HeaderMap) -> Result<(), Refusal> {
-    let from_page = headers.contains_key(header::ORIGIN)
-        || headers.keys().any(|name| name.as_str().starts_with("sec-fetch-"));
+    let from_page =
+        headers.contains_key(header::ORIGIN) || headers.keys().any(|name| name.as_str().starts_with("sec-fetch-"));
     if from_page {
         return Err(Refusal::new(Code::BrowserRefused, "admit", "requests from web pages are refused"));
     }
@@ -244,9 +244,27 @@ fn connection_listed(headers: &[Header]) -> Vec<String> {
 /// Hop-by-hop, framing, credential, forwarding and override headers never reach a rule, a plugin or an upstream.
 fn is_connection_header(name: &str) -> bool {
     const DROPPED: [&str; 22] = [
-        "connection", "keep-alive", "te", "trailer", "transfer-encoding", "content-length", "host", "expect",
-        "cookie", "cookie2", "forwarded", "via", "x-real-ip", "x-original-url", "x-rewrite-url",
-        "x-http-method-override", "x-http-method", "x-method-override", "range", "accept-encoding", "user-agent",
+        "connection",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "content-length",
+        "host",
+        "expect",
+        "cookie",
+        "cookie2",
+        "forwarded",
+        "via",
+        "x-real-ip",
+        "x-original-url",
+        "x-rewrite-url",
+        "x-http-method-override",
+        "x-http-method",
+        "x-method-override",
+        "range",
+        "accept-encoding",
+        "user-agent",
         "max-forwards",
     ];
     DROPPED.contains(&name)

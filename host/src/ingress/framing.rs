@@ -81,7 +81,9 @@ impl Framing {
                 }
                 let digits = line.strip_suffix(b"\r").unwrap_or(line);
                 if digits.len() > MAX_CHUNK_DIGITS || !digits.iter().all(u8::is_ascii_hexdigit) {
-                    return Err(Misframed("a chunk's size line is not up to eight hexadecimal digits and a line end"));
+                    return Err(Misframed(
+                        "a chunk's size line is not up to eight hexadecimal digits and a line end",
+                    ));
                 }
                 Ok(1)
             }
@@ -200,7 +202,8 @@ fn check_field(line: &[u8]) -> Result<(&[u8], &[u8]), Misframed> {
         return Err(Misframed("a header line has no colon"));
     };
     let (name, value) = (&line[..colon], &line[colon + 1..]);
-    let is_token = !name.is_empty() && name.iter().all(|&byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
+    let is_token = !name.is_empty()
+        && name.iter().all(|&byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
     if !is_token {
         return Err(Misframed("a header name holds white space or another character that it must not"));
     }
@@ -259,8 +262,14 @@ mod tests {
     #[test]
     fn plain_requests_pass_unchanged() {
         check(b"GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n", true);
-        check(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabcGET /b HTTP/1.1\r\nHost: x\r\n\r\n", true);
-        check(b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n", true);
+        check(
+            b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabcGET /b HTTP/1.1\r\nHost: x\r\n\r\n",
+            true,
+        );
+        check(
+            b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+            true,
+        );
     }
 
     #[test]
@@ -300,8 +309,16 @@ mod tests {
 
     #[test]
     fn chunks_with_a_second_reading_are_refused() {
-        let with = |body: &str| format!("POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{body}").into_bytes();
-        for body in ["3;a=b\r\nabc\r\n0\r\n\r\n", "3\nabc\n0\n\n", "10000000000000003\r\n", "3\r\nabcd\r\n", "0\r\nX: y\r\n\r\n", "0x3\r\nabc\r\n"] {
+        let with =
+            |body: &str| format!("POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{body}").into_bytes();
+        for body in [
+            "3;a=b\r\nabc\r\n0\r\n\r\n",
+            "3\nabc\n0\n\n",
+            "10000000000000003\r\n",
+            "3\r\nabcd\r\n",
+            "0\r\nX: y\r\n\r\n",
+            "0x3\r\nabc\r\n",
+        ] {
             check(&with(body), false);
         }
     }

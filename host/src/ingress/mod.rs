@@ -6,6 +6,7 @@
 mod admit;
 mod framing;
 mod peer;
+mod places;
 mod reply;
 mod strict;
 
@@ -26,6 +27,7 @@ use crate::pipeline;
 
 pub use admit::{AgentRequest, Limits, RawRequest};
 pub use peer::Peer;
+pub use places::Places;
 pub use reply::{AgentBody, BrokenOff, Reply};
 
 /// Head of a request must arrive within this time: a slow client must not hold a slot.
@@ -109,7 +111,10 @@ impl Door {
         let id = self.host.new_request_id();
         let reply = match admit::admit(&self.limits, request).await {
             Ok(raw) => pipeline::run(&self.host, peer, id, raw).await,
-            Err(refusal) => Reply::refused_early(&id, &refusal),
+            Err(refusal) => {
+                self.host.count_unauthenticated();
+                Reply::refused_early(&id, &refusal)
+            }
         };
         reply.into_response()
     }

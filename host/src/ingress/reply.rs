@@ -41,7 +41,12 @@ impl Reply {
     }
 
     /// Passes a long answer on while it is scanned; what it will have been, only its end can tell.
-    pub(crate) fn flowing(id: &RequestId, status: u16, headers: HeaderMap, body: Channel<Bytes, BrokenOff>) -> Self {
+    pub(crate) fn flowing(
+        id: &RequestId,
+        status: u16,
+        headers: HeaderMap,
+        body: Channel<Bytes, BrokenOff>,
+    ) -> Self {
         let headers = answer_headers(headers).chain(own_headers("allow", id, Some("pending"), "pending"));
         Self { status, headers: headers.collect(), body: Either::Right(body) }
     }
@@ -72,7 +77,11 @@ impl Reply {
         if closes {
             headers.push((header::CONNECTION, HeaderValue::from_static("close")));
         }
-        Self { status: refusal.code.status(), headers, body: Either::Left(Full::new(Bytes::from(document.to_string()))) }
+        Self {
+            status: refusal.code.status(),
+            headers,
+            body: Either::Left(Full::new(Bytes::from(document.to_string()))),
+        }
     }
 
     /// Tells a refusal of a request that was never admitted.
@@ -115,10 +124,7 @@ fn own_headers(
     [
         (HeaderName::from_static("wardlock-decision"), Some(HeaderValue::from_static(decision))),
         (HeaderName::from_static("wardlock-request-id"), id),
-        (
-            HeaderName::from_static("wardlock-outcome"),
-            outcome.map(HeaderValue::from_static),
-        ),
+        (HeaderName::from_static("wardlock-outcome"), outcome.map(HeaderValue::from_static)),
         (HeaderName::from_static("wardlock-secret-exposed"), Some(HeaderValue::from_static(exposed))),
         (header::CACHE_CONTROL, Some(HeaderValue::from_static("no-store"))),
         (header::X_CONTENT_TYPE_OPTIONS, Some(HeaderValue::from_static("nosniff"))),

@@ -47,7 +47,11 @@ impl<S> StrictStream<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for StrictStream<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         loop {
             if this.hand_over(buffer) || this.refused {

@@ -67,7 +67,9 @@ impl<'a> ChainLoader<'a> {
             Some(Ok(digest)) => Some(digest),
             Some(Err(error)) => {
                 let problem = error.to_string();
-                return Err(document.error_at(&[place, &["sha256"]].concat(), problem).hint(self.line_to_paste(plan)));
+                return Err(document
+                    .error_at(&[place, &["sha256"]].concat(), problem)
+                    .hint(self.line_to_paste(plan)));
             }
         };
         let bytes = self.bytes(document, place, plan, expected)?;
@@ -97,9 +99,9 @@ impl<'a> ChainLoader<'a> {
             let problem = "a plugin's file stands in plugins/ and is named without a folder";
             return Err(document.error_at(&at_file, problem));
         }
-        let dropped_in = self.read(format!("plugins/{}", plan.file)).map_err(|problem| {
-            document.error_at(&at_file, problem.message).maybe_hint(problem.hint)
-        })?;
+        let dropped_in = self
+            .read(format!("plugins/{}", plan.file))
+            .map_err(|problem| document.error_at(&at_file, problem.message).maybe_hint(problem.hint))?;
         if let Some(bytes) = dropped_in {
             return Ok(bytes);
         }
@@ -131,11 +133,9 @@ impl<'a> ChainLoader<'a> {
     /// Returns the line that pins the file that stands there now.
     fn line_to_paste(&mut self, plan: &PluginPlan) -> String {
         match self.read(format!("plugins/{}", plan.file)) {
-            Ok(Some(bytes)) => format!(
-                "if plugins/{} is the file that you mean: sha256 = \"{}\"",
-                plan.file,
-                Digest::of(&bytes)
-            ),
+            Ok(Some(bytes)) => {
+                format!("if plugins/{} is the file that you mean: sha256 = \"{}\"", plan.file, Digest::of(&bytes))
+            }
             Ok(None) | Err(_) => "`sha256sum` prints it".to_owned(),
         }
     }

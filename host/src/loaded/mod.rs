@@ -145,7 +145,10 @@ impl Loaded {
 
     /// Returns every connection of every workspace that loads.
     pub fn connections(&self) -> impl Iterator<Item = &LoadedConnection> {
-        self.workspaces.values().filter_map(|workspace| workspace.connections.as_ref().ok()).flat_map(BTreeMap::values)
+        self.workspaces
+            .values()
+            .filter_map(|workspace| workspace.connections.as_ref().ok())
+            .flat_map(BTreeMap::values)
     }
 
     /// Returns everything that is wrong: for `doctor`, `reload` and `policy check`.
@@ -218,7 +221,8 @@ impl Loaded {
     fn close(&mut self, name: WorkspaceName, problems: Vec<Problem>) {
         let reason = problems.first().map_or_else(|| "its file does not load".to_owned(), Problem::reason);
         let workspace = Some(name.to_string());
-        self.problems.extend(problems.into_iter().map(|problem| Problem { workspace: workspace.clone(), ..problem }));
+        self.problems
+            .extend(problems.into_iter().map(|problem| Problem { workspace: workspace.clone(), ..problem }));
         self.workspaces.insert(name.clone(), Workspace { name, digest: None, connections: Err(reason) });
     }
 }

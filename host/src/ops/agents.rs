@@ -25,9 +25,8 @@ pub(super) async fn add(host: &Host, name: &str, workspace: &str) -> Result<Valu
     let token = blocking(move || state.add_agent(&its_name, &its_workspace)).await??;
     note(host, Act::admin(OPERATOR, "agent.add", name.as_str(), "ok").in_workspace(workspace.as_str())).await;
     // The one place where an agent's token is shown; only its digest is kept.
-    Ok(token.expose_once(|token| {
-        json!({ "agent": name.as_str(), "workspace": workspace.as_str(), "token": token })
-    }))
+    Ok(token
+        .expose_once(|token| json!({ "agent": name.as_str(), "workspace": workspace.as_str(), "token": token })))
 }
 
 pub(super) async fn list(host: &Host) -> Result<Value, Failure> {

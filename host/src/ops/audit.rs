@@ -17,8 +17,7 @@ pub(super) async fn list(
     agent: Option<String>,
     decision: Option<String>,
 ) -> Result<Value, Failure> {
-    let filter =
-        Filter { limit: limit as usize, workspace, connection, agent, decision, ..Filter::default() };
+    let filter = Filter { limit: limit as usize, workspace, connection, agent, decision, ..Filter::default() };
     let audit = host.audit().clone();
     let rows = blocking(move || audit.list(&filter)).await?.map_err(Failure::no)?;
     Ok(Value::Array(rows.iter().map(summary).collect()))

@@ -40,8 +40,10 @@ pub(super) async fn connect(
         tenant: connection.tenant.clone(),
         who: OPERATOR.to_owned(),
     };
-    let connected = host.egress().connect(plan, &listener, &Told(talk)).await.map_err(|error| {
-        Failure { message: crate::text::with_causes(&error), hint: Some(error.hint()), exit: 1 }
+    let connected = host.egress().connect(plan, &listener, &Told(talk)).await.map_err(|error| Failure {
+        message: crate::text::with_causes(&error),
+        hint: Some(error.hint()),
+        exit: 1,
     })?;
     Ok(json!({
         "grant": connected.grant.as_str(),
@@ -62,7 +64,10 @@ fn before_consent(connection: &Connection, redirect_uri: &str) -> String {
     let guide = &service.guide;
     let console = service.regions.get(&connection.region).map_or("", |row| row.console.as_str());
     let mut lines = vec![
-        format!("{} in region `{}` wants this in its console at https://{console} :", service.display, connection.region),
+        format!(
+            "{} in region `{}` wants this in its console at https://{console} :",
+            service.display, connection.region
+        ),
         format!("  client type   {}", guide.client_type),
         format!("  client name   {} ({})", guide.client_name, guide.client_name_rule),
         format!("  homepage      {}", guide.homepage),
@@ -105,7 +110,9 @@ async fn choose(
 }
 
 fn add_one(service: &str) -> String {
-    format!("`wardlock service guide {service}` says what to enter at the provider; then `wardlock registration add NAME --service {service} --client-id ID`")
+    format!(
+        "`wardlock service guide {service}` says what to enter at the provider; then `wardlock registration add NAME --service {service} --client-id ID`"
+    )
 }
 
 /// Tells a person what egress reports.
@@ -117,7 +124,7 @@ impl Progress for Told<'_> {
             Event::Open(url) => self.0.open(url.to_string()),
             Event::Notice(text) => self.0.say(format!("the provider says: {text}")),
             Event::Returned => self.0.say("the browser came back; exchanging the code".to_owned()),
-            Event::Exchanged { missing } if missing.is_empty() => self.0.say("consent given".to_owned()),
+            Event::Exchanged { missing: [] } => self.0.say("consent given".to_owned()),
             Event::Exchanged { missing } => self.0.say(format!(
                 "consent given, without these scopes: {}; operations that need them will fail",
                 missing.join(", ")
@@ -130,9 +137,8 @@ impl Progress for Told<'_> {
 pub(super) async fn disconnect(host: &Arc<Host>, grant: &str) -> Result<Value, Failure> {
     let grant = named(GrantName::parse(grant))?;
     let status = host.egress().grant_status(&grant)?;
-    let status = status.ok_or_else(|| {
-        Failure::no(format!("there is no grant `{grant}`")).hint("`wardlock grants` lists them")
-    })?;
+    let status = status
+        .ok_or_else(|| Failure::no(format!("there is no grant `{grant}`")).hint("`wardlock grants` lists them"))?;
     let service = host.service(status.service.as_str())?;
     let gone = host.egress().disconnect(&grant, &service, OPERATOR).await;
     let gone = gone.map_err(|error| Failure::no(crate::text::with_causes(&error)))?;

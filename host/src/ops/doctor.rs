@@ -103,7 +103,11 @@ fn engine(host: &Host) -> Check {
     if features.pagemap_scan {
         green("plugins' engine", format!("{found}, memory reset by PAGEMAP_SCAN"))
     } else {
-        yellow("plugins' engine", format!("{found}, without PAGEMAP_SCAN"), "decisions are faster on Linux 6.7 or newer")
+        yellow(
+            "plugins' engine",
+            format!("{found}, without PAGEMAP_SCAN"),
+            "decisions are faster on Linux 6.7 or newer",
+        )
     }
 }
 

@@ -54,7 +54,9 @@ pub async fn execute(
         Command::Disconnect { grant } => connect::disconnect(host, &grant).await,
         Command::Grants => grants::list(host).await,
         Command::ConnectionsList => connections::list(host).await,
-        Command::ConnectionsShow { workspace, connection } => connections::show(host, &workspace, &connection).await,
+        Command::ConnectionsShow { workspace, connection } => {
+            connections::show(host, &workspace, &connection).await
+        }
         Command::AgentAdd { name, workspace } => agents::add(host, &name, &workspace).await,
         Command::AgentList => agents::list(host).await,
         Command::AgentRevoke { name } => agents::revoke(host, &name).await,
@@ -99,7 +101,9 @@ async fn note(host: &Host, act: Act) {
 
 /// Runs a blocking piece of work off the async threads.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| Failure::no(format!("a worker thread failed: {error}")))
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Failure::no(format!("a worker thread failed: {error}")))
 }
 
 /// Parses a name that a person typed.

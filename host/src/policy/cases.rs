@@ -114,7 +114,9 @@ enum DecisionWord {
 /// Reads every case of a folder, sorted by name.
 pub fn read_cases(folder: &Path) -> Result<Vec<Case>, CaseError> {
     let (dir, entries) = entries(folder)?;
-    let names = entries.into_iter().filter(|(name, is_folder)| !is_folder && name.ends_with(".toml"));
+    let names = entries
+        .into_iter()
+        .filter(|(name, is_folder)| !is_folder && Path::new(name).extension().is_some_and(|end| end == "toml"));
     let mut cases = Vec::new();
     for (name, _) in names {
         let text = dir.read_to_string(&name).map_err(at(folder.join(&name)))?;
@@ -218,13 +220,25 @@ fn differences(expect: &ExpectFile, explanation: &Explanation) -> Vec<String> {
         ("rule", expect.rule.as_deref(), refusal.and_then(|refusal| refusal.rule)),
         ("plugin", expect.plugin.as_deref(), refusal.and_then(|refusal| refusal.plugin.as_deref())),
         ("plugin_code", expect.plugin_code.as_deref(), refusal.and_then(|refusal| refusal.plugin_code.as_deref())),
-        ("operation", expect.operation.as_deref(), explanation.operation.as_ref().map(|found| found.name.as_str())),
-        ("sends", expect.sends.as_deref(), explanation.would_send.as_ref().map(|sent| sent.path_and_query.as_str())),
+        (
+            "operation",
+            expect.operation.as_deref(),
+            explanation.operation.as_ref().map(|found| found.name.as_str()),
+        ),
+        (
+            "sends",
+            expect.sends.as_deref(),
+            explanation.would_send.as_ref().map(|sent| sent.path_and_query.as_str()),
+        ),
     ];
     let differing = compared.into_iter().filter(|(_, expected, found)| expected.is_some() && expected != found);
     let mut differences: Vec<String> = differing
         .map(|(what, expected, found)| {
-            format!("{what}: `{}` is expected, and it is `{}`", expected.unwrap_or_default(), found.unwrap_or("none"))
+            format!(
+                "{what}: `{}` is expected, and it is `{}`",
+                expected.unwrap_or_default(),
+                found.unwrap_or("none")
+            )
         })
         .collect();
     if let (false, Some(refusal)) = (differences.is_empty(), refusal) {

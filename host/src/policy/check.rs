@@ -40,9 +40,7 @@ impl CheckError {
     /// Returns what to do.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Whose { folder } => {
-                Some(format!("put them into {}/<workspace>/", folder.display()))
-            }
+            Self::Whose { folder } => Some(format!("put them into {}/<workspace>/", folder.display())),
             Self::NoWorkspace { .. } => Some("a folder of cases is called like its workspace".to_owned()),
             Self::Sandbox(_) | Self::Cases(_) => None,
         }

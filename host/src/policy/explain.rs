@@ -13,7 +13,9 @@ use wardlock_sandbox::{RequestContext, run_chain};
 
 use crate::loaded::{Loaded, OpenConnection};
 
-use super::explanation::{CanonicalShown, Explanation, OperationShown, PluginWord, RefusalShown, RuleWord, WouldSend};
+use super::explanation::{
+    CanonicalShown, Explanation, OperationShown, PluginWord, RefusalShown, RuleWord, WouldSend,
+};
 
 /// The host's rules, in the order in which they are asked.
 const RULES: [&str; 4] = ["operations", "agents.operations", "resources", "writes"];
@@ -96,7 +98,14 @@ async fn judge(
         region: connection.region.to_string(),
         tenant: connection.tenant.clone(),
     };
-    let context = RequestContext { id: id.clone(), now_ms, caller, purpose: purpose.clone(), dry_run: true, approved_by: None };
+    let context = RequestContext {
+        id: id.clone(),
+        now_ms,
+        caller,
+        purpose: purpose.clone(),
+        dry_run: true,
+        approved_by: None,
+    };
     let (classified, outcome) = run_chain(&judge, &open.plugins, context, classified).await;
     let would_send = WouldSend::of(&classified, connection);
     // The grant is not looked at here, so its tenant and generation stand for nothing.

@@ -71,7 +71,9 @@ fn render(service: &ServiceDefinition, consoles: &[(&str, &str)], redirect_uri: 
     let asks = &service.guide;
     let mut lines = vec![format!("{}: what to enter in the provider's console", service.display), String::new()];
     if consoles.len() > 1 {
-        lines.push("Console, by the region in which the account is (ask whoever owns it, or look at its URL):".to_owned());
+        lines.push(
+            "Console, by the region in which the account is (ask whoever owns it, or look at its URL):".to_owned(),
+        );
         lines.extend(consoles.iter().map(|(region, url)| format!("  {region:<4} {url}")));
     } else {
         lines.extend(consoles.iter().map(|(_, url)| format!("Console:      {url}")));
@@ -82,7 +84,12 @@ fn render(service: &ServiceDefinition, consoles: &[(&str, &str)], redirect_uri: 
         lines.push(format!("              ({})", asks.client_name_rule));
     }
     lines.push(format!("Homepage:     {}", asks.homepage));
-    lines.extend(["Redirect URI, to the letter:".to_owned(), String::new(), redirect_uri.to_owned(), String::new()]);
+    lines.extend([
+        "Redirect URI, to the letter:".to_owned(),
+        String::new(),
+        redirect_uri.to_owned(),
+        String::new(),
+    ]);
     lines.extend(asks.notes.iter().map(|note| format!("- {note}")));
     for (title, errors) in [
         ("Errors that the provider shows on its own pages, and what they mean:", &asks.page_errors),

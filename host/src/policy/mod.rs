@@ -11,6 +11,8 @@ mod ready_made;
 pub use cases::{Case, CaseError, CaseResult, read_cases, run_cases};
 pub use check::{CheckError, CheckReport, check};
 pub use explain::{Question, explain};
-pub use explanation::{CanonicalShown, Explanation, OperationShown, PluginWord, RefusalShown, RuleWord, WouldSend};
+pub use explanation::{
+    CanonicalShown, Explanation, OperationShown, PluginWord, RefusalShown, RuleWord, WouldSend,
+};
 pub use guide::{GuideError, SetupGuide, guide};
 pub use ready_made::{PolicyError, READY_MADE, ReadyMade, instantiate, with_digests};

@@ -62,7 +62,13 @@ impl State {
         let connection = self.0.connection();
         let added = connection.execute(
             "INSERT INTO agents (token_id, token_sha256, name, workspace, created_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![token_id, digest.as_bytes().as_slice(), name.as_str(), workspace.as_str(), integer((self.0.clock)())],
+            params![
+                token_id,
+                digest.as_bytes().as_slice(),
+                name.as_str(),
+                workspace.as_str(),
+                integer((self.0.clock)())
+            ],
         );
         match added {
             Ok(_) => {}
@@ -209,8 +215,7 @@ fn parse(row: &rusqlite::Row<'_>) -> Result<(Agent, Digest), StateError> {
         Ok::<_, StateError>(ms.map(|ms| u64::try_from(ms).unwrap_or(0)))
     };
     let digest: Vec<u8> = row.get(1).map_err(StateError::Read)?;
-    let digest =
-        <[u8; 32]>::try_from(digest).map_err(|_| damaged("its digest is not 32 bytes".to_owned()))?;
+    let digest = <[u8; 32]>::try_from(digest).map_err(|_| damaged("its digest is not 32 bytes".to_owned()))?;
     let agent = Agent {
         name: AgentName::parse(&text(2)?).map_err(|error| damaged(error.to_string()))?,
         workspace: WorkspaceName::parse(&text(3)?).map_err(|error| damaged(error.to_string()))?,

@@ -92,17 +92,13 @@ impl StateError {
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::File { problem, .. } => match problem {
-                FileProblem::Open(_) => {
-                    "the home's `state` folder must exist and be writable by Wardlock's user"
-                }
+                FileProblem::Open(_) => "the home's `state` folder must exist and be writable by Wardlock's user",
                 FileProblem::NotRegular => "move it away; a new one is created at the next start",
                 FileProblem::Foreign { .. } => "run Wardlock as the user that owns its home",
                 FileProblem::Exposed { .. } => "take the rights away with `chmod 600`, and ask who read it",
             },
             Self::NotState { .. } => "move it away; a new one is created at the next start",
-            Self::NewerFormat { .. } => {
-                "run the newer Wardlock that wrote it; an older one must not touch it"
-            }
+            Self::NewerFormat { .. } => "run the newer Wardlock that wrote it; an older one must not touch it",
             Self::Write(_) => "look at the disk: full, read-only or failing",
             Self::AgentExists { .. } => "choose another name, or revoke that agent first",
             Self::NoAgent { .. } => "`wardlock agent list` shows those known",

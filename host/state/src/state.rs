@@ -31,11 +31,7 @@ impl State {
     pub fn open(path: &Path, clock: Clock) -> Result<Self, StateError> {
         let connection = store::open(path)?;
         let directory = Directory::load(&connection)?;
-        Ok(Self(Arc::new(Inner {
-            connection: Mutex::new(connection),
-            clock,
-            directory: RwLock::new(directory),
-        })))
+        Ok(Self(Arc::new(Inner { connection: Mutex::new(connection), clock, directory: RwLock::new(directory) })))
     }
 
     /// Returns how far writes are enabled on a connection. Enabling needs a proof, which comes with "Writes under

@@ -143,10 +143,7 @@ fn a_file_that_others_can_read_is_refused() {
     assert_eq!(mode & 0o777, 0o600);
     std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o640)).expect("changed");
     let error = home.try_open().err().expect("refused");
-    assert!(
-        matches!(error, StateError::File { problem: FileProblem::Exposed { mode: 0o640 }, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, StateError::File { problem: FileProblem::Exposed { mode: 0o640 }, .. }), "{error}");
 }
 
 #[test]

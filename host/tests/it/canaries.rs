@@ -10,8 +10,16 @@ async fn echoed_token_is_cut_out_in_every_listed_form() {
 
     let world = World::start(Plan::default()).await;
     let echoes = [
-        Echo::Raw, Echo::Base64, Echo::Base64Url, Echo::Percent, Echo::PercentMinimal, Echo::Hex, Echo::JsonEscaped,
-        Echo::Split(1), Echo::Split(7), Echo::Header,
+        Echo::Raw,
+        Echo::Base64,
+        Echo::Base64Url,
+        Echo::Percent,
+        Echo::PercentMinimal,
+        Echo::Hex,
+        Echo::JsonEscaped,
+        Echo::Split(1),
+        Echo::Split(7),
+        Echo::Header,
     ];
     for echo in echoes {
         world.simulator.switches().change(|switches| switches.echo = echo);
@@ -55,7 +63,8 @@ async fn secret_in_an_agents_request_is_refused_before_any_row_sees_it() {
         assert_eq!(reply.json().expect("json")["code"], "secret_in_request");
     }
     let body = format!(r#"{{"select_query":"select Last_Name from Leads where Last_Name = '{secret}'"}}"#);
-    let reply = world.ask("acme", "POST", "/acme/zoho/crm/v8/coql", "Accept: application/problem+json\r\n", &body).await;
+    let reply =
+        world.ask("acme", "POST", "/acme/zoho/crm/v8/coql", "Accept: application/problem+json\r\n", &body).await;
     assert_eq!(reply.json().expect("json")["code"], "secret_in_request");
     // `end` searches the audit's database for it.
     world.end().await;

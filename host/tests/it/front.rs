@@ -36,7 +36,8 @@ async fn what_hyper_would_let_through_is_refused() {
         format!("{get}\nHost: {host}\nAuthorization: Bearer {token}\n\n"),
         format!("{get}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"),
         format!("{get}\r\nHost: evil.example\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"),
-        head(&format!("POST {target} HTTP/1.1"), "Transfer-Encoding: chunked\r\n") + "0\r\nAuthorization: evil\r\n\r\n",
+        head(&format!("POST {target} HTTP/1.1"), "Transfer-Encoding: chunked\r\n")
+            + "0\r\nAuthorization: evil\r\n\r\n",
     ];
     for request in requests {
         let first = request.lines().next().unwrap_or_default().to_owned();

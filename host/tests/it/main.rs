@@ -7,6 +7,12 @@
 //! - [`front`]: what the front door refuses, byte for byte.
 //! - [`program`]: the executable: commands, exit codes, the socket, the demo.
 
+#![allow(
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "all of it is tests: a failure is a failed test, and files are looked at from outside"
+)]
+
 mod world;
 
 mod canaries;

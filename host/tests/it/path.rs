@@ -54,9 +54,27 @@ async fn refused_requests_send_nothing_and_say_who_and_why() {
         ("GET", "/acme/zoho/crm/v8/Leads?fields=Last_Name&_method=DELETE", "", 400, "query_not_allowed"),
         ("GET", "/acme/zoho/crm/v8/Leads/%2e%2e/Deals", "", 400, "not_canonical"),
         ("GET", "/acme/other/crm/v8/Leads", "", 404, "unknown_connection"),
-        ("POST", "/acme/zoho/crm/v8/coql", r#"{"select_query":"select Stage from Deals where id > 0"}"#, 403, "resource_not_allowed"),
-        ("POST", "/acme/zoho/crm/v8/coql", r#"{"select_query":"select a","select_query":"select b"}"#, 400, "not_canonical"),
-        ("POST", "/acme/zoho/crm/v8/__composite_requests", r#"{"__composite_requests":[]}"#, 403, "operation_not_allowed"),
+        (
+            "POST",
+            "/acme/zoho/crm/v8/coql",
+            r#"{"select_query":"select Stage from Deals where id > 0"}"#,
+            403,
+            "resource_not_allowed",
+        ),
+        (
+            "POST",
+            "/acme/zoho/crm/v8/coql",
+            r#"{"select_query":"select a","select_query":"select b"}"#,
+            400,
+            "not_canonical",
+        ),
+        (
+            "POST",
+            "/acme/zoho/crm/v8/__composite_requests",
+            r#"{"__composite_requests":[]}"#,
+            403,
+            "operation_not_allowed",
+        ),
     ];
     let before = world.api_calls();
     for (method, path, body, status, code) in cases {
@@ -118,7 +136,8 @@ async fn connection_without_a_grant_says_how_to_mend_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn connection_of_another_tenant_never_serves() {
     let file = workspace("acme", "eu", "tenant = \"99999999999\"", &plugin("read-only", "{}"));
-    let world = World::start(Plan { workspaces: vec![("acme", file)], connect: Vec::new(), ..Plan::default() }).await;
+    let world =
+        World::start(Plan { workspaces: vec![("acme", file)], connect: Vec::new(), ..Plan::default() }).await;
     let failure = world.connect("acme/zoho").await.expect_err("another tenant");
     assert!(failure.message.contains("99999999999"), "{failure}");
     let reply = world.get(LEADS).await;
@@ -145,7 +164,12 @@ async fn broken_plugin_closes_its_own_connection_and_nothing_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_plugin_denies_and_the_next_request_passes() {
-    for (mode, code) in [("loop", "plugin_failed"), ("trap", "plugin_failed"), ("deny", "policy_denied"), ("hold", "hold_not_available")] {
+    for (mode, code) in [
+        ("loop", "plugin_failed"),
+        ("trap", "plugin_failed"),
+        ("deny", "policy_denied"),
+        ("hold", "hold_not_available"),
+    ] {
         let file = workspace("acme", "eu", "", &plugin("probe", &format!("{{ mode = \"{mode}\" }}")))
             + "\n[connections.good]\nlabel = \"t\"\nservice = \"zoho-crm\"\nregion = \"eu\"\ngrant = \"acme-zoho\"\n\
                resources = [\"Leads\"]\noperations = [\"records.read\"]\n"

@@ -27,7 +27,8 @@ fn run(wardlock: &Wardlock, args: &[&str]) -> Output {
 }
 
 fn register(wardlock: &Wardlock) -> Output {
-    let args = ["registration", "add", "zoho", "--service", "zoho-crm", "--client-id", CLIENT_ID, "--secret-stdin"];
+    let args =
+        ["registration", "add", "zoho", "--service", "zoho-crm", "--client-id", CLIENT_ID, "--secret-stdin"];
     wardlock.run(&args, CLIENT_SECRET.as_bytes()).expect("it runs")
 }
 
@@ -88,7 +89,8 @@ fn main_job_works_by_commands_alone() {
     for told in ["https://api-console.zoho.eu", "Server-based", "/callback", "invalid_client"] {
         assert!(connected.stderr.contains(told), "`{told}` is not told: {}", connected.stderr);
     }
-    let added = run(&wardlock, &["--json", "agent", "add", "reporter", "--workspace", "acme"]).ok().expect("an agent");
+    let added =
+        run(&wardlock, &["--json", "agent", "add", "reporter", "--workspace", "acme"]).ok().expect("an agent");
     let token = added.json().expect("json")["token"].as_str().expect("a token").to_owned();
     let request = format!(
         "GET /acme/zoho/crm/v8/Leads?fields=Last_Name&per_page=2 HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\n\
@@ -103,7 +105,8 @@ fn main_job_works_by_commands_alone() {
     let rows = run(&wardlock, &["--json", "audit", "show", id]).ok().expect("rows").json().expect("json");
     assert_eq!(rows.as_array().map(Vec::len), Some(2), "INTENT and OUTCOME: {rows}");
 
-    let shown = run(&wardlock, &["--json", "connections", "show", "acme/zoho"]).ok().expect("shown").json().expect("json");
+    let shown =
+        run(&wardlock, &["--json", "connections", "show", "acme/zoho"]).ok().expect("shown").json().expect("json");
     assert_eq!(shown["tenant"], "20071234567");
     assert_eq!(shown["region"], "eu");
     assert_eq!(shown["secrets"]["client_secret"], "stored");
@@ -170,7 +173,10 @@ fn usage_errors_exit_2_and_name_what_is_wrong() {
         (&["connect", "acme"][..], "workspace/connection"),
         (&["service", "show", "zoho"][..], "zoho-crm"),
         (&["init", "--policy", "zoho-readonly"][..], "--workspace"),
-        (&["registration", "add", "z", "--service", "zoho-crm", "--client-id", "1", "--client-secret", "s"][..], "--client-secret"),
+        (
+            &["registration", "add", "z", "--service", "zoho-crm", "--client-id", "1", "--client-secret", "s"][..],
+            "--client-secret",
+        ),
     ] {
         let output = run(&wardlock, args);
         assert_eq!(output.code, Some(2), "{args:?}: {output:?}");
@@ -255,7 +261,8 @@ fn plugin_of_another_digest_closes_its_connection_and_nothing_else() {
 #[test]
 fn plugin_inspect_shows_a_starter_and_says_what_a_stranger_is() {
     let wardlock = with_home();
-    let shown = run(&wardlock, &["--json", "plugin", "inspect", "field-mask"]).ok().expect("shown").json().expect("json");
+    let shown =
+        run(&wardlock, &["--json", "plugin", "inspect", "field-mask"]).ok().expect("shown").json().expect("json");
     assert_eq!(shown["name"], "field-mask");
     assert_eq!(shown["contract"], "wardlock:policy@0.1.0");
     assert!(shown["schema"]["properties"]["hide"].is_object(), "{shown}");
@@ -271,7 +278,11 @@ fn guide_prints_what_the_console_wants() {
     let wardlock = with_home();
     let output = run(&wardlock, &["service", "guide", "zoho-crm", "--region", "in"]).ok().expect("a guide");
     let redirect = format!("http://{}/callback", wardlock.callback());
-    assert!(output.stdout.lines().any(|line| line.trim() == redirect), "the redirect alone on its line: {}", output.stdout);
+    assert!(
+        output.stdout.lines().any(|line| line.trim() == redirect),
+        "the redirect alone on its line: {}",
+        output.stdout
+    );
     assert!(output.stdout.contains("api-console.zoho.in"), "{}", output.stdout);
     assert!(output.stdout.contains("Server-based"), "{}", output.stdout);
     assert_eq!(run(&wardlock, &["service", "guide", "zoho-crm", "--region", "mars"]).code, Some(2));
@@ -294,7 +305,8 @@ fn doctor_is_red_about_an_agent_under_our_own_user() {
     let output = run(&wardlock, &["--json", "doctor"]);
     assert_eq!(output.code, Some(1), "{output:?}");
     let checks = output.json().expect("json");
-    let separation = checks["checks"].as_array().into_iter().flatten().find(|check| check["check"] == "separation");
+    let separation =
+        checks["checks"].as_array().into_iter().flatten().find(|check| check["check"] == "separation");
     assert_eq!(separation.expect("a check")["state"], "red");
     serving.stop().expect("it ends");
 }
@@ -311,13 +323,18 @@ fn demo_once_prints_one_object_and_leaves_nothing() {
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
     for case in ["allowed_read", "shaped_read", "refused_write", "refused_foreign_workspace"] {
-        for key in ["decision", "region", "api_host", "tenant", "plugins", "upstream_status", "outcome", "secret_exposed"] {
+        for key in
+            ["decision", "region", "api_host", "tenant", "plugins", "upstream_status", "outcome", "secret_exposed"]
+        {
             assert!(report[case].get(key).is_some(), "{case} says nothing of {key}: {report}");
         }
         assert_eq!(report[case]["secret_exposed"], false);
     }
     let plugin = &report["shaped_read"]["plugins"][0];
-    assert!(plugin["micros"].is_u64() && plugin["digest"].as_str().is_some_and(|digest| digest.len() == 64), "{plugin}");
+    assert!(
+        plugin["micros"].is_u64() && plugin["digest"].as_str().is_some_and(|digest| digest.len() == 64),
+        "{plugin}"
+    );
     assert_eq!(report["shaped_read"]["tenant"], "20071234567");
     assert_eq!(report["refused_write"]["upstream_status"], Value::Null);
     assert_eq!(report["token_calls"], 1);

@@ -39,8 +39,10 @@ async fn callback_that_names_another_region_or_host_stops_before_the_exchange() 
         (None, Some("xx")),
     ] {
         world.simulator.switches().change(|switches| {
-            switches.callback_accounts_server = accounts.map_or(CallbackField::Normal, |host| CallbackField::Override(host.to_owned()));
-            switches.callback_location = location.map_or(CallbackField::Normal, |region| CallbackField::Override(region.to_owned()));
+            switches.callback_accounts_server =
+                accounts.map_or(CallbackField::Normal, |host| CallbackField::Override(host.to_owned()));
+            switches.callback_location =
+                location.map_or(CallbackField::Normal, |region| CallbackField::Override(region.to_owned()));
         });
         let failure = world.connect("acme/zoho").await.expect_err("a foreign callback");
         assert!(!failure.message.is_empty() && failure.hint.is_some(), "{failure:?}");

@@ -42,7 +42,8 @@ pub fn workspace(name: &str, region: &str, extra: &str, plugins: &str) -> String
 
 /// A plugin table.
 pub fn plugin(name: &str, settings: &str) -> String {
-    let digest = if wardlock_plugins::starter(name).is_some() { format!("@{name}") } else { format!("@guest:{name}") };
+    let digest =
+        if wardlock_plugins::starter(name).is_some() { format!("@{name}") } else { format!("@guest:{name}") };
     format!(
         "[[connections.zoho.plugins]]\nname = \"{name}\"\nfile = \"{name}.wasm\"\nsha256 = \"{digest}\"\n\
          capabilities = [{}]\nsettings = {settings}\n",
@@ -183,7 +184,10 @@ impl World {
     /// How many requests the provider's APIs received.
     pub fn api_calls(&self) -> usize {
         let recordings = self.simulator.recordings();
-        recordings.iter().filter(|seen| seen.role == wardlock_simulator::Role::Api && !seen.target.contains("/org")).count()
+        recordings
+            .iter()
+            .filter(|seen| seen.role == wardlock_simulator::Role::Api && !seen.target.contains("/org"))
+            .count()
     }
 
     /// Ends the world and searches everything that it leaves and said for canaries.
@@ -191,7 +195,9 @@ impl World {
         if let Some(running) = self.running.take() {
             running.stop().await;
         }
-        self.canaries.scan("what agents received", &RECEIVED.lock().expect("a lock")).expect("no canary in a reply");
+        self.canaries
+            .scan("what agents received", &RECEIVED.lock().expect("a lock"))
+            .expect("no canary in a reply");
         drop(self.host);
         // The key file is the one file that must hold its secret.
         self.canaries.scan_folder(self.folder.path(), &[]).expect("no canary in the home");

@@ -72,10 +72,7 @@ fn run_cargo(workspace: &Path, target_folder: &Path) -> Result<(), Error> {
     command.env("CARGO_ENCODED_RUSTFLAGS", encoded_rustflags());
     let status = command.status().map_err(Error::Cargo)?;
     if !status.success() {
-        return Err(Error::Build {
-            workspace: workspace.to_owned(),
-            target_folder: target_folder.to_owned(),
-        });
+        return Err(Error::Build { workspace: workspace.to_owned(), target_folder: target_folder.to_owned() });
     }
     Ok(())
 }

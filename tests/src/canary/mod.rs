@@ -65,8 +65,11 @@ impl Canaries {
     }
 
     /// Watches for a secret that somebody else made, such as a key file's bytes.
+    ///
+    /// # Panics
+    ///
+    /// If it is shorter than 12 bytes: it would be found by chance.
     pub fn watch(&self, name: &str, value: &[u8]) {
-        // A short value would be found by chance.
         assert!(value.len() >= 12, "the {name} is too short for a canary");
         self.lock().push(Canary { name: name.to_owned(), value: value.to_vec() });
     }

@@ -35,12 +35,20 @@ fn planted_leak_is_found_in_every_form() {
         check(&canaries, "decimal references", every(&value, |byte| format!("&#{byte};")));
         check(&canaries, "hexadecimal references", every(&value, |byte| format!("&#x{byte:x};")));
         check(&canaries, "UTF-16", value.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>());
-        check(&canaries, "UTF-16, big end first", value.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<_>>());
+        check(
+            &canaries,
+            "UTF-16, big end first",
+            value.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<_>>(),
+        );
         for engine in [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD] {
             for before in ["", "a", "ab", "abc"] {
                 let encoded = engine.encode(format!("{before}{value} and more"));
                 check(&canaries, "base64", &encoded);
-                check(&canaries, "base64 in lines", encoded.as_bytes().chunks(20).collect::<Vec<_>>().join(&b'\n'));
+                check(
+                    &canaries,
+                    "base64 in lines",
+                    encoded.as_bytes().chunks(20).collect::<Vec<_>>().join(&b'\n'),
+                );
                 check(&canaries, "base64 at the end", engine.encode(format!("{before}{value}")));
             }
         }

@@ -31,7 +31,8 @@ fn refusals_in_the_docs_are_those_of_the_code() {
             .expect("a String takes all");
     }
     let document = read("docs/refusals.md");
-    let written: String = document.lines().filter(|line| line.starts_with('|')).map(|line| format!("{line}\n")).collect();
+    let written: String =
+        document.lines().filter(|line| line.starts_with('|')).map(|line| format!("{line}\n")).collect();
     assert_eq!(written, table, "docs/refusals.md: replace its table by this one:\n{table}");
 }
 
@@ -50,8 +51,16 @@ fn links_lead_somewhere() {
 #[test]
 fn files_named_in_the_architecture_exist() {
     let text = read("ARCHITECTURE.md");
-    let is_path = |word: &&str| word.contains('/') && (word.ends_with(".rs") || word.ends_with(".toml") || word.ends_with('/'));
-    let named: Vec<&str> = text.split('`').skip(1).step_by(2).filter(is_path).filter(|word| !word.contains(['<', '*', ' '])).collect();
+    let is_path = |word: &&str| {
+        word.contains('/') && (word.ends_with(".rs") || word.ends_with(".toml") || word.ends_with('/'))
+    };
+    let named: Vec<&str> = text
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(is_path)
+        .filter(|word| !word.contains(['<', '*', ' ']))
+        .collect();
     assert!(named.len() > 20, "the document names its files");
     for path in named {
         assert!(root().join(path).exists(), "ARCHITECTURE.md names `{path}`");

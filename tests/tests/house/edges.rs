@@ -111,7 +111,8 @@ impl Graph {
     fn read() -> Self {
         let metadata = metadata();
         let packages = metadata["packages"].as_array().expect("packages");
-        let names: BTreeMap<&str, &str> = packages.iter().map(|package| (text(&package["id"]), text(&package["name"]))).collect();
+        let names: BTreeMap<&str, &str> =
+            packages.iter().map(|package| (text(&package["id"]), text(&package["name"]))).collect();
         let members = metadata["workspace_members"].as_array().expect("members");
         let members = members.iter().map(|id| names[text(id)].to_owned()).collect();
         let mut edges: BTreeMap<String, Vec<(String, bool)>> = BTreeMap::new();

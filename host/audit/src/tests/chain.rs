@@ -34,18 +34,14 @@ fn check(sql: &str, expect: &[&str]) {
 
 #[test]
 fn an_edit_is_found_in_every_column() {
-    for column in
-        ["workspace", "connection", "agent", "request_id", "operation", "effect", "decision", "outcome"]
+    for column in ["workspace", "connection", "agent", "request_id", "operation", "effect", "decision", "outcome"]
     {
         check(&format!("UPDATE records SET {column} = 'x' WHERE sequence = 7"), &["row 7 is not as written"]);
     }
     check("UPDATE records SET at_ms = at_ms + 1 WHERE sequence = 1", &["row 1 is not as written"]);
     check("UPDATE records SET closes = 3 WHERE sequence = 20", &["row 20 is not as written"]);
     check("UPDATE records SET kind = 'grant' WHERE sequence = 7", &["row 7 is not as written"]);
-    check(
-        "UPDATE records SET detail = replace(detail, 'target-6', 'target-9')",
-        &["row 7 is not as written"],
-    );
+    check("UPDATE records SET detail = replace(detail, 'target-6', 'target-9')", &["row 7 is not as written"]);
     check("UPDATE records SET hash = zeroblob(32) WHERE sequence = 7", &["row 7 is not as written"]);
     check("UPDATE records SET prev = x'00' WHERE sequence = 7", &["row 7 is not as written"]);
     check(
@@ -109,8 +105,7 @@ fn a_swap_over_a_long_distance_is_told_as_one() {
          UPDATE records SET sequence = 99 WHERE sequence = -1",
     );
     let kind = |written_as| FaultKind::Reordered { written_as };
-    let expect =
-        [Fault { sequence: 2, last: 2, kind: kind(99) }, Fault { sequence: 99, last: 99, kind: kind(2) }];
+    let expect = [Fault { sequence: 2, last: 2, kind: kind(99) }, Fault { sequence: 99, last: 99, kind: kind(2) }];
     assert_eq!(verify(&home).faults, expect);
 }
 

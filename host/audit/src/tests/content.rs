@@ -4,9 +4,7 @@ use wardlock_core::answer::Outcome;
 use wardlock_core::plugin::{Reason, Verdict};
 use wardlock_core::refusal::{Code, Refusal};
 
-use super::support::{
-    Home, classified, connection, finished, id, read_permit, refusal_of, request, write_permit,
-};
+use super::support::{Home, classified, connection, finished, id, read_permit, refusal_of, request, write_permit};
 use crate::{Act, Filter, Kind, Refused, Separation, Value};
 
 /// Everything that requests of these tests hold and that may not stand in a row.
@@ -49,10 +47,7 @@ async fn no_unsafe_value_is_in_any_byte_of_the_files() {
     }
     let bytes = home.bytes();
     let holds = |text: &str| bytes.windows(text.len()).any(|part| part == text.as_bytes());
-    assert!(
-        holds("Last_Name") && holds("hidden_field") && holds("Leads"),
-        "safe values are there to be read"
-    );
+    assert!(holds("Last_Name") && holds("hidden_field") && holds("Leads"), "safe values are there to be read");
     for planted in PLANTED {
         assert!(!holds(planted), "{planted} is in a file");
     }
@@ -188,9 +183,6 @@ async fn a_row_as_json_has_its_version_and_its_place() {
     let row = audit.list(&Filter::default()).expect("rows").swap_remove(0);
     let line = row.to_json_line();
     assert!(line.starts_with(r#"{"version":1,"sequence":1,"kind":"admin","at_ms":1700000000000,"#), "{line}");
-    assert!(
-        line.contains(r#""act":{"who":"ada\u202e","what":"reload","target":"acme","result":"ok"}"#),
-        "{line}"
-    );
+    assert!(line.contains(r#""act":{"who":"ada\u202e","what":"reload","target":"acme","result":"ok"}"#), "{line}");
     assert_eq!(serde_json::from_str::<serde_json::Value>(&line).expect("JSON"), row.to_json());
 }

@@ -41,7 +41,13 @@ impl Home {
 
     pub(super) fn try_open(&self, limits: Limits) -> Result<Audit, AuditError> {
         let now = Arc::clone(&self.now);
-        Audit::open_with(&self.path(), [7; 32], Arc::new(move || now.fetch_add(1, Ordering::Relaxed)), limits)
+        Audit::open_with(
+            &self.path(),
+            [7; 32],
+            Arc::new(move || now.fetch_add(1, Ordering::Relaxed)),
+            crate::Durabilities::default(),
+            limits,
+        )
     }
 
     pub(super) fn open(&self) -> Audit {

@@ -88,7 +88,9 @@ mod tests {
     #[test]
     fn duplicate_keys_depth_and_oddities_are_refused() {
         let deep = "[".repeat(100_000);
-        for bad in [r#"{"a":1,"a":2}"#, r#"{"a":{"b":1,"\u0062":2}}"#, "\u{feff}{}", "{} x", "NaN", "1e999", "", &deep] {
+        for bad in
+            [r#"{"a":1,"a":2}"#, r#"{"a":{"b":1,"\u0062":2}}"#, "\u{feff}{}", "{} x", "NaN", "1e999", "", &deep]
+        {
             assert!(parse_strict(bad.as_bytes()).is_err(), "accepted {}", &bad[..bad.len().min(40)]);
         }
         assert_eq!(parse_strict(br#"{"a":[1,2.5,null,true,"x"]}"#).expect("json")["a"][0], 1);

@@ -122,12 +122,7 @@ pub struct CanonicalRequest {
 impl CanonicalRequest {
     /// Parses what the listener admitted. `target` is the origin-form target as it stood in the request line;
     /// `headers` have lower-case names. The body is never re-rendered.
-    pub fn parse(
-        method: &str,
-        target: &str,
-        headers: Vec<Header>,
-        body: Vec<u8>,
-    ) -> Result<Self, NotCanonical> {
+    pub fn parse(method: &str, target: &str, headers: Vec<Header>, body: Vec<u8>) -> Result<Self, NotCanonical> {
         let method = Method::parse(method).ok_or(NotCanonical::Method)?;
         let (segments, query) = target::parse(target)?;
         if matches!(method, Method::Get | Method::Head) && !body.is_empty() {

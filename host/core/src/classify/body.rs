@@ -46,8 +46,7 @@ fn check_type(operation: &Operation, request: &CanonicalRequest) -> Result<(), R
     if std::str::from_utf8(&first.value).is_ok_and(|value| is_type(value, declared)) {
         return Ok(());
     }
-    let detail =
-        format!("operation `{}` takes {declared}, and the request says something else", operation.name);
+    let detail = format!("operation `{}` takes {declared}, and the request says something else", operation.name);
     Err(Refusal::new(Code::BodyType, RULE, detail)
         .hint(format!("send `Content-Type: {declared}`, in UTF-8, or no content type")))
 }

@@ -69,8 +69,7 @@ impl Reader<'_> {
         let (field, rest) = self.rest.split_once(':').ok_or(NotUnderstood)?;
         let (comparator, rest) = rest.split_once(':').ok_or(NotUnderstood)?;
         let comparator = comparator.trim();
-        let is_word =
-            !comparator.is_empty() && comparator.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let is_word = !comparator.is_empty() && comparator.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         if !is_word {
             return Err(NotUnderstood);
         }

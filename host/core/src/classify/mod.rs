@@ -92,8 +92,7 @@ impl Classified {
 
     fn template_segment(&self, segment: &str) -> String {
         let is_word = |known: &Segment| matches!(known, Segment::Literal(text) if text == segment);
-        let known =
-            self.service.operations.iter().any(|operation| operation.path.segments().iter().any(is_word));
+        let known = self.service.operations.iter().any(|operation| operation.path.segments().iter().any(is_word));
         if known { format!("/{segment}") } else { "/{?}".to_owned() }
     }
 
@@ -107,10 +106,7 @@ impl Classified {
 ///
 /// What the host cannot tell is never guessed: an operation that the service does not define is destructive, a
 /// resource is `$unknown`, fields are `None`, breadth is `None`. A request that has two readings is refused.
-pub fn classify(
-    service: &Arc<ServiceDefinition>,
-    mut request: CanonicalRequest,
-) -> Result<Classified, Refusal> {
+pub fn classify(service: &Arc<ServiceDefinition>, mut request: CanonicalRequest) -> Result<Classified, Refusal> {
     let Some((at, parameters)) = service.route(request.method(), request.segments()) else {
         query::keep_headers(&service.request, None, &mut request);
         let operation = view(service, UNKNOWN_OPERATION, unknown());

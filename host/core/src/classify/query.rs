@@ -23,19 +23,16 @@ pub(super) fn check(
         }
         if is_judged && !seen.insert(name) {
             let detail = format!("query parameter `{name}` stands twice");
-            return Err(Refusal::new(Code::NotCanonical, "query", detail)
-                .hint("send it once, with commas between values"));
+            return Err(
+                Refusal::new(Code::NotCanonical, "query", detail).hint("send it once, with commas between values")
+            );
         }
     }
     Ok(())
 }
 
 /// Keeps the headers that the service or the operation takes, and the content type.
-pub(super) fn keep_headers(
-    rules: &RequestRules,
-    operation: Option<&Operation>,
-    request: &mut CanonicalRequest,
-) {
+pub(super) fn keep_headers(rules: &RequestRules, operation: Option<&Operation>, request: &mut CanonicalRequest) {
     request.retain_headers(|name| {
         let taken = operation.is_some_and(|operation| {
             let is_source =
@@ -48,8 +45,7 @@ pub(super) fn keep_headers(
 
 fn not_allowed(rules: &RequestRules, operation: &Operation, judged: &BTreeSet<&str>, name: &str) -> Refusal {
     let shown: String = name.chars().take(64).collect();
-    let detail =
-        format!("operation `{}` takes no query parameter `{}`", operation.name, shown.escape_debug());
+    let detail = format!("operation `{}` takes no query parameter `{}`", operation.name, shown.escape_debug());
     let taken = judged.iter().copied().chain(operation.query.iter().chain(&rules.query).map(String::as_str));
     let refusal = Refusal::new(Code::QueryNotAllowed, "query", detail);
     if let Some(word) = nearest(&shown, taken.clone()) {

@@ -79,10 +79,7 @@ impl Reader<'_> {
     }
 
     fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters
-            .iter()
-            .find(|parameter| parameter.name == name)
-            .map(|parameter| parameter.value.as_str())
+        self.parameters.iter().find(|parameter| parameter.name == name).map(|parameter| parameter.value.as_str())
     }
 
     fn query(&self, name: &str) -> Option<&str> {

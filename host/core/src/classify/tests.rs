@@ -40,8 +40,7 @@ fn query_names_that_are_not_taken_are_refused_with_the_nearest() {
     check_refused("GET", "/crm/v8/Leads?criteria=(A:equals:1)", &[], "", "query_not_allowed");
     check_refused("GET", "/crm/v8/users?type=CurrentUser&ids=1", &[], "", "query_not_allowed");
     check_refused("POST", "/crm/v8/coql?x=1", &[], "{}", "query_not_allowed");
-    let refusal =
-        classify(service(), request("GET", "/crm/v8/Leads?feilds=x", &[], b"")).expect_err("refused");
+    let refusal = classify(service(), request("GET", "/crm/v8/Leads?feilds=x", &[], b"")).expect_err("refused");
     assert_eq!(refusal.hint.as_deref(), Some("did you mean `fields`?"));
 }
 
@@ -68,8 +67,7 @@ fn bodies_are_what_the_operation_declares() {
         check_refused("POST", "/crm/v8/Leads", headers, body, expect);
     };
     post(&[], JSON, "passed as records.create");
-    for good in ["application/json", "Application/JSON; charset=UTF-8", "application/json;charset=\"utf-8\""]
-    {
+    for good in ["application/json", "Application/JSON; charset=UTF-8", "application/json;charset=\"utf-8\""] {
         post(&[("content-type", good)], JSON, "passed as records.create");
     }
     for bad in [
@@ -82,11 +80,7 @@ fn bodies_are_what_the_operation_declares() {
     ] {
         post(&[("content-type", bad)], JSON, "body_type");
     }
-    post(
-        &[("content-type", "application/json"), ("content-type", "application/json")],
-        JSON,
-        "not_canonical",
-    );
+    post(&[("content-type", "application/json"), ("content-type", "application/json")], JSON, "not_canonical");
     post(&[], r#"{"data":[],"data":[]}"#, "not_canonical");
     post(&[], "\u{feff}{}", "not_canonical");
     post(&[], "not json", "not_canonical");

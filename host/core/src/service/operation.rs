@@ -5,8 +5,7 @@ use toml::Spanned;
 use super::raw::{RawBody, RawBreadth, RawField, RawOperation, RawPresence, RawResource};
 use super::text::Source;
 use super::{
-    BodyKind, Breadth, DefinitionError, FieldSource, Operation, PathRules, PathTemplate, Presence,
-    ResourceSource,
+    BodyKind, Breadth, DefinitionError, FieldSource, Operation, PathRules, PathTemplate, Presence, ResourceSource,
 };
 use crate::canonical::Method;
 use crate::plugin::Effect;
@@ -79,9 +78,7 @@ fn field(raw: RawField) -> FieldSource {
         RawField::QueryOpaque(name) => FieldSource::QueryOpaque { name },
         RawField::Header(name) => FieldSource::Header { name },
         RawField::Coql(member) => FieldSource::Coql(member),
-        RawField::BodyRecords(body) => {
-            FieldSource::BodyRecords { pointer: body.pointer, how: body.how.into() }
-        }
+        RawField::BodyRecords(body) => FieldSource::BodyRecords { pointer: body.pointer, how: body.how.into() },
         RawField::BodyList(body) => FieldSource::BodyList { pointer: body.pointer, how: body.how.into() },
     }
 }
@@ -89,9 +86,7 @@ fn field(raw: RawField) -> FieldSource {
 fn breadth(raw: RawBreadth) -> Breadth {
     match raw {
         RawBreadth::Fixed(count) => Breadth::Fixed(count),
-        RawBreadth::Query(query) => {
-            Breadth::Query { name: query.name, default: query.default, max: query.max }
-        }
+        RawBreadth::Query(query) => Breadth::Query { name: query.name, default: query.default, max: query.max },
         RawBreadth::QueryCount(name) => Breadth::QueryCount(name),
         RawBreadth::BodyCount(pointer) => Breadth::BodyCount(pointer),
         RawBreadth::Coql(coql) => Breadth::Coql { member: coql.member, default: coql.default },

@@ -69,11 +69,8 @@ fn service(source: &Source<'_>, raw: RawService) -> Result<ServiceDefinition, De
     let name = ServiceName::parse(raw.name.get_ref())
         .map_err(|error| source.at(raw.name.span(), "name", error.to_string()))?;
     let paths = PathRules { names: raw.paths.names, reserved: raw.paths.reserved };
-    let operations = raw
-        .operations
-        .into_iter()
-        .map(|raw| operation(source, raw, &paths))
-        .collect::<Result<Vec<_>, _>>()?;
+    let operations =
+        raw.operations.into_iter().map(|raw| operation(source, raw, &paths)).collect::<Result<Vec<_>, _>>()?;
     let members = |names: Vec<Spanned<String>>| names.into_iter().map(Spanned::into_inner).collect();
     let request = raw.request.into_inner();
     let inject = raw.inject.into_inner();
@@ -115,9 +112,8 @@ fn regions(
 ) -> Result<BTreeMap<Region, RegionRow>, DefinitionError> {
     let mut regions = BTreeMap::new();
     for (name, row) in raw {
-        let region = Region::parse(name.get_ref()).map_err(|error| {
-            source.at(name.span(), format!("regions.{}", name.get_ref()), error.to_string())
-        })?;
+        let region = Region::parse(name.get_ref())
+            .map_err(|error| source.at(name.span(), format!("regions.{}", name.get_ref()), error.to_string()))?;
         let row = row.into_inner();
         regions.insert(
             region,

@@ -17,11 +17,7 @@ impl ServiceDefinition {
     ///
     /// An operation's first alternative counts as its narrowest. Where `resources` holds `*`, the first without
     /// a place for a resource's name is taken.
-    pub fn least_scopes(
-        &self,
-        operations: &BTreeSet<String>,
-        resources: &BTreeSet<String>,
-    ) -> BTreeSet<String> {
+    pub fn least_scopes(&self, operations: &BTreeSet<String>, resources: &BTreeSet<String>) -> BTreeSet<String> {
         let mut scopes = BTreeSet::new();
         self.add_scopes(&self.tenant.scopes, resources, &mut scopes);
         let wanted = self.operations.iter().filter(|o| operations.contains(&o.name) && o.refused.is_none());
@@ -33,12 +29,7 @@ impl ServiceDefinition {
 
     /// Returns whether granted scopes suffice for an operation on resources. Scopes compare without case
     /// (Zoho's own pages disagree about it).
-    pub fn scopes_suffice(
-        &self,
-        operation: &Operation,
-        resources: &[String],
-        granted: &BTreeSet<String>,
-    ) -> bool {
+    pub fn scopes_suffice(&self, operation: &Operation, resources: &[String], granted: &BTreeSet<String>) -> bool {
         let granted: BTreeSet<String> = granted.iter().map(|scope| scope.to_lowercase()).collect();
         let holds = |scope: &String| {
             let names = self.scope_names_of(resources.iter().map(String::as_str));

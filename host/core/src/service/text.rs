@@ -8,8 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::DefinitionError;
 
 /// Keys whose values may begin or end with a space, because a space is what they mean.
-const SPACE_IS_MEANT: [&str; 3] =
-    ["inject.prefix", "oauth.scope_separator", "oauth.scope_separators_in_answer"];
+const SPACE_IS_MEANT: [&str; 3] = ["inject.prefix", "oauth.scope_separator", "oauth.scope_separators_in_answer"];
 
 /// A definition's text and name.
 #[derive(Debug, Clone, Copy)]
@@ -20,21 +19,10 @@ pub(super) struct Source<'a> {
 
 impl Source<'_> {
     /// Makes an error at a place.
-    pub(super) fn error(
-        &self,
-        at: usize,
-        key: impl Into<String>,
-        problem: impl Into<String>,
-    ) -> DefinitionError {
+    pub(super) fn error(&self, at: usize, key: impl Into<String>, problem: impl Into<String>) -> DefinitionError {
         let before = self.text.as_bytes().iter().take(at);
         let line = 1 + before.filter(|&&byte| byte == b'\n').count();
-        DefinitionError {
-            file: self.file.to_owned(),
-            line,
-            key: key.into(),
-            problem: problem.into(),
-            hint: None,
-        }
+        DefinitionError { file: self.file.to_owned(), line, key: key.into(), problem: problem.into(), hint: None }
     }
 
     /// Makes an error at a span.
@@ -48,11 +36,7 @@ impl Source<'_> {
     }
 
     /// Turns the TOML parser's error into ours, with the nearest valid key.
-    pub(super) fn toml_error(
-        &self,
-        error: &toml::de::Error,
-        document: Option<&DeTable<'_>>,
-    ) -> DefinitionError {
+    pub(super) fn toml_error(&self, error: &toml::de::Error, document: Option<&DeTable<'_>>) -> DefinitionError {
         let at = error.span().map_or(0, |span| span.start);
         let key = document.and_then(|table| locate(table, at)).unwrap_or_default();
         let mut quoted = error.message().split('`').skip(1).step_by(2);
@@ -68,9 +52,7 @@ impl Source<'_> {
     /// Refuses characters that nobody sees, anywhere in the text.
     pub(super) fn check_visible(&self) -> Result<(), DefinitionError> {
         match self.text.char_indices().find(|&(_, c)| is_invisible(c) && !"\n\r\t".contains(c)) {
-            Some((at, c)) => {
-                Err(self.error(at, "", format!("an invisible character, U+{:04X}", u32::from(c))))
-            }
+            Some((at, c)) => Err(self.error(at, "", format!("an invisible character, U+{:04X}", u32::from(c)))),
             None => Ok(()),
         }
     }

@@ -99,12 +99,8 @@ impl CallbackListener {
     /// Begins to wait for a consent's callback.
     pub(crate) fn expect(&self, consent: &PendingConsent, service: Arc<ServiceDefinition>) -> Expected {
         let (tell, heard) = mpsc::unbounded_channel();
-        let waiter = Waiter {
-            service,
-            region: consent.region().clone(),
-            expires_at_ms: consent.expires_at_ms(),
-            tell,
-        };
+        let waiter =
+            Waiter { service, region: consent.region().clone(), expires_at_ms: consent.expires_at_ms(), tell };
         self.waiting.lock().insert(consent.state(), waiter);
         Expected { state: consent.state(), waiting: Arc::clone(&self.waiting), heard }
     }

@@ -65,15 +65,23 @@ pub(crate) async fn connect(
     }
 }
 
-async fn client_of(egress: &Egress, plan: &ConnectPlan, listener: &CallbackListener) -> Result<ClientMaterial, ConnectError> {
+async fn client_of(
+    egress: &Egress,
+    plan: &ConnectPlan,
+    listener: &CallbackListener,
+) -> Result<ClientMaterial, ConnectError> {
     let (registration, region) = (plan.registration.clone(), plan.region.clone());
     let (info, client) = egress
-        .read_vault(move |vault| Ok((vault.registration(&registration)?, vault.client_material(&registration, &region)?)))
+        .read_vault(move |vault| {
+            Ok((vault.registration(&registration)?, vault.client_material(&registration, &region)?))
+        })
         .await
         .map_err(|error| match error {
             EgressError::Vault(error) => ConnectError::Vault(error),
             EgressError::AuditUnavailable => ConnectError::AuditUnavailable,
-            EgressError::Internal => ConnectError::Exchange(TokenError::Internal("a call on the vault ended early")),
+            EgressError::Internal => {
+                ConnectError::Exchange(TokenError::Internal("a call on the vault ended early"))
+            }
         })?;
     if info.service != plan.service.name {
         return Err(ConnectError::OtherService { registered: info.service.to_string() });
@@ -131,7 +139,8 @@ async fn post_code(
     code: &Secret,
 ) -> Result<Tokens, TokenError> {
     let service = &plan.service;
-    let row = route::row(service, &plan.region).map_err(|_| TokenError::Internal("the region is not in the table"))?;
+    let row =
+        route::row(service, &plan.region).map_err(|_| TokenError::Internal("the region is not in the table"))?;
     let url = endpoint::url(&row.accounts, &service.oauth.token_path)?;
     let mut form = SecretForm::new()
         .plain("grant_type", "authorization_code")
@@ -184,7 +193,12 @@ async fn identify(
     }
 }
 
-async fn store(egress: &Egress, plan: ConnectPlan, exchanged: Exchanged, tenant: Tenant) -> Result<Connected, ConnectError> {
+async fn store(
+    egress: &Egress,
+    plan: ConnectPlan,
+    exchanged: Exchanged,
+    tenant: Tenant,
+) -> Result<Connected, ConnectError> {
     let now_ms = egress.now_ms();
     let Exchanged { tokens, refresh, environment, granted, missing } = exchanged;
     let expires_ms = now_ms.saturating_add(tokens.lifetime_seconds.saturating_mul(1000));

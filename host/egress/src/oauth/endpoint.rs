@@ -126,7 +126,8 @@ fn fault(error: &reqwest::Error) -> EndpointError {
 }
 
 fn check_host(service: &ServiceDefinition, url: &Url) -> Result<(), EndpointError> {
-    let plain = url.scheme() == "https" && url.port().is_none() && url.username().is_empty() && url.password().is_none();
+    let plain =
+        url.scheme() == "https" && url.port().is_none() && url.username().is_empty() && url.password().is_none();
     match url.host_str() {
         Some(host) if plain && route::is_listed(service, host) => Ok(()),
         _ => Err(EndpointError::HostNotAllowed),

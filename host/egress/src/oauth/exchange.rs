@@ -108,12 +108,20 @@ pub(crate) fn read(service: &ServiceDefinition, region: &Region, raw: RawAnswer)
     let (api_host, environment) = api_host(service, region, &answer)?.unzip();
     let lifetime_seconds = lifetime(&service.oauth, answer.expires_in);
     let access = answer.access_token.ok_or(garbage(retry_after))?;
-    Ok(Tokens { access, refresh: answer.refresh_token, lifetime_seconds, scope: answer.scope, api_host, environment })
+    Ok(Tokens {
+        access,
+        refresh: answer.refresh_token,
+        lifetime_seconds,
+        scope: answer.scope,
+        api_host,
+        environment,
+    })
 }
 
 /// Returns how an answer fails. What the service does not list is transient: no grant is given up on a guess.
 fn failure(oauth: &OAuth, status: u16, retry_after: Option<u64>, answer: &TokenAnswer) -> Option<TokenError> {
-    let transient = |what| TokenError::Transient { what, retry_after_seconds: retry_after.unwrap_or(TRANSIENT_SECONDS) };
+    let transient =
+        |what| TokenError::Transient { what, retry_after_seconds: retry_after.unwrap_or(TRANSIENT_SECONDS) };
     let marked = oauth.throttle_marker.as_ref().is_some_and(|(field, value)| answer.text(field) == Some(value));
     let has_token = answer.is_json && answer.access_token.is_some();
     if status == 429 || (marked && !has_token) {
@@ -177,8 +185,9 @@ fn api_host(
         }),
         Some((_, (_, None))) | None => Err(TokenError::Misconfigured {
             code: "foreign_host".to_owned(),
-            cause: "the token answer names an API host that is not in the service's table, so the token is not used"
-                .to_owned(),
+            cause:
+                "the token answer names an API host that is not in the service's table, so the token is not used"
+                    .to_owned(),
         }),
     }
 }

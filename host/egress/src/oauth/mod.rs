@@ -12,13 +12,13 @@
 //! - [`mint`]: the owner of access tokens.
 //! - [`revoke`]: gives a grant up.
 
-pub(crate) mod scopes;
-pub(crate) mod consent;
 pub(crate) mod callback;
-mod page;
+pub(crate) mod connect;
+pub(crate) mod consent;
 mod endpoint;
 pub(crate) mod exchange;
-pub(crate) mod tenant;
-pub(crate) mod connect;
 pub(crate) mod mint;
+mod page;
 pub(crate) mod revoke;
+pub(crate) mod scopes;
+pub(crate) mod tenant;

@@ -8,8 +8,8 @@ use wardlock_core::service::{RevokeForm, ServiceDefinition};
 use crate::dialer::Dialer;
 use crate::oauth::endpoint::{self, EndpointError};
 use crate::route;
-use crate::vault::wire::{SecretForm, basic_auth, with_secret_query};
 use crate::vault::Secret;
+use crate::vault::wire::{SecretForm, basic_auth, with_secret_query};
 
 /// How a revocation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

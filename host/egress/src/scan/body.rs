@@ -79,7 +79,8 @@ pub(super) async fn read(
 ) -> Result<(ScrubbedBody, usize), ScanError> {
     let mut held = Vec::new();
     loop {
-        let chunk = timeout_at(scan.deadline, next_data(&mut incoming)).await.map_err(|_| ScanError::Timeout)??;
+        let chunk =
+            timeout_at(scan.deadline, next_data(&mut incoming)).await.map_err(|_| ScanError::Timeout)??;
         let Some(chunk) = chunk else {
             let redacted = scan.needles.redact(&held, &replacement);
             return Ok((ScrubbedBody::Whole(Bytes::from(redacted.bytes)), in_headers + redacted.count));
@@ -89,7 +90,8 @@ pub(super) async fn read(
             let mut stream = StreamScan::new(scan.needles.clone(), replacement);
             let first = Bytes::from(stream.push(&held));
             let in_body = stream.count();
-            let flowing = ScrubbedStream { incoming, scan: Some(stream), first, idle: scan.idle, in_headers, in_body };
+            let flowing =
+                ScrubbedStream { incoming, scan: Some(stream), first, idle: scan.idle, in_headers, in_body };
             return Ok((ScrubbedBody::Flowing(flowing), in_headers + in_body));
         }
     }

@@ -1,7 +1,9 @@
 //! Which headers of an answer pass.
 
-use http::header::{CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, TRANSFER_ENCODING};
 use http::StatusCode;
+use http::header::{
+    CONTENT_ENCODING, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, TRANSFER_ENCODING,
+};
 
 use super::{Scan, ScanError};
 
@@ -35,8 +37,10 @@ pub(super) fn check(status: StatusCode, headers: &HeaderMap) -> Result<(), ScanE
     if partial || status.is_informational() {
         return Err(ScanError::Partial);
     }
-    let plain = headers.get_all(CONTENT_ENCODING).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity"));
-    let framed = headers.get_all(TRANSFER_ENCODING).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    let plain =
+        headers.get_all(CONTENT_ENCODING).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"identity"));
+    let framed =
+        headers.get_all(TRANSFER_ENCODING).iter().all(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
     if plain && framed { Ok(()) } else { Err(ScanError::Encoded) }
 }
 

@@ -91,10 +91,13 @@ impl SendError {
         let detail = self.fault.to_string();
         match &self.fault {
             SendFault::OtherReceipt | SendFault::Route(_) | SendFault::Inject(_) | SendFault::Credential => {
-                new(Code::Internal, detail).hint("nothing was sent; the operator finds the cause in Wardlock's log")
+                new(Code::Internal, detail)
+                    .hint("nothing was sent; the operator finds the cause in Wardlock's log")
             }
             SendFault::VaultLocked => vault_locked(detail),
-            SendFault::NoGrant => new(Code::ServiceNotConnected, detail).hint("the operator runs `wardlock connect`"),
+            SendFault::NoGrant => {
+                new(Code::ServiceNotConnected, detail).hint("the operator runs `wardlock connect`")
+            }
             SendFault::GrantRenewed => renewed(detail),
             SendFault::OtherAccount => new(Code::TenantMismatch, detail)
                 .hint("the operator compares `wardlock connections show` with the workspace file"),
@@ -106,11 +109,14 @@ impl SendError {
 }
 
 fn vault_locked(detail: String) -> Refusal {
-    Refusal::new(Code::VaultLocked, RULE, detail).hint("the operator unlocks the vault, or looks at `wardlock doctor`")
+    Refusal::new(Code::VaultLocked, RULE, detail)
+        .hint("the operator unlocks the vault, or looks at `wardlock doctor`")
 }
 
 fn renewed(detail: String) -> Refusal {
-    Refusal::new(Code::TokenUnavailable, RULE, detail).hint("nothing was sent; send the request again").retry_after(1)
+    Refusal::new(Code::TokenUnavailable, RULE, detail)
+        .hint("nothing was sent; send the request again")
+        .retry_after(1)
 }
 
 fn token(error: &TokenError) -> Refusal {

@@ -30,11 +30,7 @@ pub(super) fn make_folder(path: &Path) -> Result<(), VaultError> {
 pub(super) fn check_folder(path: &Path) -> Result<(), VaultError> {
     let metadata = fs::symlink_metadata(path).map_err(|source| failed(path, source))?;
     if !metadata.is_dir() {
-        return Err(not_safe(
-            path,
-            "it is not a folder",
-            "name the folder itself, not a link to it".to_owned(),
-        ));
+        return Err(not_safe(path, "it is not a folder", "name the folder itself, not a link to it".to_owned()));
     }
     check_owner(path, &metadata)?;
     check_mode(path, &metadata, 0o077, "700")
@@ -187,11 +183,7 @@ mod tests {
         assert_eq!(fs::metadata(&path).expect("metadata").mode() & 0o777, 0o600);
         assert!(create(&path, b"other").is_err());
         assert_eq!(read(&path, 100).expect("read").as_slice(), b"content");
-        assert_eq!(
-            read(&path, 3).expect("read").len(),
-            4,
-            "one more than the limit tells that it is exceeded"
-        );
+        assert_eq!(read(&path, 3).expect("read").len(), 4, "one more than the limit tells that it is exceeded");
     }
 
     #[test]

@@ -201,8 +201,7 @@ fn same_generation(row: &Row, asked: u64) -> Result<(), VaultError> {
 
 fn info(row: &Row) -> Result<GrantInfo, VaultError> {
     let stored: GrantRow = content(row)?;
-    let odd =
-        |_| VaultError::Damaged { what: format!("the names in the row of `{}`", row.id.escape_debug()) };
+    let odd = |_| VaultError::Damaged { what: format!("the names in the row of `{}`", row.id.escape_debug()) };
     let tenant = stored.tenant;
     Ok(GrantInfo {
         name: GrantName::parse(&row.id).map_err(odd)?,

@@ -105,8 +105,7 @@ pub(super) fn seal(key: &Key, aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, g
 pub(super) fn open(key: &Key, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, NotOpened> {
     let (nonce, sealed) = sealed.split_first_chunk::<NONCE>().ok_or(NotOpened)?;
     let cipher = XChaCha20Poly1305::new(&(**key).into());
-    let opened =
-        cipher.decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad }).map_err(|_| NotOpened)?;
+    let opened = cipher.decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad }).map_err(|_| NotOpened)?;
     Ok(Zeroizing::new(opened))
 }
 

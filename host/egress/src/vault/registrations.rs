@@ -31,9 +31,7 @@ impl Vault {
             client_id: new.client_id,
             redirect_uri: new.redirect_uri,
             secret: new.secret.into(),
-            region_secrets: region_secrets
-                .map(|(region, own)| (region.as_str().to_owned(), own.into()))
-                .collect(),
+            region_secrets: region_secrets.map(|(region, own)| (region.as_str().to_owned(), own.into())).collect(),
             created_ms: new.created_ms,
         };
         let content = to_bytes(&row).ok_or(VaultError::NotWritten)?;
@@ -58,10 +56,7 @@ impl Vault {
                 }
             }
             if !users.is_empty() {
-                return Err(VaultError::RegistrationInUse {
-                    name: name.to_string(),
-                    grants: users.join(", "),
-                });
+                return Err(VaultError::RegistrationInUse { name: name.to_string(), grants: users.join(", ") });
             }
             rows::remove(transaction, Kind::Registration, name.as_str())
         })
@@ -76,11 +71,7 @@ impl Vault {
         let row = self.registration_row(name)?;
         let stored: RegistrationRow = content(&row)?;
         let Kept(own) = pick(stored.region_secrets, region).unwrap_or(stored.secret);
-        Ok(ClientMaterial {
-            client_id: stored.client_id,
-            redirect_uri: stored.redirect_uri,
-            client_secret: own,
-        })
+        Ok(ClientMaterial { client_id: stored.client_id, redirect_uri: stored.redirect_uri, client_secret: own })
     }
 
     fn registration_row(&self, name: &RegistrationName) -> Result<Row, VaultError> {
@@ -95,10 +86,8 @@ fn pick(mut secrets: BTreeMap<String, Kept>, region: &Region) -> Option<Kept> {
 
 fn info(row: &Row) -> Result<RegistrationInfo, VaultError> {
     let stored: RegistrationRow = content(row)?;
-    let odd =
-        |_| VaultError::Damaged { what: format!("the names in the row of `{}`", row.id.escape_debug()) };
-    let regions: Result<Vec<_>, _> =
-        stored.region_secrets.keys().map(|region| Region::parse(region)).collect();
+    let odd = |_| VaultError::Damaged { what: format!("the names in the row of `{}`", row.id.escape_debug()) };
+    let regions: Result<Vec<_>, _> = stored.region_secrets.keys().map(|region| Region::parse(region)).collect();
     Ok(RegistrationInfo {
         name: RegistrationName::parse(&row.id).map_err(odd)?,
         service: ServiceName::parse(&stored.service).map_err(odd)?,

@@ -63,22 +63,15 @@ impl Rows {
     }
 
     /// Reads and opens a record.
-    pub(super) fn read(
-        &self,
-        connection: &Connection,
-        kind: Kind,
-        id: &str,
-    ) -> Result<Option<Row>, VaultError> {
-        let query =
-            "SELECT id, version, generation, revision, sealed FROM records WHERE kind = ?1 AND id = ?2";
+    pub(super) fn read(&self, connection: &Connection, kind: Kind, id: &str) -> Result<Option<Row>, VaultError> {
+        let query = "SELECT id, version, generation, revision, sealed FROM records WHERE kind = ?1 AND id = ?2";
         let stored = connection.query_row(query, [kind.as_str(), id], Stored::from).optional()?;
         stored.map(|stored| self.opened(kind, stored)).transpose()
     }
 
     /// Reads and opens all records of a kind, by name.
     pub(super) fn read_all(&self, connection: &Connection, kind: Kind) -> Result<Vec<Row>, VaultError> {
-        let query =
-            "SELECT id, version, generation, revision, sealed FROM records WHERE kind = ?1 ORDER BY id";
+        let query = "SELECT id, version, generation, revision, sealed FROM records WHERE kind = ?1 ORDER BY id";
         let mut statement = connection.prepare_cached(query)?;
         let stored = statement.query_map([kind.as_str()], Stored::from)?;
         stored.map(|stored| self.opened(kind, stored?)).collect()
@@ -168,11 +161,7 @@ impl Head {
         let (revision, rest) = bytes.split_first_chunk::<8>()?;
         let (generation, rest) = rest.split_first_chunk::<8>()?;
         let rows = rest.try_into().ok()?;
-        Some(Self {
-            revision: u64::from_be_bytes(*revision),
-            generation: u64::from_be_bytes(*generation),
-            rows,
-        })
+        Some(Self { revision: u64::from_be_bytes(*revision), generation: u64::from_be_bytes(*generation), rows })
     }
 }
 

@@ -75,7 +75,8 @@ fn percent(raw: &[u8]) -> Vec<Spelling> {
     let mut all = Vec::with_capacity(LEFT_ALONE.len() * 4);
     for left_alone in LEFT_ALONE {
         for sign in ["%", "%25"] {
-            let keep = |byte: u8| left_alone.is_some_and(|left| byte.is_ascii_alphanumeric() || left.contains(&byte));
+            let keep =
+                |byte: u8| left_alone.is_some_and(|left| byte.is_ascii_alphanumeric() || left.contains(&byte));
             all.push(spell(raw, |text, byte| {
                 if keep(byte) { text.push(char::from(byte)) } else { put!(text, "{sign}{byte:02X}") }
             }));

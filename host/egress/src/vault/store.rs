@@ -40,11 +40,7 @@ impl Vault {
         Self::create_with(folder, source, Stretch::USUAL)
     }
 
-    pub(super) fn create_with(
-        folder: &Path,
-        source: &KeySource,
-        stretch: Stretch,
-    ) -> Result<Self, VaultError> {
+    pub(super) fn create_with(folder: &Path, source: &KeySource, stretch: Stretch) -> Result<Self, VaultError> {
         files::make_folder(folder)?;
         let (db, unfinished) = (folder.join(DATABASE), folder.join(UNFINISHED));
         if files::check_file(&db)? {
@@ -215,12 +211,9 @@ fn unlock(db: &Path, source: &KeySource) -> Result<Vault, VaultError> {
     let mut connection = database::open(db)?;
     let lock = read_lock(&connection)?;
     let own = lock.open(source)?;
-    let journal: String =
-        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    let journal: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if journal != "wal" {
-        return Err(VaultError::Damaged {
-            what: format!("`vault.db` does not take its journal mode: {journal}"),
-        });
+        return Err(VaultError::Damaged { what: format!("`vault.db` does not take its journal mode: {journal}") });
     }
     database::migrate(&mut connection)?;
     let rows = Rows::new(keys::mac(&own, &[ROWS]), lock.vault());

@@ -4,7 +4,7 @@
 
 mod support;
 
+mod answers;
 mod consent;
 mod sending;
 mod tokens;
-mod answers;

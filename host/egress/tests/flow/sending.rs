@@ -45,7 +45,8 @@ async fn what_was_judged_is_what_is_sent() {
     assert_eq!(recording.target, "/crm/v8/Leads");
     assert_eq!(recording.body, json);
     let names: Vec<&str> = recording.headers.iter().map(|(name, _)| name.as_str()).collect();
-    let expected = ["accept", "content-length", "content-type", "host", "user-agent", "accept-encoding", "authorization"];
+    let expected =
+        ["accept", "content-length", "content-type", "host", "user-agent", "accept-encoding", "authorization"];
     assert_eq!(names, expected);
     assert_eq!(recording.header("content-type"), Some("application/json"));
     assert!(recording.header("authorization").is_some_and(|value| value.starts_with("Zoho-oauthtoken ")));

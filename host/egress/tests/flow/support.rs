@@ -54,7 +54,13 @@ impl World {
 
         let folder = tempfile::tempdir().expect("a folder");
         let vault = open_vault(folder.path(), &listener.redirect_uri());
-        let audit = Audit::open(&folder.path().join("audit.db"), [7; 32], Arc::clone(&clock)).expect("an audit");
+        let audit = Audit::open(
+            &folder.path().join("audit.db"),
+            [7; 32],
+            Arc::clone(&clock),
+            wardlock_audit::Durabilities::default(),
+        )
+        .expect("an audit");
         let egress = Egress::new(vault, dialer(&simulator), audit.clone(), clock);
         let service = Arc::new(service());
         Self { simulator, egress, audit, service, listener, ahead_ms, folder }
@@ -147,7 +153,13 @@ impl World {
     }
 
     /// Lets a request through rules and chain, and records its intent.
-    pub async fn permit(&self, region: &str, method: &str, target: &str, body: &[u8]) -> (Permit, Receipt, OutcomeGuard) {
+    pub async fn permit(
+        &self,
+        region: &str,
+        method: &str,
+        target: &str,
+        body: &[u8],
+    ) -> (Permit, Receipt, OutcomeGuard) {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let connection = self.connection(region);
         let status = self.egress.grant_status(&connection.grant).expect("a vault").expect("a grant");

@@ -58,7 +58,10 @@ async fn a_provider_that_calls_every_token_stale_does_not_burn_the_budget() {
     let world = World::new().await;
     world.connect("eu").await.expect("connected");
     for _ in 0..6 {
-        world.simulator.switches().change(|s| s.api_answers.extend([ApiAnswer::InvalidToken, ApiAnswer::InvalidToken]));
+        world
+            .simulator
+            .switches()
+            .change(|s| s.api_answers.extend([ApiAnswer::InvalidToken, ApiAnswer::InvalidToken]));
         let sent = world.read("eu").await.expect("sent");
         assert_eq!(sent.answer.status(), 401);
         world.simulator.switches().change(|s| s.api_answers.clear());

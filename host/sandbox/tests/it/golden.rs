@@ -181,11 +181,7 @@ fn request(of: RequestOfCase) -> PluginRequest {
         method: method(&or(of.method, "GET")),
         path: or(of.path, "/crm/v8/Leads"),
         query: of.query.into_iter().map(|(name, value)| Parameter { name, value }).collect(),
-        headers: of
-            .headers
-            .into_iter()
-            .map(|(name, value)| Header { name, value: value.into_bytes() })
-            .collect(),
+        headers: of.headers.into_iter().map(|(name, value)| Header { name, value: value.into_bytes() }).collect(),
         body: of.body.map(payload),
         purpose: of.purpose,
         dry_run: of.dry_run,

@@ -59,11 +59,7 @@ pub fn request() -> PluginRequest {
             name: "records.list".to_owned(),
             effect: Effect::Read,
             resources: vec!["Leads".to_owned()],
-            fields: Some(vec![Field {
-                of: "Leads".to_owned(),
-                name: "Email".to_owned(),
-                how: FieldUse::Read,
-            }]),
+            fields: Some(vec![Field { of: "Leads".to_owned(), name: "Email".to_owned(), how: FieldUse::Read }]),
             breadth: Some(200),
             attributes: vec![Attribute { name: "a".to_owned(), value: "b".to_owned() }],
         },

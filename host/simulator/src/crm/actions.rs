@@ -46,10 +46,8 @@ pub(crate) fn on_one(ctx: &mut Ctx<'_>, call: &Call, module: &Module, id: &str, 
 /// Answers `/{module}/{id}/Attachments`: files are accepted, none are kept.
 pub(crate) fn attachments(ctx: &mut Ctx<'_>, call: &Call, module: &Module, id: &str) -> Outcome {
     let operation = if call.method == Method::GET { "READ" } else { "CREATE" };
-    ctx.session.need(&[&[
-        &scope::of_module(module.name, "READ"),
-        &format!("ZohoCRM.modules.attachments.{operation}"),
-    ]])?;
+    ctx.session
+        .need(&[&[&scope::of_module(module.name, "READ"), &format!("ZohoCRM.modules.attachments.{operation}")]])?;
     ctx.org.find(module.name, id).ok_or_else(|| invalid_id(1))?;
     if call.method == Method::GET {
         return Ok(Reply::empty(204));

@@ -45,12 +45,7 @@ pub(crate) fn read_job(ctx: &mut Ctx<'_>, call: &Call, id: &str) -> Outcome {
     ctx.session.need(&[&["ZohoCRM.bulk.READ"]])?;
     let job = ctx.org.accepted.iter().find(|(kind, job)| kind == "bulk_read" && job["id"] == id);
     let Some((_, job)) = job else {
-        return Err(Reply::error(
-            404,
-            "RESOURCE_NOT_FOUND",
-            "The requested resource doesn't exist.",
-            json!({}),
-        ));
+        return Err(Reply::error(404, "RESOURCE_NOT_FOUND", "The requested resource doesn't exist.", json!({})));
     };
     let row = json!({"id": id, "operation": "read", "state": "COMPLETED", "query": job["job"]["query"],
         "created_by": ctx.owner, "created_time": iso(ctx.now), "file_type": "csv",
@@ -67,8 +62,7 @@ pub(crate) fn upload(ctx: &mut Ctx<'_>, call: &Call) -> Outcome {
     if zgid != ctx.org.zgid || call.header("feature") != Some("bulk-write") {
         return Err(Reply::error(400, "INVALID_REQUEST", "the request header is not valid", json!({})));
     }
-    let is_multipart =
-        call.header("content-type").is_some_and(|kind| kind.starts_with("multipart/form-data"));
+    let is_multipart = call.header("content-type").is_some_and(|kind| kind.starts_with("multipart/form-data"));
     if !is_multipart || call.body.is_empty() {
         return Err(Reply::error(415, "FILE_NOT_SUPPORTED", "the file is not supported", json!({})));
     }
@@ -116,8 +110,7 @@ fn subscribe(ctx: &mut Ctx<'_>, call: &Call) -> Outcome {
     let mut results = Vec::new();
     for channel in wanted {
         ctx.org.accepted.push(("watch".into(), channel.clone()));
-        let details =
-            json!({"events": [{"channel_id": channel["channel_id"], "resource_uri": "/crm/v8/Leads"}]});
+        let details = json!({"events": [{"channel_id": channel["channel_id"], "resource_uri": "/crm/v8/Leads"}]});
         results.push(succeeded("Successfully subscribed for actions-watch of the given module", &details));
     }
     Ok(Reply::json(201, &json!({"watch": results})))

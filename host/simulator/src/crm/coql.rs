@@ -24,8 +24,7 @@ pub(crate) fn answer(ctx: &mut Ctx<'_>, call: &Call) -> Outcome {
     let text = body.get("select_query").and_then(Value::as_str).ok_or_else(|| no_data("select_query"))?;
     let query = query::parse(text)?;
     let modules = touched(&query)?;
-    let mut needed: Vec<String> =
-        modules.iter().map(|module| scope::of_module(module.name, "READ")).collect();
+    let mut needed: Vec<String> = modules.iter().map(|module| scope::of_module(module.name, "READ")).collect();
     needed.push("ZohoCRM.coql.READ".into());
     let needed: Vec<&str> = needed.iter().map(String::as_str).collect();
     ctx.session.need(&[&needed])?;
@@ -118,9 +117,8 @@ fn run(ctx: &Ctx<'_>, query: &Query) -> Result<(Vec<Value>, bool), Reply> {
 
 /// Puts the answers of the subqueries in the place of their marks.
 fn resolve(ctx: &Ctx<'_>, test: &Test, subqueries: &[(String, Query)]) -> Result<Test, Reply> {
-    let each = |tests: &[Test]| {
-        tests.iter().map(|test| resolve(ctx, test, subqueries)).collect::<Result<Vec<_>, _>>()
-    };
+    let each =
+        |tests: &[Test]| tests.iter().map(|test| resolve(ctx, test, subqueries)).collect::<Result<Vec<_>, _>>();
     Ok(match test {
         Test::All(tests) => Test::All(each(tests)?),
         Test::Any(tests) => Test::Any(each(tests)?),
@@ -140,9 +138,8 @@ fn resolve_check(ctx: &Ctx<'_>, check: &Check, subqueries: &[(String, Query)]) -
     let Some((_, query)) = subquery else { return Ok(check.clone()) };
     let alias = query.columns.first().map(|column| column.alias.clone()).unwrap_or_default();
     let (rows, _) = run(ctx, query)?;
-    let text = |row: &Value| {
-        row.get(&alias).map(|value| value["id"].as_str().map_or_else(|| show(value), str::to_owned))
-    };
+    let text =
+        |row: &Value| row.get(&alias).map(|value| value["id"].as_str().map_or_else(|| show(value), str::to_owned));
     Ok(Check::In(rows.iter().filter_map(text).collect()))
 }
 

@@ -35,8 +35,7 @@ impl Reader<'_> {
 
     fn term(&mut self) -> Result<Test, Reply> {
         self.rest = self.rest.trim_start().strip_prefix('(').ok_or_else(invalid)?;
-        let test =
-            if self.rest.trim_start().starts_with('(') { self.expression()? } else { self.condition()? };
+        let test = if self.rest.trim_start().starts_with('(') { self.expression()? } else { self.condition()? };
         self.rest = self.rest.trim_start().strip_prefix(')').ok_or_else(invalid)?.trim_start();
         Ok(test)
     }

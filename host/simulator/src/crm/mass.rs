@@ -28,8 +28,7 @@ pub(crate) fn update(ctx: &mut Ctx<'_>, call: &Call, module: &Module) -> Outcome
     need(ctx, module, "mass_update", "UPDATE")?;
     let values = rows_of(call)?.into_iter().next().ok_or_else(|| no_data("data"))?;
     let chosen = chosen(ctx, module, &call.json()?)?;
-    let results: Vec<Value> =
-        chosen.ids.iter().map(|id| change(ctx, module, 0, id, values.clone())).collect();
+    let results: Vec<Value> = chosen.ids.iter().map(|id| change(ctx, module, 0, id, values.clone())).collect();
     Ok(chosen.reply(ctx, results, "mass update scheduled successfully"))
 }
 

@@ -61,9 +61,7 @@ fn scripted(answer: ApiAnswer) -> Option<Reply> {
         ApiAnswer::RateLimited => too_many(),
         ApiAnswer::InvalidToken => session::refused(BadTokenAnswer::InvalidToken),
         ApiAnswer::AuthenticationFailure => session::refused(BadTokenAnswer::AuthenticationFailure),
-        ApiAnswer::Internal => {
-            Reply::error(500, "INTERNAL_ERROR", "Internal server error occurred.", json!({}))
-        }
+        ApiAnswer::Internal => Reply::error(500, "INTERNAL_ERROR", "Internal server error occurred.", json!({})),
         ApiAnswer::Maintenance => Reply::maintenance(),
         ApiAnswer::Raw { status, content_type, body } => Reply::new(status, &content_type, body),
     })

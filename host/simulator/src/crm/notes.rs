@@ -23,8 +23,7 @@ pub(crate) fn of_record(ctx: &mut Ctx<'_>, call: &Call, module: &Module, id: &st
     if call.method == Method::GET {
         return Ok(list(ctx, id));
     }
-    let parent =
-        json!({"id": id, "name": name, "module": {"api_name": module.name, "id": module.metadata_id()}});
+    let parent = json!({"id": id, "name": name, "module": {"api_name": module.name, "id": module.metadata_id()}});
     let notes = schema::module("Notes").ok_or_else(wrong_method)?;
     let mut results = Vec::new();
     for (index, mut row) in rows_of(call)?.into_iter().enumerate() {
@@ -39,8 +38,7 @@ fn list(ctx: &Ctx<'_>, parent: &str) -> Reply {
         row.get("Parent_Id").and_then(|value| value.get("id").or(Some(value))).and_then(Value::as_str)
             == Some(parent)
     };
-    let rows: Vec<Record> =
-        ctx.org.modules.get("Notes").into_iter().flatten().filter(is_of).cloned().collect();
+    let rows: Vec<Record> = ctx.org.modules.get("Notes").into_iter().flatten().filter(is_of).cloned().collect();
     if rows.is_empty() {
         return Reply::empty(204);
     }

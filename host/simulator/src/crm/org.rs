@@ -59,9 +59,8 @@ pub(crate) fn user(ctx: &mut Ctx<'_>, users: &[UserSpec], call: &Call, id: &str)
 /// Returns the users of the token's org.
 fn colleagues<'a>(ctx: &Ctx<'_>, users: &'a [UserSpec]) -> Vec<&'a UserSpec> {
     let org = &ctx.org;
-    let is_of_org = |user: &&UserSpec| {
-        user.region == org.region && environment_zgid(&user.zgid, org.environment) == org.zgid
-    };
+    let is_of_org =
+        |user: &&UserSpec| user.region == org.region && environment_zgid(&user.zgid, org.environment) == org.zgid;
     users.iter().filter(is_of_org).collect()
 }
 

@@ -110,9 +110,8 @@ impl Reader {
                 path = self.word("select")?;
                 self.need_symbol(")")?;
             }
-            let default = aggregate
-                .as_ref()
-                .map_or_else(|| path.clone(), |name| format!("{}({path})", name.to_uppercase()));
+            let default =
+                aggregate.as_ref().map_or_else(|| path.clone(), |name| format!("{}({path})", name.to_uppercase()));
             let alias = if self.take("as") { self.word("alias")? } else { default };
             columns.push(Column { path, aggregate, alias });
             if !self.symbol(",") {

@@ -21,9 +21,8 @@ pub(crate) fn list(ctx: &mut Ctx<'_>, call: &Call, module: &Module, id: &str, re
     if rows.is_empty() {
         return Ok(Reply::empty(204));
     }
-    let show = |row: &Record| {
-        fields.as_ref().map_or_else(|| Value::Object(row.clone()), |fields| project(row, fields))
-    };
+    let show =
+        |row: &Record| fields.as_ref().map_or_else(|| Value::Object(row.clone()), |fields| project(row, fields));
     let shown: Vec<Value> = rows.iter().map(show).collect();
     let info = json!({"per_page": 200, "count": shown.len(), "page": 1, "more_records": false});
     Ok(Reply::json(200, &json!({"data": shown, "info": info})))
@@ -58,7 +57,6 @@ pub(crate) fn timeline(ctx: &mut Ctx<'_>, call: &Call, module: &Module, id: &str
 }
 
 fn pointing_at(ctx: &Ctx<'_>, other: &Module, id: &str) -> Vec<Record> {
-    let points =
-        |row: &&Record| row.values().any(|value| value.get("id").and_then(Value::as_str) == Some(id));
+    let points = |row: &&Record| row.values().any(|value| value.get("id").and_then(Value::as_str) == Some(id));
     ctx.org.modules.get(other.name).into_iter().flatten().filter(points).cloned().collect()
 }

@@ -14,8 +14,7 @@ pub(crate) fn is_granted(granted: &[String], needed: &str) -> bool {
 
 fn covers(granted: &str, needed: &str) -> bool {
     let (granted, needed) = (granted.to_ascii_lowercase(), needed.to_ascii_lowercase());
-    let (Some((family, operation)), Some((path, wanted))) =
-        (granted.rsplit_once('.'), needed.rsplit_once('.'))
+    let (Some((family, operation)), Some((path, wanted))) = (granted.rsplit_once('.'), needed.rsplit_once('.'))
     else {
         return false;
     };

@@ -30,9 +30,8 @@ pub(crate) fn search(ctx: &mut Ctx<'_>, call: &Call, module: &Module) -> Outcome
         return Err(Reply::error(400, "LIMIT_REACHED", "You can only get the first 2000 records", details));
     }
     let skip = (page - 1) * per_page;
-    let show = |row: &Record| {
-        fields.as_ref().map_or_else(|| Value::Object(row.clone()), |fields| project(row, fields))
-    };
+    let show =
+        |row: &Record| fields.as_ref().map_or_else(|| Value::Object(row.clone()), |fields| project(row, fields));
     let shown: Vec<Value> = rows.iter().skip(skip).take(per_page).map(show).collect();
     if shown.is_empty() {
         return Ok(Reply::empty(204));

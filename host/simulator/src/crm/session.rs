@@ -38,8 +38,8 @@ pub(crate) fn open(world: &World, switches: &Switches, call: &Call) -> Result<Se
     };
     let grant = world.grant_of_access(token).filter(|grant| {
         // The upload host is shared by the environments of its region.
-        let same_environment = call.place.role == crate::region::Role::Upload
-            || grant.subject.environment == call.place.environment;
+        let same_environment =
+            call.place.role == crate::region::Role::Upload || grant.subject.environment == call.place.environment;
         grant.subject.region == call.place.region && same_environment
     });
     let grant = grant.ok_or_else(|| refused(switches.bad_token))?;

@@ -40,8 +40,7 @@ pub(crate) fn update_many(ctx: &mut Ctx<'_>, call: &Call, module: &Module) -> Ou
 pub(crate) fn update_one(ctx: &mut Ctx<'_>, call: &Call, module: &Module, id: &str) -> Outcome {
     ctx.session.need_module(module.name, "UPDATE")?;
     let row = rows_of(call)?.into_iter().next().ok_or_else(|| no_data("data"))?;
-    let since =
-        call.header("if-unmodified-since").or_else(|| call.header("if-modified-since")).and_then(parse);
+    let since = call.header("if-unmodified-since").or_else(|| call.header("if-modified-since")).and_then(parse);
     let current = ctx.org.find(module.name, id).map(modified);
     if since.zip(current).is_some_and(|(since, current)| current > since) {
         let message = "the record has been already modified";
@@ -107,8 +106,7 @@ pub(crate) fn rows_of(call: &Call) -> Result<Vec<Record>, Reply> {
 pub(crate) fn insert(ctx: &mut Ctx<'_>, module: &Module, index: usize, mut row: Record) -> Value {
     for field in module.fields.iter().filter(|field| field.mandatory) {
         if row.get(field.name).is_none_or(|value| show(value).is_empty()) {
-            let details =
-                json!({"api_name": field.name, "json_path": format!("$.data[{index}].{}", field.name)});
+            let details = json!({"api_name": field.name, "json_path": format!("$.data[{index}].{}", field.name)});
             return failed("MANDATORY_NOT_FOUND", "required field not found", &details);
         }
     }
@@ -199,9 +197,8 @@ fn stamps(ctx: &Ctx<'_>, row: &Record) -> Value {
 
 /// Returns the error of the first field whose value has the wrong type. Unknown fields are kept, silently.
 fn bad_type(module: &Module, index: usize, row: &Record) -> Option<Value> {
-    let wrong = |field: &&Field| {
-        row.get(field.name).is_some_and(|value| !value.is_null() && !fits(field.kind, value))
-    };
+    let wrong =
+        |field: &&Field| row.get(field.name).is_some_and(|value| !value.is_null() && !fits(field.kind, value));
     let field = module.fields.iter().find(wrong)?;
     let details = json!({"expected_data_type": field.kind.data_type(), "api_name": field.name,
         "json_path": format!("$.data[{index}].{}", field.name)});

@@ -28,8 +28,7 @@ pub(crate) fn answer(world: &mut World, switches: &Switches, call: &Call) -> Rep
         Ok(ask) => ask,
         Err(message) => return page::error(400, &message),
     };
-    let users: Vec<&UserSpec> =
-        world.users.iter().filter(|user| may_start_at(user, call.place.region)).collect();
+    let users: Vec<&UserSpec> = world.users.iter().filter(|user| may_start_at(user, call.place.region)).collect();
     let home = users.iter().find(|user| user.region == call.place.region).or(users.first());
     let Some(home) = home.map(|user| user.email.clone()) else {
         return page::error(400, "no account in this data centre");
@@ -94,20 +93,13 @@ pub(crate) fn split_scopes(text: &str, spaces: bool) -> Vec<String> {
 fn is_scope(text: &str) -> bool {
     let operations = ["ALL", "READ", "CREATE", "UPDATE", "DELETE", "WRITE", "CUSTOM", "VIEW"];
     let parts: Vec<&str> = text.split('.').collect();
-    let is_word = |part: &&str| {
-        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    };
+    let is_word =
+        |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let operation = parts.last().map(|part| part.to_ascii_uppercase()).unwrap_or_default();
     parts.len() >= 3 && parts.iter().all(is_word) && operations.contains(&operation.as_str())
 }
 
-fn accept(
-    world: &mut World,
-    switches: &Switches,
-    ask: &Ask,
-    user: &UserSpec,
-    environment: Environment,
-) -> Reply {
+fn accept(world: &mut World, switches: &Switches, ask: &Ask, user: &UserSpec, environment: Environment) -> Reply {
     let enabled = world.clients.get(&ask.client).is_some_and(|client| client.regions.contains(&user.region));
     if !enabled {
         return page::error(400, "Invalid Client ID: the client is not enabled for your data centre");
@@ -139,8 +131,7 @@ fn accept(
         ("location", overridden(&switches.callback_location, user.region.code())),
         ("accounts-server", overridden(&switches.callback_accounts_server, &server)),
     ];
-    let fields: Vec<(&str, &str)> =
-        fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    let fields: Vec<(&str, &str)> = fields.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     let reply = redirect(ask, switches, &fields, true);
     world.codes.push(code);
     reply

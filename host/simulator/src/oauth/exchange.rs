@@ -153,8 +153,7 @@ fn too_many_new(world: &World, switches: &Switches, code: &Code) -> bool {
 
 /// Evicts the oldest refresh token of whoever made the newest one, even if it is in use, with its access tokens.
 fn evict_refresh_tokens(world: &mut World, limit: usize) {
-    let Some(newest) = world.grants.last().map(|grant| (grant.client.clone(), grant.subject.user.clone()))
-    else {
+    let Some(newest) = world.grants.last().map(|grant| (grant.client.clone(), grant.subject.user.clone())) else {
         return;
     };
     let same = |grant: &Grant| {

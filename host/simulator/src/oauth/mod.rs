@@ -40,7 +40,6 @@ pub(crate) fn browser(world: &mut World, switches: &mut Switches, call: &Call) -
 fn server_info() -> Reply {
     let regions = Region::ALL.into_iter().filter(|region| *region != Region::Cn);
     let url = |region: Region| json!(format!("https://{}", region.accounts_host()));
-    let locations: Map<String, Value> =
-        regions.map(|region| (region.code().to_owned(), url(region))).collect();
+    let locations: Map<String, Value> = regions.map(|region| (region.code().to_owned(), url(region))).collect();
     Reply::json(200, &json!({"result": "success", "locations": locations}))
 }

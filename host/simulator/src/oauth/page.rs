@@ -11,9 +11,8 @@ pub(crate) fn consent(client: &str, scopes: &[String], users: &[&UserSpec], firs
         let email = escape(&user.email);
         format!("<option value=\"{email}\"{selected}>{email} ({})</option>", user.region)
     }));
-    let environments = joined(
-        Environment::ALL.iter().map(|environment| format!("<option>{}</option>", environment.org_type())),
-    );
+    let environments =
+        joined(Environment::ALL.iter().map(|environment| format!("<option>{}</option>", environment.org_type())));
     let body = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Zoho Accounts (simulator)</title></head>\
          <body><main><h1>{client} would like to access your data</h1><p>This page is a simulator's. No real account is \

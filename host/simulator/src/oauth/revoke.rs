@@ -25,9 +25,7 @@ pub(crate) fn authenticated(world: &mut World, call: &Call) -> Reply {
         return Reply::json(401, &json!({"error": "invalid_client"}));
     }
     match parameters.text("token_type") {
-        kind @ ("refresh_token" | "access_token") => {
-            revoke(world, call, parameters.text("token"), Some(kind))
-        }
+        kind @ ("refresh_token" | "access_token") => revoke(world, call, parameters.text("token"), Some(kind)),
         _ => gone(),
     }
 }

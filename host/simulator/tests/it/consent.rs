@@ -59,10 +59,7 @@ async fn the_browser_follows_the_redirect_to_the_callback() {
     let (uri, served) = callback_page().await;
     let provider = Provider::with(ClientSpec::new(CLIENT, SECRET, uri.as_str())).await;
     let url = authorize_url(Region::Us, SCOPES, OFFLINE).replace(
-        &format!(
-            "redirect_uri={}",
-            url::form_urlencoded::byte_serialize(REDIRECT.as_bytes()).collect::<String>()
-        ),
+        &format!("redirect_uri={}", url::form_urlencoded::byte_serialize(REDIRECT.as_bytes()).collect::<String>()),
         &format!("redirect_uri={}", url::form_urlencoded::byte_serialize(uri.as_bytes()).collect::<String>()),
     );
     let rewritten = url.replace("https:/", &provider.simulator.consent_base());
@@ -70,9 +67,7 @@ async fn the_browser_follows_the_redirect_to_the_callback() {
     assert_eq!((approval.status, approval.body.as_str()), (200, "done"));
     assert!(approval.callback_url.starts_with(&uri));
     let asked = served.await.unwrap();
-    assert!(
-        asked.contains("location=us") && asked.contains("accounts-server=https%3A%2F%2Faccounts.zoho.com")
-    );
+    assert!(asked.contains("location=us") && asked.contains("accounts-server=https%3A%2F%2Faccounts.zoho.com"));
 }
 
 #[tokio::test]

@@ -110,9 +110,8 @@ async fn what_was_not_modified_is_304() {
     let token = provider.token(SCOPES).await;
     for (since, expect) in [("2026-01-05T10:00:00+00:00", 200), ("2027-01-01T00:00:00+00:00", 304)] {
         let request = provider.http.get("https://www.zohoapis.eu/crm/v8/Leads?fields=Last_Name");
-        let request = request
-            .header("authorization", format!("Zoho-oauthtoken {token}"))
-            .header("if-modified-since", since);
+        let request =
+            request.header("authorization", format!("Zoho-oauthtoken {token}")).header("if-modified-since", since);
         assert_eq!(provider.send(request).await.status, expect);
     }
 }
@@ -124,8 +123,7 @@ async fn metadata_names_every_lookup_s_module() {
     let modules = provider.get(&token, "/crm/v8/settings/modules").await.json();
     assert_eq!(modules["modules"][0]["api_name"], "Leads");
     let fields = provider.get(&token, "/crm/v8/settings/fields?module=Contacts").await.json();
-    let lookup =
-        fields["fields"].as_array().unwrap().iter().find(|field| field["data_type"] == "lookup").unwrap();
+    let lookup = fields["fields"].as_array().unwrap().iter().find(|field| field["data_type"] == "lookup").unwrap();
     assert_eq!(lookup["lookup"]["module"]["api_name"], "Accounts");
     for kind in ["layouts", "related_lists", "custom_views", "roles", "profiles"] {
         let path = format!("/crm/v8/settings/{kind}?module=Leads");

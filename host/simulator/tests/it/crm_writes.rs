@@ -38,8 +38,7 @@ async fn updates_upserts_and_deletes_change_what_reads_show() {
     let change = json!({"data": [{"City": "Lyon"}]});
     assert_eq!(provider.call(&token, "PUT", &format!("/crm/v8/Leads/{id}"), &change).await.status, 200);
     assert_eq!(provider.simulator.records(ZGID, "Leads")[0]["City"], "Lyon");
-    let request =
-        provider.http.put(format!("https://www.zohoapis.eu/crm/v8/Leads/{id}")).body(change.to_string());
+    let request = provider.http.put(format!("https://www.zohoapis.eu/crm/v8/Leads/{id}")).body(change.to_string());
     let request = request.header("authorization", format!("Zoho-oauthtoken {token}"));
     let stale = provider.send(request.header("if-unmodified-since", "2026-01-06T00:00:00+00:00")).await;
     assert_eq!((stale.status, stale.code().as_str()), (412, "ALREADY_MODIFIED"));
@@ -131,8 +130,7 @@ async fn a_merge_absorbs_and_tags_and_owners_change() {
     let provider = Provider::start().await;
     let scopes = format!("{SCOPES},ZohoCRM.settings.tags.ALL,ZohoCRM.change_owner.CREATE");
     let token = provider.token(&scopes).await;
-    let ids: Vec<String> =
-        provider.simulator.records(ZGID, "Leads").iter().map(|row| text(row, "id")).collect();
+    let ids: Vec<String> = provider.simulator.records(ZGID, "Leads").iter().map(|row| text(row, "id")).collect();
     let body = json!({"merge": [{"data": [{"id": ids[0]}, {"id": ids[1]}]}]});
     assert_eq!(
         provider.call(&token, "POST", &format!("/crm/v8/Leads/{}/actions/merge", ids[0]), &body).await.status,
@@ -156,9 +154,8 @@ async fn an_upload_goes_to_the_second_host_and_names_the_org() {
     let body = "--x\r\ncontent-disposition: form-data; name=\"file\"\r\n\r\ndata\r\n--x--\r\n";
     for (zgid, expect) in [(Some(ZGID), 200), (Some("1"), 400), (None, 400)] {
         let request = provider.http.post(format!("https://{}/crm/v8/upload", Region::Eu.upload_host()));
-        let request = request
-            .header("authorization", format!("Zoho-oauthtoken {token}"))
-            .header("feature", "bulk-write");
+        let request =
+            request.header("authorization", format!("Zoho-oauthtoken {token}")).header("feature", "bulk-write");
         let request = request.header("content-type", "multipart/form-data; boundary=x").body(body);
         let request = zgid.map_or(request.try_clone().unwrap(), |zgid| request.header("x-crm-org", zgid));
         assert_eq!(provider.send(request).await.status, expect);

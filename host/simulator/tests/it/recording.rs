@@ -67,8 +67,7 @@ async fn what_is_not_http_is_recorded_as_a_connection() {
 async fn a_host_other_than_the_one_in_tls_is_misdirected() {
     let provider = Provider::start().await;
     let mut stream = dial(&provider.simulator, "www.zohoapis.eu").await;
-    let answer =
-        send(&mut stream, "GET / HTTP/1.1\r\nHost: www.zohoapis.com\r\nConnection: close\r\n\r\n").await;
+    let answer = send(&mut stream, "GET / HTTP/1.1\r\nHost: www.zohoapis.com\r\nConnection: close\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 421"));
     let recording = &provider.simulator.recordings()[0];
     assert_eq!((recording.role, recording.host.as_str()), (Role::Unknown, "www.zohoapis.com"));

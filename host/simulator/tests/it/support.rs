@@ -69,8 +69,7 @@ impl Provider {
 
     pub async fn form(&self, url: &str, fields: &[(&str, &str)]) -> Answer {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let request =
-            self.http.post(url).header("content-type", "application/x-www-form-urlencoded").body(body);
+        let request = self.http.post(url).header("content-type", "application/x-www-form-urlencoded").body(body);
         self.send(request).await
     }
 
@@ -112,8 +111,7 @@ impl Provider {
     pub async fn token(&self, scopes: &str) -> String {
         let url = authorize_url(Region::Eu, scopes, OFFLINE);
         let callback = self.simulator.decide(&url, &Consent::default()).await.unwrap();
-        let callback: Vec<(String, String)> =
-            Url::parse(&callback).unwrap().query_pairs().into_owned().collect();
+        let callback: Vec<(String, String)> = Url::parse(&callback).unwrap().query_pairs().into_owned().collect();
         text(&self.exchange(Region::Eu, value(&callback, "code"), &[]).await.json(), "access_token")
     }
 

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use wardlock_simulator::{
-    ApiDomain, ClientSpec, Consent, ExpiresIn, Region, ScopeAnswer, Simulator, SimulatorConfig,
-    ThrottleAnswer, TokenAnswer, TokenKind,
+    ApiDomain, ClientSpec, Consent, ExpiresIn, Region, ScopeAnswer, Simulator, SimulatorConfig, ThrottleAnswer,
+    TokenAnswer, TokenKind,
 };
 
 use crate::support::*;
@@ -49,8 +49,7 @@ async fn pkce_is_checked_when_a_challenge_was_sent() {
     let extra = "code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256";
     for (given, expect) in [("wrong", "invalid_code"), (verifier, "")] {
         let callback = provider.code(Region::Eu, extra, &Consent::default()).await;
-        let token =
-            provider.exchange(Region::Eu, value(&callback, "code"), &[("code_verifier", given)]).await;
+        let token = provider.exchange(Region::Eu, value(&callback, "code"), &[("code_verifier", given)]).await;
         assert_eq!(token.error(), expect);
     }
 }
@@ -154,10 +153,7 @@ async fn every_member_of_the_answer_has_its_quirks() {
     assert!(text(&token, "scope").contains("ALL,Zoho"));
     change(ApiDomain::Legacy, ScopeAnswer::Spaces, ExpiresIn::LegacyPair);
     let token = provider.refresh(Region::Eu, &refresh_token).await.json();
-    assert_eq!(
-        (&token["api_domain"], &token["expires_in_sec"]),
-        (&json!("https://api.zoho.eu"), &json!(3600))
-    );
+    assert_eq!((&token["api_domain"], &token["expires_in_sec"]), (&json!("https://api.zoho.eu"), &json!(3600)));
 }
 
 #[tokio::test]

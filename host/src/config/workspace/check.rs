@@ -51,7 +51,11 @@ impl<'a, 'd> Checker<'a, 'd> {
         let grant = self.name(&at("grant"), GrantName::parse(&raw.grant));
         if raw.owner == Owner::Agent {
             let hint = "leave `owner` out: the connection's grant then serves the whole workspace".to_owned();
-            self.wrong(&at("owner"), "connections owned by one agent come with the credentials milestone", Some(hint));
+            self.wrong(
+                &at("owner"),
+                "connections owned by one agent come with the credentials milestone",
+                Some(hint),
+            );
         }
         self.tenant(&at("tenant"), raw.tenant.as_deref());
         let plugins = self.plugins(key, &raw.plugins);
@@ -152,8 +156,7 @@ impl<'a, 'd> Checker<'a, 'd> {
         };
         let known: BTreeSet<&str> = row.hosts.values().flat_map(BTreeMap::keys).map(String::as_str).collect();
         if !known.contains(given) {
-            let problem =
-                format!("service `{}` has no environment `{given}` in region `{region}`", service.name);
+            let problem = format!("service `{}` has no environment `{given}` in region `{region}`", service.name);
             self.wrong(path, problem, suggestion(given, known));
         }
     }

@@ -72,7 +72,11 @@ impl WorkspacePlan {
         let mut checker = Checker::new(document, services);
         if raw.workspace != name.as_str() {
             let problem = format!("the file is called `{name}.toml`, so the workspace is `{name}`");
-            checker.wrong(&["workspace"], problem, Some(format!("write `workspace = \"{name}\"`, or rename the file")));
+            checker.wrong(
+                &["workspace"],
+                problem,
+                Some(format!("write `workspace = \"{name}\"`, or rename the file")),
+            );
         }
         let mut connections: Vec<ConnectionPlan> = raw
             .connections

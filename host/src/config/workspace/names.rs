@@ -20,15 +20,16 @@ pub(super) fn operation_names(service: &ServiceDefinition) -> BTreeSet<&str> {
 
 /// Returns the resources that the definition names. An account may have others of its own.
 pub(super) fn known_resources(service: &ServiceDefinition) -> BTreeSet<&str> {
-    let fixed = service.operations.iter().flat_map(|operation| &operation.resources).flat_map(|source| match source {
-        ResourceSource::Fixed(name) => vec![name.as_str()],
-        ResourceSource::QueryIs { then, otherwise, .. } => vec![then.as_str(), otherwise.as_str()],
-        ResourceSource::Path(_)
-        | ResourceSource::Related(_)
-        | ResourceSource::Query(_)
-        | ResourceSource::Coql(_)
-        | ResourceSource::Body(_) => Vec::new(),
-    });
+    let fixed =
+        service.operations.iter().flat_map(|operation| &operation.resources).flat_map(|source| match source {
+            ResourceSource::Fixed(name) => vec![name.as_str()],
+            ResourceSource::QueryIs { then, otherwise, .. } => vec![then.as_str(), otherwise.as_str()],
+            ResourceSource::Path(_)
+            | ResourceSource::Related(_)
+            | ResourceSource::Query(_)
+            | ResourceSource::Coql(_)
+            | ResourceSource::Body(_) => Vec::new(),
+        });
     let named = service.lookups.values().chain(service.related.values()).chain(service.scope_names.keys());
     fixed.chain(named.map(String::as_str)).collect()
 }

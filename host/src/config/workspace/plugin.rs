@@ -38,7 +38,11 @@ impl Checker<'_, '_> {
             Ok(settings) => Some(settings),
             Err(key) => {
                 let path = [place, &["settings", &key]].concat();
-                self.wrong(&path, "settings become JSON, which has no dates and no `nan` or `inf`", Some("write it in quotes".to_owned()));
+                self.wrong(
+                    &path,
+                    "settings become JSON, which has no dates and no `nan` or `inf`",
+                    Some("write it in quotes".to_owned()),
+                );
                 None
             }
         };

@@ -6,8 +6,7 @@
 
 use serde::Deserialize;
 use wardlock_plugin::{
-    Answer, Description, Field, FieldUse, Policy, Problem, Request, allow, deny, describe, edit, export,
-    shape,
+    Answer, Description, Field, FieldUse, Policy, Problem, Request, allow, deny, describe, edit, export, shape,
 };
 
 #[derive(Deserialize, Default)]
@@ -86,8 +85,7 @@ impl FieldMask {
 
     /// Takes hidden fields out of `fields=`, where all that is hidden stands there.
     fn narrow(&self, request: &Request, touched: &[Field]) -> Answer {
-        let listed: Vec<&str> =
-            request.query("fields").flat_map(|list| list.split(',')).map(str::trim).collect();
+        let listed: Vec<&str> = request.query("fields").flat_map(|list| list.split(',')).map(str::trim).collect();
         if let Some(name) = listed.iter().find(|name| !name.is_empty() && !is_plain(name)) {
             return unclear(name);
         }

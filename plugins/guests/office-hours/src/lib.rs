@@ -128,8 +128,7 @@ impl Hours {
         }
         let end_date = if self.to.is_some_and(|to| to > self.from) { date } else { date.tomorrow().ok()? };
         let start = date.to_datetime(self.from).to_zoned(self.zone.clone()).ok()?;
-        let end =
-            end_date.to_datetime(self.to.unwrap_or(Time::midnight())).to_zoned(self.zone.clone()).ok()?;
+        let end = end_date.to_datetime(self.to.unwrap_or(Time::midnight())).to_zoned(self.zone.clone()).ok()?;
         Some((start, end))
     }
 

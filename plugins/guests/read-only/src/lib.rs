@@ -42,11 +42,7 @@ impl Policy for ReadOnly {
             }
             effect @ (Effect::Write | Effect::Destructive) => deny(
                 "read_only",
-                format!(
-                    "`{}` is a {} operation and this connection only reads",
-                    operation.name,
-                    effect.name()
-                ),
+                format!("`{}` is a {} operation and this connection only reads", operation.name, effect.name()),
             )
             .hint("send reads only, or ask the operator to name the operation under `except`"),
         }

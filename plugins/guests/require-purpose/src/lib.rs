@@ -61,8 +61,7 @@ impl RequirePurpose {
                 .hint(format!("send the header `Wardlock-Purpose: {}`", self.example()));
         }
         if said < usize::from(self.0.min_length) {
-            let message =
-                format!("the purpose is too short: {said} of {} letters and digits", self.0.min_length);
+            let message = format!("the purpose is too short: {said} of {} letters and digits", self.0.min_length);
             return deny("purpose_too_short", message).hint("say for whom or for which task this is");
         }
         let allowed = &self.0.allowed;

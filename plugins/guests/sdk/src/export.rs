@@ -84,8 +84,7 @@ pub mod glue {
 
     /// Parses the settings and keeps the policy.
     pub fn configure<P: Policy>(kept: &OnceCell<P>, settings: &str) -> Result<(), Vec<Problem>> {
-        let settings =
-            serde_json::from_str(settings).map_err(|error| vec![Problem::at("", error.to_string())])?;
+        let settings = serde_json::from_str(settings).map_err(|error| vec![Problem::at("", error.to_string())])?;
         kept.set(P::configure(settings)?).map_err(|_| vec![Problem::at("", "already configured")])
     }
 

@@ -74,9 +74,7 @@ impl Policy for Nosy {
         let attempts: Vec<(String, String)> =
             self.0.iter().map(|attempt| (name(*attempt), make(*attempt))).collect();
         let lines: Vec<String> = attempts.iter().map(|(name, got)| format!("{name}={got}")).collect();
-        attempts
-            .into_iter()
-            .fold(deny("report", lines.join("\n")), |answer, (name, got)| answer.note(name, got))
+        attempts.into_iter().fold(deny("report", lines.join("\n")), |answer, (name, got)| answer.note(name, got))
     }
 }
 

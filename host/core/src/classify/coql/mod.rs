@@ -115,9 +115,7 @@ fn add_column(
 
 /// Returns the modules that a qualifier names: by alias, or by their own name.
 fn meant_modules<'a>(select: &'a Select, qualifier: &str) -> BTreeSet<&'a str> {
-    let meant = select
-        .sources
-        .iter()
-        .filter(|(module, alias)| alias.as_deref() == Some(qualifier) || module == qualifier);
+    let meant =
+        select.sources.iter().filter(|(module, alias)| alias.as_deref() == Some(qualifier) || module == qualifier);
     meant.map(|(module, _)| module.as_str()).collect()
 }

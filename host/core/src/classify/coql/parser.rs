@@ -24,8 +24,8 @@ const AGGREGATES: [&str; 5] = ["count", "sum", "avg", "min", "max"];
 
 const KEYWORDS: [&str; 34] = [
     "select", "distinct", "from", "where", "and", "or", "not", "in", "like", "between", "is", "null", "as",
-    "group", "order", "by", "having", "limit", "offset", "asc", "desc", "join", "left", "right", "inner",
-    "outer", "full", "cross", "on", "union", "exists", "true", "false", "case",
+    "group", "order", "by", "having", "limit", "offset", "asc", "desc", "join", "left", "right", "inner", "outer",
+    "full", "cross", "on", "union", "exists", "true", "false", "case",
 ];
 
 type Parsed<T> = Result<T, NotUnderstood>;

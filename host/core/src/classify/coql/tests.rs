@@ -9,8 +9,7 @@ use crate::service::{ServiceDefinition, parse as parse_service};
 
 fn service() -> &'static ServiceDefinition {
     static SERVICE: LazyLock<ServiceDefinition> = LazyLock::new(|| {
-        parse_service(include_str!("../../../../services/zoho-crm.toml"), "zoho-crm.toml")
-            .expect("the definition")
+        parse_service(include_str!("../../../../services/zoho-crm.toml"), "zoho-crm.toml").expect("the definition")
     });
     &SERVICE
 }
@@ -21,9 +20,7 @@ fn show(query: &Query) -> String {
         .touched
         .fields
         .iter()
-        .map(|field| {
-            format!("{}.{}{}", field.of, field.name, if field.how == FieldUse::Read { "" } else { "?" })
-        })
+        .map(|field| format!("{}.{}{}", field.of, field.name, if field.how == FieldUse::Read { "" } else { "?" }))
         .collect();
     format!("{} | {} | {}", resources.join(" "), fields.join(" "), query.rows(200))
 }
@@ -43,10 +40,7 @@ fn plain_queries() {
         "Leads | Leads.City? Leads.Email? Leads.Last_Name Leads.Phone? Leads.Rating? | 5",
     );
     check("select id from Leads where A between 1 and 2", "Leads | Leads.A? Leads.id | 200");
-    check(
-        "select id from Leads where A != -1.5 and not (B >= 3)",
-        "Leads | Leads.A? Leads.B? Leads.id | 200",
-    );
+    check("select id from Leads where A != -1.5 and not (B >= 3)", "Leads | Leads.A? Leads.B? Leads.id | 200");
     check("select id from Leads limit 200, 50", "Leads | Leads.id | 200");
     check("\tselect\n id\r\nfrom Leads", "Leads | Leads.id | 200");
 }

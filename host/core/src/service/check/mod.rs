@@ -84,8 +84,7 @@ fn check_region(source: &Source<'_>, name: &str, row: &RawRegion, span: &Range<u
     }
     for host in hosts_of(row).chain([row.console.as_str()]) {
         if !is_host_name(host) {
-            let problem =
-                format!("`{host}` is not a bare host name: no scheme, port, path or capital letters");
+            let problem = format!("`{host}` is not a bare host name: no scheme, port, path or capital letters");
             return fail("hosts", problem);
         }
     }
@@ -118,9 +117,8 @@ fn roles(raw: &RawService) -> BTreeSet<&str> {
 fn check_oauth(source: &Source<'_>, oauth: &RawOAuth, span: &Range<usize>) -> Checked {
     let fail = |part: &str, problem: &str| Err(source.at(span.clone(), format!("oauth.{part}"), problem));
     let revoke = oauth.revoke.iter().map(|form| ("revoke", &form.path));
-    for (part, path) in [("authorize_path", &oauth.authorize_path), ("token_path", &oauth.token_path)]
-        .into_iter()
-        .chain(revoke)
+    for (part, path) in
+        [("authorize_path", &oauth.authorize_path), ("token_path", &oauth.token_path)].into_iter().chain(revoke)
     {
         if !is_plain_path(path) {
             return fail(part, "a path begins with `/` and holds no `?`, `#` or space");
@@ -144,16 +142,12 @@ fn is_plain_path(path: &str) -> bool {
 
 fn check_inject(source: &Source<'_>, raw: &RawService) -> Checked {
     let inject = raw.inject.get_ref();
-    let fail =
-        |part: &str, problem: String| Err(source.at(raw.inject.span(), format!("inject.{part}"), problem));
+    let fail = |part: &str, problem: String| Err(source.at(raw.inject.span(), format!("inject.{part}"), problem));
     if !is_header_name(&inject.header) {
         return fail("header", format!("`{}` is not a lower-case header name", inject.header));
     }
     if raw.request.get_ref().headers.contains(&inject.header) {
-        return fail(
-            "header",
-            format!("`{}` is passed on from agents too (`request.headers`)", inject.header),
-        );
+        return fail("header", format!("`{}` is passed on from agents too (`request.headers`)", inject.header));
     }
     if !inject.prefix.bytes().all(|b| (0x20..0x7f).contains(&b)) {
         return fail("prefix", "a prefix is printable ASCII".to_owned());
@@ -186,8 +180,7 @@ fn check_header(source: &Source<'_>, header: &str, span: &Range<usize>, key: &st
 }
 
 fn is_header_name(text: &str) -> bool {
-    !text.is_empty()
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b))
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b))
 }
 
 fn check_answer(source: &Source<'_>, answer: &RawAnswer) -> Checked {
@@ -200,8 +193,7 @@ fn check_answer(source: &Source<'_>, answer: &RawAnswer) -> Checked {
 
 fn check_refusal(source: &Source<'_>, refusal: &RawRefusal, span: &Range<usize>) -> Checked {
     let fail = |part: &str, problem: &str| Err(source.at(span.clone(), format!("refusal.{part}"), problem));
-    if !refusal.content_type.contains('/') || !refusal.content_type.bytes().all(|b| (0x20..0x7f).contains(&b))
-    {
+    if !refusal.content_type.contains('/') || !refusal.content_type.bytes().all(|b| (0x20..0x7f).contains(&b)) {
         return fail("content_type", "not a media type");
     }
     if !refusal.template.is_object() || !refusal.template.to_string().contains("{code}") {
@@ -210,12 +202,7 @@ fn check_refusal(source: &Source<'_>, refusal: &RawRefusal, span: &Range<usize>)
     Ok(())
 }
 
-fn check_tenant(
-    source: &Source<'_>,
-    tenant: &RawTenant,
-    span: &Range<usize>,
-    roles: &BTreeSet<&str>,
-) -> Checked {
+fn check_tenant(source: &Source<'_>, tenant: &RawTenant, span: &Range<usize>, roles: &BTreeSet<&str>) -> Checked {
     let fail = |part: &str, problem: String| Err(source.at(span.clone(), format!("tenant.{part}"), problem));
     if !roles.contains(tenant.host.as_str()) {
         return fail("host", format!("no region has a host for `{}`", tenant.host))
@@ -224,8 +211,7 @@ fn check_tenant(
     if !is_plain_path(&tenant.path) {
         return fail("path", "a path begins with `/` and holds no `?`, `#` or space".to_owned());
     }
-    for pointer in [&tenant.id_pointer, &tenant.label_pointer].into_iter().chain(&tenant.environment_pointer)
-    {
+    for pointer in [&tenant.id_pointer, &tenant.label_pointer].into_iter().chain(&tenant.environment_pointer) {
         if !pointer.starts_with('/') {
             return fail("id_pointer", format!("`{pointer}` is not a JSON pointer; one begins with `/`"));
         }

@@ -54,14 +54,11 @@ impl<'a> Place<'a> {
     fn check_name(&self, names: &mut BTreeSet<&'a str>) -> Checked {
         let name = self.operation.get_ref().name.as_str();
         let is_part = |part: &str| {
-            !part.is_empty()
-                && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+            !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         };
         if !name.split('.').all(is_part) || name == "unknown" {
-            return self.fail(
-                "name",
-                "a name is lower-case words with dots between (`records.list`), and not `unknown`",
-            );
+            return self
+                .fail("name", "a name is lower-case words with dots between (`records.list`), and not `unknown`");
         }
         if !names.insert(name) {
             return self.fail("name", "two operations have this name");
@@ -126,11 +123,8 @@ impl<'a> Place<'a> {
                 return self.fail("scopes", format!("`{scope}` is not one scope"));
             }
             let named = raw.scope_names.others.is_some() || !raw.scope_names.known.is_empty();
-            if scope.contains('{')
-                && !(scope.matches('{').count() == 1 && scope.contains("{module}") && named)
-            {
-                return self
-                    .fail("scopes", format!("`{scope}`: only `{{module}}`, and with `[scope_names]`"));
+            if scope.contains('{') && !(scope.matches('{').count() == 1 && scope.contains("{module}") && named) {
+                return self.fail("scopes", format!("`{scope}`: only `{{module}}`, and with `[scope_names]`"));
             }
         }
         if self.operation.get_ref().scopes.iter().any(Vec::is_empty) {
@@ -160,17 +154,14 @@ fn body_places(operation: &RawOperation) -> Vec<BodyPlace<'_>> {
     let fields = operation.fields.iter().filter_map(|field| match field {
         RawField::Coql(name) => member(name.as_str()),
         RawField::BodyRecords(body) | RawField::BodyList(body) => pointer(body.pointer.as_str()),
-        RawField::QueryList(_)
-        | RawField::QueryCriteria(_)
-        | RawField::QueryOpaque(_)
-        | RawField::Header(_) => None,
+        RawField::QueryList(_) | RawField::QueryCriteria(_) | RawField::QueryOpaque(_) | RawField::Header(_) => {
+            None
+        }
     });
     let breadth = match &operation.breadth {
         RawBreadth::BodyCount(text) => pointer(text.as_str()),
         RawBreadth::Coql(coql) => member(coql.member.as_str()),
-        RawBreadth::Fixed(_) | RawBreadth::Query(_) | RawBreadth::QueryCount(_) | RawBreadth::Unbounded => {
-            None
-        }
+        RawBreadth::Fixed(_) | RawBreadth::Query(_) | RawBreadth::QueryCount(_) | RawBreadth::Unbounded => None,
     };
     let presence = operation.destructive_with.iter().filter_map(|presence| match presence {
         RawPresence::Body(text) => pointer(text.as_str()),

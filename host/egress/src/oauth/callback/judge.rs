@@ -161,7 +161,9 @@ mod tests {
         assert_eq!(judged(0, &[("code", "c"), ("location", "in"), eu]), Err(CallbackProblem::Contradiction));
         let row = judged(0, &[("code", "c"), ("location", "in")]);
         assert!(matches!(row, Err(CallbackProblem::RegionMismatch { .. })), "{row:?}");
-        for host in ["https://accounts.zoho.eu:444", "https://www.zohoapis.eu", "accounts.zoho.eu", "https://evil/"] {
+        for host in
+            ["https://accounts.zoho.eu:444", "https://www.zohoapis.eu", "accounts.zoho.eu", "https://evil/"]
+        {
             let row = judged(0, &[("code", "c"), ("accounts-server", host)]);
             assert!(matches!(row, Err(CallbackProblem::NotInTable { .. })), "{host}: {row:?}");
         }

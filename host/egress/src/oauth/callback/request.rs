@@ -18,7 +18,12 @@ pub(super) const PATH: &str = "/callback";
 const NOT_OURS: &str = "Wardlock is not waiting for this.";
 
 /// Answers a request, and tells the consent that it belongs to.
-pub(super) fn answer<B>(address: SocketAddr, waiting: &Waiting, now_ms: u64, request: &Request<B>) -> Response<Full<Bytes>> {
+pub(super) fn answer<B>(
+    address: SocketAddr,
+    waiting: &Waiting,
+    now_ms: u64,
+    request: &Request<B>,
+) -> Response<Full<Bytes>> {
     if let Err((status, why)) = check(address, request) {
         return page(status, "This is not a consent", &[why]);
     }
@@ -47,7 +52,10 @@ fn check<B>(address: SocketAddr, request: &Request<B>) -> Result<(), (StatusCode
         return Err((StatusCode::MISDIRECTED_REQUEST, "This address is not the one that Wardlock listens on."));
     }
     if request.method() != Method::GET {
-        return Err((StatusCode::METHOD_NOT_ALLOWED, "Only a browser that comes back from the provider is expected here."));
+        return Err((
+            StatusCode::METHOD_NOT_ALLOWED,
+            "Only a browser that comes back from the provider is expected here.",
+        ));
     }
     if request.uri().path() != PATH {
         return Err((StatusCode::NOT_FOUND, NOT_OURS));
@@ -80,7 +88,10 @@ fn with_state(waiter: &Waiter, now_ms: u64, params: Params) -> Response<Full<Byt
             page(
                 StatusCode::OK,
                 "Thank you",
-                &["Wardlock has the provider's answer and now checks it. The terminal says how it went.", "You can close this window."],
+                &[
+                    "Wardlock has the provider's answer and now checks it. The terminal says how it went.",
+                    "You can close this window.",
+                ],
             ),
             Heard::Code(code),
         ),

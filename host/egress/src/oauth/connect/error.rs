@@ -82,7 +82,9 @@ impl ConnectError {
                 );
             }
             Self::Consent(_) => "look at the service definition: `wardlock service check`",
-            Self::TimedOut => "start again with `wardlock connect`; an error page of the provider's never comes back here",
+            Self::TimedOut => {
+                "start again with `wardlock connect`; an error page of the provider's never comes back here"
+            }
             Self::NoRefreshToken => {
                 "the authorization must ask for offline access and for consent again (`access_type=offline`, \
                  `prompt=consent` in the service's authorize parameters), and the client must be of the server type; \
@@ -107,10 +109,15 @@ fn exchange_hint(error: &TokenError) -> String {
         TokenError::Transient { .. } => "start again in a minute".to_owned(),
         TokenError::Reconnect { .. } => "the code was used or too old: start again".to_owned(),
         TokenError::Misconfigured { .. } => {
-            "look at the region and at the registration's client id and secret, which may differ per region".to_owned()
+            "look at the region and at the registration's client id and secret, which may differ per region"
+                .to_owned()
         }
-        TokenError::VaultLocked | TokenError::GrantChanged => "look at `wardlock doctor` and start again".to_owned(),
-        TokenError::AuditUnavailable => "look at the disk: nothing is sent until the audit can be written".to_owned(),
+        TokenError::VaultLocked | TokenError::GrantChanged => {
+            "look at `wardlock doctor` and start again".to_owned()
+        }
+        TokenError::AuditUnavailable => {
+            "look at the disk: nothing is sent until the audit can be written".to_owned()
+        }
         TokenError::Internal(_) => "this is a fault of Wardlock's: please report it".to_owned(),
     }
 }

@@ -76,12 +76,15 @@ async fn budgeted_material(shared: &Shared, order: &Order) -> Result<RefreshMate
         return Ok(material);
     }
     let free_ms = oldest.unwrap_or(now_ms).saturating_add(window_ms).saturating_sub(now_ms);
-    Err(TokenError::Throttled { retry_after_seconds: free_ms.div_ceil(1000).clamp(1, budget.window_seconds.max(1)) })
+    Err(TokenError::Throttled {
+        retry_after_seconds: free_ms.div_ceil(1000).clamp(1, budget.window_seconds.max(1)),
+    })
 }
 
 async fn renew(shared: &Shared, order: &Order, material: &RefreshMaterial) -> Result<Arc<Live>, TokenError> {
     let service = &order.wanted.service;
-    let row = route::row(service, &material.region).map_err(|_| TokenError::Internal("the region is not in the table"))?;
+    let row = route::row(service, &material.region)
+        .map_err(|_| TokenError::Internal("the region is not in the table"))?;
     let url = endpoint::url(&row.accounts, &service.oauth.token_path)?;
     let form = SecretForm::new()
         .plain("grant_type", "refresh_token")

@@ -18,11 +18,8 @@ fn a_registration_is_stored_once_and_shows_no_secret() {
     drop(vault);
     let vault = home.open().expect("opened");
     let info = vault.registration(&registration_name("agency")).expect("stored");
-    assert_eq!(vault.registrations().expect("read"), [info.clone()]);
-    assert_eq!(
-        (info.client_id.as_str(), info.region_secrets.as_slice()),
-        ("1000.CLIENTID", &[region("in")][..])
-    );
+    assert_eq!(vault.registrations().expect("read"), std::slice::from_ref(&info));
+    assert_eq!((info.client_id.as_str(), info.region_secrets.as_slice()), ("1000.CLIENTID", &[region("in")][..]));
     assert!(!format!("{info:?} {:?}", new_registration("agency")).contains("canary"));
     let missing = vault.registration(&registration_name("other")).expect_err("none");
     assert!(matches!(missing, VaultError::NoRegistration(_)), "{missing}");
@@ -64,13 +61,12 @@ fn a_grant_comes_back_as_it_was_stored() {
     let vault = with_registration(&home);
     let name = grant_name("acme");
     assert_eq!(vault.put_grant(new_grant("acme", "1000.canary-refresh")).expect("stored"), 1);
-    let tenant =
-        Tenant { id: "2007".to_owned(), label: "Acme".to_owned(), environment: "production".to_owned() };
+    let tenant = Tenant { id: "2007".to_owned(), label: "Acme".to_owned(), environment: "production".to_owned() };
     vault.set_tenant(&name, 1, tenant.clone()).expect("stored");
     drop(vault);
     let vault = home.open().expect("opened");
     let info = vault.grant_info(&name).expect("stored");
-    assert_eq!(vault.grants().expect("read"), [info.clone()]);
+    assert_eq!(vault.grants().expect("read"), std::slice::from_ref(&info));
     assert_eq!((info.generation, info.tenant, info.access_expires_ms), (1, Some(tenant), Some(42)));
     let material = vault.refresh_material(&name).expect("stored");
     assert!(material.refresh_token.same(&secret("1000.canary-refresh")));
@@ -109,9 +105,7 @@ fn nothing_is_stored_under_a_consent_that_was_renewed() {
     let stale = vault.store_access_token(&name, 1, secret("1000.canary-late"), 9, None, None);
     assert!(matches!(stale, Err(VaultError::OtherGeneration { now: 2, asked: 1, .. })));
     assert!(matches!(vault.access_token(&name, 1), Err(VaultError::OtherGeneration { .. })));
-    assert!(
-        vault.refresh_material(&name).expect("stored").refresh_token.same(&secret("1000.canary-renewed"))
-    );
+    assert!(vault.refresh_material(&name).expect("stored").refresh_token.same(&secret("1000.canary-renewed")));
 }
 
 #[test]
@@ -139,9 +133,7 @@ fn every_stored_secret_is_looked_for_and_those_of_before() {
         .store_access_token(&grant_name("acme"), 1, secret("1000.canary-second"), 9, rotated, None)
         .expect("stored");
     vault.put_grant(new_grant("acme", "1000.canary-renewed")).expect("stored");
-    for text in
-        ["1000.canary-refresh", "1000.canary-access-first", "1000.canary-rotated", "1000.canary-second"]
-    {
+    for text in ["1000.canary-refresh", "1000.canary-access-first", "1000.canary-rotated", "1000.canary-second"] {
         assert!(found(text), "{text}");
     }
     assert!(found("1000.canary-renewed"));
@@ -189,9 +181,7 @@ fn many_threads_may_use_it_at_once() {
             scope.spawn(move || {
                 for round in 0..10 {
                     let token = secret(&format!("1000.canary-{thread}-{round}-token"));
-                    vault
-                        .store_access_token(&grant_name("acme"), 1, token, round, None, None)
-                        .expect("stored");
+                    vault.store_access_token(&grant_name("acme"), 1, token, round, None, None).expect("stored");
                     vault.all_needles().expect("needles");
                 }
             });
