@@ -4,37 +4,19 @@
 //! gives its answer to [`Chain::take`]; [`Chain::finish`] gives the request as the last plugin left it together
 //! with a [`ChainOutcome`] that is bound to exactly that request and chain.
 
+mod edit;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
-use crate::canonical::{CanonicalRequest, NotCanonical, parse_json};
+use crate::canonical::{CanonicalRequest, NotCanonical};
 use crate::classify::Classified;
 use crate::connection::{Link, LinkMode};
 use crate::id::Digest;
 use crate::plugin::{Answer, Attribute, Edit, Field, PluginFault, Reason, Verdict};
 use crate::refusal::{Code, Refusal, RefusedBy};
 use crate::rules::Judge;
-
-/// Headers that no plugin may set or remove: credentials, routing, framing, and the host's own.
-const PROTECTED_HEADERS: [&str; 16] = [
-    "authorization",
-    "proxy-authorization",
-    "cookie",
-    "host",
-    "content-length",
-    "content-type",
-    "content-encoding",
-    "transfer-encoding",
-    "connection",
-    "keep-alive",
-    "te",
-    "trailer",
-    "upgrade",
-    "forwarded",
-    "via",
-    "expect",
-];
 
 /// What one plugin said, for the audit: names and codes, never a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,9 +111,11 @@ impl<'a> Chain<'a> {
     /// Ends the chain. A chain that was not asked to its end denies.
     pub fn finish(self) -> (Classified, ChainOutcome) {
         let asked_all = self.at == self.judge.connection().chain.len();
+        // A plugin that is only watched says yes to nothing.
+        let somebody_counted = self.verdicts.iter().any(|verdict| verdict.enforced);
         let end = match (self.denied, self.held) {
             (Some(refusal), _) => End::Deny(refusal),
-            (None, _) if !asked_all || self.verdicts.is_empty() => End::Deny(no_policy(self.judge)),
+            (None, _) if !asked_all || !somebody_counted => End::Deny(no_policy(self.judge)),
             (None, Some((plugin, reason))) => End::Hold { plugin, reason },
             (None, None) => End::Allow,
         };
@@ -164,7 +148,7 @@ impl<'a> Chain<'a> {
         }
         let mut request = self.classified.request().clone();
         for edit in edits {
-            edit_request(&mut request, edit)
+            edit::apply(&mut request, edit)
                 .map_err(|what| by_plugin(link, Code::ShapeWidened, format!("plugin `{}`: {what}", link.name)))?;
         }
         let request = recanonicalise(&request).map_err(|error| {
@@ -174,8 +158,14 @@ impl<'a> Chain<'a> {
                 format!("plugin `{}` leaves no canonical request: {error}", link.name),
             )
         })?;
+        let headers = request.headers().len();
         let shaped = self.judge.classify(request)?;
         self.judge.check(&shaped)?;
+        if shaped.request().headers().len() != headers {
+            // Classification drops what the service does not take; an edit is never dropped in silence.
+            let detail = format!("plugin `{}` sets a header that the service does not take", link.name);
+            return Err(by_plugin(link, Code::ShapeWidened, detail));
+        }
         if let Some(what) = widened(&self.classified, &shaped) {
             let detail = format!("plugin `{}` widens the request: {what}", link.name);
             return Err(by_plugin(link, Code::ShapeWidened, detail));
@@ -240,71 +230,6 @@ fn denied_by(link: &Link, code: Code, reason: Reason) -> Refusal {
 
 fn plugin_failed(link: &Link, fault: &PluginFault) -> Refusal {
     by_plugin(link, Code::PluginFailed, format!("plugin `{}` gave no answer, and that denies: {fault}", link.name))
-}
-
-/// Applies one edit, or says why not. Nothing is ever silently ignored.
-fn edit_request(request: &mut CanonicalRequest, edit: &Edit) -> Result<(), String> {
-    match edit {
-        Edit::SetHeader(header) => {
-            let name = editable_header(&header.name)?;
-            let clean = header.value.iter().all(|&b| b == b'\t' || (0x20..0x7f).contains(&b) || b >= 0x80);
-            if !clean {
-                return Err(format!("the value for header `{name}` holds a control character"));
-            }
-            request.set_header(name, header.value.clone());
-        }
-        Edit::RemoveHeader(name) => {
-            let name = editable_header(name)?;
-            request.retain_headers(|kept| kept != name);
-        }
-        Edit::SetQuery(parameter) => request.set_query(&parameter.name, &parameter.value),
-        Edit::RemoveQuery(name) => {
-            request.take_query(name);
-        }
-        Edit::SetJson(pointer, value) => {
-            let body = set_json(request.body(), pointer, value)?;
-            request.set_body(body);
-        }
-        Edit::ReplaceBody(body) => request.set_body(body.clone()),
-    }
-    Ok(())
-}
-
-fn editable_header(name: &str) -> Result<&str, String> {
-    let is_token =
-        !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    if !is_token {
-        return Err("a header name must be lower-case letters, digits and `-`".to_owned());
-    }
-    let protected = PROTECTED_HEADERS.contains(&name)
-        || ["x-forwarded-", "proxy-", "wardlock-", "sec-"].iter().any(|prefix| name.starts_with(prefix));
-    if protected {
-        return Err(format!("header `{name}` is protected"));
-    }
-    Ok(name)
-}
-
-fn set_json(body: &[u8], pointer: &str, value: &str) -> Result<Vec<u8>, String> {
-    let mut document = parse_json(body).map_err(|error| error.to_string())?;
-    let value = parse_json(value.as_bytes()).map_err(|_| format!("the value for `{pointer}` is not JSON"))?;
-    match document.pointer_mut(pointer) {
-        Some(place) => *place = value,
-        None => insert_json(&mut document, pointer, value)?,
-    }
-    serde_json::to_vec(&document).map_err(|error| error.to_string())
-}
-
-fn insert_json(document: &mut Value, pointer: &str, value: Value) -> Result<(), String> {
-    let nowhere = || format!("`{pointer}` names no place in the body");
-    let (parent, last) = pointer.rsplit_once('/').ok_or_else(nowhere)?;
-    let key = last.replace("~1", "/").replace("~0", "~");
-    match document.pointer_mut(parent) {
-        Some(Value::Object(map)) => {
-            map.insert(key, value);
-            Ok(())
-        }
-        _ => Err(nowhere()),
-    }
 }
 
 /// Renders and parses again, so that an edit cannot leave a form that the parser would have refused.

@@ -1,0 +1,228 @@
+//! Deny > hold > allow; a change narrows or is refused; nobody's silence allows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, LazyLock};
+
+use super::*;
+use crate::canonical::{Header, Parameter};
+use crate::connection::{Connection, WriteMode};
+use crate::decision::{Asked, Decision, decide};
+use crate::id::{AgentName, ConnectionName, GrantName, PluginName, Region, RequestId, WorkspaceName};
+use crate::service::{ServiceDefinition, parse};
+
+fn service() -> Arc<ServiceDefinition> {
+    static SERVICE: LazyLock<Arc<ServiceDefinition>> = LazyLock::new(|| {
+        Arc::new(parse(include_str!("../../../services/zoho-crm.toml"), "zoho-crm.toml").expect("the definition"))
+    });
+    Arc::clone(&SERVICE)
+}
+
+fn link(name: &str, mode: LinkMode, capabilities: &[&str]) -> Link {
+    Link {
+        name: PluginName::parse(name).expect("a name"),
+        digest: Digest::of(name.as_bytes()),
+        settings: Digest::of(b"{}"),
+        mode,
+        capabilities: capabilities.iter().map(|&name| name.to_owned()).collect(),
+    }
+}
+
+fn judge(chain: Vec<Link>) -> Judge {
+    let names = |names: &[&str]| -> BTreeSet<String> { names.iter().map(|&name| name.to_owned()).collect() };
+    let connection = Connection {
+        workspace: WorkspaceName::parse("acme").expect("a name"),
+        name: ConnectionName::parse("zoho").expect("a name"),
+        label: "test".to_owned(),
+        service: service(),
+        region: Region::parse("eu").expect("a region"),
+        environment: "production".to_owned(),
+        grant: GrantName::parse("acme-zoho").expect("a name"),
+        tenant: None,
+        resources: names(&["Leads", "Contacts"]),
+        operations: names(&["records.list", "records.search", "records.coql", "records.create", "records.get"]),
+        writes: WriteMode::On,
+        chain,
+        agents: BTreeMap::new(),
+    };
+    Judge::new(Arc::new(connection), AgentName::parse("reporter").expect("a name"), WriteMode::On)
+}
+
+fn read(judge: &Judge) -> Classified {
+    classified(judge, "GET", "/crm/v8/Leads?fields=Last_Name,Email&per_page=10", "")
+}
+
+fn classified(judge: &Judge, method: &str, target: &str, body: &str) -> Classified {
+    let request =
+        CanonicalRequest::parse(method, target, Vec::new(), body.as_bytes().to_vec()).expect("canonical");
+    let classified = judge.classify(request).expect("classified");
+    judge.check(&classified).expect("allowed by the rules");
+    classified
+}
+
+fn reason(code: &str) -> Reason {
+    Reason {
+        code: code.to_owned(),
+        message: "because".to_owned(),
+        hint: None,
+        retry_after_seconds: None,
+        attributes: Vec::new(),
+    }
+}
+
+fn answer(verdict: Verdict) -> Result<Answer, PluginFault> {
+    Ok(Answer { verdict, notes: Vec::new() })
+}
+
+fn run(
+    judge: &Judge,
+    request: Classified,
+    answers: Vec<Result<Answer, PluginFault>>,
+) -> (Classified, ChainOutcome) {
+    let mut chain = Chain::start(judge, request);
+    for answer in answers {
+        chain.take(answer, 1);
+    }
+    chain.finish()
+}
+
+fn asked() -> Asked {
+    Asked { id: RequestId::from_random([7; 16]), purpose: None, tenant: "1".to_owned(), generation: 1 }
+}
+
+/// Runs a chain of plugins that may all shape and says what the host concludes: decision and code.
+#[track_caller]
+fn check(answers: Vec<Result<Answer, PluginFault>>, expect: &str) {
+    let links = (0..answers.len()).map(|at| link(&format!("p{at}"), LinkMode::Enforce, &["shape"])).collect();
+    let judge = judge(links);
+    check_on(&judge, read(&judge), answers, expect);
+}
+
+#[track_caller]
+fn check_on(judge: &Judge, request: Classified, answers: Vec<Result<Answer, PluginFault>>, expect: &str) {
+    let (classified, outcome) = run(judge, request, answers);
+    let got = match decide(judge, classified, outcome, asked()) {
+        Decision::Allow(permit) => format!("allow {}", permit.classified().request().path_and_query()),
+        Decision::Hold { refusal, .. } => format!("hold {}", refusal.code.as_str()),
+        Decision::Deny { refusal, .. } => format!("deny {}", refusal.code.as_str()),
+    };
+    assert!(got.starts_with(expect), "{got}, and not {expect}");
+}
+
+fn set_query(name: &str, value: &str) -> Edit {
+    Edit::SetQuery(Parameter { name: name.to_owned(), value: value.to_owned() })
+}
+
+fn shape(edits: Vec<Edit>) -> Result<Answer, PluginFault> {
+    answer(Verdict::Shape(edits, reason("narrowed")))
+}
+
+#[test]
+fn every_plugin_must_say_yes() {
+    let fault = || Err(PluginFault::Nonsense { what: "nothing".to_owned() });
+    check(vec![answer(Verdict::Allow), answer(Verdict::Allow)], "allow");
+    check(vec![answer(Verdict::Allow), answer(Verdict::Deny(reason("no")))], "deny policy_denied");
+    check(vec![answer(Verdict::Hold(reason("ask"))), answer(Verdict::Allow)], "hold hold_not_available");
+    check(vec![answer(Verdict::Hold(reason("ask"))), answer(Verdict::Deny(reason("no")))], "deny policy_denied");
+    check(vec![answer(Verdict::Hold(reason("ask"))), fault()], "deny plugin_failed");
+    check(vec![fault(), answer(Verdict::Allow)], "deny plugin_failed");
+}
+
+#[test]
+fn nobodys_silence_allows() {
+    check(Vec::new(), "deny no_policy");
+    let half_asked = judge(vec![link("a", LinkMode::Enforce, &[]), link("b", LinkMode::Enforce, &[])]);
+    check_on(&half_asked, read(&half_asked), vec![answer(Verdict::Allow)], "deny no_policy");
+    let only_watched = judge(vec![link("a", LinkMode::Monitor, &[])]);
+    check_on(&only_watched, read(&only_watched), vec![answer(Verdict::Allow)], "deny no_policy");
+    let watched = judge(vec![link("a", LinkMode::Monitor, &[]), link("b", LinkMode::Enforce, &[])]);
+    let answers = vec![answer(Verdict::Deny(reason("no"))), answer(Verdict::Allow)];
+    check_on(&watched, read(&watched), answers, "allow");
+}
+
+#[test]
+fn change_that_narrows_is_what_is_sent() {
+    check(vec![shape(vec![set_query("fields", "Last_Name")])], "allow /crm/v8/Leads?fields=Last_Name&per_page=10");
+    check(
+        vec![shape(vec![set_query("per_page", "3")])],
+        "allow /crm/v8/Leads?fields=Last_Name%2CEmail&per_page=3",
+    );
+}
+
+#[test]
+fn change_that_widens_is_refused() {
+    check(vec![shape(vec![set_query("fields", "Last_Name,Email,Phone")])], "deny shape_widened");
+    check(vec![shape(vec![set_query("per_page", "200")])], "deny shape_widened");
+    check(vec![shape(vec![Edit::RemoveQuery("per_page".to_owned())])], "deny shape_widened");
+    check(vec![shape(vec![Edit::RemoveQuery("fields".to_owned())])], "deny shape_widened");
+    check(vec![shape(vec![set_query("cvid", "1")])], "deny shape_widened");
+    // What a first plugin took away, a second cannot give back.
+    let back =
+        vec![shape(vec![set_query("fields", "Last_Name")]), shape(vec![set_query("fields", "Last_Name,Email")])];
+    check(back, "deny shape_widened");
+}
+
+#[test]
+fn query_language_is_judged_anew_after_a_change() {
+    let judge = judge(vec![link("a", LinkMode::Enforce, &["shape"])]);
+    let coql = |query: &str| format!("{{\"select_query\":\"{query}\"}}");
+    let narrow = "select Last_Name from Leads where id > 0 limit 5";
+    let request = || classified(&judge, "POST", "/crm/v8/coql", &coql(narrow));
+    let replace = |query: &str| shape(vec![Edit::ReplaceBody(coql(query).into_bytes())]);
+    check_on(&judge, request(), vec![replace("select Last_Name from Leads where id > 0 limit 2")], "allow");
+    for wider in [
+        "select Last_Name, Email from Leads where id > 0 limit 5",
+        "select Last_Name from Contacts where id > 0 limit 5",
+        "select Last_Name from Leads where id > 0 limit 6",
+        "select Last_Name from Leads where Email = 'x' limit 5",
+    ] {
+        check_on(&judge, request(), vec![replace(wider)], "deny shape_widened");
+    }
+    check_on(
+        &judge,
+        request(),
+        vec![replace("select Stage from Deals where id > 0")],
+        "deny resource_not_allowed",
+    );
+    check_on(&judge, request(), vec![replace("drop everything")], "deny");
+}
+
+#[test]
+fn change_without_the_capability_is_refused() {
+    let judge = judge(vec![link("a", LinkMode::Enforce, &[])]);
+    check_on(&judge, read(&judge), vec![shape(vec![set_query("per_page", "1")])], "deny shape_widened");
+}
+
+#[test]
+fn protected_and_unknown_headers_are_refused_and_never_dropped() {
+    let header =
+        |name: &str, value: &[u8]| Edit::SetHeader(Header { name: name.to_owned(), value: value.to_vec() });
+    for name in [
+        "authorization",
+        "host",
+        "cookie",
+        "content-length",
+        "transfer-encoding",
+        "wardlock-purpose",
+        "x-forwarded-for",
+        "X-Case",
+        "a b",
+        "",
+    ] {
+        check(vec![shape(vec![header(name, b"x")])], "deny shape_widened");
+    }
+    check(vec![shape(vec![header("x-nobody-takes", b"x")])], "deny shape_widened");
+    check(vec![shape(vec![header("if-modified-since", b"a\r\nb: c")])], "deny shape_widened");
+    check(vec![shape(vec![header("if-modified-since", b"2026-01-05T12:00:00Z")])], "allow");
+    check(vec![shape(vec![Edit::RemoveHeader("authorization".to_owned())])], "deny shape_widened");
+}
+
+#[test]
+fn outcome_of_another_request_or_chain_decides_nothing() {
+    let judge_one = judge(vec![link("a", LinkMode::Enforce, &[])]);
+    let (_, outcome) = run(&judge_one, read(&judge_one), vec![answer(Verdict::Allow)]);
+    let other = classified(&judge_one, "GET", "/crm/v8/Leads?fields=Phone", "");
+    assert!(matches!(decide(&judge_one, other, outcome, asked()), Decision::Deny { .. }));
+    let (request, outcome) = run(&judge_one, read(&judge_one), vec![answer(Verdict::Allow)]);
+    let longer = judge(vec![link("a", LinkMode::Enforce, &[]), link("b", LinkMode::Enforce, &[])]);
+    assert!(matches!(decide(&longer, request, outcome, asked()), Decision::Deny { .. }));
+}
