@@ -5,6 +5,7 @@
 //! - [`regions`]: only the region's own hosts are ever dialled.
 //! - [`canaries`]: no stored secret in any byte that leaves, and proof that a leak would be seen.
 //! - [`front`]: what the front door refuses, byte for byte.
+//! - [`promises`]: what must hold whatever happens.
 //! - [`program`]: the executable: commands, exit codes, the socket, the demo.
 
 #![allow(
@@ -19,4 +20,5 @@ mod canaries;
 mod front;
 mod path;
 mod program;
+mod promises;
 mod regions;

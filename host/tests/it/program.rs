@@ -341,3 +341,25 @@ fn demo_once_prints_one_object_and_leaves_nothing() {
     assert!(report["audit"]["rows"].as_u64().is_some_and(|rows| rows > 6), "{report}");
     assert_eq!(folder.path().read_dir().expect("a folder").count(), 0, "the demo leaves nothing behind");
 }
+
+#[test]
+fn records_survive_a_killed_daemon() {
+    let wardlock = with_workspace();
+    let mut serving = wardlock.serve(&["--simulator"]).expect("it serves");
+    let added =
+        run(&wardlock, &["--json", "agent", "add", "reporter", "--workspace", "acme"]).json().expect("json");
+    let request = format!(
+        "GET /acme/zoho/crm/v8/org HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n",
+        wardlock.agents(),
+        added["token"].as_str().expect("a token")
+    );
+    let reply = raw::exchange(wardlock.agents(), request.as_bytes()).expect("a reply");
+    let id = reply.header("wardlock-request-id").expect("an id").to_owned();
+    serving.kill();
+    let _serving = wardlock.serve(&["--simulator"]).expect("it serves again");
+    let rows = run(&wardlock, &["--json", "audit", "show", &id]).ok().expect("rows").json().expect("json");
+    assert_eq!(rows.as_array().map(Vec::len), Some(1), "{rows}");
+    assert_eq!(run(&wardlock, &["--json", "audit", "verify"]).json().expect("json")["ok"], true);
+    let reply = raw::exchange(wardlock.agents(), request.as_bytes()).expect("a reply");
+    assert_ne!(reply.status, 401, "the agent is still known");
+}

@@ -190,6 +190,13 @@ impl World {
             .count()
     }
 
+    /// Stops serving and waits until everything is written down.
+    pub async fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop().await;
+        }
+    }
+
     /// Ends the world and searches everything that it leaves and said for canaries.
     pub async fn end(mut self) {
         if let Some(running) = self.running.take() {

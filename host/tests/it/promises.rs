@@ -1,0 +1,109 @@
+//! What must hold whatever happens: no record, no request; one token call for many; nothing waits for ever.
+
+use std::sync::Arc;
+
+use crate::world::{Plan, World, plugin, workspace};
+
+const LEADS: &str = "/acme/zoho/crm/v8/Leads?fields=Last_Name&per_page=2";
+const PROBLEM: &str = "Accept: application/problem+json\r\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connection_without_a_plugin_that_counts_allows_nothing() {
+    let watched = plugin("read-only", "{}") + "mode = \"monitor\"\n";
+    for chain in [String::new(), watched] {
+        let file = workspace("acme", "eu", "", &chain);
+        let world = World::start(Plan { workspaces: vec![("acme", file)], ..Plan::default() }).await;
+        let before = world.api_calls();
+        let reply = world.ask("acme", "GET", LEADS, PROBLEM, "").await;
+        assert_eq!((reply.status, &reply.json().expect("json")["code"]), (403, &"no_policy".into()));
+        assert_eq!(world.api_calls(), before);
+        world.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_recorded_is_not_sent() {
+    let world = World::start(Plan::default()).await;
+    assert_eq!(world.get(LEADS).await.status, 200);
+    let before = world.api_calls();
+    // Another program holds the database: every write waits, and gives up.
+    let path = world.folder().join("home/state/audit.db");
+    let holder = rusqlite::Connection::open(&path).expect("the audit's file");
+    holder.execute_batch("begin exclusive").expect("held");
+    let reply = world.ask("acme", "GET", LEADS, PROBLEM, "").await;
+    assert_eq!((reply.status, &reply.json().expect("json")["code"]), (503, &"audit_unavailable".into()));
+    assert_eq!(world.api_calls(), before, "sent without a record");
+    let refused = world.ask("acme", "DELETE", "/acme/zoho/crm/v8/Leads/1", PROBLEM, "").await;
+    assert_eq!(refused.json().expect("json")["code"], "audit_unavailable", "a refusal is a record, too");
+    holder.execute_batch("rollback").expect("let go");
+    assert_eq!(world.get(LEADS).await.status, 200, "it goes on by itself");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_requests_on_a_dead_token_make_one_token_call() {
+    let world = Arc::new(World::start(Plan::default()).await);
+    assert_eq!(world.get(LEADS).await.status, 200);
+    world.simulator.expire_access_tokens();
+    let calls = world.simulator.token_calls();
+    let asking: Vec<_> = (0..24)
+        .map(|_| {
+            let world = Arc::clone(&world);
+            tokio::spawn(async move { world.get(LEADS).await.status })
+        })
+        .collect();
+    for asked in asking {
+        assert_eq!(asked.await.expect("a task"), 200);
+    }
+    assert_eq!(world.simulator.token_calls(), calls + 1);
+    Arc::into_inner(world).expect("the last one").end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_neighbour_does_not_slow_another_workspace() {
+    let looping = workspace("noisy", "eu", "", &plugin("probe", r#"{ mode = "loop" }"#));
+    let quiet = workspace("acme", "eu", "", &plugin("read-only", "{}"));
+    let plan = Plan {
+        workspaces: vec![("acme", quiet), ("noisy", looping)],
+        guests: vec!["probe"],
+        connect: vec!["acme/zoho", "noisy/zoho"],
+    };
+    let world = Arc::new(World::start(plan).await);
+    let noise: Vec<_> = (0..8)
+        .map(|_| {
+            let world = Arc::clone(&world);
+            let path = "/noisy/zoho/crm/v8/Leads?fields=Last_Name";
+            tokio::spawn(async move { world.ask("noisy", "GET", path, PROBLEM, "").await })
+        })
+        .collect();
+    assert_eq!(world.get(LEADS).await.status, 200, "a neighbour loops, and this one is answered");
+    for reply in noise {
+        assert_eq!(reply.await.expect("a task").json().expect("json")["code"], "plugin_failed");
+    }
+    Arc::into_inner(world).expect("the last one").end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agent_that_leaves_early_leaves_no_open_record() {
+    use std::io::Write as _;
+
+    let mut world = World::start(Plan::default()).await;
+    let agents = world.agents;
+    let request = format!(
+        "GET {LEADS} HTTP/1.1\r\nHost: {agents}\r\nAuthorization: Bearer {}\r\n\r\n",
+        world.tokens["acme"]
+    );
+    for _ in 0..8 {
+        let mut stream = std::net::TcpStream::connect(agents).expect("connected");
+        stream.write_all(request.as_bytes()).expect("sent");
+        drop(stream);
+    }
+    assert_eq!(world.get(LEADS).await.status, 200);
+    world.stop().await;
+    let rows =
+        world.host.audit().list(&wardlock_audit::Filter { limit: 100, ..Default::default() }).expect("rows");
+    let of = |kind: &str| rows.iter().filter(|row| row.kind.as_str() == kind).count();
+    assert!(of("intent") > 0);
+    assert_eq!(of("intent"), of("outcome"), "every INTENT has its OUTCOME");
+    world.end().await;
+}
