@@ -4,7 +4,7 @@
 //! order:
 //!
 //! - [`pipeline`]: the path of a request, one step a line.
-//! - [`ingress`]: the agents' front door.
+//! - [`ingress`]: the agents' front door; `own`: what the host itself answers them.
 //! - [`host`]: every part, wired once.
 //! - [`loaded`], [`config`], [`home`]: what the operator wrote, and where it stands.
 //! - [`policy`]: ready-made workspaces, cases, explanations.
@@ -21,6 +21,7 @@ pub mod host;
 pub mod ingress;
 pub mod loaded;
 pub mod ops;
+mod own;
 pub mod pipeline;
 pub mod policy;
 mod report;

@@ -22,7 +22,7 @@ use crate::delivery::deliver;
 use crate::host::Host;
 use crate::ingress::{AgentRequest, Peer, RawRequest, Reply};
 use crate::loaded::OpenConnection;
-use crate::report;
+use crate::{own, report};
 
 /// Carries one request all the way, and writes its record whatever happens.
 pub async fn run(host: &Host, peer: Peer, id: RequestId, raw: RawRequest) -> Reply {
@@ -69,6 +69,10 @@ impl From<Refusal> for Stop {
 async fn carry(host: &Host, peer: Peer, id: &RequestId, raw: RawRequest, seen: &mut Seen) -> Result<Reply, Stop> {
     let (agent, request) = authenticate(host, raw, seen)?;
     let _place = host.places().take(&agent.name)?;
+    if own::is_own(&request.target) {
+        // Reading about a request of one's own sends nothing and writes no row.
+        return answer_own(host, id, &agent, &request).await;
+    }
     refuse_secrets(host, &request)?;
     seen.purpose.clone_from(&request.purpose);
     let dry_run = request.dry_run;
@@ -124,6 +128,12 @@ fn authenticate(host: &Host, raw: RawRequest, seen: &mut Seen) -> Result<(Agent,
     let agent = Agent { name: agent.name, workspace: agent.workspace };
     seen.agent = Some(agent.clone());
     Ok((agent, request))
+}
+
+async fn answer_own(host: &Host, id: &RequestId, agent: &Agent, request: &AgentRequest) -> Result<Reply, Stop> {
+    let whose = (agent.workspace.as_str(), agent.name.as_str());
+    let answered = own::answer(host, id, whose, &request.method, &request.target).await;
+    answered.map_err(Stop::from)
 }
 
 /// A stored secret inside an agent's own request is refused before any plugin or row sees it (promise 1).

@@ -66,8 +66,7 @@ impl Case {
             memory_bytes: 16 << 20,
         };
         let plugin = Arc::new(sandbox.load(spec).await?);
-        let judge =
-            Judge::new(Arc::new(connection(&plugin)?), AgentName::parse("reporter")?, WriteMode::Off);
+        let judge = Judge::new(Arc::new(connection(&plugin)?), AgentName::parse("reporter")?, WriteMode::Off);
         let headers =
             HEADERS.map(|(name, value)| Header { name: name.to_owned(), value: value.as_bytes().to_vec() });
         let request = CanonicalRequest::parse("GET", TARGET, headers.to_vec(), Vec::new())?;

@@ -105,17 +105,17 @@ impl Bench<'_> {
             Row::Native => {
                 let started = Instant::now();
                 let answer = native(black_box(&case.request));
-                timed(started, check(case, Ok(black_box(answer))))
+                timed(started, move || check(case, Ok(black_box(answer))))
             }
             Row::Reused => {
                 let started = Instant::now();
                 let answer = self.reused.decide(black_box(&case.request)).await;
-                timed(started, check(case, answer))
+                timed(started, move || check(case, answer))
             }
             Row::Fresh => {
                 let started = Instant::now();
                 let answer = case.plugin.decide(black_box(&case.request)).await;
-                timed(started, check(case, answer))
+                timed(started, move || check(case, answer))
             }
             Row::JudgedAnew => {
                 let (classified, answer) = (case.classified.clone(), native(&case.request));
@@ -143,10 +143,9 @@ fn timed(started: Instant, check: impl FnOnce() -> anyhow::Result<()>) -> anyhow
     Ok(time)
 }
 
-fn check(case: &Case, answer: Result<Answer, PluginFault>) -> impl FnOnce() -> anyhow::Result<()> {
-    let expected = native(&case.request);
-    move || match answer {
-        Ok(answer) if answer == expected => Ok(()),
+fn check(case: &Case, answer: Result<Answer, PluginFault>) -> anyhow::Result<()> {
+    match answer {
+        Ok(answer) if answer == native(&case.request) => Ok(()),
         Ok(answer) => bail!("another answer: {answer:?}"),
         Err(fault) => Err(anyhow!("no answer: {fault}")),
     }

@@ -51,6 +51,13 @@ impl Reply {
         Self { status, headers: headers.collect(), body: Either::Right(body) }
     }
 
+    /// Tells what the host itself knows.
+    pub(crate) fn own(id: &RequestId, document: &serde_json::Value) -> Self {
+        let mut headers: Vec<_> = own_headers("allow", id, None, "false").collect();
+        headers.push((header::CONTENT_TYPE, HeaderValue::from_static("application/json")));
+        Self { status: 200, headers, body: Either::Left(Full::new(Bytes::from(document.to_string()))) }
+    }
+
     /// Tells a refusal, in the provider's own error shape where there is one and the agent did not ask otherwise.
     pub fn refused(
         id: &RequestId,

@@ -203,6 +203,30 @@ async fn dry_run_decides_and_sends_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn agent_reads_what_became_of_its_own_requests_only() {
+    let [acme, globex] = ["acme", "globex"].map(|name| workspace(name, "eu", "", &plugin("read-only", "{}")));
+    let plan = Plan { workspaces: vec![("acme", acme), ("globex", globex)], ..Plan::default() };
+    let world = World::start(plan).await;
+    let id =
+        |reply: &wardlock_tests::raw::RawReply| reply.header("wardlock-request-id").expect("an id").to_owned();
+    let sent = id(&world.get(LEADS).await);
+    let refused = id(&world.ask("acme", "DELETE", "/acme/zoho/crm/v8/Leads/1", "", "").await);
+    let told = world.get(&format!("/-/requests/{sent}")).await.json().expect("json");
+    assert_eq!((&told["outcome"], &told["secret_exposed"]), (&json!("ok"), &json!("false")), "{told}");
+    let told = world.get(&format!("/-/requests/{refused}")).await.json().expect("json");
+    assert_eq!((&told["decision"], &told["outcome"]), (&json!("deny"), &json!(null)), "{told}");
+    for (workspace, path) in [
+        ("globex", format!("/-/requests/{sent}")),
+        ("acme", "/-/requests/req_00000000000000000000000000000000".to_owned()),
+        ("acme", "/-/".to_owned()),
+    ] {
+        let reply = world.ask(workspace, "GET", &path, "", "").await;
+        assert_eq!((reply.status, &reply.json().expect("json")["code"]), (404, &json!("not_found")), "{path}");
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn revoked_agent_is_refused_at_once() {
     let world = World::start(Plan::default()).await;
     assert_eq!(world.get(LEADS).await.status, 200);

@@ -199,9 +199,7 @@ impl World {
 
     /// Ends the world and searches everything that it leaves and said for canaries.
     pub async fn end(mut self) {
-        if let Some(running) = self.running.take() {
-            running.stop().await;
-        }
+        self.stop().await;
         self.canaries
             .scan("what agents received", &RECEIVED.lock().expect("a lock"))
             .expect("no canary in a reply");

@@ -1,0 +1,145 @@
+//! A whole Wardlock in this process, as `wardlock demo` has it, but with its API host elsewhere: the simulator only
+//! gives the consent and the token.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow};
+use tempfile::TempDir;
+use wardlock::admin::{Command, Failure};
+use wardlock::home::Home;
+use wardlock::host::{Host, World as Dialled};
+use wardlock::ops::{self, Talk};
+use wardlock::serve::Running;
+use wardlock_core::id::{RegistrationName, ServiceName};
+use wardlock_egress::Dialer;
+use wardlock_egress::vault::{KeySource, NewRegistration, Secret, Vault};
+use wardlock_simulator::{ClientSpec, Simulator, SimulatorConfig};
+use zeroize::Zeroizing;
+
+use crate::upstream::{self, Upstream};
+
+const CLIENT_ID: &str = "1000.BENCHCLIENT0000000000000000000001";
+const CLIENT_SECRET: &str = "bench-client-secret-of-nobody";
+
+/// One connection with one plugin, and places for every connection of the bench. The audit is as it comes: what is
+/// recorded of a read survives a crash.
+const WORKSPACE: &str = r#"
+workspace = "acme"
+
+[connections.zoho]
+label      = "bench"
+service    = "zoho-crm"
+region     = "eu"
+grant      = "acme-zoho"
+resources  = ["Leads"]
+operations = ["records.read"]
+
+[[connections.zoho.plugins]]
+name   = "read-only"
+file   = "read-only.wasm"
+sha256 = "@read-only"
+"#;
+const LIMITS: &str = "[limits]\nrequests = 512\nrequests_per_agent = 512\n";
+
+/// A running world.
+pub struct World {
+    pub host: Arc<Host>,
+    pub agents: SocketAddr,
+    /// The agent's token.
+    pub token: String,
+    running: Running,
+    _simulator: Arc<Simulator>,
+    // Last: what is open in it is dropped before it goes.
+    _folder: TempDir,
+}
+
+impl World {
+    /// Does what an operator would: home, registration, consent, agent, serve.
+    pub async fn start(upstream: &Upstream) -> anyhow::Result<Self> {
+        let simulator = Arc::new(Simulator::start(SimulatorConfig::default()).await?);
+        let callback = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let redirect_uri = format!("http://{callback}/callback");
+        simulator.add_client(ClientSpec::new(CLIENT_ID, CLIENT_SECRET, &redirect_uri));
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("home");
+        let home = Home::create(&path)?;
+        home.mark_simulator()?;
+        home.write("wardlock.toml", format!("[listen]\ncallback = \"{callback}\"\n{LIMITS}").as_bytes())?;
+        for starter in wardlock_plugins::STARTERS {
+            home.write(&format!("plugins/{}.wasm", starter.name), starter.bytes)?;
+        }
+        home.write("workspaces/acme.toml", wardlock::policy::with_digests(WORKSPACE).as_bytes())?;
+        let key = KeySource::File { path: path.join("state/vault.key") };
+        Vault::create(&home.state_folder(), &key)?;
+        let host = Host::open(home, &key, dialled(&simulator, upstream)?, "bench").await.map_err(told)?;
+        host.vault().add_registration(registration(redirect_uri)?)?;
+        connect(&host, &simulator).await?;
+        let added = Command::AgentAdd { name: "reporter".to_owned(), workspace: "acme".to_owned() };
+        let added = ops::execute(&host, added, None, &Silent).await.map_err(told)?;
+        let token = added["token"].as_str().context("a token")?.to_owned();
+        let running = Running::start(Arc::clone(&host), (Ipv4Addr::LOCALHOST, 0).into()).await.map_err(told)?;
+        Ok(Self { agents: running.agents(), host, token, running, _simulator: simulator, _folder: folder })
+    }
+
+    /// Stops it, with everything recorded.
+    pub async fn stop(self) {
+        self.running.stop().await;
+    }
+}
+
+/// The simulator's world, but for the one API host.
+fn dialled(simulator: &Arc<Simulator>, upstream: &Upstream) -> anyhow::Result<Dialled> {
+    let mut hosts = simulator.hosts();
+    hosts.insert(upstream::HOST.to_owned(), upstream.address);
+    let dialer = Dialer::fixed(hosts, vec![simulator.ca_der(), upstream.ca_der.clone()])?;
+    let shown = Arc::clone(simulator);
+    let dialer = dialer.showing(move |url| shown.consent_url(url.as_str()).parse().unwrap_or(url));
+    Ok(Dialled { dialer, simulated: true })
+}
+
+fn registration(redirect_uri: String) -> anyhow::Result<NewRegistration> {
+    Ok(NewRegistration {
+        name: RegistrationName::parse("zoho")?,
+        service: ServiceName::parse("zoho-crm")?,
+        client_id: CLIENT_ID.to_owned(),
+        redirect_uri,
+        secret: Secret::from_bytes(Zeroizing::new(CLIENT_SECRET.as_bytes().to_vec()))?,
+        region_secrets: BTreeMap::new(),
+        created_ms: 1,
+    })
+}
+
+async fn connect(host: &Arc<Host>, simulator: &Arc<Simulator>) -> anyhow::Result<()> {
+    let command =
+        Command::Connect { workspace: "acme".to_owned(), connection: "zoho".to_owned(), registration: None };
+    let person = Willing(Arc::clone(simulator));
+    ops::execute(host, command, None, &person).await.map(drop).map_err(told)
+}
+
+fn told(failure: Failure) -> anyhow::Error {
+    anyhow!("{failure}")
+}
+
+/// Says nothing, opens nothing.
+struct Silent;
+
+impl Talk for Silent {
+    fn say(&self, _text: String) {}
+
+    fn open(&self, _url: String) {}
+}
+
+/// The person at the browser, who accepts.
+struct Willing(Arc<Simulator>);
+
+impl Talk for Willing {
+    fn say(&self, _text: String) {}
+
+    fn open(&self, url: String) {
+        let simulator = Arc::clone(&self.0);
+        // Where this fails, the consent that waits for it fails.
+        tokio::spawn(async move { simulator.approve(&url).await.map(drop) });
+    }
+}
