@@ -15,6 +15,7 @@ use wardlock_core::id::{AgentName, RequestId, WorkspaceName};
 use wardlock_core::plugin::Caller;
 use wardlock_core::refusal::{Code, Refusal};
 use wardlock_core::rules::Judge;
+use wardlock_core::service::RefusalShape;
 use wardlock_egress::vault::VaultError;
 use wardlock_sandbox::{RequestContext, run_chain};
 
@@ -49,6 +50,8 @@ struct Seen {
     classified: Option<Classified>,
     verdicts: Vec<VerdictRecord>,
     wants_problem_json: bool,
+    /// The scheme under which the agent's token came.
+    scheme: Option<String>,
     /// The request stands in the audit already: an INTENT, and its OUTCOME.
     recorded: bool,
     outcome: Option<Outcome>,
@@ -111,9 +114,13 @@ struct Agent {
 }
 
 fn authenticate(host: &Host, raw: RawRequest, seen: &mut Seen) -> Result<(Agent, AgentRequest), Refusal> {
-    let (token, request) = raw.take_token()?;
+    let loaded = host.loaded();
+    let named = raw.named().and_then(|(workspace, connection)| loaded.connection(workspace, connection));
+    let query_name = named.and_then(|found| found.connection.service.request.token_query.as_deref());
+    let (token, request) = raw.take_token(query_name)?;
     seen.wants_problem_json = request.wants_problem_json;
     seen.method.clone_from(&request.method);
+    seen.scheme.clone_from(&request.scheme);
     let agent = token.as_deref().and_then(|token| host.state().authenticate(token));
     let Some(agent) = agent else {
         host.count_unauthenticated();
@@ -251,8 +258,7 @@ fn audit_unavailable(error: wardlock_audit::AuditError) -> Refusal {
 /// Tells the agent no, and the audit why. Where even that cannot be recorded, the agent is told so.
 async fn refuse(host: &Host, peer: Peer, id: &RequestId, seen: Seen, stop: Stop) -> Reply {
     let Stop { decision, refusal } = stop;
-    let shape = seen.connection.as_ref().and_then(|connection| connection.service.refusal.clone());
-    let shape = shape.filter(|_| !seen.wants_problem_json);
+    let shape = shape_of(host, &seen).filter(|_| !seen.wants_problem_json);
     let outcome = seen.outcome;
     // Before authentication only sums are recorded; a sent request has its rows already; a dry run writes nothing
     // when it would have been allowed.
@@ -262,6 +268,18 @@ async fn refuse(host: &Host, peer: Peer, id: &RequestId, seen: Seen, stop: Stop)
         return Reply::refused(id, "deny", None, &refusal, shape.as_ref());
     }
     Reply::refused(id, decision, outcome, &refusal, shape.as_ref())
+}
+
+/// The error shape that the agent's client reads: its connection's, or where no connection is known, that of the
+/// service whose own scheme it used. Which workspaces there are must not show in it.
+fn shape_of(host: &Host, seen: &Seen) -> Option<RefusalShape> {
+    if let Some(connection) = &seen.connection {
+        return connection.service.refusal.clone();
+    }
+    let scheme = seen.scheme.as_deref()?;
+    let services = host.services();
+    let spoken = services.iter().find(|service| service.inject.prefix.trim_end() == scheme)?;
+    spoken.refusal.clone()
 }
 
 fn refused(id: &RequestId, peer: Peer, seen: Seen, decision: &str, refusal: &Refusal) -> Refused {

@@ -205,6 +205,15 @@ impl Refusal {
         fill(&shape.template, self, &self.members(request_id))
     }
 
+    /// Says all that a person needs in one text: some SDKs keep nothing but a code and a message.
+    fn sentence(&self, members: &Map<String, Value>) -> String {
+        let request_id = members.get("request_id").and_then(Value::as_str).unwrap_or_default();
+        match &self.hint {
+            Some(hint) => format!("{}; {hint} [{request_id}]", self.detail),
+            None => format!("{} [{request_id}]", self.detail),
+        }
+    }
+
     fn members(&self, request_id: &str) -> Map<String, Value> {
         let mut members = Map::new();
         members.insert("code".to_owned(), json!(self.code.as_str()));
@@ -230,6 +239,7 @@ impl Refusal {
 fn fill(template: &Value, refusal: &Refusal, members: &Map<String, Value>) -> Value {
     match template {
         Value::String(text) if text == "{members}" => Value::Object(members.clone()),
+        Value::String(text) if text == "{sentence}" => Value::String(refusal.sentence(members)),
         Value::String(text) => Value::String(
             text.replace("{code}", &refusal.code.as_str().to_uppercase()).replace("{detail}", &refusal.detail),
         ),

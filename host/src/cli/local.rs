@@ -1,5 +1,6 @@
 //! Commands that need no daemon: serving itself, and what can be read off files.
 
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -35,6 +36,8 @@ pub async fn serve(cli: &Cli, args: &ServeArgs) -> Result<ExitCode, Failure> {
 /// Logs go to standard error. Libraries that trace headers are capped, whatever is asked for.
 fn start_logs(json: bool) {
     let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::INFO);
+    // Colours for people; `NO_COLOR` is the library's to keep.
+    let builder = if std::io::stderr().is_terminal() { builder } else { builder.with_ansi(false) };
     // A second call, in tests, changes nothing.
     let _ = if json { builder.json().try_init() } else { builder.try_init() };
 }

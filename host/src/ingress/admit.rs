@@ -14,6 +14,8 @@ use wardlock_core::refusal::{Code, Refusal};
 
 use crate::config::HostConfig;
 
+use super::query_token;
+
 /// Bounds of the agents' listener.
 #[derive(Debug, Clone)]
 pub struct Limits {
@@ -76,6 +78,8 @@ pub struct AgentRequest {
     pub dry_run: bool,
     /// Whether the agent asks for problem+json by name.
     pub wants_problem_json: bool,
+    /// The scheme under which the token came: an SDK names its provider so (`Zoho-oauthtoken`).
+    pub scheme: Option<String>,
 }
 
 fn bad(detail: impl Into<String>) -> Refusal {
@@ -173,11 +177,26 @@ async fn read_body(limits: &Limits, body: Incoming) -> Result<Vec<u8>, Refusal> 
 }
 
 impl RawRequest {
+    /// Returns the first two segments of the path as they came: workspace and connection, by their spelling.
+    pub fn named(&self) -> Option<(&str, &str)> {
+        let path = self.target.split_once('?').map_or(self.target.as_str(), |(path, _)| path);
+        let mut segments = path.strip_prefix('/')?.split('/');
+        Some((segments.next()?, segments.next()?))
+    }
+
     /// Takes the agent's token out of the request, and everything that is the connection's rather than the
-    /// request's own: step 2 without the look-up. `Wardlock-Token` wins over `Authorization`.
-    pub fn take_token(mut self) -> Result<(Option<String>, AgentRequest), Refusal> {
+    /// request's own: step 2 without the look-up. `Wardlock-Token` wins over `Authorization`, and both over the
+    /// query parameter that the service names for SDKs that know no header.
+    pub fn take_token(mut self, query_name: Option<&str>) -> Result<(Option<String>, AgentRequest), Refusal> {
+        for name in ["wardlock-token", "wardlock-purpose", "wardlock-dry-run"] {
+            if self.headers.iter().filter(|header| header.name == name).count() > 1 {
+                return Err(bad(format!("the header `{name}` stands more than once")));
+            }
+        }
         let own = take(&mut self.headers, "wardlock-token");
-        let standard = take(&mut self.headers, "authorization").and_then(|value| authorization_token(&value));
+        let authorization = take(&mut self.headers, "authorization");
+        let scheme = authorization.as_deref().and_then(scheme);
+        let standard = authorization.and_then(|value| authorization_token(&value));
         let own = own.and_then(|value| String::from_utf8(value).ok());
         if let (Some(own), Some(standard)) = (&own, &standard)
             && standard.starts_with("wl_")
@@ -185,7 +204,12 @@ impl RawRequest {
         {
             return Err(bad("the request carries two different agent tokens"));
         }
-        let token = own.or(standard);
+        let mut token = own.or(standard);
+        for given in query_name.map(|name| query_token::take(&mut self.target, name)).unwrap_or_default() {
+            if token.get_or_insert_with(|| given.clone()) != &given {
+                return Err(bad("the request carries two different agent tokens"));
+            }
+        }
         let purpose = take(&mut self.headers, "wardlock-purpose").map(text).transpose()?;
         let dry_run = match take(&mut self.headers, "wardlock-dry-run").as_deref() {
             None | Some(b"false") => false,
@@ -198,7 +222,7 @@ impl RawRequest {
         let listed = connection_listed(&self.headers);
         self.headers.retain(|header| !is_connection_header(&header.name) && !listed.contains(&header.name));
         let Self { method, target, headers, body } = self;
-        Ok((token, AgentRequest { method, target, headers, body, purpose, dry_run, wants_problem_json }))
+        Ok((token, AgentRequest { method, target, headers, body, purpose, dry_run, wants_problem_json, scheme }))
     }
 }
 
@@ -213,6 +237,11 @@ fn text(value: Vec<u8>) -> Result<String, Refusal> {
         return Err(bad("`Wardlock-Purpose` is longer than 500 bytes"));
     }
     Ok(text)
+}
+
+fn scheme(value: &[u8]) -> Option<String> {
+    let (scheme, _) = std::str::from_utf8(value).ok()?.trim().split_once(' ')?;
+    Some(scheme.to_owned())
 }
 
 /// The token under any scheme; under Basic the password is the token.

@@ -7,6 +7,7 @@ mod admit;
 mod framing;
 mod peer;
 mod places;
+mod query_token;
 mod reply;
 mod strict;
 

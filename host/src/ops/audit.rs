@@ -54,6 +54,7 @@ fn summary(row: &Row) -> Value {
         "operation": row.operation,
         "decision": row.decision,
         "outcome": row.outcome,
+        "act": row.detail.act.as_ref().map(|act| format!("{} {}", act.what, act.target)),
         "code": row.detail.refusal.as_ref().map(|refusal| refusal.code.as_str()),
     })
 }

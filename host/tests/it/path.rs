@@ -120,6 +120,16 @@ async fn refusals_come_in_the_providers_shape_unless_asked_otherwise() {
     assert_eq!(said["status"], "error");
     assert_eq!(said["details"]["code"], "operation_not_allowed");
     assert!(said["code"].is_string() && said["message"].is_string());
+    // Where no connection is known, the scheme tells which provider's client asks.
+    for (scheme, shaped) in [("Zoho-oauthtoken", true), ("Bearer", false)] {
+        let request = format!(
+            "GET /nobody/zoho/crm/v8/Leads HTTP/1.1\r\nHost: {}\r\nAuthorization: {scheme} {}\r\nConnection: close\r\n\r\n",
+            world.agents, world.tokens["acme"]
+        );
+        let said = world.send(request).await.json().expect("json");
+        let code = if shaped { &said["details"]["code"] } else { &said["code"] };
+        assert_eq!(code, "workspace_mismatch", "{said}");
+    }
     world.end().await;
 }
 

@@ -212,7 +212,7 @@ pub struct AnswerRules {
 pub struct RefusalShape {
     /// Content type of the provider's errors.
     pub content_type: String,
-    /// A JSON object in which the strings `{code}`, `{detail}` stand for ours and `{members}` is replaced by an
+    /// A JSON object in which the strings `{code}`, `{detail}` stand for ours, `{sentence}` for detail, hint and request id in one, and `{members}` is replaced by an
     /// object with all of our members.
     pub template: serde_json::Value,
 }
