@@ -73,13 +73,17 @@ impl World {
         home.write("workspaces/acme.toml", wardlock::policy::with_digests(WORKSPACE).as_bytes())?;
         let key = KeySource::File { path: path.join("state/vault.key") };
         Vault::create(&home.state_folder(), &key)?;
-        let host = Host::open(home, &key, dialled(&simulator, upstream)?, "bench").await.map_err(told)?;
+        let host = Host::open(home, &key, dialled(&simulator, upstream)?, "bench")
+            .await
+            .map_err(|failure| told(&failure))?;
         host.vault().add_registration(registration(redirect_uri)?)?;
         connect(&host, &simulator).await?;
         let added = Command::AgentAdd { name: "reporter".to_owned(), workspace: "acme".to_owned() };
-        let added = ops::execute(&host, added, None, &Silent).await.map_err(told)?;
+        let added = ops::execute(&host, added, None, &Silent).await.map_err(|failure| told(&failure))?;
         let token = added["token"].as_str().context("a token")?.to_owned();
-        let running = Running::start(Arc::clone(&host), (Ipv4Addr::LOCALHOST, 0).into()).await.map_err(told)?;
+        let running = Running::start(Arc::clone(&host), (Ipv4Addr::LOCALHOST, 0).into())
+            .await
+            .map_err(|failure| told(&failure))?;
         Ok(Self { agents: running.agents(), host, token, running, _simulator: simulator, _folder: folder })
     }
 
@@ -115,10 +119,10 @@ async fn connect(host: &Arc<Host>, simulator: &Arc<Simulator>) -> anyhow::Result
     let command =
         Command::Connect { workspace: "acme".to_owned(), connection: "zoho".to_owned(), registration: None };
     let person = Willing(Arc::clone(simulator));
-    ops::execute(host, command, None, &person).await.map(drop).map_err(told)
+    ops::execute(host, command, None, &person).await.map(drop).map_err(|failure| told(&failure))
 }
 
-fn told(failure: Failure) -> anyhow::Error {
+fn told(failure: &Failure) -> anyhow::Error {
     anyhow!("{failure}")
 }
 

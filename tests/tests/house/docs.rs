@@ -32,7 +32,7 @@ fn refusals_in_the_docs_are_those_of_the_code() {
     }
     let document = read("docs/refusals.md");
     let written: String =
-        document.lines().filter(|line| line.starts_with('|')).map(|line| format!("{line}\n")).collect();
+        document.lines().filter(|line| line.starts_with('|')).flat_map(|line| [line, "\n"]).collect();
     assert_eq!(written, table, "docs/refusals.md: replace its table by this one:\n{table}");
 }
 
@@ -51,9 +51,8 @@ fn links_lead_somewhere() {
 #[test]
 fn files_named_in_the_architecture_exist() {
     let text = read("ARCHITECTURE.md");
-    let is_path = |word: &&str| {
-        word.contains('/') && (word.ends_with(".rs") || word.ends_with(".toml") || word.ends_with('/'))
-    };
+    let ends = |word: &str| Path::new(word).extension().is_some_and(|end| end == "rs" || end == "toml");
+    let is_path = |word: &&str| word.contains('/') && (ends(word) || word.ends_with('/'));
     let named: Vec<&str> = text
         .split('`')
         .skip(1)
