@@ -53,8 +53,8 @@ pub(crate) fn engine(slots: u32, memory_bytes: usize) -> wasmtime::Result<Engine
         .cranelift_nan_canonicalization(true)
         .epoch_interruption(true)
         .max_wasm_stack(512 << 10)
-        .async_stack_size(x("X_STACK_KB", 2048) << 10)
-        .async_stack_zeroing(x("X_ZERO", 1) == 1)
+        .async_stack_size(2 << 20)
+        .async_stack_zeroing(true)
         .memory_init_cow(true)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(slots, memory_bytes)));
     Engine::new(&config)
@@ -79,9 +79,9 @@ fn pool(slots: u32, memory_bytes: usize) -> PoolingAllocationConfig {
         .table_elements(MAX_TABLE_ELEMENTS)
         .pagemap_scan(Enabled::Auto);
     if PoolingAllocationConfig::is_pagemap_scan_available() {
-        pool.linear_memory_keep_resident(x("X_LIN_KB", 256) << 10)
-            .table_keep_resident(x("X_TAB_KB", 64) << 10)
-            .async_stack_keep_resident(x("X_SKEEP_KB", 32) << 10);
+        pool.linear_memory_keep_resident(256 << 10)
+            .table_keep_resident(64 << 10)
+            .async_stack_keep_resident(32 << 10);
     }
     pool
 }
@@ -201,5 +201,3 @@ mod tests {
         drop(ticker);
     }
 }
-
-pub(crate) fn x(name: &str, d: usize) -> usize { std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(d) }

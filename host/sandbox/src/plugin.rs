@@ -144,12 +144,7 @@ impl Plugin {
             handover_bytes: self.handover_bytes,
         };
         let mut live = self.compiled.linked.instantiate(bounds).await?;
-        static STEPS: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
-        let steps = *STEPS.get_or_init(|| crate::engine::x("X_STEPS", 3));
-        if steps == 0 { return Err(PluginFault::Busy); }
-        let r = live.configure(&self.settings).await?;
-        if steps == 1 { return Err(PluginFault::Busy); }
-        match r {
+        match live.configure(&self.settings).await? {
             Ok(()) => Ok(live),
             Err(_) => {
                 let what = "it refuses the settings that it took when it was loaded".to_owned();

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 
 use wardlock_core::refusal::Code;
 use wardlock_tests::docs::{commands, links, root};
 
-const DOCUMENTS: [&str; 8] = [
+const DOCUMENTS: [&str; 9] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -14,7 +15,8 @@ const DOCUMENTS: [&str; 8] = [
     "CHANGELOG.md",
     "docs/refusals.md",
     "docs/plugins.md",
-    "docs/policies.md",
+    "docs/operators.md",
+    "policies/README.md",
 ];
 
 fn read(document: &str) -> String {
