@@ -1,3 +1,5 @@
+//! What a home is, who may own it, and what it refuses.
+
 use std::os::unix::fs::symlink;
 
 use super::*;
