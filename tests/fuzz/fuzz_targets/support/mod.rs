@@ -7,5 +7,5 @@ use wardlock_core::service::{ServiceDefinition, parse};
 /// Zoho CRM as it ships.
 pub static ZOHO: LazyLock<Arc<ServiceDefinition>> = LazyLock::new(|| {
     let text = include_str!("../../../../host/services/zoho-crm.toml");
-    Arc::new(parse("zoho-crm.toml", text).expect("the definition that ships is good"))
+    Arc::new(parse(text, "zoho-crm.toml").expect("the definition that ships is good"))
 });
