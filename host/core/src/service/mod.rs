@@ -1,6 +1,6 @@
 //! A service: what is known of an API. Data, parsed once from TOML; no service's name appears in Rust code.
 //!
-//! These types are what the rest of the host reads; [`parse`] turns the TOML text into them and says what is
+//! These types are what the rest of the host reads; [`mod@parse`] turns the TOML text into them and says what is
 //! wrong, where, and what is meant instead.
 
 mod check;
