@@ -65,8 +65,7 @@ impl Host {
             .map_err(|error| Failure::home(format!("failed to start the plugin engine: {error}")))?;
         let vault = Arc::new(Vault::open(&home.state_folder(), unlock)?);
         let path_key = vault.keys().derive_key(Purpose::AuditPaths);
-        let audit = Audit::open(&home.state_path("audit.db")?, *path_key, clock(), config.durabilities())
-            .map_err(Failure::home)?;
+        let audit = Audit::open(&home.state_path("audit.db")?, *path_key, clock(), config.durabilities())?;
         let state = State::open(&home.state_path("state.db")?, clock())?;
         let limits = Limits { total: config.upstream_timeout(), ..Limits::default() };
         let egress = Egress::with_limits(Arc::clone(&vault), world.dialer.clone(), audit.clone(), clock(), limits);

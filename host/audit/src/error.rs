@@ -18,6 +18,12 @@ pub enum FileProblem {
         /// Its owner.
         uid: u32,
     },
+    /// Too short to be a database, and not empty.
+    #[error("it is {bytes} bytes long, which is no whole database")]
+    Cut {
+        /// Its length.
+        bytes: i64,
+    },
     /// Others may read or write it.
     #[error("others may read or write it: mode {mode:o}")]
     Exposed {
@@ -88,6 +94,9 @@ impl AuditError {
                 FileProblem::Open(_) => "the home's `state` folder must exist and be writable by Wardlock's user",
                 FileProblem::NotRegular => "move it away; a new one is created at the next start",
                 FileProblem::Foreign { .. } => "run Wardlock as the user that owns its home",
+                FileProblem::Cut { .. } => {
+                    "put a backup in its place; moved away, a new one is created, without what it held"
+                }
                 FileProblem::Exposed { .. } => "take the rights away with `chmod 600`, and ask who read it",
             },
             Self::NotAudit { .. } => "move it away; a new one is created at the next start",

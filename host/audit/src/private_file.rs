@@ -9,6 +9,9 @@ use rustix::io::Errno;
 
 use crate::error::FileProblem;
 
+/// The smallest page of a database, bytes (`SQLite`'s file format, section 1.3.2).
+const SMALLEST_PAGE: i64 = 512;
+
 /// Creates the file 0600 if it is missing; refuses one that is a link, foreign, or open to others.
 ///
 /// Closing a file gives up this process's POSIX locks on it, so this runs before `SQLite` holds any.
@@ -28,6 +31,10 @@ pub(crate) fn prepare(path: &Path) -> Result<(), FileProblem> {
     let mode = Mode::from_raw_mode(stat.st_mode);
     if mode.intersects(Mode::RWXG | Mode::RWXO) {
         return Err(FileProblem::Exposed { mode: mode.as_raw_mode() });
+    }
+    // `SQLite` takes less than its smallest page for an empty database, and would begin afresh over what is damaged.
+    if (1..SMALLEST_PAGE).contains(&stat.st_size) {
+        return Err(FileProblem::Cut { bytes: stat.st_size });
     }
     sync_folder(path)
 }

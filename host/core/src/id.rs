@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 /// Why a text is not a name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{given}` is not a {what}: {rule}")]
+#[error("`{given}` is no {what}: {rule}")]
 pub struct BadName {
     what: &'static str,
     given: String,

@@ -136,7 +136,7 @@ fn regions_and_hosts() {
     let error = parse(&GOOD.replace("regions.eu", "regions.EU"), "acme.toml")
         .map(|_| ())
         .map_err(|error| error.to_string());
-    let expect = "acme.toml:5: `regions.EU`: `EU` is not a region: 1 to 64 of a-z, 0-9, `-` and `_`, beginning with a letter or a digit";
+    let expect = "acme.toml:5: `regions.EU`: `EU` is no region: 1 to 64 of a-z, 0-9, `-` and `_`, beginning with a letter or a digit";
     assert_eq!(error, Err(expect.to_owned()));
     let two = "[oauth]";
     let row = "[regions.us]\naccounts = \"accounts.acme.us\"\nconsole = \"c.acme.us\"\nevidence = \"x\"\nhosts = { api = { production = \"api.acme.eu\" } }\n[oauth]";

@@ -193,18 +193,12 @@ macro_rules! failures_of {
     };
 }
 
-failures_of!(wardlock_egress::vault::VaultError, wardlock_state::StateError);
+failures_of!(wardlock_audit::AuditError, wardlock_egress::vault::VaultError, wardlock_state::StateError);
 
 impl From<crate::home::HomeError> for Failure {
     fn from(error: crate::home::HomeError) -> Self {
         let exit = if matches!(error, crate::home::HomeError::Locked { .. }) { 4 } else { 3 };
         Self { message: crate::text::with_causes(&error), hint: error.hint(), exit }
-    }
-}
-
-impl From<wardlock_audit::AuditError> for Failure {
-    fn from(error: wardlock_audit::AuditError) -> Self {
-        Self::home(crate::text::with_causes(&error))
     }
 }
 

@@ -54,7 +54,10 @@ pub(super) fn find<'a>(
         .connections()
         .map(|found| format!("{}/{}", found.connection.workspace, found.connection.name))
         .collect();
-    Err(failure.hint(format!("connections here: {}", known.join(", "))))
+    Err(failure.hint(match known.as_slice() {
+        [] => "there is none yet; write workspaces/NAME.toml, or run `wardlock init --policy`".to_owned(),
+        known => format!("connections here: {}", known.join(", ")),
+    }))
 }
 
 /// What the vault holds, without its secrets.

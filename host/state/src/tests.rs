@@ -157,11 +157,15 @@ fn foreign_and_newer_files_are_refused_by_name() {
     database.pragma_update(None, "application_id", 1).expect("changed");
     assert!(matches!(home.try_open(), Err(StateError::NotState { .. })));
     drop(database);
-    std::fs::write(
-        home.path(),
-        b"this is no database, but a text of more than a hundred bytes, which says nothing \
-                                  at all to anybody",
-    )
-    .expect("written");
+    std::fs::write(home.path(), [b'x'; 5000]).expect("written");
     assert!(matches!(home.try_open(), Err(StateError::NotState { .. })));
+}
+
+#[test]
+fn file_that_was_cut_short_is_no_fresh_start() {
+    let home = Home::new();
+    drop(home.open());
+    std::fs::write(home.path(), b"x").expect("written");
+    let error = home.try_open().err().expect("refused");
+    assert!(matches!(error, StateError::File { problem: FileProblem::Cut { bytes: 1 }, .. }), "{error}");
 }

@@ -41,6 +41,15 @@ fn a_link_is_refused() {
 }
 
 #[test]
+fn file_that_was_cut_short_is_no_fresh_start() {
+    let home = Home::new();
+    drop(home.open());
+    std::fs::write(home.path(), b"x").expect("written");
+    let AuditError::File { problem, .. } = refused(&home) else { panic!("another error") };
+    assert!(matches!(*problem, FileProblem::Cut { bytes: 1 }), "{problem}");
+}
+
+#[test]
 fn foreign_and_newer_files_are_refused_by_name() {
     let home = Home::new();
     drop(home.open());
