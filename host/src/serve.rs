@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use crate::admin::{self, Failure};
 use crate::host::Host;
 use crate::ingress;
+use crate::loaded::Severity;
 
 /// How often what is kept in memory goes to disk: sums of unauthenticated requests, agents' last use.
 const SUMMARY: Duration = Duration::from_mins(1);
@@ -67,13 +68,14 @@ async fn until(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
+/// Binds at once, so that a command finds the daemon as soon as it says that it serves.
 fn spawn_admin(host: Arc<Host>) -> Result<tokio::task::JoinHandle<()>, Failure> {
-    let path = host.home().state_path("admin.sock").map_err(Failure::from)?;
-    Ok(tokio::spawn(async move {
-        if let Err(error) = admin::serve(&path, host).await {
-            tracing::error!(%error, "the admin socket is not served");
-        }
-    }))
+    let path = host.home().state_path("admin.sock")?;
+    let listener = admin::bind(&path).map_err(|error| {
+        Failure::home(format!("failed to make the admin socket {}: {error}", path.display()))
+            .hint("a socket's path may have about 100 bytes; a home with a shorter path has room for it")
+    })?;
+    Ok(tokio::spawn(admin::serve(listener, host)))
 }
 
 fn spawn_summaries(host: Arc<Host>) -> tokio::task::JoinHandle<()> {
@@ -109,21 +111,29 @@ impl Stop {
     }
 }
 
+fn tell_problems(host: &Host) {
+    for problem in host.loaded().problems() {
+        match problem.severity {
+            Severity::Closes => tracing::error!(problem = problem.reason(), hint = problem.hint, "closed"),
+            Severity::Note => tracing::warn!(problem = problem.reason(), hint = problem.hint, "noted"),
+        }
+    }
+}
+
 /// Serves until SIGTERM or SIGINT; SIGHUP loads anew. A second signal ends at once.
 pub async fn run(host: Arc<Host>) -> Result<(), Failure> {
     let mut stop = Stop::listen()?;
     let mut hangup = signal(SignalKind::hangup()).map_err(Failure::no)?;
     let running = Running::start(Arc::clone(&host), host.config().agents()).await?;
     tracing::info!(agents = %running.agents(), home = %host.home().path().display(), "serving");
-    for problem in host.loaded().problems() {
-        tracing::error!(%problem, "closed");
-    }
+    tell_problems(&host);
     loop {
         tokio::select! {
             () = stop.asked() => break,
             _ = hangup.recv() => {
-                let loaded = crate::ops::reload(&host).await;
-                tracing::info!(?loaded, "loaded anew");
+                crate::ops::reload(&host).await;
+                tracing::info!("loaded anew");
+                tell_problems(&host);
             }
         }
     }

@@ -9,4 +9,4 @@ mod server;
 
 pub use client::{AdminClient, ClientError};
 pub use protocol::{Command, Event, Failure};
-pub use server::serve;
+pub use server::{bind, serve};

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::OwnedWriteHalf;
@@ -16,12 +17,21 @@ use crate::ops::{self, Talk};
 /// Longest question in bytes; a body to explain is the largest part of one.
 const MAX_QUESTION: usize = 8 << 20;
 
-/// Binds the socket (the home's lock must be held: a socket that is there is a leftover) and serves it until
-/// dropped.
-pub async fn serve(path: &Path, host: Arc<Host>) -> std::io::Result<()> {
-    let listener = bind(path)?;
+/// A pause after a failed accept, so that a lasting fault does not spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// Serves the socket until dropped.
+pub async fn serve(listener: UnixListener, host: Arc<Host>) {
     loop {
-        let (stream, _) = listener.accept().await?;
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            // Out of descriptors, perhaps: the socket must outlive it.
+            Err(error) => {
+                tracing::warn!(%error, "accepting an admin connection failed");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
         let own = rustix::process::geteuid().as_raw();
         let allowed = stream.peer_cred().is_ok_and(|peer| peer.uid() == own || peer.uid() == 0);
         if !allowed {
@@ -37,7 +47,8 @@ pub async fn serve(path: &Path, host: Arc<Host>) -> std::io::Result<()> {
     }
 }
 
-fn bind(path: &Path) -> std::io::Result<UnixListener> {
+/// Binds the socket. The home's lock must be held: a socket that is there is a leftover.
+pub fn bind(path: &Path) -> std::io::Result<UnixListener> {
     crate::home::remove_leftover_socket(path)?;
     // The folder is 0700, so nobody else can reach the socket between bind and chmod.
     let listener = UnixListener::bind(path)?;

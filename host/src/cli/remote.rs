@@ -195,8 +195,7 @@ fn tell(verb: &Verb, result: &Value) {
 /// A program reads the answer off the exit code: 1 where the answer is no.
 fn verdict(verb: &Verb, result: &Value) -> ExitCode {
     let no = match verb {
-        Verb::Doctor | Verb::Audit(AuditVerb::Verify) => result["ok"] == false,
-        Verb::Reload => result["problems"].as_array().is_some_and(|problems| !problems.is_empty()),
+        Verb::Doctor | Verb::Reload | Verb::Audit(AuditVerb::Verify) => result["ok"] == false,
         Verb::Policy(PolicyVerb::Explain(_)) => result["decision"] != "allow",
         _ => false,
     };

@@ -18,7 +18,7 @@ use wardlock_egress::vault::Secret;
 
 use crate::admin::{Command, Failure};
 use crate::host::Host;
-use crate::loaded::State;
+use crate::loaded::{Problem, Severity, State};
 
 pub use doctor::examine;
 
@@ -85,11 +85,12 @@ fn status(host: &Host) -> Value {
 /// Loads workspaces, services and plugins anew, and says what came of it.
 pub async fn reload(host: &Arc<Host>) -> Value {
     let loaded = host.reload().await;
-    let problems: Vec<String> = loaded.problems().iter().map(ToString::to_string).collect();
+    let problems: Vec<Value> = loaded.problems().iter().map(Problem::to_json).collect();
+    let ok = loaded.problems().iter().all(|problem| problem.severity == Severity::Note);
     let connections = loaded.connections().filter(|found| matches!(found.state, State::Open(_))).count();
-    let result = if problems.is_empty() { "ok" } else { "problems" };
+    let result = if ok { "ok" } else { "problems" };
     note(host, Act::admin(OPERATOR, "reload", "workspaces", result)).await;
-    json!({ "connections_open": connections, "problems": problems })
+    json!({ "ok": ok, "connections_open": connections, "problems": problems })
 }
 
 /// Records an administrative act. The act is done already, so a failing audit is reported, not undone.

@@ -363,3 +363,23 @@ fn records_survive_a_killed_daemon() {
     let reply = raw::exchange(wardlock.agents(), request.as_bytes()).expect("a reply");
     assert_ne!(reply.status, 401, "the agent is still known");
 }
+
+#[test]
+fn reload_tells_what_broke_and_takes_it_back() {
+    let wardlock = with_workspace();
+    let _serving = wardlock.serve(&["--simulator"]).expect("it serves");
+    let path = wardlock.home().join("workspaces/acme.toml");
+    let good = std::fs::read_to_string(&path).expect("a file");
+    wardlock.write("workspaces/acme.toml", &format!("{good}\ncolour = \"red\"\n")).expect("written");
+    let broken = run(&wardlock, &["--json", "reload"]);
+    let said = broken.json().expect("json");
+    assert_eq!((broken.code, &said["ok"]), (Some(1), &Value::Bool(false)), "{said}");
+    let problem = &said["problems"][0];
+    assert!(
+        problem["message"].as_str().is_some_and(|text| text.contains("colour") && !text.contains('\n')),
+        "{said}"
+    );
+    wardlock.write("workspaces/acme.toml", &good).expect("written");
+    let mended = run(&wardlock, &["--json", "reload"]).ok().expect("mended").json().expect("json");
+    assert_eq!(mended["connections_open"], 1);
+}
