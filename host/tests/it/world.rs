@@ -72,6 +72,43 @@ pub struct World {
     pub agents: SocketAddr,
     running: Option<Running>,
     folder: TempDir,
+    searched: Searched,
+}
+
+/// Fails a test that ends without the search for canaries.
+#[derive(Default)]
+struct Searched(bool);
+
+impl Drop for Searched {
+    fn drop(&mut self) {
+        assert!(self.0 || std::thread::panicking(), "a world must be ended by `World::end`, which searches it");
+    }
+}
+
+/// What was logged, by every world of this process.
+static LOGGED: std::sync::Mutex<Vec<u8>> = std::sync::Mutex::new(Vec::new());
+
+/// Keeps the log as the product would write it, and more of our own part of it.
+fn keep_logs() {
+    struct Kept;
+
+    impl std::io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            LOGGED.lock().expect("a lock").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let ours =
+        ["wardlock", "wardlock_core", "wardlock_sandbox", "wardlock_egress", "wardlock_audit", "wardlock_state"];
+    let ours: Vec<String> = ours.iter().map(|name| format!("{name}=trace")).collect();
+    let filter = tracing_subscriber::EnvFilter::new(format!("info,{}", ours.join(",")));
+    // The first world of the process sets it.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(|| Kept).try_init();
 }
 
 /// What every agent ever received, for the search at the end.
@@ -85,6 +122,7 @@ impl World {
 
     /// Builds everything, with the simulator's configuration changed first.
     pub async fn start_with(plan: Plan, change: impl FnOnce(&mut SimulatorConfig)) -> Self {
+        keep_logs();
         let canaries = Canaries::new();
         let mut config = SimulatorConfig { tokens: canaries.token_factory(), ..SimulatorConfig::default() };
         change(&mut config);
@@ -109,7 +147,16 @@ impl World {
         let running = Running::start(Arc::clone(&host), ([127, 0, 0, 1], 0).into()).await.expect("listening");
         let agents = running.agents();
         let tokens = BTreeMap::new();
-        let mut world = Self { host, simulator, canaries, tokens, agents, running: Some(running), folder };
+        let mut world = Self {
+            host,
+            simulator,
+            canaries,
+            tokens,
+            agents,
+            running: Some(running),
+            folder,
+            searched: Searched::default(),
+        };
         for (name, _) in &plan.workspaces {
             world.add_agent(&format!("agent-{name}"), name).await;
         }
@@ -203,6 +250,8 @@ impl World {
         self.canaries
             .scan("what agents received", &RECEIVED.lock().expect("a lock"))
             .expect("no canary in a reply");
+        self.canaries.scan("the log", &LOGGED.lock().expect("a lock")).expect("no canary in the log");
+        self.searched.0 = true;
         drop(self.host);
         // The key file is the one file that must hold its secret.
         self.canaries.scan_folder(self.folder.path(), &[]).expect("no canary in the home");

@@ -8,9 +8,7 @@ use wardlock_core::canonical::CanonicalRequest;
 use wardlock_core::classify::Classified;
 use wardlock_core::connection::{Connection, Link, LinkMode, WriteMode};
 use wardlock_core::decision::{Asked, Decision, decide};
-use wardlock_core::id::{
-    AgentName, ConnectionName, Digest, GrantName, PluginName, Region, RequestId, WorkspaceName,
-};
+use wardlock_core::id::{AgentName, ConnectionName, GrantName, PluginName, Region, RequestId, WorkspaceName};
 use wardlock_core::plugin::Caller;
 use wardlock_core::rules::Judge;
 use wardlock_core::service::parse;
@@ -30,15 +28,15 @@ async fn load(plugins: &[(&str, Value)]) -> Vec<Arc<Plugin>> {
     loaded
 }
 
-fn judge(plugins: &[(&str, Value)]) -> Judge {
+fn judge(plugins: &[Arc<Plugin>]) -> Judge {
     let text = include_str!("../../../services/zoho-crm.toml");
     let names = |names: &[&str]| -> BTreeSet<String> { names.iter().map(|&name| name.to_owned()).collect() };
-    let chain = plugins.iter().map(|(name, settings)| Link {
-        name: PluginName::parse(name).expect("a name"),
-        digest: Digest::of(wardlock_plugins::starter(name).expect("a starter").bytes),
-        settings: Digest::of(settings.to_string().as_bytes()),
+    let chain = plugins.iter().map(|plugin| Link {
+        name: plugin.name().clone(),
+        digest: plugin.digest(),
+        settings: plugin.settings_digest(),
         mode: LinkMode::Enforce,
-        capabilities: names(&["shape"]),
+        capabilities: plugin.capabilities().clone(),
     });
     let connection = Connection {
         workspace: WorkspaceName::parse("acme").expect("a name"),
@@ -98,7 +96,8 @@ async fn each_plugin_sees_what_the_one_before_left() {
         ("field-mask", json!({ "hide": ["Email"] })),
         ("page-cap", json!({ "max": 5 })),
     ];
-    let (judge, loaded) = (judge(&plugins), load(&plugins).await);
+    let loaded = load(&plugins).await;
+    let judge = judge(&loaded);
     let request = classified(&judge, "GET", "/crm/v8/Leads?fields=Last_Name,Email&per_page=50", "");
     assert_eq!(conclude(&judge, &loaded, request).await, "allow /crm/v8/Leads?fields=Last_Name&per_page=5");
 }
@@ -106,7 +105,8 @@ async fn each_plugin_sees_what_the_one_before_left() {
 #[tokio::test(flavor = "multi_thread")]
 async fn first_deny_ends_the_chain() {
     let plugins = [("read-only", json!({})), ("page-cap", json!({ "max": 5 }))];
-    let (judge, loaded) = (judge(&plugins), load(&plugins).await);
+    let loaded = load(&plugins).await;
+    let judge = judge(&loaded);
     let request = classified(&judge, "POST", "/crm/v8/Leads", r#"{"data":[{"Last_Name":"x"}]}"#);
     assert_eq!(conclude(&judge, &loaded, request).await, "deny policy_denied after 1");
 }
@@ -114,9 +114,9 @@ async fn first_deny_ends_the_chain() {
 #[tokio::test(flavor = "multi_thread")]
 async fn plugin_that_is_not_its_links_or_is_missing_denies() {
     let plugins = [("read-only", json!({})), ("page-cap", json!({ "max": 5 }))];
-    let judge = judge(&plugins);
-    let request = || classified(&judge, "GET", "/crm/v8/Leads?fields=Last_Name&per_page=3", "");
     let mut loaded = load(&plugins).await;
+    let judge = judge(&loaded);
+    let request = || classified(&judge, "GET", "/crm/v8/Leads?fields=Last_Name&per_page=3", "");
     assert!(conclude(&judge, &loaded[..1], request()).await.starts_with("deny plugin_failed"));
     loaded.reverse();
     assert!(conclude(&judge, &loaded, request()).await.starts_with("deny plugin_failed"));
