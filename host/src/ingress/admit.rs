@@ -118,7 +118,7 @@ fn check_host(limits: &Limits, headers: &HeaderMap) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::new(Code::HostNotAllowed, "admit", "the `Host` header names none of this listener's hosts")
-        .hint("the operator may add a name to `allowed_hosts` in wardlock.toml"))
+        .hint("the operator may add a name to `hosts` under `[listen]` in wardlock.toml"))
 }
 
 /// Web pages have no business here: no browser sends these headers for a program (Fetch standard).
