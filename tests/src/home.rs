@@ -270,14 +270,16 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
-    /// A stand-in for the executable: a shell script that does what each test needs.
+    /// A stand-in for the executable: a shell script that does what each test needs. A child writes it: a descriptor of
+    /// ours, open for writing, would be inherited by whatever another test starts just then, and "text file busy" be
+    /// the answer to starting the script.
     fn stand_in(script: &str) -> (tempfile::TempDir, Wardlock) {
-        use std::os::unix::fs::PermissionsExt as _;
-
         let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("source");
         let program = folder.path().join("wardlock");
-        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+        fs::write(&source, format!("#!/bin/sh\n{script}\n")).unwrap();
+        let copied = Command::new("install").args(["-m", "700"]).args([&source, &program]).status().unwrap();
+        assert!(copied.success(), "install copies the script");
         let wardlock = Wardlock::new(program).unwrap();
         (folder, wardlock)
     }
