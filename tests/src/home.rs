@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -20,6 +20,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::canary::Canaries;
+use crate::ports;
 
 /// The one file of a home that holds a secret openly; that is what the operator asked for with `--key file`.
 pub const KEY_FILE: &str = "state/vault.key";
@@ -67,7 +68,7 @@ pub struct Wardlock {
 impl Wardlock {
     /// Takes the executable and a folder; there is no home yet.
     pub fn new(program: impl Into<PathBuf>) -> anyhow::Result<Self> {
-        let [agents, callback] = free_addresses()?;
+        let (agents, callback) = (ports::unused(), ports::unused());
         let folder = tempfile::Builder::new().prefix("wardlock-test-").tempdir()?;
         let canaries = Canaries::new();
         Ok(Self { program: program.into(), folder, agents, callback, canaries, said: Said::default() })
@@ -253,13 +254,6 @@ fn keep(stream: impl Read, mut each: impl FnMut(&str)) {
         each(&String::from_utf8_lossy(&line));
         line.clear();
     }
-}
-
-/// Both are bound at once, so that they differ.
-fn free_addresses() -> anyhow::Result<[SocketAddr; 2]> {
-    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    let listeners = [bind()?, bind()?];
-    Ok([listeners[0].local_addr()?, listeners[1].local_addr()?])
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -18,8 +18,8 @@ pub(crate) const MAX_TABLES: u32 = 16;
 /// The most elements in one table.
 pub(crate) const MAX_TABLE_ELEMENTS: usize = 20_000;
 
-/// How often running guests give way to their neighbours. A time limit is met to within one tick.
-const TICK: Duration = Duration::from_millis(1);
+/// How often running guests give way to their neighbours. A time limit is counted in these.
+pub(crate) const TICK: Duration = Duration::from_millis(1);
 /// So many ticks without any guest running, and the ticker sleeps until the next one.
 const IDLE_TICKS: u32 = 500;
 

@@ -1,6 +1,9 @@
 //! One instance of a plugin: a fresh store, bounded in memory, time and handed-over data, for one request.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use wardlock_core::id::Digest;
@@ -12,6 +15,7 @@ use crate::adapt::Shown;
 use crate::bindings::exports::wardlock::policy::settings::{Description, Problem};
 use crate::bindings::exports::wardlock::policy::{request_hook, settings};
 use crate::bindings::wardlock::policy::{log as wit_log, types};
+use crate::engine::TICK;
 use crate::imports;
 use crate::limits::{Limits, MemoryLimit};
 use crate::log::{self, PluginLog, SharedLog};
@@ -142,15 +146,32 @@ impl Live<'_> {
     }
 }
 
+/// How many times its limit a guest may take by the wall clock, whatever keeps it from running.
+const WALL_TIMES: u32 = 10;
+
 /// Runs something of a guest's for at most so long. What is left of it after that is dropped with its store.
+///
+/// The limit is of the guest's own time, in turns: it gives way at each tick of the engine, so a turn is at least what
+/// is left of one tick, and on a busy machine it is not charged for the time in which others ran. The wall clock bounds
+/// it besides.
 pub(crate) async fn within<T, E>(
     limit: Duration,
     run: impl Future<Output = Result<T, E>>,
     late: impl FnOnce(PluginFault) -> E,
 ) -> Result<T, E> {
-    match tokio::time::timeout(limit, run).await {
-        Ok(outcome) => outcome,
-        Err(_) => {
+    let mut run = pin!(run);
+    let mut turns = limit.as_millis().div_ceil(TICK.as_millis());
+    let in_turns = poll_fn(|context| match run.as_mut().poll(context) {
+        Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+        Poll::Pending if turns == 0 => Poll::Ready(None),
+        Poll::Pending => {
+            turns -= 1;
+            Poll::Pending
+        }
+    });
+    match tokio::time::timeout(limit.saturating_mul(WALL_TIMES), in_turns).await {
+        Ok(Some(outcome)) => outcome,
+        Ok(None) | Err(_) => {
             let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
             Err(late(PluginFault::Timeout { limit_ms }))
         }

@@ -41,7 +41,7 @@ pub use error::SimulatorError;
 pub use person::{Approval, Consent, consent};
 pub use quirks::{
     ApiAnswer, ApiDomain, BadTokenAnswer, CallbackField, EchoPart, EchoToken, ExpiresIn, Fault, Pkce,
-    RefreshIssue, RevokeForms, ScopeAnswer, Throttle, ThrottleAnswer, TokenAnswer, WrongRegion,
+    RefreshIssue, RevokeForms, Rotation, ScopeAnswer, Throttle, ThrottleAnswer, TokenAnswer, WrongRegion,
 };
 pub use record::{ConnectionRecording, Recording};
 pub use region::{Region, Role};

@@ -1,5 +1,7 @@
 //! The values of the switches: in how many ways the provider can be odd.
 
+use std::time::Duration;
+
 /// A token endpoint's answer, whatever was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenAnswer {
@@ -213,10 +215,30 @@ pub enum EchoPart {
     Token,
 }
 
-/// What goes wrong below HTTP. Later work grows here: slow drips, bodies of 10 MB, resets, half-closed
-/// connections. Each is a variant, applied in `server` where the reply is written.
+/// What goes wrong below HTTP, after the call was carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Nothing.
-    None,
+    /// The connection ends without an answer.
+    LoseAnswer,
+    /// The connection ends in the middle of the body.
+    CutAnswer,
+    /// The body comes a byte at a time.
+    Drip {
+        /// Before each byte.
+        pause: Duration,
+    },
+}
+
+/// Whether a refresh replaces the refresh token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotation {
+    /// No, as Zoho.
+    Never,
+    /// Yes. The replaced one still works for a while.
+    WithGrace {
+        /// How long.
+        milliseconds: u64,
+    },
+    /// Yes. Whoever sends the replaced one ends the whole grant (RFC 9700 section 4.14.2).
+    WithoutGrace,
 }

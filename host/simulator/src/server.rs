@@ -1,6 +1,5 @@
 //! The two listeners: TLS for every host of the table, and plain HTTP on loopback for the browser's consent page.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use http_body_util::BodyExt;
@@ -16,7 +15,7 @@ use crate::config::Environment;
 use crate::record::{Journal, Recording, Tape, Taped};
 use crate::region::{Place, Role, place};
 use crate::switches::SwitchBoard;
-use crate::wire::{Call, Reply, ReplyBody, pairs};
+use crate::wire::{Call, Lost, Reply, ReplyBody, pairs};
 use crate::world::{SharedWorld, lock};
 use crate::{crm, oauth};
 
@@ -63,14 +62,18 @@ where
     let io = TokioIo::new(Taped::new(stream, Arc::clone(&tape)));
     let service = service_fn(move |request| {
         let (tape, shared) = (Arc::clone(&tape), shared.clone());
-        async move { Ok::<_, Infallible>(handle(request, &tape, &shared).await) }
+        async move { handle(request, &tape, &shared).await }
     });
     if let Err(error) = hyper::server::conn::http1::Builder::new().serve_connection(io, service).await {
         tracing::debug!(%error, "a connection ended early");
     }
 }
 
-async fn handle(request: hyper::Request<Incoming>, tape: &Tape, shared: &Shared) -> hyper::Response<ReplyBody> {
+async fn handle(
+    request: hyper::Request<Incoming>,
+    tape: &Tape,
+    shared: &Shared,
+) -> Result<hyper::Response<ReplyBody>, Lost> {
     let (head, body) = request.into_parts();
     let Ok(body) = body.collect().await else {
         return Reply::html(400, "the body ended early").into_response();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::quirks::{
     ApiAnswer, ApiDomain, BadTokenAnswer, CallbackField, EchoPart, EchoToken, ExpiresIn, Fault, Pkce,
-    RefreshIssue, RevokeForms, ScopeAnswer, Throttle, TokenAnswer, WrongRegion,
+    RefreshIssue, RevokeForms, Rotation, ScopeAnswer, Throttle, TokenAnswer, WrongRegion,
 };
 use crate::world::lock;
 
@@ -38,8 +38,8 @@ pub struct Switches {
     pub token_answers: VecDeque<TokenAnswer>,
     /// When a refresh token is issued.
     pub refresh_issue: RefreshIssue,
-    /// Whether a refresh replaces the refresh token. Zoho: no.
-    pub rotate_refresh_tokens: bool,
+    /// Whether a refresh replaces the refresh token.
+    pub rotation: Rotation,
     /// Refresh tokens per user and client before the oldest is evicted. Zoho: 20.
     pub live_refresh_tokens: usize,
     /// Access tokens per refresh token before the oldest is evicted. Zoho: 10, 15 or 30.
@@ -97,8 +97,10 @@ pub struct Switches {
     pub echo: EchoToken,
     /// What is echoed.
     pub echo_part: EchoPart,
-    /// What goes wrong below HTTP.
-    pub fault: Fault,
+    /// What goes wrong below HTTP with the next token calls, one each.
+    pub token_faults: VecDeque<Fault>,
+    /// The same for CRM calls.
+    pub api_faults: VecDeque<Fault>,
 }
 
 impl Default for Switches {
@@ -106,7 +108,7 @@ impl Default for Switches {
         Switches {
             token_answers: VecDeque::new(),
             refresh_issue: RefreshIssue::AsZoho,
-            rotate_refresh_tokens: false,
+            rotation: Rotation::Never,
             live_refresh_tokens: 20,
             live_access_tokens: 10,
             throttle: Throttle::default(),
@@ -135,7 +137,8 @@ impl Default for Switches {
             failed_create_status: 400,
             echo: EchoToken::Off,
             echo_part: EchoPart::Value,
-            fault: Fault::None,
+            token_faults: VecDeque::new(),
+            api_faults: VecDeque::new(),
         }
     }
 }

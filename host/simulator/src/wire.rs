@@ -1,16 +1,18 @@
 //! Requests and replies as plain values, and how a reply becomes bytes.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use hyper::body::{Body, Frame, SizeHint};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
+use tokio::time::Sleep;
 
+use crate::quirks::Fault;
 use crate::region::Place;
 
 /// A request, complete and decoded once.
@@ -63,12 +65,13 @@ pub(crate) struct Reply {
     pub body: Vec<u8>,
     /// Sends the body in HTTP chunks of at most this many bytes.
     pub chunk_bytes: Option<usize>,
+    pub fault: Option<Fault>,
 }
 
 impl Reply {
     pub fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Reply {
         let headers = vec![("content-type".to_owned(), content_type.to_owned())];
-        Reply { status, headers, body: body.into(), chunk_bytes: None }
+        Reply { status, headers, body: body.into(), chunk_bytes: None, fault: None }
     }
 
     pub fn json(status: u16, body: &Value) -> Reply {
@@ -81,7 +84,7 @@ impl Reply {
 
     /// Returns a reply that has no body, such as 204.
     pub fn empty(status: u16) -> Reply {
-        Reply { status, headers: Vec::new(), body: Vec::new(), chunk_bytes: None }
+        Reply { status, headers: Vec::new(), body: Vec::new(), chunk_bytes: None, fault: None }
     }
 
     /// Returns the CRM's error envelope.
@@ -101,20 +104,43 @@ impl Reply {
         self
     }
 
-    /// Turns the reply into hyper's form.
-    pub fn into_response(self) -> hyper::Response<ReplyBody> {
+    #[must_use]
+    pub fn with_fault(mut self, fault: Option<Fault>) -> Reply {
+        self.fault = fault;
+        self
+    }
+
+    /// Turns the reply into hyper's form; nothing where the answer is to be lost.
+    pub fn into_response(self) -> Result<hyper::Response<ReplyBody>, Lost> {
         let mut builder = hyper::Response::builder().status(self.status);
         for (name, value) in &self.headers {
             builder = builder.header(name, value);
         }
         let fallback = || hyper::Response::new(ReplyBody::whole(Vec::new()));
-        let body = match self.chunk_bytes {
-            Some(size) => ReplyBody::chunks(&self.body, size),
-            None => ReplyBody::whole(self.body),
+        let body = match (self.fault, self.chunk_bytes) {
+            (Some(Fault::LoseAnswer), _) => return Err(Lost),
+            (Some(Fault::CutAnswer), _) => ReplyBody::cut(&self.body),
+            (Some(Fault::Drip { pause }), _) => {
+                ReplyBody { pause: Some(pause), ..ReplyBody::chunks(&self.body, 1) }
+            }
+            (None, Some(size)) => ReplyBody::chunks(&self.body, size),
+            (None, None) => ReplyBody::whole(self.body),
         };
-        builder.body(body).unwrap_or_else(|_| fallback())
+        Ok(builder.body(body).unwrap_or_else(|_| fallback()))
     }
 }
+
+/// The answer, or the rest of it, is not sent: hyper ends the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lost;
+
+impl std::fmt::Display for Lost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a fault that was asked for")
+    }
+}
+
+impl std::error::Error for Lost {}
 
 /// A body that is either one piece of known length or a row of chunks, each flushed before the next.
 #[derive(Debug)]
@@ -122,29 +148,46 @@ pub(crate) struct ReplyBody {
     pieces: VecDeque<Bytes>,
     length: Option<u64>,
     flush_first: bool,
+    /// Before each piece.
+    pause: Option<Duration>,
+    sleeping: Option<Pin<Box<Sleep>>>,
+    /// Whether the connection breaks after the last piece.
+    breaks: bool,
 }
 
 impl ReplyBody {
     fn whole(body: Vec<u8>) -> ReplyBody {
         let length = Some(body.len() as u64);
         let pieces = if body.is_empty() { VecDeque::new() } else { VecDeque::from([Bytes::from(body)]) };
-        ReplyBody { pieces, length, flush_first: false }
+        ReplyBody { pieces, length, flush_first: false, pause: None, sleeping: None, breaks: false }
+    }
+
+    /// Half of a body whose whole length was announced.
+    fn cut(body: &[u8]) -> ReplyBody {
+        let mut half = ReplyBody::whole(body[..body.len() / 2].to_vec());
+        half.length = Some(body.len() as u64);
+        ReplyBody { breaks: true, ..half }
     }
 
     fn chunks(body: &[u8], size: usize) -> ReplyBody {
         let pieces = body.chunks(size.max(1)).map(Bytes::copy_from_slice).collect();
-        ReplyBody { pieces, length: None, flush_first: false }
+        ReplyBody { pieces, length: None, flush_first: false, pause: None, sleeping: None, breaks: false }
     }
 }
 
 impl Body for ReplyBody {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = Lost;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        ctx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Lost>>> {
+        if let Some(pause) = self.pause.filter(|_| !self.pieces.is_empty()) {
+            let sleeping = self.sleeping.get_or_insert_with(|| Box::pin(tokio::time::sleep(pause)));
+            ready!(sleeping.as_mut().poll(ctx));
+            self.sleeping = None;
+        }
+        if self.breaks && self.pieces.is_empty() {
+            return Poll::Ready(Some(Err(Lost)));
+        }
         // A pending poll makes hyper flush what it has, so that each chunk is a write of its own.
         if self.flush_first && self.length.is_none() {
             self.flush_first = false;
@@ -156,7 +199,7 @@ impl Body for ReplyBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.pieces.is_empty()
+        self.pieces.is_empty() && !self.breaks
     }
 
     fn size_hint(&self) -> SizeHint {

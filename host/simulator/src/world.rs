@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Map, Value};
 
 use crate::config::{ClientSpec, Clock, Environment, SimulatorConfig, TokenFactory, TokenKind, UserSpec};
+use crate::quirks::Rotation;
 use crate::region::Region;
 use crate::seed;
 
@@ -72,6 +73,8 @@ pub(crate) struct Grant {
     pub scopes: Vec<String>,
     pub made_ms: u64,
     pub refresh_token: Option<String>,
+    /// Refresh tokens that rotation replaced, and when.
+    pub replaced: Vec<(String, u64)>,
     /// Oldest first.
     pub access_tokens: VecDeque<AccessToken>,
     pub window_started_ms: u64,
@@ -147,9 +150,22 @@ impl World {
         self.grants.iter().find(|grant| grant.access_tokens.iter().any(lives))
     }
 
-    /// Returns the place of a refresh token's grant.
+    /// Returns the place of the grant that a refresh token is, or was, of.
     pub fn place_of_refresh(&self, token: &str) -> Option<usize> {
-        self.grants.iter().position(|grant| grant.refresh_token.as_deref() == Some(token))
+        self.grants.iter().position(|grant| {
+            grant.refresh_token.as_deref() == Some(token) || grant.replaced.iter().any(|(old, _)| old == token)
+        })
+    }
+
+    /// Returns whether a refresh token of this grant was replaced, and its grace is over.
+    pub fn is_replay(&self, place: usize, token: &str, rotation: Rotation) -> bool {
+        let grace_ms = match rotation {
+            Rotation::WithGrace { milliseconds } => milliseconds,
+            Rotation::Never | Rotation::WithoutGrace => 0,
+        };
+        let grant = &self.grants[place];
+        let replaced = grant.replaced.iter().find(|(old, _)| old == token);
+        replaced.is_some_and(|(_, at_ms)| self.now() >= at_ms + grace_ms)
     }
 
     pub fn org_of(&mut self, subject: &Subject) -> Option<&mut Org> {

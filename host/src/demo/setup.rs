@@ -63,6 +63,9 @@ impl Drop for Folder {
     }
 }
 
+/// Where the demo looks for a port: beside the one that a real home has, and below those that systems give out.
+const CALLBACK_PORTS: std::ops::Range<u16> = 7431..7531;
+
 impl Demo {
     /// Sets everything up, as an operator would.
     pub async fn start(once: bool) -> Result<Self, Failure> {
@@ -123,9 +126,14 @@ fn key_path(home: &Home) -> PathBuf {
     home.state_folder().join("vault.key")
 }
 
+/// Finds a port for the callback that nobody listens on. Not one that the system would give out by itself: a connection
+/// of the demo's own could take it before the listener does.
 fn free_address() -> Result<SocketAddr, Failure> {
-    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Failure::no)?;
-    listener.local_addr().map_err(Failure::no)
+    let mut addresses = CALLBACK_PORTS.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    addresses.find(|&address| std::net::TcpListener::bind(address).is_ok()).ok_or_else(|| {
+        let (first, last) = (CALLBACK_PORTS.start, CALLBACK_PORTS.end - 1);
+        Failure::no(format!("all ports from {first} to {last} are taken")).hint("end another demo first")
+    })
 }
 
 fn make_home(folder: &std::path::Path, callback: SocketAddr) -> Result<Home, Failure> {

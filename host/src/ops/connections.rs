@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use wardlock_egress::vault::{GrantInfo, RegistrationInfo};
 
-use super::{blocking, registrations};
+use super::{blocking, grants, registrations};
 use crate::admin::Failure;
 use crate::host::Host;
 use crate::loaded::{Loaded, LoadedConnection, State};
@@ -137,7 +137,11 @@ fn state_word(found: &LoadedConnection, grant: Option<&GrantInfo>) -> String {
         (State::Open(_), None) => "not connected".to_owned(),
         (State::Open(_), Some(grant)) => {
             let pinned = crate::report::pinned_tenant(&found.connection, grant);
-            pinned.map_or_else(|refusal| refusal.detail, |_| "serves".to_owned())
+            match (pinned, &grant.condition) {
+                (Err(refusal), _) => refusal.detail,
+                (Ok(_), None) => "serves".to_owned(),
+                (Ok(_), Some(_)) => grants::condition(grant),
+            }
         }
     }
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wardlock_audit::Filter;
-use wardlock_egress::vault::KeyKind;
+use wardlock_egress::vault::{Condition, KeyKind};
 
-use super::blocking;
+use super::{blocking, grants};
 use crate::host::Host;
 use crate::loaded::{Severity, State};
 
@@ -170,7 +170,7 @@ fn workspaces(host: &Host) -> Vec<Check> {
 
 async fn connections(host: &Arc<Host>) -> Vec<Check> {
     let vault = Arc::clone(host.vault());
-    let Ok(Ok(grants)) = blocking(move || vault.grants()).await else {
+    let Ok(Ok(stored)) = blocking(move || vault.grants()).await else {
         return vec![red("grants", "the vault cannot be read", "see the check `key`")];
     };
     let loaded = host.loaded();
@@ -179,12 +179,18 @@ async fn connections(host: &Arc<Host>) -> Vec<Check> {
         let connection = &found.connection;
         let name = format!("connection {}/{}", connection.workspace, connection.name);
         let mend = format!("wardlock connect {}/{}", connection.workspace, connection.name);
-        let Some(grant) = grants.iter().find(|grant| grant.name == connection.grant) else {
+        let Some(grant) = stored.iter().find(|grant| grant.name == connection.grant) else {
             return yellow(&name, format!("grant `{}` is not there yet", connection.grant), &mend);
         };
         match crate::report::pinned_tenant(connection, grant) {
-            Ok(tenant) => green(&name, format!("serves tenant {tenant} in {}", connection.region)),
             Err(refusal) => red(&name, refusal.detail, &mend),
+            Ok(tenant) => match &grant.condition {
+                None => green(&name, format!("serves tenant {tenant} in {}", connection.region)),
+                Some(Condition::Throttled { .. }) => {
+                    yellow(&name, grants::condition(grant), "wait; asking sooner does not help")
+                }
+                Some(Condition::Reconnect { .. }) => red(&name, grants::condition(grant), &mend),
+            },
         }
     })
     .collect()

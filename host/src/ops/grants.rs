@@ -3,10 +3,34 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use wardlock_egress::vault::{Condition, GrantInfo};
 
 use super::blocking;
 use crate::admin::Failure;
 use crate::host::Host;
+
+/// Says in a few words whether the grant can be renewed.
+pub(super) fn condition(grant: &GrantInfo) -> String {
+    match &grant.condition {
+        None => "works".to_owned(),
+        Some(Condition::Throttled { until_ms }) => {
+            format!("the provider allows no token call until {}", crate::text::time(*until_ms))
+        }
+        Some(Condition::Reconnect { code, at_ms, interrupted_ms }) => {
+            let cut_off = interrupted_ms.map(|at_ms| {
+                format!(
+                    ", after a refresh at {} was cut off before its answer was stored",
+                    crate::text::time(at_ms)
+                )
+            });
+            format!(
+                "needs consent: the provider said `{code}` at {}{}",
+                crate::text::time(*at_ms),
+                cut_off.unwrap_or_default()
+            )
+        }
+    }
+}
 
 pub(super) async fn list(host: &Arc<Host>) -> Result<Value, Failure> {
     let vault = Arc::clone(host.vault());
@@ -27,6 +51,7 @@ pub(super) async fn list(host: &Arc<Host>) -> Result<Value, Failure> {
             "tenant": grant.tenant.as_ref().map(|tenant| tenant.id.as_str()),
             "account": grant.tenant.as_ref().map(|tenant| tenant.label.as_str()),
             "generation": grant.generation,
+            "state": condition(grant),
             "created": crate::text::time(grant.created_ms),
             "access_token_until": grant.access_expires_ms.map(crate::text::time),
             "used_by": used_by,

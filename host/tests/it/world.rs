@@ -127,7 +127,7 @@ impl World {
         let mut config = SimulatorConfig { tokens: canaries.token_factory(), ..SimulatorConfig::default() };
         change(&mut config);
         let simulator = Arc::new(Simulator::start(config).await.expect("a simulator"));
-        let callback = free_address();
+        let callback = wardlock_tests::ports::unused();
         let redirect = format!("http://{callback}/callback");
         let client_secret = canaries.token("client secret");
         simulator.add_client(ClientSpec::new(CLIENT_ID, &client_secret, &redirect));
@@ -292,11 +292,6 @@ fn write_plan(home: &Home, plan: &Plan) {
         let text = wardlock::policy::with_digests(&text);
         home.write(&format!("workspaces/{name}.toml"), text.as_bytes()).expect("written");
     }
-}
-
-fn free_address() -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address")
 }
 
 /// Says nothing, opens nothing.

@@ -152,7 +152,7 @@ async fn post_code(
         form = form.secret("code_verifier", verifier);
     }
     let raw = endpoint::post(egress.dialer(), service, url, form, None).await?;
-    exchange::read(service, &plan.region, raw)
+    exchange::read(service, &plan.region, raw).map_err(|failed| failed.error)
 }
 
 /// Finds the account, and makes sure that it is the one that the connection is for.

@@ -10,6 +10,10 @@ use crate::vault::wire::{Expiry, TokenAnswer, parse_token_answer};
 /// How long to leave an endpoint alone that failed for now, seconds.
 const TRANSIENT_SECONDS: u64 = 5;
 
+/// What is added where a refresh was cut off.
+const INTERRUPTED: &str = "; an earlier refresh was cut off before its answer was stored, so the provider may have \
+                           replaced the token then";
+
 /// Why there is no access token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
@@ -28,10 +32,12 @@ pub enum TokenError {
         retry_after_seconds: u64,
     },
     /// The login is gone; a person must consent again.
-    #[error("the provider no longer accepts the grant (`{code}`)")]
+    #[error("the provider no longer accepts the grant (`{code}`){}", if *.interrupted { INTERRUPTED } else { "" })]
     Reconnect {
         /// The provider's code, one of those that the service lists.
         code: String,
+        /// Whether an earlier refresh was cut off before its answer was stored.
+        interrupted: bool,
     },
     /// The registration or the region is wrong.
     #[error("the provider refuses the registration (`{code}`): {cause}")]
@@ -71,6 +77,33 @@ impl TokenError {
     }
 }
 
+/// A token call that brought no usable access token.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub error: TokenError,
+    /// Whether it is known what the provider did: it answered in words that the service knows, or was not reached.
+    pub answered: bool,
+    /// A refresh token that came in an answer which is not used otherwise.
+    pub rotated: Option<Secret>,
+}
+
+impl Failed {
+    /// A failure before anything was sent, or in an answer that leaves no doubt.
+    pub fn answered(error: TokenError) -> Self {
+        Self { error, answered: true, rotated: None }
+    }
+}
+
+impl From<EndpointError> for Failed {
+    fn from(error: EndpointError) -> Self {
+        let answered = match error {
+            EndpointError::HostNotAllowed | EndpointError::Client | EndpointError::Unreachable => true,
+            EndpointError::Broken | EndpointError::Timeout | EndpointError::TooLarge => false,
+        };
+        Self { error: error.into(), answered, rotated: None }
+    }
+}
+
 impl From<EndpointError> for TokenError {
     fn from(error: EndpointError) -> Self {
         let what = match error {
@@ -99,23 +132,26 @@ pub(crate) struct Tokens {
 }
 
 /// Reads an answer. The status decides nothing: Zoho sends errors with 200.
-pub(crate) fn read(service: &ServiceDefinition, region: &Region, raw: RawAnswer) -> Result<Tokens, TokenError> {
+pub(crate) fn read(service: &ServiceDefinition, region: &Region, raw: RawAnswer) -> Result<Tokens, Failed> {
     let RawAnswer { status, retry_after, body } = raw;
-    let answer = parse_token_answer(body);
+    let mut answer = parse_token_answer(body);
     if let Some(error) = failure(&service.oauth, status, retry_after, &answer) {
-        return Err(error);
+        let told = answer.error.is_some() || matches!(error, TokenError::Throttled { .. });
+        // An answer without an error that still brings a refresh token has replaced the old one.
+        let rotated = answer.refresh_token.take().filter(|_| !told);
+        return Err(Failed { error, answered: told || rotated.is_some(), rotated });
     }
-    let (api_host, environment) = api_host(service, region, &answer)?.unzip();
+    let host = match api_host(service, region, &answer) {
+        Ok(host) => host,
+        Err(error) => return Err(Failed { error, answered: true, rotated: answer.refresh_token }),
+    };
+    let (api_host, environment) = host.unzip();
     let lifetime_seconds = lifetime(&service.oauth, answer.expires_in);
-    let access = answer.access_token.ok_or(garbage(retry_after))?;
-    Ok(Tokens {
-        access,
-        refresh: answer.refresh_token,
-        lifetime_seconds,
-        scope: answer.scope,
-        api_host,
-        environment,
-    })
+    let TokenAnswer { access_token, refresh_token: refresh, scope, .. } = answer;
+    let Some(access) = access_token else {
+        return Err(Failed { error: garbage(retry_after), answered: false, rotated: refresh });
+    };
+    Ok(Tokens { access, refresh, lifetime_seconds, scope, api_host, environment })
 }
 
 /// Returns how an answer fails. What the service does not list is transient: no grant is given up on a guess.
@@ -129,7 +165,7 @@ fn failure(oauth: &OAuth, status: u16, retry_after: Option<u64>, answer: &TokenA
     }
     if let Some(error) = &answer.error {
         if oauth.reconnect_errors.contains(error) {
-            return Some(TokenError::Reconnect { code: error.clone() });
+            return Some(TokenError::Reconnect { code: error.clone(), interrupted: false });
         }
         if let Some(cause) = oauth.misconfigured_errors.get(error) {
             return Some(TokenError::Misconfigured { code: error.clone(), cause: cause.clone() });

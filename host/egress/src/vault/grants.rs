@@ -6,16 +6,21 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 use wardlock_core::id::{GrantName, Region, RegistrationName, ServiceName};
+use wardlock_core::service::Budget;
 
 use super::error::VaultError;
 use super::kept::to_bytes;
-use super::record::{AccessRow, GrantInfo, GrantRow, NewGrant, RefreshMaterial, Tenant, TenantRow};
+use super::record::{
+    AccessRow, Begun, Condition, GrantInfo, GrantRow, NewGrant, RefreshMaterial, Settled, Tenant, TenantRow,
+};
 use super::rows::{self, Head, Kind, Row};
 use super::secret::Secret;
 use super::store::{Vault, content};
 
+/// The longest wait that a provider is granted (`Retry-After` is cut to an hour).
+const LONGEST_THROTTLE_MS: u64 = 60 * 60 * 1000;
 /// Calls older than this are forgotten; no provider counts over a longer time.
 const FORGET_AFTER_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -48,6 +53,8 @@ impl Vault {
             api_host: new.api_host,
             tenant: new.tenant.map(TenantRow::from),
             created_ms: new.created_ms,
+            pending: None,
+            condition: None,
         };
         self.write(|transaction, head| {
             if self.rows.read(transaction, Kind::Registration, registration.as_str())?.is_none() {
@@ -121,23 +128,61 @@ impl Vault {
             client_id: client.client_id,
             client_secret: client.client_secret,
             refresh_token: content::<GrantRow>(&row)?.refresh_token.0,
-            service: info.service,
             region: info.region,
             environment: info.environment,
-            generation: info.generation,
         })
     }
 
-    /// Notes that a grant's token endpoint is about to be called; durable before it is.
+    /// Begins a refresh: unless something hinders it, the call stands in the journal and in the provider's budget, in
+    /// one durable step, before it is made.
+    pub(crate) fn begin_refresh(
+        &self,
+        name: &GrantName,
+        generation: u64,
+        budget: Budget,
+        now_ms: u64,
+    ) -> Result<Begun, VaultError> {
+        let window_ms = budget.window_seconds.saturating_mul(1000);
+        let material = self.refresh_material(name)?;
+        let condition = self.grant_info(name)?.condition;
+        let hindered = match condition {
+            Some(Condition::Throttled { until_ms }) => {
+                // Longer than any provider may ask for: the clock was set back, and the moment means nothing.
+                let left_ms = until_ms.saturating_sub(now_ms);
+                (1..=LONGEST_THROTTLE_MS).contains(&left_ms).then_some(Condition::Throttled { until_ms })
+            }
+            other => other,
+        };
+        if let Some(hindered) = hindered {
+            return Ok(Begun::Hindered(hindered));
+        }
+        // Calls that a clock set back has put into the near future count, those of a far one mean nothing.
+        let mut calls = self.token_calls_since(name, now_ms.saturating_sub(window_ms))?;
+        calls.retain(|&at_ms| at_ms <= now_ms.saturating_add(window_ms));
+        if calls.len() >= usize::try_from(budget.calls).unwrap_or(usize::MAX) {
+            let oldest = calls.first().copied().unwrap_or(now_ms).min(now_ms);
+            return Ok(Begun::Hindered(Condition::Throttled { until_ms: oldest.saturating_add(window_ms) }));
+        }
+        self.change_grant_and(name, generation, |transaction, row| {
+            row.begin_refresh(now_ms);
+            insert_token_call(transaction, name, now_ms)
+        })?;
+        Ok(Begun::Call(Box::new(material)))
+    }
+
+    /// Notes how a refresh ended that brought no access token; durable when this returns.
+    pub(crate) fn settle_refresh(
+        &self,
+        name: &GrantName,
+        generation: u64,
+        settled: Settled,
+    ) -> Result<(), VaultError> {
+        self.change_grant(name, generation, |row| row.settle_refresh(settled))
+    }
+
+    /// Notes that a grant's token endpoint was called besides a refresh; durable when this returns.
     pub fn note_token_call(&self, name: &GrantName, now_ms: u64) -> Result<(), VaultError> {
-        let connection = self.connection();
-        let (now, old) = (now_ms.cast_signed(), now_ms.saturating_sub(FORGET_AFTER_MS).cast_signed());
-        connection.execute(
-            "DELETE FROM token_calls WHERE grant_name = ?1 AND at_ms < ?2",
-            params![name.as_str(), old],
-        )?;
-        connection.execute("INSERT INTO token_calls VALUES (?1, ?2)", params![name.as_str(), now])?;
-        Ok(())
+        insert_token_call(&self.connection(), name, now_ms)
     }
 
     /// Returns when a grant's token endpoint was called since a time, oldest first.
@@ -156,12 +201,24 @@ impl Vault {
         generation: u64,
         change: impl FnOnce(&mut GrantRow),
     ) -> Result<(), VaultError> {
+        self.change_grant_and(name, generation, |_, row| {
+            change(row);
+            Ok(())
+        })
+    }
+
+    fn change_grant_and(
+        &self,
+        name: &GrantName,
+        generation: u64,
+        change: impl FnOnce(&Transaction<'_>, &mut GrantRow) -> Result<(), VaultError>,
+    ) -> Result<(), VaultError> {
         self.write(|transaction, head| {
             let row = self.rows.read(transaction, Kind::Grant, name.as_str())?;
             let row = row.ok_or_else(|| VaultError::NoGrant(name.to_string()))?;
             same_generation(&row, generation)?;
             let mut grant = content(&row)?;
-            change(&mut grant);
+            change(transaction, &mut grant)?;
             self.write_grant(transaction, head, name.as_str(), generation, &grant).map(|_| ())
         })
     }
@@ -192,6 +249,14 @@ impl From<Tenant> for TenantRow {
     }
 }
 
+fn insert_token_call(connection: &Connection, name: &GrantName, now_ms: u64) -> Result<(), VaultError> {
+    let (now, old) = (now_ms.cast_signed(), now_ms.saturating_sub(FORGET_AFTER_MS).cast_signed());
+    connection
+        .execute("DELETE FROM token_calls WHERE grant_name = ?1 AND at_ms < ?2", params![name.as_str(), old])?;
+    connection.execute("INSERT INTO token_calls VALUES (?1, ?2)", params![name.as_str(), now])?;
+    Ok(())
+}
+
 fn same_generation(row: &Row, asked: u64) -> Result<(), VaultError> {
     if row.generation == asked {
         return Ok(());
@@ -215,5 +280,6 @@ fn info(row: &Row) -> Result<GrantInfo, VaultError> {
         generation: row.generation,
         created_ms: stored.created_ms,
         access_expires_ms: stored.access.map(|access| access.expires_ms),
+        condition: stored.condition,
     })
 }

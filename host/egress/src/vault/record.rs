@@ -95,6 +95,27 @@ pub struct NewGrant {
     pub created_ms: u64,
 }
 
+/// Whether a grant can be renewed, as far as the provider has said; kept on disk, so that a restart asks nothing twice.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Condition {
+    /// The provider allows no token call before a moment. The grant lives.
+    Throttled {
+        /// Until when, by the wall clock.
+        until_ms: u64,
+    },
+    /// The provider no longer accepts it: its refresh token is never sent again, and a person must consent.
+    Reconnect {
+        /// The provider's code.
+        code: String,
+        /// When it said so.
+        at_ms: u64,
+        /// When a refresh began that was cut off before its answer was stored; the provider may have replaced the
+        /// token then.
+        interrupted_ms: Option<u64>,
+    },
+}
+
 /// A stored grant, without its secrets. A refresh token is always stored with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrantInfo {
@@ -120,6 +141,28 @@ pub struct GrantInfo {
     pub created_ms: u64,
     /// When the stored access token ends; `None`: none is stored.
     pub access_expires_ms: Option<u64>,
+    /// What hinders its renewal; `None`: nothing that is known.
+    pub condition: Option<Condition>,
+}
+
+/// What a refresh may do, once it has its place in the journal and in the provider's budget.
+#[derive(Debug)]
+pub(crate) enum Begun {
+    /// Call. The call is in the budget and in the journal.
+    Call(Box<RefreshMaterial>),
+    /// Do not: this hinders it.
+    Hindered(Condition),
+}
+
+/// How a refresh ended that brought no access token.
+#[derive(Debug, Default)]
+pub(crate) struct Settled {
+    /// Whether it is known what the provider did: it answered, or the call never reached it.
+    pub(crate) answered: bool,
+    /// A refresh token that came in an answer which is not used otherwise. The old one may be dead by now.
+    pub(crate) rotated: Option<Secret>,
+    /// What hinders further calls.
+    pub(crate) condition: Option<Condition>,
 }
 
 /// What a code exchange needs of a registration.
@@ -136,10 +179,8 @@ pub(crate) struct RefreshMaterial {
     pub(crate) client_id: String,
     pub(crate) client_secret: Arc<Secret>,
     pub(crate) refresh_token: Arc<Secret>,
-    pub(crate) service: ServiceName,
     pub(crate) region: Region,
     pub(crate) environment: String,
-    pub(crate) generation: u64,
 }
 
 /// A registration inside its row, version 1.
@@ -161,7 +202,8 @@ impl RegistrationRow {
     }
 }
 
-/// A grant inside its row, version 1. Its generation stands beside it, authenticated.
+/// A grant inside its row, version 2. Its generation stands beside it, authenticated. Version 1 had neither journal nor
+/// condition.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GrantRow {
@@ -177,6 +219,20 @@ pub(super) struct GrantRow {
     pub(super) api_host: Option<String>,
     pub(super) tenant: Option<TenantRow>,
     pub(super) created_ms: u64,
+    /// The journal: a refresh that was begun and whose answer is not known.
+    #[serde(default)]
+    pub(super) pending: Option<PendingRow>,
+    #[serde(default)]
+    pub(super) condition: Option<Condition>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PendingRow {
+    /// When the first of them began.
+    pub(super) since_ms: u64,
+    /// Whether an earlier one was never answered, so that the provider may have rotated the token already.
+    pub(super) unanswered: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -198,8 +254,34 @@ pub(super) struct TenantRow {
 const MOST_PREVIOUS: usize = 6;
 
 impl GrantRow {
+    /// Notes that the token endpoint is about to be called.
+    pub(super) fn begin_refresh(&mut self, now_ms: u64) {
+        let since_ms = self.pending.as_ref().map_or(now_ms, |pending| pending.since_ms);
+        self.pending = Some(PendingRow { since_ms, unanswered: self.pending.is_some() });
+    }
+
+    /// Notes how a call ended that brought no access token.
+    pub(super) fn settle_refresh(&mut self, settled: Settled) {
+        let unanswered =
+            self.pending.as_ref().filter(|pending| pending.unanswered).map(|pending| pending.since_ms);
+        self.condition = settled.condition.map(|condition| match condition {
+            Condition::Reconnect { code, at_ms, .. } => {
+                Condition::Reconnect { code, at_ms, interrupted_ms: unanswered }
+            }
+            Condition::Throttled { until_ms } => Condition::Throttled { until_ms },
+        });
+        if settled.answered {
+            self.pending = None;
+        }
+        if let Some(rotated) = settled.rotated {
+            self.renew_refresh(Arc::new(rotated));
+        }
+    }
+
     /// Replaces the access token; the old one is still looked for.
     pub(super) fn renew_access(&mut self, token: Arc<Secret>, expires_ms: u64) {
+        self.pending = None;
+        self.condition = None;
         let new = AccessRow { token: Kept(token), expires_ms };
         if let Some(old) = self.access.replace(new) {
             self.retire(old.token);

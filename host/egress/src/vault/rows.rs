@@ -31,7 +31,8 @@ impl Kind {
     /// Returns the version in which rows of this kind are written.
     fn version(self) -> i64 {
         match self {
-            Self::Registration | Self::Grant => 1,
+            Self::Registration => 1,
+            Self::Grant => 2,
         }
     }
 }

@@ -6,5 +6,6 @@ mod support;
 
 mod answers;
 mod consent;
+mod journal;
 mod sending;
 mod tokens;

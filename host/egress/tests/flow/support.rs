@@ -71,6 +71,11 @@ impl World {
         self.ahead_ms.fetch_add(milliseconds, Ordering::SeqCst);
     }
 
+    /// Moves the clock of both sides back by as much as it was moved forward, or less.
+    pub fn set_back(&self, milliseconds: u64) {
+        self.ahead_ms.fetch_sub(milliseconds, Ordering::SeqCst);
+    }
+
     /// Makes another handle on the same vault, with nothing in memory: as after a restart.
     pub fn restarted(&self) -> Egress {
         let clock = moving(Arc::clone(&self.ahead_ms));

@@ -3,12 +3,12 @@
 use wardlock_core::answer::Outcome;
 use wardlock_core::refusal::Code;
 use wardlock_egress::{SendError, SendFault, Sent, TokenError};
-use wardlock_simulator::{ApiAnswer, ThrottleAnswer, TokenAnswer};
+use wardlock_simulator::{ApiAnswer, Rotation, ThrottleAnswer, TokenAnswer};
 
 use crate::support::{LEADS, World};
 
 #[track_caller]
-fn token_error(result: Result<Sent, SendError>) -> (TokenError, Code) {
+pub fn token_error(result: Result<Sent, SendError>) -> (TokenError, Code) {
     let error = result.expect_err("no token");
     let code = error.refusal().code;
     assert_eq!(error.outcome(), Outcome::Aborted);
@@ -180,7 +180,7 @@ async fn the_provider_s_budget_is_kept_across_restarts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotated_refresh_token_is_kept() {
     let world = World::new().await;
-    world.simulator.switches().change(|switches| switches.rotate_refresh_tokens = true);
+    world.simulator.switches().change(|switches| switches.rotation = Rotation::WithoutGrace);
     world.connect("eu").await.expect("connected");
     for _ in 0..3 {
         world.advance(2 * 3_600_000);

@@ -51,7 +51,7 @@ pub(crate) type Outcome = Result<Reply, Reply>;
 pub(crate) fn answer(world: &mut World, switches: &mut Switches, call: &Call) -> Reply {
     let scripted = switches.api_answers.pop_front().and_then(scripted);
     let reply = scripted.unwrap_or_else(|| serve(world, switches, call).unwrap_or_else(|error| error));
-    echo::apply(reply, switches, call)
+    echo::apply(reply, switches, call).with_fault(switches.api_faults.pop_front())
 }
 
 /// Returns the reply that a test has put into the queue, if it is not "as usual".

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::consent::split_scopes;
 use super::token::{Parameters, error, throttled};
 use crate::config::{Environment, TokenKind};
-use crate::quirks::{ApiDomain, ExpiresIn, Pkce, ScopeAnswer, WrongRegion};
+use crate::quirks::{ApiDomain, ExpiresIn, Pkce, Rotation, ScopeAnswer, WrongRegion};
 use crate::region::Region;
 use crate::switches::Switches;
 use crate::wire::Reply;
@@ -55,6 +55,7 @@ pub(crate) fn code(
         scopes: code.scopes,
         made_ms: now,
         refresh_token: refresh_token.clone(),
+        replaced: Vec::new(),
         access_tokens: VecDeque::new(),
         window_started_ms: now,
         calls_in_window: 1,
@@ -76,6 +77,10 @@ pub(crate) fn refresh(
     let Some(place) = world.place_of_refresh(given.text("refresh_token")) else {
         return error("invalid_code");
     };
+    if world.is_replay(place, given.text("refresh_token"), switches.rotation) {
+        world.grants.remove(place);
+        return error("invalid_code");
+    }
     let grant = &mut world.grants[place];
     if grant.subject.region != region {
         return wrong_region(switches);
@@ -86,11 +91,14 @@ pub(crate) fn refresh(
     if over_budget(grant, switches, now) {
         return throttled(switches.throttle.answer);
     }
-    if !switches.rotate_refresh_tokens {
+    if switches.rotation == Rotation::Never {
         return issue(world, switches, place, None, true);
     }
     let new = world.make_token(TokenKind::Refresh);
-    world.grants[place].refresh_token = Some(new.clone());
+    let grant = &mut world.grants[place];
+    if let Some(old) = grant.refresh_token.replace(new.clone()) {
+        grant.replaced.push((old, now));
+    }
     issue(world, switches, place, Some(&new), true)
 }
 
@@ -116,6 +124,7 @@ pub(crate) fn client_credentials(
         scopes: split_scopes(given.text("scope"), switches.space_separates_scopes),
         made_ms: now,
         refresh_token: None,
+        replaced: Vec::new(),
         access_tokens: VecDeque::new(),
         window_started_ms: now,
         calls_in_window: 1,

@@ -29,6 +29,11 @@ impl Parameters {
 
 /// Answers `/oauth/v2/token`.
 pub(crate) fn answer(world: &mut World, switches: &mut Switches, call: &Call) -> Reply {
+    let fault = switches.token_faults.pop_front();
+    carried_out(world, switches, call).with_fault(fault)
+}
+
+fn carried_out(world: &mut World, switches: &mut Switches, call: &Call) -> Reply {
     match switches.token_answers.pop_front() {
         None | Some(TokenAnswer::Normal) => {}
         Some(TokenAnswer::Error(code)) => return error(&code),

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 use wardlock_simulator::{
-    ApiDomain, ClientSpec, Consent, ExpiresIn, Region, ScopeAnswer, Simulator, SimulatorConfig, ThrottleAnswer,
-    TokenAnswer, TokenKind,
+    ApiDomain, ClientSpec, Consent, ExpiresIn, Region, Rotation, ScopeAnswer, Simulator, SimulatorConfig,
+    ThrottleAnswer, TokenAnswer, TokenKind,
 };
 
 use crate::support::*;
@@ -190,9 +190,21 @@ async fn both_revoke_forms_work_and_an_unknown_token_is_a_400() {
 async fn a_rotated_a_revoked_and_a_deleted_grant_are_gone() {
     let provider = Provider::start().await;
     let old = text(&provider.connect(Region::Eu).await, "refresh_token");
-    provider.simulator.switches().change(|switches| switches.rotate_refresh_tokens = true);
+    provider.simulator.switches().change(|switches| switches.rotation = Rotation::WithoutGrace);
     let new = text(&provider.refresh(Region::Eu, &old).await.json(), "refresh_token");
+    let with_grace = Rotation::WithGrace { milliseconds: MINUTE };
+    provider.simulator.switches().change(|switches| switches.rotation = with_grace);
+    let newer = text(&provider.refresh(Region::Eu, &old).await.json(), "refresh_token");
+    provider.pass(MINUTE);
     assert_eq!(provider.refresh(Region::Eu, &old).await.error(), "invalid_code");
+    for ended in [new, newer] {
+        assert_eq!(
+            provider.refresh(Region::Eu, &ended).await.error(),
+            "invalid_code",
+            "a replay ends the whole grant"
+        );
+    }
+    let new = text(&provider.connect(Region::Eu).await, "refresh_token");
     provider.simulator.revoke_user("owner@eu.acme.example");
     assert_eq!(provider.refresh(Region::Eu, &new).await.error(), "invalid_code");
     let token = provider.connect(Region::Eu).await;

@@ -7,10 +7,10 @@ use wardlock_audit::Act;
 
 use super::{Live, Shared, Wanted};
 use crate::oauth::endpoint;
-use crate::oauth::exchange::{self, TokenError, Tokens};
+use crate::oauth::exchange::{self, Failed, TokenError, Tokens};
 use crate::route;
 use crate::vault::wire::SecretForm;
-use crate::vault::{RefreshMaterial, Secret, Vault, VaultError};
+use crate::vault::{Begun, Condition, RefreshMaterial, Secret, Settled, Vault, VaultError};
 
 /// What a flight is for.
 pub(super) struct Order {
@@ -28,10 +28,16 @@ pub(super) async fn fly(shared: &Shared, order: &Order) -> Result<Arc<Live>, Tok
     if let Some(live) = stored(shared, order).await? {
         return Ok(live);
     }
-    let material = budgeted_material(shared, order).await?;
+    let material = begun(shared, order).await?;
     let grant = order.wanted.grant.as_str();
-    record(shared, grant, "begun").await?;
-    let result = renew(shared, order, &material).await;
+    let result = match record(shared, grant, "begun").await {
+        Ok(()) => renew(shared, order, &material).await,
+        Err(error) => Err(Failed::answered(error)),
+    };
+    let result = match result {
+        Ok(live) => Ok(live),
+        Err(failed) => Err(settled(shared, order, failed).await),
+    };
     let word = result.as_ref().map_or_else(TokenError::word, |_| "ok");
     if record(shared, grant, word).await.is_err() {
         tracing::warn!(grant, "the end of a token refresh could not be audited");
@@ -53,38 +59,38 @@ async fn stored(shared: &Shared, order: &Order) -> Result<Option<Arc<Live>>, Tok
     Ok(Live::taken_up(token, now_ms, expires_ms).map(Arc::new))
 }
 
-/// Reads what a refresh needs, if the provider's budget has room, and takes a place in the budget.
-async fn budgeted_material(shared: &Shared, order: &Order) -> Result<RefreshMaterial, TokenError> {
+/// Takes a place in the provider's budget and in the journal, unless something that is kept on disk hinders it.
+async fn begun(shared: &Shared, order: &Order) -> Result<RefreshMaterial, TokenError> {
     let Wanted { grant, generation, service, .. } = order.wanted.clone();
     let (budget, now_ms) = (service.oauth.budget, (shared.clock)());
-    let window_ms = budget.window_seconds.saturating_mul(1000);
-    let taken = on_vault(&shared.vault, move |vault| {
-        let material = vault.refresh_material(&grant)?;
-        let calls = vault.token_calls_since(&grant, now_ms.saturating_sub(window_ms))?;
-        // Calls that a clock set back has put into the future count too.
-        let room = calls.len() < usize::try_from(budget.calls).unwrap_or(usize::MAX);
-        if room && material.generation == generation {
-            vault.note_token_call(&grant, now_ms)?;
+    let begun = on_vault(&shared.vault, move |vault| {
+        if vault.grant_info(&grant)?.service != service.name {
+            return Err(VaultError::NoGrant(grant.to_string()));
         }
-        Ok((material, room, calls.first().copied()))
+        vault.begin_refresh(&grant, generation, budget, now_ms)
     });
-    let (material, room, oldest) = taken.await?;
-    if material.generation != generation || material.service != service.name {
-        return Err(TokenError::GrantChanged);
+    match begun.await? {
+        Begun::Call(material) => Ok(*material),
+        Begun::Hindered(condition) => Err(hindered(condition, now_ms)),
     }
-    if room {
-        return Ok(material);
-    }
-    let free_ms = oldest.unwrap_or(now_ms).saturating_add(window_ms).saturating_sub(now_ms);
-    Err(TokenError::Throttled {
-        retry_after_seconds: free_ms.div_ceil(1000).clamp(1, budget.window_seconds.max(1)),
-    })
 }
 
-async fn renew(shared: &Shared, order: &Order, material: &RefreshMaterial) -> Result<Arc<Live>, TokenError> {
+fn hindered(condition: Condition, now_ms: u64) -> TokenError {
+    match condition {
+        Condition::Throttled { until_ms } => {
+            let seconds = until_ms.saturating_sub(now_ms).div_ceil(1000).max(1);
+            TokenError::Throttled { retry_after_seconds: seconds }
+        }
+        Condition::Reconnect { code, interrupted_ms, .. } => {
+            TokenError::Reconnect { code, interrupted: interrupted_ms.is_some() }
+        }
+    }
+}
+
+async fn renew(shared: &Shared, order: &Order, material: &RefreshMaterial) -> Result<Arc<Live>, Failed> {
     let service = &order.wanted.service;
     let row = route::row(service, &material.region)
-        .map_err(|_| TokenError::Internal("the region is not in the table"))?;
+        .map_err(|_| Failed::answered(TokenError::Internal("the region is not in the table")))?;
     let url = endpoint::url(&row.accounts, &service.oauth.token_path)?;
     let form = SecretForm::new()
         .plain("grant_type", "refresh_token")
@@ -94,16 +100,18 @@ async fn renew(shared: &Shared, order: &Order, material: &RefreshMaterial) -> Re
     let raw = endpoint::post(&shared.dialer, service, url, form, None).await?;
     let tokens = exchange::read(service, &material.region, raw)?;
     if tokens.environment.as_ref().is_some_and(|found| *found != material.environment) {
-        return Err(TokenError::Misconfigured {
+        let error = TokenError::Misconfigured {
             code: "foreign_environment".to_owned(),
             cause: "the renewed token is for another environment than the consent was".to_owned(),
-        });
+        };
+        return Err(Failed { error, answered: true, rotated: tokens.refresh });
     }
     keep(shared, order, tokens).await
 }
 
-/// Makes the tokens durable, and only then gives the access token out.
-async fn keep(shared: &Shared, order: &Order, tokens: Tokens) -> Result<Arc<Live>, TokenError> {
+/// Makes the tokens durable, and only then gives the access token out. Where that fails, the answer counts as never
+/// heard: a token that works today and is gone tomorrow would hide a lost login.
+async fn keep(shared: &Shared, order: &Order, tokens: Tokens) -> Result<Arc<Live>, Failed> {
     let Wanted { grant, generation, .. } = order.wanted.clone();
     let now_ms = (shared.clock)();
     let expires_ms = now_ms.saturating_add(tokens.lifetime_seconds.saturating_mul(1000));
@@ -111,7 +119,38 @@ async fn keep(shared: &Shared, order: &Order, tokens: Tokens) -> Result<Arc<Live
     let stored = on_vault(&shared.vault, move |vault| {
         vault.store_access_token(&grant, generation, access, expires_ms, refresh, api_host)
     });
-    Ok(Arc::new(Live::new(stored.await?, now_ms, expires_ms, order.forced)))
+    match stored.await {
+        Ok(token) => Ok(Arc::new(Live::new(token, now_ms, expires_ms, order.forced))),
+        Err(error) => Err(Failed { error, answered: false, rotated: None }),
+    }
+}
+
+/// Writes down what a failed call taught, before anybody is told of it.
+async fn settled(shared: &Shared, order: &Order, failed: Failed) -> TokenError {
+    let Failed { error, answered, rotated } = failed;
+    let now_ms = (shared.clock)();
+    let condition = match &error {
+        TokenError::Throttled { retry_after_seconds } => Some(Condition::Throttled {
+            until_ms: now_ms.saturating_add(retry_after_seconds.saturating_mul(1000)),
+        }),
+        TokenError::Reconnect { code, .. } => {
+            Some(Condition::Reconnect { code: code.clone(), at_ms: now_ms, interrupted_ms: None })
+        }
+        _ => None,
+    };
+    let Wanted { grant, generation, .. } = order.wanted.clone();
+    let settled = on_vault(&shared.vault, move |vault| {
+        vault.settle_refresh(&grant, generation, Settled { answered, rotated, condition })?;
+        Ok(vault.grant_info(&grant)?.condition)
+    });
+    match settled.await {
+        Ok(Some(condition @ Condition::Reconnect { .. })) => hindered(condition, now_ms),
+        Ok(_) => error,
+        Err(fault) => {
+            tracing::error!(grant = order.wanted.grant.as_str(), %fault, "the end of a token refresh could not be stored");
+            error
+        }
+    }
 }
 
 async fn record(shared: &Shared, grant: &str, result: &str) -> Result<(), TokenError> {
