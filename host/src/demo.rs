@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use wardlock_egress::vault::KeySource;
 
 use crate::admin::Failure;
+use crate::gate::Gate;
 use crate::home::Home;
 use crate::host::Host;
 use crate::serve::Stop;
@@ -116,5 +117,5 @@ pub async fn serve_simulator(home: Home, unlock: &KeySource) -> Result<(), Failu
     let host = Host::open(home, unlock, setup::world(&simulator)?, "serve --simulator").await?;
     setup::add_client(&simulator, host.config().callback());
     setup::introduce();
-    crate::serve::run(host).await
+    crate::serve::run(Gate::of(host)).await
 }

@@ -15,7 +15,8 @@ use wardlock_state::State;
 
 use crate::admin::Failure;
 use crate::config::HostConfig;
-use crate::home::{Home, HomeLock};
+use crate::gate::Seat;
+use crate::home::Home;
 use crate::ingress::Places;
 use crate::loaded::{Loaded, Services};
 
@@ -37,9 +38,7 @@ impl World {
 
 /// Every part of a running Wardlock.
 pub struct Host {
-    home: Home,
-    _lock: HomeLock,
-    config: HostConfig,
+    seat: Arc<Seat>,
     services: RwLock<Arc<Services>>,
     loaded: RwLock<Arc<Loaded>>,
     sandbox: Sandbox,
@@ -47,7 +46,6 @@ pub struct Host {
     egress: Egress,
     audit: Audit,
     state: State,
-    world: World,
     places: Arc<Places>,
     unauthenticated: AtomicU64,
 }
@@ -55,27 +53,28 @@ pub struct Host {
 impl Host {
     /// Opens the home and everything in it. `what` says who holds the lock.
     pub async fn open(home: Home, unlock: &KeySource, world: World, what: &str) -> Result<Arc<Self>, Failure> {
-        if home.is_simulator() != world.simulated {
-            return Err(wrong_world(&home, world.simulated));
-        }
-        let lock = home.lock(what)?;
-        let config = HostConfig::load(&home)?;
+        Self::unlock(&Seat::take(home, world, what)?, unlock).await
+    }
+
+    /// Opens everything in a home that is held already.
+    pub async fn unlock(seat: &Arc<Seat>, unlock: &KeySource) -> Result<Arc<Self>, Failure> {
+        let Seat { home, config, world, .. } = &**seat;
         let plugins = SandboxConfig { max_concurrent: config.plugin_concurrency(), ..SandboxConfig::default() };
         let sandbox = Sandbox::new(plugins)
             .map_err(|error| Failure::home(format!("failed to start the plugin engine: {error}")))?;
+        // After the engine, which looks at the process's memory map once, and before the first key is there.
+        crate::harden::close_memory();
         let vault = Arc::new(Vault::open(&home.state_folder(), unlock)?);
         let path_key = vault.keys().derive_key(Purpose::AuditPaths);
         let audit = Audit::open(&home.state_path("audit.db")?, *path_key, clock(), config.durabilities())?;
         let state = State::open(&home.state_path("state.db")?, clock())?;
         let limits = Limits { total: config.upstream_timeout(), ..Limits::default() };
         let egress = Egress::with_limits(Arc::clone(&vault), world.dialer.clone(), audit.clone(), clock(), limits);
-        let services = Arc::new(Services::load(&home));
-        let loaded = Arc::new(Loaded::load(&home, &sandbox, &services).await);
+        let services = Arc::new(Services::load(home));
+        let loaded = Arc::new(Loaded::load(home, &sandbox, &services).await);
         let places = Places::new(config.requests(), config.requests_per_agent());
         Ok(Arc::new(Self {
-            home,
-            _lock: lock,
-            config,
+            seat: Arc::clone(seat),
             services: RwLock::new(services),
             loaded: RwLock::new(loaded),
             sandbox,
@@ -83,7 +82,6 @@ impl Host {
             egress,
             audit,
             state,
-            world,
             places,
             unauthenticated: AtomicU64::new(0),
         }))
@@ -91,8 +89,8 @@ impl Host {
 
     /// Loads workspaces, services and plugins anew; requests under way keep what they have.
     pub async fn reload(&self) -> Arc<Loaded> {
-        let services = Arc::new(Services::load(&self.home));
-        let loaded = Arc::new(Loaded::load(&self.home, &self.sandbox, &services).await);
+        let services = Arc::new(Services::load(self.home()));
+        let loaded = Arc::new(Loaded::load(self.home(), &self.sandbox, &services).await);
         *self.services.write().unwrap_or_else(PoisonError::into_inner) = services;
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&loaded);
         loaded
@@ -110,12 +108,17 @@ impl Host {
 
     /// Returns the home.
     pub fn home(&self) -> &Home {
-        &self.home
+        &self.seat.home
+    }
+
+    /// Returns what stays when the vault is locked.
+    pub fn seat(&self) -> &Arc<Seat> {
+        &self.seat
     }
 
     /// Returns the configuration.
     pub fn config(&self) -> &HostConfig {
-        &self.config
+        &self.seat.config
     }
 
     /// Returns the plugin engine.
@@ -150,7 +153,7 @@ impl Host {
 
     /// Returns which world this is.
     pub fn world(&self) -> &World {
-        &self.world
+        &self.seat.world
     }
 
     /// Returns a service, or says which there are.
@@ -165,24 +168,12 @@ impl Host {
 
     /// Returns the one redirect URI of this home: registered at providers exactly so.
     pub fn redirect_uri(&self) -> String {
-        format!("http://{}/callback", self.config.callback())
+        format!("http://{}/callback", self.config().callback())
     }
 
     /// Returns the write level that is enabled now; the workspace file's `writes` is the ceiling above it.
     pub fn write_level(&self, connection: &Connection) -> WriteMode {
         self.state.write_level(&connection.workspace, &connection.name)
-    }
-
-    /// Makes a request id.
-    pub fn new_request_id(&self) -> RequestId {
-        let mut bits = [0; 16];
-        if getrandom::fill(&mut bits).is_err() {
-            // The id names, it does not protect: the clock and a counter serve where the system has no randomness.
-            let count = self.unauthenticated.load(Ordering::Relaxed);
-            bits[..8].copy_from_slice(&self.now_ms().to_be_bytes());
-            bits[8..].copy_from_slice(&count.to_be_bytes());
-        }
-        RequestId::from_random(bits)
     }
 
     /// Returns the time in milliseconds since 1970-01-01T00:00:00Z.
@@ -215,14 +206,16 @@ impl Host {
     }
 }
 
-fn wrong_world(home: &Home, simulated: bool) -> Failure {
-    let path = home.path().display();
-    if simulated {
-        return Failure::home(format!("{path} is not a simulator's home"))
-            .hint("make one with `wardlock --home FOLDER init` and mark it by `wardlock --home FOLDER serve --simulator` while it is still empty");
+/// Makes a request id.
+pub fn new_request_id() -> RequestId {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let mut bits = [0; 16];
+    if getrandom::fill(&mut bits).is_err() {
+        // The id names, it does not protect: the clock and a counter serve where the system has no randomness.
+        bits[..8].copy_from_slice(&now_ms().to_be_bytes());
+        bits[8..].copy_from_slice(&COUNT.fetch_add(1, Ordering::Relaxed).to_be_bytes());
     }
-    Failure::home(format!("{path} belongs to the simulator and never dials a real provider"))
-        .hint("run `wardlock serve --simulator`, or use another home")
+    RequestId::from_random(bits)
 }
 
 /// The wall clock, as the crates that need one take it.

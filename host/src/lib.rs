@@ -5,7 +5,7 @@
 //!
 //! - [`pipeline`]: the path of a request, one step a line.
 //! - [`ingress`]: the agents' front door; `own`: what the host itself answers them.
-//! - [`host`]: every part, wired once.
+//! - [`host`]: every part, wired once; [`gate`]: whether it is there, or the vault is locked; `harden`: the process.
 //! - [`loaded`], [`config`], [`home`]: what the operator wrote, and where it stands.
 //! - [`policy`]: ready-made workspaces, cases, explanations.
 //! - [`ops`], [`admin`], [`serve`]: commands, the socket they go through, the daemon.
@@ -16,6 +16,8 @@ mod cli;
 pub mod config;
 mod delivery;
 pub mod demo;
+pub mod gate;
+mod harden;
 pub mod home;
 pub mod host;
 pub mod ingress;

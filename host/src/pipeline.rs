@@ -22,7 +22,7 @@ use wardlock_sandbox::{RequestContext, run_chain};
 use crate::delivery::deliver;
 use crate::host::Host;
 use crate::ingress::{AgentRequest, Peer, RawRequest, Reply};
-use crate::loaded::OpenConnection;
+use crate::loaded::{OpenConnection, Services};
 use crate::{own, report};
 
 /// Carries one request all the way, and writes its record whatever happens.
@@ -270,16 +270,28 @@ async fn refuse(host: &Host, peer: Peer, id: &RequestId, seen: Seen, stop: Stop)
     Reply::refused(id, decision, outcome, &refusal, shape.as_ref())
 }
 
+/// Tells an agent that the vault is locked. Nothing more can be known then: agents' tokens and records are behind it.
+pub fn refuse_locked(id: &RequestId, raw: RawRequest, locked: &Refusal) -> Reply {
+    let shape = match raw.take_token(None) {
+        Ok((_, request)) if !request.wants_problem_json => {
+            request.scheme.and_then(|scheme| shape_of_scheme(&Services::built_in(), &scheme))
+        }
+        Ok(_) | Err(_) => None,
+    };
+    Reply::refused(id, "deny", None, locked, shape.as_ref())
+}
+
 /// The error shape that the agent's client reads: its connection's, or where no connection is known, that of the
 /// service whose own scheme it used. Which workspaces there are must not show in it.
 fn shape_of(host: &Host, seen: &Seen) -> Option<RefusalShape> {
     if let Some(connection) = &seen.connection {
         return connection.service.refusal.clone();
     }
-    let scheme = seen.scheme.as_deref()?;
-    let services = host.services();
-    let spoken = services.iter().find(|service| service.inject.prefix.trim_end() == scheme)?;
-    spoken.refusal.clone()
+    shape_of_scheme(&host.services(), seen.scheme.as_deref()?)
+}
+
+fn shape_of_scheme(services: &Services, scheme: &str) -> Option<RefusalShape> {
+    services.iter().find(|service| service.inject.prefix.trim_end() == scheme)?.refusal.clone()
 }
 
 fn refused(id: &RequestId, peer: Peer, seen: Seen, decision: &str, refusal: &Refusal) -> Refused {

@@ -9,6 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::admin::{self, Failure};
+use crate::gate::Gate;
 use crate::host::Host;
 use crate::ingress;
 use crate::loaded::Severity;
@@ -22,22 +23,22 @@ pub struct Running {
     stop: watch::Sender<bool>,
     front: tokio::task::JoinHandle<()>,
     background: Vec<tokio::task::JoinHandle<()>>,
-    host: Arc<Host>,
+    gate: Arc<Gate>,
 }
 
 impl Running {
     /// Binds every listener, then serves. A port that is taken is an error, never shared.
-    pub async fn start(host: Arc<Host>, agents: SocketAddr) -> Result<Self, Failure> {
+    pub async fn start(gate: Arc<Gate>, agents: SocketAddr) -> Result<Self, Failure> {
         let listener = TcpListener::bind(agents).await.map_err(|error| {
             Failure::no(format!("failed to listen on {agents}: {error}"))
                 .hint("another program has the port; set `agents` under `[listen]` in wardlock.toml")
         })?;
         let agents = listener.local_addr().map_err(Failure::no)?;
         let (stop, stopped) = watch::channel(false);
-        let drain = host.config().shutdown_timeout();
-        let front = tokio::spawn(ingress::serve(listener, Arc::clone(&host), until(stopped), drain));
-        let background = vec![spawn_admin(Arc::clone(&host))?, spawn_summaries(Arc::clone(&host))];
-        Ok(Self { agents, stop, front, background, host })
+        let drain = gate.seat().config.shutdown_timeout();
+        let front = tokio::spawn(ingress::serve(listener, Arc::clone(&gate), until(stopped), drain));
+        let background = vec![spawn_admin(Arc::clone(&gate))?, spawn_summaries(Arc::clone(&gate))];
+        Ok(Self { agents, stop, front, background, gate })
     }
 
     /// Returns the agents' address.
@@ -54,8 +55,9 @@ impl Running {
         for task in &self.background {
             task.abort();
         }
-        self.host.write_down().await;
-        match tokio::time::timeout(self.host.config().shutdown_timeout(), self.host.audit().drain()).await {
+        let Some(host) = self.gate.opened() else { return };
+        host.write_down().await;
+        match tokio::time::timeout(host.config().shutdown_timeout(), host.audit().drain()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "the audit's last rows could not be written"),
             Err(_) => tracing::error!("requests are still open; their rows will show no outcome"),
@@ -69,21 +71,23 @@ async fn until(mut stopped: watch::Receiver<bool>) {
 }
 
 /// Binds at once, so that a command finds the daemon as soon as it says that it serves.
-fn spawn_admin(host: Arc<Host>) -> Result<tokio::task::JoinHandle<()>, Failure> {
-    let path = host.home().state_path("admin.sock")?;
+fn spawn_admin(gate: Arc<Gate>) -> Result<tokio::task::JoinHandle<()>, Failure> {
+    let path = gate.seat().home.state_path("admin.sock")?;
     let listener = admin::bind(&path).map_err(|error| {
         Failure::home(format!("failed to make the admin socket {}: {error}", path.display()))
             .hint("a socket's path may have about 100 bytes; a home with a shorter path has room for it")
     })?;
-    Ok(tokio::spawn(admin::serve(listener, host)))
+    Ok(tokio::spawn(admin::serve(listener, gate)))
 }
 
-fn spawn_summaries(host: Arc<Host>) -> tokio::task::JoinHandle<()> {
+fn spawn_summaries(gate: Arc<Gate>) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move {
         let mut ticks = tokio::time::interval(SUMMARY);
         loop {
             ticks.tick().await;
-            host.write_down().await;
+            if let Some(host) = gate.opened() {
+                host.write_down().await;
+            }
         }
     })
 }
@@ -121,16 +125,24 @@ fn tell_problems(host: &Host) {
 }
 
 /// Serves until SIGTERM or SIGINT; SIGHUP loads anew. A second signal ends at once.
-pub async fn run(host: Arc<Host>) -> Result<(), Failure> {
+pub async fn run(gate: Arc<Gate>) -> Result<(), Failure> {
     let mut stop = Stop::listen()?;
     let mut hangup = signal(SignalKind::hangup()).map_err(Failure::no)?;
-    let running = Running::start(Arc::clone(&host), host.config().agents()).await?;
-    tracing::info!(agents = %running.agents(), home = %host.home().path().display(), "serving");
-    tell_problems(&host);
+    let seat = gate.seat();
+    let running = Running::start(Arc::clone(&gate), seat.config.agents()).await?;
+    let vault = if gate.opened().is_some() { "open" } else { "locked" };
+    tracing::info!(agents = %running.agents(), home = %seat.home.path().display(), vault, "serving");
+    if let Some(host) = gate.opened() {
+        tell_problems(&host);
+    }
     loop {
         tokio::select! {
             () = stop.asked() => break,
             _ = hangup.recv() => {
+                let Some(host) = gate.opened() else {
+                    tracing::warn!("the vault is locked; everything is loaded when it is unlocked");
+                    continue;
+                };
                 crate::ops::reload(&host).await;
                 tracing::info!("loaded anew");
                 tell_problems(&host);

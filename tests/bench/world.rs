@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 use tempfile::TempDir;
 use wardlock::admin::{Command, Failure};
+use wardlock::gate::Gate;
 use wardlock::home::Home;
 use wardlock::host::{Host, World as Dialled};
 use wardlock::ops::{self, Talk};
@@ -81,7 +82,7 @@ impl World {
         let added = Command::AgentAdd { name: "reporter".to_owned(), workspace: "acme".to_owned() };
         let added = ops::execute(&host, added, None, &Silent).await.map_err(|failure| told(&failure))?;
         let token = added["token"].as_str().context("a token")?.to_owned();
-        let running = Running::start(Arc::clone(&host), (Ipv4Addr::LOCALHOST, 0).into())
+        let running = Running::start(Gate::of(Arc::clone(&host)), (Ipv4Addr::LOCALHOST, 0).into())
             .await
             .map_err(|failure| told(&failure))?;
         Ok(Self { agents: running.agents(), host, token, running, _simulator: simulator, _folder: folder })

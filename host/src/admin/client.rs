@@ -4,9 +4,9 @@ use std::path::Path;
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
-use wardlock_egress::vault::Secret;
 
 use super::protocol::{Command, Event, Failure, Question, VERSION};
+use super::server::Brought;
 use crate::ops::Talk;
 
 /// A connection to the daemon that holds the home.
@@ -41,10 +41,10 @@ impl AdminClient {
     pub async fn ask(
         self,
         command: Command,
-        secret: Option<&Secret>,
+        brought: &Brought,
         talk: &dyn Talk,
     ) -> Result<serde_json::Value, Failure> {
-        self.hear(command, secret, talk).await.map_err(|error| {
+        self.hear(command, brought, talk).await.map_err(|error| {
             Failure::no(format!("failed to talk to the daemon: {error}"))
                 .hint("see whether `wardlock serve` still runs")
         })?
@@ -53,11 +53,14 @@ impl AdminClient {
     async fn hear(
         mut self,
         command: Command,
-        secret: Option<&Secret>,
+        brought: &Brought,
         talk: &dyn Talk,
     ) -> std::io::Result<Result<serde_json::Value, Failure>> {
-        let mut line =
-            serde_json::to_vec(&Question { version: VERSION, command, secret_follows: secret.is_some() })?;
+        let mut line = serde_json::to_vec(&Question {
+            version: VERSION,
+            command,
+            secret_follows: !matches!(brought, Brought::Nothing),
+        })?;
         line.push(b'\n');
         self.stream.write_all(&line).await?;
         // A second handle on the socket, for the one frame that only `vault` writes.
@@ -69,10 +72,8 @@ impl AdminClient {
                 Event::Say { text } => talk.say(text),
                 Event::Open { url } => talk.open(url),
                 Event::SendSecret => {
-                    if let Some(secret) = secret {
-                        // A frame is far smaller than the socket's buffer, so this does not wait.
-                        secret.send_over(&frames).map_err(std::io::Error::other)?;
-                    }
+                    // A frame is far smaller than the socket's buffer, so this does not wait.
+                    brought.send_over(&frames).map_err(std::io::Error::other)?;
                 }
                 Event::Done { result } => return Ok(Ok(result)),
                 Event::Failed { failure } => return Ok(Err(failure)),

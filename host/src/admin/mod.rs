@@ -9,4 +9,4 @@ mod server;
 
 pub use client::{AdminClient, ClientError};
 pub use protocol::{Command, Event, Failure};
-pub use server::{bind, serve};
+pub use server::{Brought, bind, serve};

@@ -115,6 +115,12 @@ pub enum Command {
     },
     /// Walk the audit's chain.
     AuditVerify,
+    /// Say whether the vault is open, and where its key comes from.
+    VaultStatus,
+    /// Forget every key and token until the vault is unlocked again.
+    VaultLock,
+    /// Open the vault; where its key comes from a passphrase, that follows.
+    VaultUnlock,
 }
 
 /// What the daemon says while it works, and at the end.

@@ -8,10 +8,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
-use wardlock_egress::vault::Secret;
+use wardlock_egress::vault::{Passphrase, PromptError, Secret};
 
-use super::protocol::{Event, Failure, Question, VERSION};
-use crate::host::Host;
+use super::protocol::{Command, Event, Failure, Question, VERSION};
+use crate::gate::Gate;
 use crate::ops::{self, Talk};
 
 /// Longest question in bytes; a body to explain is the largest part of one.
@@ -21,7 +21,7 @@ const MAX_QUESTION: usize = 8 << 20;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// Serves the socket until dropped.
-pub async fn serve(listener: UnixListener, host: Arc<Host>) {
+pub async fn serve(listener: UnixListener, gate: Arc<Gate>) {
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -38,9 +38,9 @@ pub async fn serve(listener: UnixListener, host: Arc<Host>) {
             tracing::warn!("a process of another user tried the admin socket");
             continue;
         }
-        let host = Arc::clone(&host);
+        let gate = Arc::clone(&gate);
         tokio::spawn(async move {
-            if let Err(error) = answer(stream, host).await {
+            if let Err(error) = answer(stream, gate).await {
                 tracing::debug!(%error, "an admin connection ended early");
             }
         });
@@ -56,7 +56,7 @@ pub fn bind(path: &Path) -> std::io::Result<UnixListener> {
     Ok(listener)
 }
 
-async fn answer(mut stream: UnixStream, host: Arc<Host>) -> std::io::Result<()> {
+async fn answer(mut stream: UnixStream, gate: Arc<Gate>) -> std::io::Result<()> {
     let line = read_line(&mut stream).await?;
     let question = match serde_json::from_slice::<Question>(&line) {
         Ok(question) if question.version == VERSION => question,
@@ -70,19 +70,20 @@ async fn answer(mut stream: UnixStream, host: Arc<Host>) -> std::io::Result<()> 
             return write_event(&mut stream, &Event::Failed { failure }).await;
         }
     };
-    let secret = if question.secret_follows {
+    let brought = if question.secret_follows {
         write_event(&mut stream, &Event::SendSecret).await?;
-        let (back, secret) = receive_secret(stream).await?;
+        let passphrase = matches!(question.command, Command::VaultUnlock);
+        let (back, brought) = receive(stream, passphrase).await?;
         stream = back;
-        Some(secret)
+        brought
     } else {
-        None
+        Brought::Nothing
     };
     let (mut reader, writer) = stream.into_split();
     let (talk, events) = mpsc::unbounded_channel();
     let teller = tokio::spawn(tell(writer, events));
     let ended = tokio::select! {
-        ended = ops::execute(&host, question.command, secret, &talk) => ended,
+        ended = ops::at_the_gate(&gate, question.command, brought, &talk) => ended,
         // The person pressed ctrl-C: whatever was under way is dropped, nothing half-written stays.
         () = gone(&mut reader) => return Ok(()),
     };
@@ -110,13 +111,50 @@ async fn read_line(stream: &mut UnixStream) -> std::io::Result<Vec<u8>> {
     }
 }
 
-async fn receive_secret(stream: UnixStream) -> std::io::Result<(UnixStream, Secret)> {
+/// What came with a command besides its words.
+#[derive(Debug)]
+pub enum Brought {
+    /// Nothing.
+    Nothing,
+    /// A client secret.
+    Secret(Secret),
+    /// The vault's passphrase.
+    Passphrase(Passphrase),
+}
+
+impl Brought {
+    /// Returns the secret, if that is what came.
+    pub fn secret(self) -> Option<Secret> {
+        match self {
+            Self::Secret(secret) => Some(secret),
+            Self::Nothing | Self::Passphrase(_) => None,
+        }
+    }
+
+    /// Sends it over the socket, as one frame that only `vault` writes and reads.
+    pub(super) fn send_over(&self, socket: &std::os::unix::net::UnixStream) -> Result<(), PromptError> {
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Secret(secret) => secret.send_over(socket),
+            Self::Passphrase(passphrase) => passphrase.send_over(socket),
+        }
+    }
+}
+
+async fn receive(stream: UnixStream, passphrase: bool) -> std::io::Result<(UnixStream, Brought)> {
     let stream = stream.into_std()?;
     stream.set_nonblocking(false)?;
-    let received = tokio::task::spawn_blocking(move || Secret::receive(&stream).map(|secret| (stream, secret)));
-    let (stream, secret) = received.await.map_err(std::io::Error::other)?.map_err(std::io::Error::other)?;
+    let received = tokio::task::spawn_blocking(move || {
+        let brought = if passphrase {
+            Passphrase::receive(&stream).map(Brought::Passphrase)
+        } else {
+            Secret::receive(&stream).map(Brought::Secret)
+        };
+        brought.map(|brought| (stream, brought))
+    });
+    let (stream, brought) = received.await.map_err(std::io::Error::other)?.map_err(std::io::Error::other)?;
     stream.set_nonblocking(true)?;
-    Ok((UnixStream::from_std(stream)?, secret))
+    Ok((UnixStream::from_std(stream)?, brought))
 }
 
 async fn write_event(writer: &mut (impl tokio::io::AsyncWrite + Unpin), event: &Event) -> std::io::Result<()> {

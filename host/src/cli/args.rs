@@ -38,6 +38,9 @@ pub enum Verb {
     Doctor,
     /// Load workspaces, services and plugins anew.
     Reload,
+    /// The vault: open or locked, and where its key comes from.
+    #[command(subcommand)]
+    Vault(VaultVerb),
     /// The services that are known.
     #[command(subcommand)]
     Service(ServiceVerb),
@@ -97,6 +100,48 @@ pub enum KeyChoice {
     File,
     /// A passphrase, asked for at every start.
     Passphrase,
+    /// The operating system's keychain.
+    Keychain,
+    /// A systemd credential, made with `systemd-creds`.
+    Credential,
+}
+
+impl KeyChoice {
+    /// Returns the word as `key` in wardlock.toml has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Passphrase => "passphrase",
+            Self::Keychain => "keychain",
+            Self::Credential => "credential",
+        }
+    }
+}
+
+/// `wardlock vault`.
+#[derive(Debug, Subcommand)]
+pub enum VaultVerb {
+    /// Say whether it is open, and where its key comes from.
+    Status,
+    /// Open it in the daemon, which starts locked where its key is out of reach.
+    Unlock,
+    /// Have the daemon forget every key and token; agents are told `vault_locked`.
+    Lock,
+    /// Take the key from another source from now on. The daemon must be stopped.
+    Rekey(RekeyArgs),
+    /// Take a `vault.db` that is older than the last one as the newest, because it was restored on purpose.
+    AcceptOlder,
+}
+
+/// `wardlock vault rekey`.
+#[derive(Debug, Args)]
+pub struct RekeyArgs {
+    /// The new source.
+    #[arg(long, value_enum)]
+    pub key: KeyChoice,
+    /// Read the new passphrase from this open file descriptor.
+    #[arg(long, value_name = "FD")]
+    pub new_passphrase_fd: Option<u32>,
 }
 
 /// `wardlock demo`.

@@ -8,6 +8,7 @@ use wardlock_egress::vault::{KeySource, Passphrase, Vault};
 use super::args::{Cli, InitArgs, KeyChoice};
 use super::{show, system, talk};
 use crate::admin::Failure;
+use crate::config;
 use crate::home::{CONFIG_FILE, Home};
 use crate::policy;
 
@@ -19,14 +20,13 @@ pub fn run(cli: &Cli, args: &InitArgs) -> Result<ExitCode, Failure> {
     let path = Home::locate(cli.home.as_deref())?;
     // Everything that can be wrong with the words is found before anything is made.
     let workspace = args.policy.as_deref().map(|policy| ready_made(args, policy)).transpose()?;
-    let source = match args.key {
-        KeyChoice::File => KeySource::File { path: path.join("state").join("vault.key") },
-        KeyChoice::Passphrase => KeySource::Passphrase(new_passphrase(cli)?),
-    };
+    let source = new_source(&path, args.key, cli.passphrase_fd)?;
+    source.probe()?;
     let home = Home::create(&path)?;
-    if args.key == KeyChoice::Passphrase {
+    if args.key != KeyChoice::File {
         let config = home.read_text(CONFIG_FILE)?.unwrap_or_default();
-        home.write(CONFIG_FILE, config.replacen("# key = \"file\"", "key = \"passphrase\"", 1).as_bytes())?;
+        let line = format!("key = \"{}\"", args.key.word());
+        home.write(CONFIG_FILE, config.replacen("# key = \"file\"", &line, 1).as_bytes())?;
     }
     Vault::create(&home.state_folder(), &source)?;
     let mut next = vec!["wardlock registration add NAME --service zoho-crm --client-id ID".to_owned()];
@@ -36,7 +36,7 @@ pub fn run(cli: &Cli, args: &InitArgs) -> Result<ExitCode, Failure> {
         next.push(format!("wardlock agent add NAME --workspace {}", workspace.name()));
     }
     next.push("wardlock serve".to_owned());
-    let result = json!({ "home": home.path().display().to_string(), "key": key_word(args.key), "next": next });
+    let result = json!({ "home": home.path().display().to_string(), "key": args.key.word(), "next": next });
     if cli.json {
         talk::data(&result);
     } else {
@@ -47,15 +47,22 @@ pub fn run(cli: &Cli, args: &InitArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn key_word(choice: KeyChoice) -> &'static str {
+/// Returns where a new key shall come from, as wardlock.toml names it by default.
+pub(super) fn new_source(
+    home: &std::path::Path,
+    choice: KeyChoice,
+    passphrase_fd: Option<u32>,
+) -> Result<KeySource, Failure> {
     match choice {
-        KeyChoice::File => "file",
-        KeyChoice::Passphrase => "passphrase",
+        KeyChoice::File => Ok(KeySource::File { path: home.join("state").join("vault.key") }),
+        KeyChoice::Passphrase => Ok(KeySource::Passphrase(new_passphrase(passphrase_fd)?)),
+        KeyChoice::Keychain => Ok(KeySource::Keychain),
+        KeyChoice::Credential => config::credential(),
     }
 }
 
-fn new_passphrase(cli: &Cli) -> Result<Passphrase, Failure> {
-    let read = match cli.passphrase_fd {
+fn new_passphrase(passphrase_fd: Option<u32>) -> Result<Passphrase, Failure> {
+    let read = match passphrase_fd {
         Some(fd) => Passphrase::read_fd(fd),
         None => Passphrase::read_hidden_twice("new vault passphrase: ", "again: "),
     };

@@ -3,17 +3,19 @@
 use std::io::IsTerminal as _;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wardlock_core::id::Region;
 use wardlock_core::service::ServiceDefinition;
-use wardlock_egress::vault::{KeySource as Unlock, Passphrase};
+use wardlock_egress::vault::{KeySource as Unlock, Passphrase, Vault};
 use wardlock_sandbox::{Inspection, Sandbox, SandboxConfig};
 
 use super::args::{Cli, PluginVerb, ServeArgs, ServiceVerb};
 use super::{show, talk};
 use crate::admin::Failure;
 use crate::config::{HostConfig, KeySource};
+use crate::gate::{Gate, Seat};
 use crate::home::Home;
 use crate::host::{Host, World};
 use crate::loaded::Services;
@@ -23,14 +25,30 @@ use crate::policy;
 pub async fn serve(cli: &Cli, args: &ServeArgs) -> Result<ExitCode, Failure> {
     start_logs(args.json_logs);
     let home = Home::open(&Home::locate(cli.home.as_deref())?)?;
-    let unlock = unlock(cli, &home)?;
     if args.simulator {
+        let unlock = unlock(cli, &home)?;
         crate::demo::serve_simulator(home, &unlock).await?;
         return Ok(ExitCode::SUCCESS);
     }
-    let host = Host::open(home, &unlock, World::real()?, "serve").await?;
-    crate::serve::run(host).await?;
+    let seat = Seat::take(home, World::real()?, "serve")?;
+    let gate = open_gate(cli, &seat).await?;
+    crate::serve::run(gate).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Opens the vault; where its key is only out of reach now, the daemon starts locked and waits for `vault unlock`.
+async fn open_gate(cli: &Cli, seat: &Arc<Seat>) -> Result<Arc<Gate>, Failure> {
+    let nobody = cli.passphrase_fd.is_none() && !std::io::stdin().is_terminal();
+    if *seat.config.key() == KeySource::Passphrase && nobody {
+        tracing::warn!("nobody can type the passphrase here; run `wardlock vault unlock`");
+        return Ok(Gate::locked(Arc::clone(seat)));
+    }
+    let key = unlock(cli, &seat.home)?;
+    if let Err(error) = Vault::reach(&seat.home.state_folder(), &key) {
+        tracing::warn!(%error, hint = error.hint(), "the vault stays locked");
+        return Ok(Gate::locked(Arc::clone(seat)));
+    }
+    Ok(Gate::of(Host::unlock(seat, &key).await?))
 }
 
 /// Logs go to standard error. Libraries that trace headers are capped, whatever is asked for.
@@ -46,7 +64,6 @@ fn start_logs(json: bool) {
 pub fn unlock(cli: &Cli, home: &Home) -> Result<Unlock, Failure> {
     let config = HostConfig::load(home)?;
     match config.key() {
-        KeySource::File { path } => Ok(Unlock::File { path: home.path().join(path) }),
         KeySource::Passphrase => {
             let passphrase = match cli.passphrase_fd {
                 Some(fd) => Passphrase::read_fd(fd),
@@ -58,6 +75,7 @@ pub fn unlock(cli: &Cli, home: &Home) -> Result<Unlock, Failure> {
             })?;
             Ok(Unlock::Passphrase(passphrase))
         }
+        source => source.resolve(home),
     }
 }
 

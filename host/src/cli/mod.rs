@@ -8,6 +8,7 @@ mod remote;
 mod show;
 mod system;
 mod talk;
+mod vault;
 
 use std::process::ExitCode;
 
@@ -20,6 +21,7 @@ pub(crate) use talk::{data, line, text};
 
 /// Runs the command line to its end.
 pub fn main() -> ExitCode {
+    crate::harden::forbid_core_dumps();
     let cli = Cli::parse();
     let json = cli.json;
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -38,6 +40,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Demo(demo) => crate::demo::run(demo.once, cli.json).await,
         Verb::Serve(serve) => local::serve(&cli, serve).await,
         Verb::Service(verb) => local::service(&cli, verb),
+        Verb::Vault(verb) => vault::run(&cli, verb).await,
         Verb::Plugin(verb) => local::plugin(&cli, verb).await,
         Verb::Policy(args::PolicyVerb::Check { cases }) => local::policy_check(&cli, cases.as_deref()).await,
         _ => remote::run(&cli).await,

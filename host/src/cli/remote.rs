@@ -12,7 +12,7 @@ use super::args::{
 };
 use super::talk::Person;
 use super::{local, show, talk};
-use crate::admin::{AdminClient, ClientError, Command, Failure};
+use crate::admin::{AdminClient, Brought, ClientError, Command, Failure};
 use crate::home::Home;
 use crate::host::{Host, World};
 use crate::ops;
@@ -25,9 +25,9 @@ pub async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         Verb::Connect(connect) => {
             let person = Person::new(!connect.no_browser);
             confirm_region(&reach, connect, &person).await?;
-            reach.ask(command, None, &person).await?
+            reach.ask(command, Brought::Nothing, &person).await?
         }
-        _ => reach.ask(command, secret, &Person::new(false)).await?,
+        _ => reach.ask(command, secret.map_or(Brought::Nothing, Brought::Secret), &Person::new(false)).await?,
     };
     if cli.json {
         talk::data(&result);
@@ -35,6 +35,11 @@ pub async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         tell(&cli.command, &result);
     }
     Ok(verdict(&cli.command, &result))
+}
+
+/// Asks for what needs no more than its words.
+pub async fn ask(cli: &Cli, command: Command) -> Result<Value, Failure> {
+    Reach::open(cli).await?.ask(command, Brought::Nothing, &Person::new(false)).await
 }
 
 /// Who carries commands out: the daemon that holds the home, or this process.
@@ -61,12 +66,12 @@ impl Reach {
         }
     }
 
-    async fn ask(&self, command: Command, secret: Option<Secret>, person: &Person) -> Result<Value, Failure> {
+    async fn ask(&self, command: Command, brought: Brought, person: &Person) -> Result<Value, Failure> {
         match self {
-            Self::Here(host) => ops::execute(host, command, secret, person).await,
+            Self::Here(host) => ops::execute(host, command, brought.secret(), person).await,
             Self::Daemon(socket) => {
                 let daemon = AdminClient::connect(socket).await.map_err(Failure::no)?;
-                daemon.ask(command, secret.as_ref(), person).await
+                daemon.ask(command, &brought, person).await
             }
         }
     }
@@ -76,7 +81,7 @@ impl Reach {
 /// says only `invalid_client`.
 async fn confirm_region(reach: &Reach, connect: &ConnectArgs, person: &Person) -> Result<(), Failure> {
     let (workspace, connection) = split(&connect.connection)?;
-    let shown = reach.ask(Command::ConnectionsShow { workspace, connection }, None, person).await?;
+    let shown = reach.ask(Command::ConnectionsShow { workspace, connection }, Brought::Nothing, person).await?;
     let configured = shown["region"].as_str().unwrap_or_default();
     let said = match &connect.region {
         Some(region) => region.clone(),
@@ -124,6 +129,7 @@ fn command_of(verb: &Verb) -> Result<(Command, Option<Secret>), Failure> {
         Verb::Init(_)
         | Verb::Demo(_)
         | Verb::Serve(_)
+        | Verb::Vault(_)
         | Verb::Service(_)
         | Verb::Plugin(_)
         | Verb::Policy(PolicyVerb::Check { .. }) => return Err(Failure::usage("this command runs by itself")),

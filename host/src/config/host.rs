@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use wardlock_audit::{Durabilities, Durability};
+use wardlock_egress::vault;
 
+use crate::admin::Failure;
 use crate::home::{CONFIG_FILE, Home};
 
 use super::ConfigError;
@@ -20,6 +22,8 @@ const AGENTS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST,
 const CALLBACK: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7421));
 /// The key file within the home.
 const KEY_FILE: &str = "state/vault.key";
+/// The credential's name within what systemd hands over.
+const CREDENTIAL: &str = "wardlock-key";
 
 /// Where the vault's key comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +35,41 @@ pub enum KeySource {
     },
     /// A passphrase that is asked for at start.
     Passphrase,
+    /// The operating system's keychain.
+    Keychain,
+    /// A credential that systemd hands to the service.
+    Credential {
+        /// Its name.
+        name: String,
+    },
+}
+
+impl KeySource {
+    /// Returns the key's place in the terms of the vault. A passphrase has none: it must be asked for.
+    pub fn resolve(&self, home: &Home) -> Result<vault::KeySource, Failure> {
+        match self {
+            Self::File { path } => Ok(vault::KeySource::File { path: home.path().join(path) }),
+            Self::Keychain => Ok(vault::KeySource::Keychain),
+            Self::Credential { name } => handed_over(name),
+            Self::Passphrase => Err(Failure::home("the passphrase is missing")),
+        }
+    }
+}
+
+/// Returns the credential of the usual name.
+pub fn credential() -> Result<vault::KeySource, Failure> {
+    handed_over(CREDENTIAL)
+}
+
+fn handed_over(name: &str) -> Result<vault::KeySource, Failure> {
+    match std::env::var_os("CREDENTIALS_DIRECTORY") {
+        Some(folder) => Ok(vault::KeySource::Credential { path: PathBuf::from(folder).join(name) }),
+        None => Err(Failure::home("systemd handed no credentials to this process").hint(format!(
+            "make one: `head -c 32 /dev/urandom | systemd-creds encrypt --name={name} - FILE`, put \
+             `LoadCredentialEncrypted={name}:FILE` into the service's unit, and run commands by `systemd-run --pipe -p \
+             LoadCredentialEncrypted={name}:FILE wardlock …`"
+        ))),
+    }
 }
 
 /// The settings of one home.
@@ -182,6 +221,7 @@ impl Default for ListenFile {
 struct VaultFile {
     key: KeyWord,
     path: Option<String>,
+    credential: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -190,6 +230,8 @@ enum KeyWord {
     #[default]
     File,
     Passphrase,
+    Keychain,
+    Credential,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -271,12 +313,26 @@ fn check_host(document: &Document<'_>, path: &[&str], host: &str, like: &str) ->
 }
 
 fn key_source(document: &Document<'_>, vault: VaultFile) -> Result<KeySource, TextError> {
+    let unfit = |key: &str, owner: &str| {
+        let problem = format!("this key belongs to `key = \"{owner}\"`");
+        document.error_at(&["vault", key], problem).hint(format!("take it out, or set `key = \"{owner}\"`"))
+    };
+    if vault.credential.is_some() && vault.key != KeyWord::Credential {
+        return Err(unfit("credential", "credential"));
+    }
     match (vault.key, vault.path) {
         (KeyWord::Passphrase, None) => Ok(KeySource::Passphrase),
-        (KeyWord::Passphrase, Some(_)) => {
-            let problem = "a passphrase has no file";
-            Err(document.error_at(&["vault", "path"], problem).hint("take `path` out, or set `key = \"file\"`"))
+        (KeyWord::Keychain, None) => Ok(KeySource::Keychain),
+        (KeyWord::Credential, None) => {
+            let name = vault.credential.unwrap_or_else(|| CREDENTIAL.to_owned());
+            let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+            if name.is_empty() || name.starts_with('.') || !name.bytes().all(plain) {
+                let problem = "the name of a credential is wanted: letters, digits, `-`, `_` and `.`";
+                return Err(document.error_at(&["vault", "credential"], problem));
+            }
+            Ok(KeySource::Credential { name })
         }
+        (KeyWord::Passphrase | KeyWord::Keychain | KeyWord::Credential, Some(_)) => Err(unfit("path", "file")),
         (KeyWord::File, None) => Ok(KeySource::File { path: KEY_FILE.into() }),
         (KeyWord::File, Some(path)) if path.is_empty() => {
             Err(document.error_at(&["vault", "path"], "a path is wanted"))
@@ -347,9 +403,16 @@ mod tests {
              such as \"127.0.0.1:7420\", or \"[::1]:7420\"; names are not looked up",
         );
         check(
-            "[vault]\nkey = \"keychain\"\n",
-            "wardlock.toml:2:7: `vault.key`: `keychain` is not one of the values of this key\n\
-             2 | key = \"keychain\"\n  |       ^^^^^^^^^^\nwrite one of \"file\", \"passphrase\"",
+            "[vault]\nkey = \"keyring\"\n",
+            "wardlock.toml:2:7: `vault.key`: `keyring` is not one of the values of this key\n\
+             2 | key = \"keyring\"\n  |       ^^^^^^^^^\n\
+             write one of \"file\", \"passphrase\", \"keychain\", \"credential\"",
+        );
+        check(
+            "[vault]\nkey = \"keychain\"\npath = \"state/vault.key\"\n",
+            "wardlock.toml:3:8: `vault.path`: this key belongs to `key = \"file\"`\n\
+             3 | path = \"state/vault.key\"\n  |        ^^^^^^^^^^^^^^^^^\n\
+             take it out, or set `key = \"file\"`",
         );
         check(
             "[limits]\nbody = \"1GiB\"\n",

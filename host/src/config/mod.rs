@@ -11,7 +11,7 @@ mod units;
 mod wording;
 mod workspace;
 
-pub use host::{HostConfig, KeySource};
+pub use host::{HostConfig, KeySource, credential};
 pub use text_error::{Document, TextError};
 pub use units::{Bytes, Span};
 pub use wording::nearest;

@@ -23,7 +23,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::host::Host;
+use crate::gate::Gate;
+use crate::host::new_request_id;
 use crate::pipeline;
 
 pub use admit::{AgentRequest, Limits, RawRequest};
@@ -35,8 +36,8 @@ pub use reply::{AgentBody, BrokenOff, Reply};
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Serves agents until `shutdown` resolves, then lets requests under way finish for at most `drain`.
-pub async fn serve(listener: TcpListener, host: Arc<Host>, shutdown: impl Future<Output = ()>, drain: Duration) {
-    let door = Arc::new(Door::new(host, &listener));
+pub async fn serve(listener: TcpListener, gate: Arc<Gate>, shutdown: impl Future<Output = ()>, drain: Duration) {
+    let door = Arc::new(Door::new(gate, &listener));
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -63,7 +64,7 @@ pub async fn serve(listener: TcpListener, host: Arc<Host>, shutdown: impl Future
 
 /// What every connection shares.
 struct Door {
-    host: Arc<Host>,
+    gate: Arc<Gate>,
     limits: Limits,
     /// Closed when the listener shuts down; connections then finish their request and end.
     closing: Semaphore,
@@ -71,10 +72,10 @@ struct Door {
 }
 
 impl Door {
-    fn new(host: Arc<Host>, listener: &TcpListener) -> Self {
-        let limits = Limits::new(host.config(), listener.local_addr().ok());
+    fn new(gate: Arc<Gate>, listener: &TcpListener) -> Self {
+        let limits = Limits::new(&gate.seat().config, listener.local_addr().ok());
         let slots = Arc::new(Semaphore::new(limits.connections));
-        Self { host, limits, closing: Semaphore::new(0), slots }
+        Self { gate, limits, closing: Semaphore::new(0), slots }
     }
 
     async fn connection(self: Arc<Self>, stream: TcpStream) {
@@ -109,11 +110,16 @@ impl Door {
     }
 
     async fn request(&self, peer: Peer, request: Request<Incoming>) -> Response<AgentBody> {
-        let id = self.host.new_request_id();
-        let reply = match admit::admit(&self.limits, request).await {
-            Ok(raw) => pipeline::run(&self.host, peer, id, raw).await,
-            Err(refusal) => {
-                self.host.count_unauthenticated();
+        let id = new_request_id();
+        let admitted = admit::admit(&self.limits, request).await;
+        // Asked for only now: a slow client holds no host that somebody wants to lock.
+        let reply = match (admitted, self.gate.host()) {
+            (Ok(raw), Ok(host)) => pipeline::run(&host, peer, id, raw).await,
+            (Ok(raw), Err(locked)) => pipeline::refuse_locked(&id, raw, &locked),
+            (Err(refusal), host) => {
+                if let Ok(host) = host {
+                    host.count_unauthenticated();
+                }
                 Reply::refused_early(&id, &refusal)
             }
         };

@@ -7,6 +7,7 @@ use wardlock_audit::Filter;
 use wardlock_egress::vault::{Condition, KeyKind};
 
 use super::{blocking, grants};
+use crate::harden::{self, Hardening};
 use crate::host::Host;
 use crate::loaded::{Severity, State};
 
@@ -72,7 +73,8 @@ fn red(name: &str, found: impl Into<String>, mend: &str) -> Check {
 
 /// Looks at everything.
 pub async fn examine(host: &Arc<Host>) -> Examination {
-    let mut checks = vec![home(host), key(host), engine(host), separation(host).await, audit(host).await];
+    let mut checks =
+        vec![home(host), key(host), memory(host), engine(host), separation(host).await, audit(host).await];
     checks.extend(workspaces(host));
     checks.extend(connections(host).await);
     Examination(checks)
@@ -89,11 +91,34 @@ fn home(host: &Host) -> Check {
 fn key(host: &Host) -> Check {
     match host.vault().opened_with() {
         KeyKind::Passphrase => green("key", "from a passphrase (Argon2id)"),
+        KeyKind::Keychain => green("key", "from the operating system's keychain, which answers"),
+        KeyKind::Credential => green("key", "from a systemd credential"),
         KeyKind::File => yellow(
             "key",
             "from a file: whoever reads the whole home reads the vault",
             "use `key = \"passphrase\"` where somebody can type it at start",
         ),
+    }
+}
+
+/// What others of the same user, or the swap, could read of the process.
+fn memory(host: &Host) -> Check {
+    let Hardening { no_core, closed_memory } = harden::look();
+    let locked = host.vault().keys().are_locked_in_memory();
+    let found = [
+        (no_core, "core dumps are forbidden", "core dumps are possible"),
+        (closed_memory, "other programs of this user cannot read it", "other programs of this user can read it"),
+        (locked, "the keys' pages are never swapped out", "the keys' pages may be swapped out"),
+    ];
+    let told: Vec<&str> = found.iter().map(|(holds, yes, no)| if *holds { *yes } else { *no }).collect();
+    if found.iter().all(|(holds, ..)| *holds) {
+        green("memory", told.join(", "))
+    } else {
+        yellow(
+            "memory",
+            told.join(", "),
+            "raise the limit on locked memory (`ulimit -l`), and run as a user of its own",
+        )
     }
 }
 

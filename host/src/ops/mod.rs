@@ -9,6 +9,7 @@ mod doctor;
 mod explain;
 mod grants;
 mod registrations;
+mod vault;
 
 use std::sync::Arc;
 
@@ -16,7 +17,8 @@ use serde_json::{Value, json};
 use wardlock_audit::Act;
 use wardlock_egress::vault::Secret;
 
-use crate::admin::{Command, Failure};
+use crate::admin::{Brought, Command, Failure};
+use crate::gate::{Gate, Seat};
 use crate::host::Host;
 use crate::loaded::{Problem, Severity, State};
 
@@ -33,6 +35,23 @@ pub trait Talk: Send + Sync {
     fn open(&self, url: String);
 }
 
+/// Carries out one command at a gate that may be locked.
+pub async fn at_the_gate(
+    gate: &Arc<Gate>,
+    command: Command,
+    brought: Brought,
+    talk: &dyn Talk,
+) -> Result<Value, Failure> {
+    match (command, gate.opened()) {
+        (Command::VaultLock, _) => vault::lock(gate).await,
+        (Command::VaultUnlock, _) => vault::unlock(gate, brought).await,
+        (Command::Status, None) => Ok(status(gate.seat(), false)),
+        (Command::VaultStatus, None) => vault::locked_status(gate.seat()),
+        (_, None) => Err(Failure::home("the vault is locked").hint("run `wardlock vault unlock` first")),
+        (command, Some(host)) => execute(&host, command, brought.secret(), talk).await,
+    }
+}
+
 /// Carries out one command.
 pub async fn execute(
     host: &Arc<Host>,
@@ -41,7 +60,7 @@ pub async fn execute(
     talk: &dyn Talk,
 ) -> Result<Value, Failure> {
     match command {
-        Command::Status => Ok(status(host)),
+        Command::Status => Ok(status(host.seat(), true)),
         Command::Reload => Ok(reload(host).await),
         Command::Doctor => Ok(doctor::examine(host).await.to_json()),
         Command::RegistrationAdd { name, service, client_id } => {
@@ -69,15 +88,21 @@ pub async fn execute(
         }
         Command::AuditShow { request_id } => audit::show(host, &request_id).await,
         Command::AuditVerify => audit::verify(host).await,
+        Command::VaultStatus => vault::status(host).await,
+        Command::VaultLock | Command::VaultUnlock => {
+            Err(Failure::no("no daemon serves this home, so nothing is unlocked")
+                .hint("`wardlock serve` asks for what it needs"))
+        }
     }
 }
 
-fn status(host: &Host) -> Value {
+fn status(seat: &Seat, unlocked: bool) -> Value {
     json!({
         "pid": std::process::id(),
-        "home": host.home().path().display().to_string(),
-        "agents": host.config().agents().to_string(),
-        "simulator": host.world().simulated,
+        "home": seat.home.path().display().to_string(),
+        "agents": seat.config.agents().to_string(),
+        "simulator": seat.world.simulated,
+        "vault": if unlocked { "open" } else { "locked" },
         "version": env!("CARGO_PKG_VERSION"),
     })
 }

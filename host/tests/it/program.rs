@@ -383,3 +383,83 @@ fn reload_tells_what_broke_and_takes_it_back() {
     let mended = run(&wardlock, &["--json", "reload"]).ok().expect("mended").json().expect("json");
     assert_eq!(mended["connections_open"], 1);
 }
+
+#[test]
+fn locked_vault_answers_nobody_until_it_is_unlocked() {
+    let wardlock = program();
+    let passphrase = b"correct horse battery staple";
+    let with_passphrase = |args: &[&str]| {
+        let args: Vec<&str> = ["--passphrase-fd", "0"].iter().chain(args).copied().collect();
+        wardlock.run(&args, passphrase).expect("it runs")
+    };
+    with_passphrase(&["init", "--key", "passphrase"]).ok().expect("a home");
+    let (agents, callback) = (wardlock.agents(), wardlock.callback());
+    let config =
+        format!("[listen]\nagents = \"{agents}\"\ncallback = \"{callback}\"\n[vault]\nkey = \"passphrase\"\n");
+    wardlock.write("wardlock.toml", &config).expect("written");
+    let serving = wardlock.serve(&[]).expect("it serves, locked");
+    let ask = |scheme: &str| {
+        let request = format!(
+            "GET /acme/zoho/crm/v8/Leads HTTP/1.1\r\nHost: {agents}\r\nAuthorization: {scheme} wlk_x\r\nConnection: close\r\n\r\n"
+        );
+        raw::exchange(agents, request.as_bytes()).expect("a reply")
+    };
+    let vault = |word: &str| {
+        let status = run(&wardlock, &["--json", "vault", "status"]).ok().expect("a status");
+        assert_eq!(status.json().expect("json")["vault"], word);
+    };
+    let locked = || {
+        vault("locked");
+        let reply = ask("Bearer");
+        assert_eq!((reply.status, &reply.json().expect("json")["code"]), (503, &"vault_locked".into()));
+        let shaped = ask("Zoho-oauthtoken");
+        assert_eq!((shaped.status, &shaped.json().expect("json")["status"]), (503, &"error".into()));
+        let refused = run(&wardlock, &["agent", "list"]);
+        assert_eq!(refused.code, Some(3), "{refused:?}");
+        assert!(refused.stderr.contains("wardlock vault unlock"), "{}", refused.stderr);
+    };
+    locked();
+    let wrong = wardlock.run(&["vault", "unlock"], b"another passphrase").expect("it runs");
+    assert_eq!(wrong.code, Some(3), "{wrong:?}");
+    locked();
+    wardlock.run(&["vault", "unlock"], passphrase).expect("it runs").ok().expect("unlocked");
+    vault("open");
+    assert_eq!(ask("Bearer").status, 401);
+    run(&wardlock, &["agent", "list"]).ok().expect("an open vault");
+    run(&wardlock, &["vault", "lock"]).ok().expect("locked");
+    locked();
+    wardlock.run(&["vault", "unlock"], passphrase).expect("it runs").ok().expect("unlocked again");
+    run(&wardlock, &["audit", "verify"]).ok().expect("the chain goes on");
+    let acts = run(&wardlock, &["--json", "audit", "list"]).ok().expect("rows").stdout;
+    assert!(acts.contains("vault.lock") && acts.contains("vault.unlock"), "{acts}");
+    assert!(serving.stop().expect("it ends").success());
+}
+
+#[test]
+fn key_moves_from_a_file_to_a_passphrase() {
+    let wardlock = with_home();
+    register(&wardlock).ok().expect("registered");
+    let moved = wardlock
+        .run(
+            &["--json", "vault", "rekey", "--key", "passphrase", "--new-passphrase-fd", "0"],
+            b"correct horse battery",
+        )
+        .expect("it runs")
+        .ok()
+        .expect("moved");
+    assert_eq!(moved.json().expect("json")["write"], "key = \"passphrase\"");
+    assert!(!wardlock.home().join("state/vault.key").exists());
+    let told = run(&wardlock, &["registration", "list"]);
+    assert_eq!(told.code, Some(3), "{told:?}");
+    let listen = format!("[listen]\nagents = \"{}\"\ncallback = \"{}\"\n", wardlock.agents(), wardlock.callback());
+    wardlock.write("wardlock.toml", &format!("{listen}[vault]\nkey = \"passphrase\"\n")).expect("written");
+    let list = ["--passphrase-fd", "0", "registration", "list"];
+    let listed = wardlock.run(&list, b"correct horse battery").expect("it runs").ok().expect("listed");
+    assert!(listed.stdout.contains("zoho"), "{}", listed.stdout);
+    let serving = wardlock.serve(&[]).expect("it serves, locked");
+    let busy = wardlock
+        .run(&["--passphrase-fd", "0", "vault", "rekey", "--key", "file"], b"correct horse battery")
+        .expect("it runs");
+    assert_eq!(busy.code, Some(4), "{busy:?}");
+    serving.stop().expect("it ends");
+}

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tempfile::TempDir;
 use wardlock::admin::{Command, Failure};
+use wardlock::gate::Gate;
 use wardlock::home::Home;
 use wardlock::host::{Host, World as Dialled};
 use wardlock::ops::{self, Talk};
@@ -144,7 +145,8 @@ impl World {
         let dialer = dialer.showing(move |url| shown.consent_url(url.as_str()).parse().expect("a url"));
         let host = Host::open(home, &key, Dialled { dialer, simulated: true }, "test").await.expect("a host");
         host.vault().add_registration(registration(&client_secret, redirect)).expect("registered");
-        let running = Running::start(Arc::clone(&host), ([127, 0, 0, 1], 0).into()).await.expect("listening");
+        let running =
+            Running::start(Gate::of(Arc::clone(&host)), ([127, 0, 0, 1], 0).into()).await.expect("listening");
         let agents = running.agents();
         let tokens = BTreeMap::new();
         let mut world = Self {

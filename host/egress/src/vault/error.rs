@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::key::KeyKind;
+use super::keychain::KeychainProblem;
 use super::needles::NeedlesError;
 
 /// Why the vault did not do what it was asked to.
@@ -37,6 +38,26 @@ pub enum VaultError {
         /// The key.
         key: PathBuf,
     },
+    /// The database is there, and the keychain has no key for it.
+    #[error("vault key missing: the keychain has no item `wardlock` for vault `{vault}`")]
+    KeychainEmpty {
+        /// The vault's id.
+        vault: String,
+    },
+    /// The keychain cannot be asked.
+    #[error("the keychain {0}")]
+    Keychain(KeychainProblem),
+    /// The database is older than what was used last.
+    #[error("`vault.db` is older than it was: it is at revision {found}, and {known} was used last")]
+    RolledBack {
+        /// Its revision.
+        found: u64,
+        /// The revision that stands beside the key.
+        known: u64,
+    },
+    /// The key would come from where it comes from already.
+    #[error("the key comes from there already")]
+    SameSource,
     /// The key file does not hold a key.
     #[error("`{key}` does not hold a key: 32 bytes, or 32 bytes as one line of base64, are expected")]
     BadKeyFile {
@@ -152,10 +173,35 @@ impl VaultError {
             Self::VaultMissing { .. } => {
                 "put `vault.db` back from your backup; if there never was one, move the key file away and run `wardlock init`"
             }
+            Self::KeychainEmpty { .. } => {
+                "unlock the login keychain (one that was never unlocked looks empty), or restore it from the backup of \
+                 the machine; the vault cannot be read without it"
+            }
+            Self::Keychain(KeychainProblem::Locked) => {
+                "unlock the login keychain, then run `wardlock vault unlock`"
+            }
+            Self::Keychain(KeychainProblem::Absent) => {
+                "start it (a session bus and a Secret Service such as gnome-keyring), or change the source while it is \
+                 there: `wardlock vault rekey --key passphrase`"
+            }
+            Self::Keychain(KeychainProblem::Hung) => {
+                "restart the keychain's daemon, then run `wardlock vault unlock`"
+            }
+            Self::Keychain(KeychainProblem::Several) => {
+                "another program made an item of the same name; remove that one with the keychain's own tool"
+            }
+            Self::Keychain(KeychainProblem::Denied) => "allow Wardlock's item in the keychain's own settings",
+            Self::RolledBack { .. } => {
+                "put the newer `vault.db` back; if you restored an old one on purpose, tokens that were rotated since \
+                 are dead: `wardlock vault accept-older`, then connect again what says `reconnect`"
+            }
             Self::BadKeyFile { .. } => "put the key file back from your backup",
             Self::OtherKeyKind { .. } => "set `key` in wardlock.toml to what locks the vault",
             Self::WrongKey { given: KeyKind::Passphrase } => "try again; upper and lower case count",
-            Self::WrongKey { given: KeyKind::File } => {
+            Self::WrongKey { given: KeyKind::Keychain } => {
+                "the keychain's item belongs to another vault: put `vault.db` and the keychain back from one backup"
+            }
+            Self::WrongKey { given: KeyKind::File | KeyKind::Credential } => {
                 "the key file belongs to another vault, or `vault.db` was changed: put both back from one backup"
             }
             Self::ShortPassphrase => "take four or five random words",
@@ -173,6 +219,7 @@ impl VaultError {
             Self::RegistrationExists(_) => "choose another name; a stored registration is never overwritten",
             Self::RegistrationInUse { .. } => "`wardlock disconnect` those grants first",
             Self::NoGrant(_) => "`wardlock connect` makes one, `wardlock grants` shows those stored",
+            Self::SameSource => "name another source",
             Self::File { .. }
             | Self::Database(_)
             | Self::NoRandomness(_)

@@ -71,6 +71,32 @@ pub(super) fn read(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, VaultE
     read_bounded(&mut file, limit).map_err(|source| failed(path, source))
 }
 
+/// Reads a small file that the service manager made for this process: owned by root or by us, closed to others.
+pub(super) fn read_handed_over(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    let file = OpenOptions::new().read(true).custom_flags(NO_FOLLOW).open(path);
+    let mut file = file.map_err(|source| failed(path, source))?;
+    let metadata = file.metadata().map_err(|source| failed(path, source))?;
+    if !metadata.is_file() {
+        return Err(not_safe(path, "it is not an ordinary file", "let systemd make it".to_owned()));
+    }
+    if metadata.uid() != 0 {
+        check_owner(path, &metadata)?;
+    }
+    // Group bits are the mask of the access list by which systemd opens it to the service's user.
+    check_mode(path, &metadata, 0o027, "440")?;
+    read_bounded(&mut file, limit).map_err(|source| failed(path, source))
+}
+
+/// Replaces a small file at once: after a crash it is the old one or the new one. It need not be durable.
+pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), VaultError> {
+    let new = path.with_extension("new");
+    remove(&new)?;
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(0o600).custom_flags(NO_FOLLOW).open(&new);
+    file.and_then(|mut file| file.write_all(content)).map_err(|source| failed(&new, source))?;
+    fs::rename(&new, path).map_err(|source| failed(path, source))
+}
+
 /// Reads at most `limit` bytes and one more, into a buffer that never grows.
 pub(super) fn read_bounded(reader: &mut impl io::Read, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     let room = usize::try_from(limit).unwrap_or(usize::MAX).saturating_add(1);

@@ -1,20 +1,19 @@
 //! Where the vault's key comes from, and the lock that it opens.
 //!
 //! A source gives a key-encryption key. With it the vault's own random key is wrapped, so that the source can be
-//! changed without sealing every row again. The OS keychain and systemd credentials are further sources: each
-//! becomes a variant of [`KeySource`] and [`KeyKind`], and nothing else here changes for them.
+//! changed without sealing every row again.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use argon2::{Algorithm, Argon2, Params, Version};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::error::VaultError;
 use super::files;
+use super::held;
+use super::keychain;
 use super::keys::{self, Key};
 use super::prompt::Passphrase;
 
@@ -36,6 +35,14 @@ pub enum KeySource {
     },
     /// A passphrase, stretched with Argon2id.
     Passphrase(Passphrase),
+    /// The operating system's keychain.
+    Keychain,
+    /// A file that systemd hands to the service (`LoadCredentialEncrypted=`, systemd.exec(5)). It is made with
+    /// `systemd-creds`, never by Wardlock.
+    Credential {
+        /// The folder that systemd names in `CREDENTIALS_DIRECTORY`, and the credential's name in it.
+        path: PathBuf,
+    },
 }
 
 /// The kind of a [`KeySource`], as it is stored and shown.
@@ -46,6 +53,10 @@ pub enum KeyKind {
     File,
     /// A passphrase.
     Passphrase,
+    /// The operating system's keychain.
+    Keychain,
+    /// A systemd credential.
+    Credential,
 }
 
 impl fmt::Display for KeyKind {
@@ -53,16 +64,28 @@ impl fmt::Display for KeyKind {
         f.write_str(match self {
             Self::File => "key file",
             Self::Passphrase => "passphrase",
+            Self::Keychain => "keychain",
+            Self::Credential => "systemd credential",
         })
     }
 }
 
 impl KeySource {
+    /// Returns whether a new key can be kept there: only a keychain may be locked, absent or hung.
+    pub fn probe(&self) -> Result<(), VaultError> {
+        match self {
+            Self::Keychain => keychain::try_out().map_err(VaultError::Keychain),
+            Self::File { .. } | Self::Passphrase(_) | Self::Credential { .. } => Ok(()),
+        }
+    }
+
     /// Returns its kind.
     pub fn kind(&self) -> KeyKind {
         match self {
             Self::File { .. } => KeyKind::File,
             Self::Passphrase(_) => KeyKind::Passphrase,
+            Self::Keychain => KeyKind::Keychain,
+            Self::Credential { .. } => KeyKind::Credential,
         }
     }
 }
@@ -132,7 +155,9 @@ impl Lock {
             return Err(VaultError::OtherKeyKind { is: self.kind, given: source.kind() });
         }
         let key = match source {
-            KeySource::File { path } => read_key_file(path)?,
+            KeySource::File { path } => held::of_file(path)?,
+            KeySource::Credential { path } => held::of_credential(path)?,
+            KeySource::Keychain => held::of_keychain(&self.vault)?,
             KeySource::Passphrase(passphrase) => {
                 let damaged = || VaultError::Damaged { what: "the lock's salt or parameters".to_owned() };
                 let mut salt = [0_u8; 16];
@@ -163,13 +188,19 @@ pub(super) struct Way {
 }
 
 impl Way {
-    /// Prepares a new vault's key-encryption key. For a key file this makes the key, but not yet the file.
+    /// Prepares a key-encryption key for a vault. For a key file or the keychain this makes the key, and does not keep
+    /// it yet.
     pub(super) fn prepare(source: &KeySource, stretch: Stretch) -> Result<Self, VaultError> {
         let mut salt = [0_u8; 16];
         getrandom::fill(&mut salt)?;
         let kind = source.kind();
         match source {
-            KeySource::File { .. } => Ok(Self { kind, stretch: None, salt, key: keys::random()? }),
+            KeySource::File { .. } | KeySource::Keychain => {
+                Ok(Self { kind, stretch: None, salt, key: keys::random()? })
+            }
+            KeySource::Credential { path } => {
+                Ok(Self { kind, stretch: None, salt, key: held::of_credential(path)? })
+            }
             KeySource::Passphrase(passphrase) => {
                 if passphrase.characters() < SHORTEST_PASSPHRASE {
                     return Err(VaultError::ShortPassphrase);
@@ -180,28 +211,16 @@ impl Way {
         }
     }
 
-    /// Writes the key file, where the source is one: one line of base64.
-    pub(super) fn keep(&self, source: &KeySource) -> Result<(), VaultError> {
-        let KeySource::File { path } = source else { return Ok(()) };
-        let mut line = Zeroizing::new(vec![0_u8; 45]);
-        let written = STANDARD.encode_slice(self.key.as_slice(), &mut line).unwrap_or(0);
-        line.truncate(written);
-        line.push(b'\n');
-        files::create(path, &line)
+    /// Writes the key where the source keeps it: the file, or the keychain under the vault's id.
+    pub(super) fn keep(&self, source: &KeySource, vault: &str) -> Result<(), VaultError> {
+        match source {
+            KeySource::File { path } => files::create(path, &held::line(&self.key)),
+            KeySource::Keychain => {
+                keychain::set(vault, keychain::Item::Key, held::line(&self.key)).map_err(VaultError::Keychain)
+            }
+            KeySource::Passphrase(_) | KeySource::Credential { .. } => Ok(()),
+        }
     }
-}
-
-fn read_key_file(path: &std::path::Path) -> Result<Key, VaultError> {
-    let content = files::read(path, 128)?;
-    let bad = || VaultError::BadKeyFile { key: path.to_owned() };
-    if let Ok(raw) = <[u8; 32]>::try_from(content.as_slice()) {
-        return Ok(Zeroizing::new(raw));
-    }
-    let mut key = Zeroizing::new([0_u8; 33]);
-    let line = content.trim_ascii();
-    let written = STANDARD.decode_slice(line, key.as_mut_slice()).map_err(|_| bad())?;
-    let (32, Some(key)) = (written, key.first_chunk::<32>()) else { return Err(bad()) };
-    Ok(Zeroizing::new(*key))
 }
 
 fn stretched(passphrase: &Passphrase, salt: &[u8], stretch: Stretch) -> Result<Key, VaultError> {

@@ -51,12 +51,45 @@ pub struct NotOpened;
 
 /// Purpose-bound keys, for what is sealed or authenticated outside the vault.
 pub struct Keys {
-    root: Key,
+    root: HeldKey,
+}
+
+/// A key that is held for long: alone on a page that is not swapped out, where the system allows that.
+pub(super) struct HeldKey {
+    /// Dropped first: the page must still be there when it is unlocked.
+    locked: Option<region::LockGuard>,
+    page: Box<Page>,
+}
+
+/// One page of the usual size, so that locking it locks nothing else.
+#[repr(align(4096))]
+struct Page(Key);
+
+impl HeldKey {
+    pub(super) fn new(key: Key) -> Self {
+        let page = Box::new(Page(key));
+        let locked = region::lock(std::ptr::from_ref::<Page>(&page), size_of::<Page>()).ok();
+        Self { locked, page }
+    }
+
+    pub(super) fn get(&self) -> &Key {
+        &self.page.0
+    }
+
+    /// Returns whether the page stays in memory.
+    pub(super) fn is_locked(&self) -> bool {
+        self.locked.is_some()
+    }
 }
 
 impl Keys {
     pub(super) fn new(root: Key) -> Self {
-        Self { root }
+        Self { root: HeldKey::new(root) }
+    }
+
+    /// Returns whether the pages of the keys are locked in memory.
+    pub fn are_locked_in_memory(&self) -> bool {
+        self.root.is_locked()
     }
 
     /// Seals bytes for a purpose; `aad` names the place, which must be the same when they are opened.
@@ -80,7 +113,7 @@ impl Keys {
     }
 
     fn key(&self, purpose: Purpose, verb: &[u8]) -> Key {
-        mac(&self.root, &[b"wardlock/v1/", purpose.label(), b"/", verb])
+        mac(self.root.get(), &[b"wardlock/v1/", purpose.label(), b"/", verb])
     }
 }
 

@@ -10,29 +10,34 @@
 //! - [`answer`], [`member`]: how a token answer is read.
 //! - [`needles`], [`stream`]: find stored secrets in other bytes and cut them out, across chunks too.
 //! - [`spelling`]: the encodings in which they are looked for.
-//! - [`key`]: where the vault's key comes from: a key file or a passphrase.
+//! - [`key`], [`held`], [`keychain`]: where the vault's key comes from, and how it lies there.
+//! - [`beside`]: the revision that is kept beside the key.
 //! - [`keys`]: keys derived from it, each bound to one purpose.
 //! - [`files`]: the only code that touches the file system; checks owner, mode and symlinks as ssh does.
 //! - [`record`], [`kept`]: what is kept, and its form inside a sealed row.
 //! - [`rows`], [`database`]: the sealed rows of `vault.db`, and the file itself.
-//! - [`store`]: makes, opens and holds the vault.
+//! - [`store`], [`rekey`]: makes, opens and holds the vault; changes where its key comes from.
 //! - [`registrations`], [`grants`]: what can be done with each.
 //! - [`error`]: what can go wrong, and how to mend it.
 
 mod answer;
+mod beside;
 mod database;
 mod error;
 #[expect(clippy::disallowed_methods, reason = "the one module for the vault's files; see its documentation")]
 mod files;
 mod grants;
+mod held;
 mod kept;
 mod key;
+mod keychain;
 mod keys;
 mod member;
 mod needles;
 mod prompt;
 mod record;
 mod registrations;
+mod rekey;
 mod rows;
 mod secret;
 mod spelling;
@@ -45,6 +50,7 @@ pub(crate) mod wire;
 
 pub use error::VaultError;
 pub use key::{KeyKind, KeySource};
+pub use keychain::KeychainProblem;
 pub use keys::{Keys, NotOpened, Purpose};
 pub use needles::{Needles, NeedlesError, Redacted};
 pub use prompt::{Passphrase, PromptError};

@@ -2,8 +2,7 @@
 //!
 //! A row is sealed with its place (vault, kind, id, version, generation, revision) as associated data, and the
 //! sealed head holds a digest of all rows: a row that is swapped, put back from an earlier copy, added or removed
-//! is noticed. That the whole file was put back is noticed by a number kept beside the key; that comes with
-//! "Credentials".
+//! is noticed. That the whole file was put back is noticed by the revision that is kept beside the key ([`super::beside`]).
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use sha2::{Digest as _, Sha256};
@@ -11,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::database::{meta, set_meta};
 use super::error::VaultError;
-use super::keys::{self, Key};
+use super::keys::{self, HeldKey, Key};
 
 /// What kind of record a row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +45,8 @@ pub(super) struct Row {
 
 /// The counters of the vault, and the digest of its rows.
 pub(super) struct Head {
-    revision: u64,
+    /// Counts every change of the vault.
+    pub(super) revision: u64,
     /// The last generation that was given to a grant; never given again.
     pub(super) generation: u64,
     rows: [u8; 32],
@@ -54,13 +54,13 @@ pub(super) struct Head {
 
 /// Seals and opens the rows of one vault.
 pub(super) struct Rows {
-    key: Key,
+    key: HeldKey,
     vault: String,
 }
 
 impl Rows {
     pub(super) fn new(key: Key, vault: &str) -> Self {
-        Self { key, vault: vault.to_owned() }
+        Self { key: HeldKey::new(key), vault: vault.to_owned() }
     }
 
     /// Reads and opens a record.
@@ -89,7 +89,7 @@ impl Rows {
         head.revision += 1;
         let [generation, revision] = [row.generation, head.revision].map(u64::cast_signed);
         let aad = self.aad(kind, &row.id, kind.version(), generation, revision);
-        let sealed = keys::seal(&self.key, &aad, &row.content)?;
+        let sealed = keys::seal(self.key.get(), &aad, &row.content)?;
         let statement = "INSERT OR REPLACE INTO records VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
         let values = params![kind.as_str(), row.id, kind.version(), generation, revision, sealed];
         transaction.execute(statement, values)?;
@@ -105,7 +105,7 @@ impl Rows {
     pub(super) fn read_head(&self, connection: &Connection) -> Result<Head, VaultError> {
         let damaged = |what: &str| VaultError::Damaged { what: what.to_owned() };
         let sealed = meta(connection, "head")?.ok_or_else(|| damaged("its head is missing"))?;
-        let content = keys::open(&self.key, &self.head_aad(), &sealed);
+        let content = keys::open(self.key.get(), &self.head_aad(), &sealed);
         let content = content.map_err(|_| damaged("its head does not open"))?;
         let head = Head::read(&content).ok_or_else(|| damaged("its head cannot be read"))?;
         if head.rows != digest_rows(connection)? {
@@ -117,7 +117,7 @@ impl Rows {
     /// Writes the head for the rows as they are now.
     pub(super) fn write_head(&self, transaction: &Transaction<'_>, mut head: Head) -> Result<(), VaultError> {
         head.rows = digest_rows(transaction)?;
-        let sealed = keys::seal(&self.key, &self.head_aad(), &head.written())?;
+        let sealed = keys::seal(self.key.get(), &self.head_aad(), &head.written())?;
         set_meta(transaction, "head", &sealed)
     }
 
@@ -127,7 +127,7 @@ impl Rows {
             return Err(VaultError::Newer { found: version, known: kind.version() });
         }
         let aad = self.aad(kind, &id, version, generation, revision);
-        let Ok(content) = keys::open(&self.key, &aad, &sealed) else {
+        let Ok(content) = keys::open(self.key.get(), &aad, &sealed) else {
             let what = format!("the row of {} `{}` does not open", kind.as_str(), id.escape_debug());
             return Err(VaultError::Damaged { what });
         };

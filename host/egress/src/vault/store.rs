@@ -9,19 +9,24 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, Transaction};
 
+use super::beside::{Beside, Noter};
 use super::database;
 use super::error::VaultError;
 use super::files;
 use super::kept::from_bytes;
 use super::key::{KeyKind, KeySource, Lock, Stretch, Way};
+use super::keychain::{self, Item};
 use super::keys::{self, Keys};
 use super::needles::Needles;
 use super::record::{GrantRow, RegistrationRow};
+use super::rekey;
 use super::rows::{Head, Kind, Row, Rows};
 use super::secret::Secret;
 
 /// The database's name within its folder.
 const DATABASE: &str = "vault.db";
+/// The revision's file, where the key has no place of its own.
+pub(super) const REVISION: &str = "vault.revision";
 /// Its name while it is being made: nothing was ever stored in a file of this name.
 const UNFINISHED: &str = "vault.db.new";
 
@@ -32,6 +37,7 @@ pub struct Vault {
     keys: Arc<Keys>,
     kind: KeyKind,
     needles: Mutex<Option<Arc<Needles>>>,
+    revisions: Noter,
 }
 
 impl Vault {
@@ -54,8 +60,8 @@ impl Vault {
         files::remove(&unfinished)?;
         let way = Way::prepare(source, stretch)?;
         files::create(&unfinished, b"")?;
-        fill(&unfinished, &way)?;
-        way.keep(source)?;
+        let vault = fill(&unfinished, &way)?;
+        way.keep(source, &vault)?;
         files::rename(&unfinished, &db)?;
         Self::open(folder, source)
     }
@@ -68,7 +74,13 @@ impl Vault {
         {
             return Err(VaultError::KeyMissing { db, key: path.clone() });
         }
-        unlock(&db, source)
+        unlock(&db, source, Older::Refused)
+    }
+
+    /// Opens the vault of a folder even if it is older than the one used last, and takes it as the newest from here on.
+    /// Only when a person says that an older one was put there on purpose.
+    pub fn open_older(folder: &Path, source: &KeySource) -> Result<Self, VaultError> {
+        unlock(&existing(folder, source)?, source, Older::Accepted)
     }
 
     /// Returns what kind of key opens the vault of a folder, so that the right thing can be asked for.
@@ -82,9 +94,30 @@ impl Vault {
         Ok(read_lock(&connection)?.kind())
     }
 
+    /// Returns whether the key of the folder's vault is within reach now. Only a keychain may be locked, absent or hung;
+    /// that it holds no key is told when the vault is opened.
+    pub fn reach(folder: &Path, source: &KeySource) -> Result<(), VaultError> {
+        if source.kind() != KeyKind::Keychain {
+            return Ok(());
+        }
+        let connection = database::open(&existing(folder, source)?)?;
+        keychain::get(read_lock(&connection)?.vault(), Item::Key).map(drop).map_err(VaultError::Keychain)
+    }
+
+    /// Changes where the key comes from. The vault must be closed. The old key opens nothing but older copies of
+    /// `vault.db` from then on; a key file or keychain item of it is removed.
+    pub fn rekey(folder: &Path, old: &KeySource, new: &KeySource) -> Result<(), VaultError> {
+        rekey::rekey(&existing(folder, old)?, old, new, Stretch::USUAL)
+    }
+
     /// Returns what kind of key opened it.
     pub fn opened_with(&self) -> KeyKind {
         self.kind
+    }
+
+    /// Returns how many times the vault was changed.
+    pub fn revision(&self) -> Result<u64, VaultError> {
+        Ok(self.rows.read_head(&self.connection())?.revision)
     }
 
     /// Returns the purpose-bound keys for what is sealed or authenticated outside the vault.
@@ -133,10 +166,14 @@ impl Vault {
         let transaction = database::begin(&mut connection)?;
         let mut head = self.rows.read_head(&transaction)?;
         let result = change(&transaction, &mut head)?;
+        // A removal changes the vault, too, and no row counts it.
+        head.revision += 1;
+        let revision = head.revision;
         self.rows.write_head(&transaction, head)?;
         // Forgotten before the commit: should that fail half-way, they are only gathered once more.
         locked(&self.needles).take();
         transaction.commit()?;
+        self.revisions.note(revision);
         Ok(result)
     }
 }
@@ -171,22 +208,23 @@ fn existing(folder: &Path, source: &KeySource) -> Result<PathBuf, VaultError> {
         KeySource::File { path } if files::check_file(path)? => {
             Err(VaultError::VaultMissing { db, key: path.clone() })
         }
-        KeySource::File { .. } | KeySource::Passphrase(_) => Err(VaultError::NoVault { db }),
+        _ => Err(VaultError::NoVault { db }),
     }
 }
 
 /// Finishes a vault whose making was interrupted after its key was written and before it got its name.
 fn finish_interrupted(folder: &Path, key: &Path, source: &KeySource) -> Result<Vault, VaultError> {
     let (db, unfinished) = (folder.join(DATABASE), folder.join(UNFINISHED));
-    if !files::check_file(&unfinished)? || unlock(&unfinished, source).is_err() {
+    if !files::check_file(&unfinished)? || unlock(&unfinished, source, Older::Refused).is_err() {
         return Err(VaultError::VaultMissing { db, key: key.to_owned() });
     }
     files::rename(&unfinished, &db)?;
     Vault::open(folder, source)
 }
 
-/// Fills a new database: schema, lock, head. It is closed again, so that nothing stays outside the one file.
-fn fill(path: &Path, way: &Way) -> Result<(), VaultError> {
+/// Fills a new database: schema, lock, head; returns the vault's id. It is closed again, so that nothing stays outside
+/// the one file.
+fn fill(path: &Path, way: &Way) -> Result<String, VaultError> {
     let mut id = [0_u8; 16];
     getrandom::fill(&mut id)?;
     let id = hex::encode(id);
@@ -199,7 +237,15 @@ fn fill(path: &Path, way: &Way) -> Result<(), VaultError> {
     database::set_meta(&transaction, "lock", &lock)?;
     Rows::new(keys::mac(&own, &[ROWS]), &id).begin_head(&transaction)?;
     transaction.commit()?;
-    connection.close().map_err(|(_, error)| VaultError::from(error))
+    connection.close().map_err(|(_, error)| VaultError::from(error))?;
+    Ok(id)
+}
+
+/// What to do with a database that is older than the one used last.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Older {
+    Refused,
+    Accepted,
 }
 
 /// The branch of the vault's key that seals its rows.
@@ -207,27 +253,37 @@ const ROWS: &[u8] = b"wardlock/v1/rows";
 /// The branch from which [`Keys`] come.
 const PURPOSES: &[u8] = b"wardlock/v1/purposes";
 
-fn unlock(db: &Path, source: &KeySource) -> Result<Vault, VaultError> {
+fn unlock(db: &Path, source: &KeySource, older: Older) -> Result<Vault, VaultError> {
     let mut connection = database::open(db)?;
     let lock = read_lock(&connection)?;
-    let own = lock.open(source)?;
+    let own = rekey::open_lock(&lock, source)?;
     let journal: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
     if journal != "wal" {
         return Err(VaultError::Damaged { what: format!("`vault.db` does not take its journal mode: {journal}") });
     }
     database::migrate(&mut connection)?;
     let rows = Rows::new(keys::mac(&own, &[ROWS]), lock.vault());
-    rows.read_head(&connection)?;
+    let found = rows.read_head(&connection)?.revision;
+    let beside = Beside::of(source, db.parent().unwrap_or(Path::new(".")));
+    let known = beside.read(lock.vault())?.unwrap_or(0);
+    if known > found && older == Older::Refused {
+        return Err(VaultError::RolledBack { found, known });
+    }
+    let revisions = Noter::start(beside, lock.vault().to_owned());
+    if known != found {
+        revisions.note(found);
+    }
     Ok(Vault {
         connection: Mutex::new(connection),
         rows,
         keys: Arc::new(Keys::new(keys::mac(&own, &[PURPOSES]))),
         kind: lock.kind(),
         needles: Mutex::new(None),
+        revisions,
     })
 }
 
-fn read_lock(connection: &Connection) -> Result<Lock, VaultError> {
+pub(super) fn read_lock(connection: &Connection) -> Result<Lock, VaultError> {
     let damaged = || VaultError::Damaged { what: "its lock cannot be read".to_owned() };
     let known: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if known == 0 {

@@ -1,6 +1,7 @@
 //! The vault as a whole: what it promises of its file, its key and its records.
 
 mod making;
+mod moving;
 mod records;
 mod tampering;
 
