@@ -72,6 +72,7 @@ impl From<Refusal> for Stop {
 async fn carry(host: &Host, peer: Peer, id: &RequestId, raw: RawRequest, seen: &mut Seen) -> Result<Reply, Stop> {
     let (agent, request) = authenticate(host, raw, seen)?;
     let _place = host.places().take(&agent.name)?;
+    refuse_frozen(host, &agent.workspace)?;
     if own::is_own(&request.target) {
         // Reading about a request of one's own sends nothing and writes no row.
         return answer_own(host, id, &agent, &request).await;
@@ -94,6 +95,8 @@ async fn carry(host: &Host, peer: Peer, id: &RequestId, raw: RawRequest, seen: &
         let refusal = Refusal::new(Code::DryRun, "dry-run", "the decision is allow; nothing was sent");
         return Err(Stop { decision: "allow", refusal });
     }
+    // Once more: plugins take their time, and a freeze is meant at once.
+    refuse_frozen(host, &agent.workspace)?;
     let (receipt, guard) = host.audit().intend(&permit, peer.separation).await.map_err(audit_unavailable)?;
     seen.recorded = true;
     let sent = host.egress().send(permit, receipt).await;
@@ -135,6 +138,14 @@ fn authenticate(host: &Host, raw: RawRequest, seen: &mut Seen) -> Result<(Agent,
     let agent = Agent { name: agent.name, workspace: agent.workspace };
     seen.agent = Some(agent.clone());
     Ok((agent, request))
+}
+
+fn refuse_frozen(host: &Host, workspace: &WorkspaceName) -> Result<(), Refusal> {
+    if !host.state().is_frozen(workspace) {
+        return Ok(());
+    }
+    Err(Refusal::new(Code::Frozen, "freeze", format!("the operator has frozen workspace `{workspace}`"))
+        .hint("ask the operator; nothing was sent"))
 }
 
 async fn answer_own(host: &Host, id: &RequestId, agent: &Agent, request: &AgentRequest) -> Result<Reply, Stop> {

@@ -79,7 +79,7 @@ impl World {
             .map_err(|failure| told(&failure))?;
         host.vault().add_registration(registration(redirect_uri)?)?;
         connect(&host, &simulator).await?;
-        let added = Command::AgentAdd { name: "reporter".to_owned(), workspace: "acme".to_owned() };
+        let added = Command::AgentAdd { name: "reporter".to_owned(), workspace: "acme".to_owned(), expires: None };
         let added = ops::execute(&host, added, None, &Silent).await.map_err(|failure| told(&failure))?;
         let token = added["token"].as_str().context("a token")?.to_owned();
         let running = Running::start(Gate::of(Arc::clone(&host)), (Ipv4Addr::LOCALHOST, 0).into())

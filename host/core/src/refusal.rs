@@ -87,6 +87,8 @@ codes! {
     SecretInRequest = "secret_in_request", 400, false, Agent;
     /// The path names another workspace than the agent's own.
     WorkspaceMismatch = "workspace_mismatch", 403, false, Agent;
+    /// The operator has frozen the workspace.
+    Frozen = "frozen", 403, false, Operator;
     /// The host's own paths have nothing here for this agent.
     NotFound = "not_found", 404, false, Agent;
     /// The workspace has no such connection.

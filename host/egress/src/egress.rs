@@ -5,17 +5,18 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use wardlock_audit::{Act, Audit, Clock, Receipt};
 use wardlock_core::decision::Permit;
-use wardlock_core::id::GrantName;
+use wardlock_core::id::{GrantName, Region, RegistrationName};
 use wardlock_core::service::ServiceDefinition;
 
 use crate::client::{Clients, Limits};
 use crate::dialer::Dialer;
 use crate::oauth::callback::CallbackListener;
 use crate::oauth::connect::{self, ConnectError, ConnectPlan, Connected, Progress};
-use crate::oauth::mint::TokenOwner;
+use crate::oauth::exchange::TokenError;
+use crate::oauth::mint::{TokenOwner, Wanted};
 use crate::oauth::revoke::{Revocation, Revoked};
 use crate::send::{self, SendError, Sent};
-use crate::vault::{GrantInfo, Needles, Vault, VaultError};
+use crate::vault::{GrantInfo, Needles, Secret, Vault, VaultError};
 
 /// What is known of a grant, without its secrets.
 pub type GrantStatus = GrantInfo;
@@ -29,9 +30,29 @@ pub enum EgressError {
     /// The audit cannot record, so nothing was called.
     #[error("the audit cannot record, so the provider was not called")]
     AuditUnavailable,
+    /// A client secret brought no token, so the old one stays.
+    #[error("the new secret brought no token for grant `{grant}`, so the old one stays: {error}")]
+    NotProved {
+        /// The grant on which it was tried.
+        grant: GrantName,
+        /// What the provider said.
+        error: TokenError,
+    },
     /// A fault of ours.
     #[error("a call on the vault ended early")]
     Internal,
+}
+
+/// On what a client secret was tried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tried {
+    /// It brought a token for this grant.
+    Works {
+        /// The grant.
+        grant: GrantName,
+    },
+    /// No grant uses it yet.
+    NoGrant,
 }
 
 /// What became of a grant that was given up.
@@ -137,6 +158,56 @@ impl Egress {
             tracing::warn!(grant = grant.as_str(), "the end of a disconnect could not be audited");
         }
         Ok(Disconnected { revoked })
+    }
+
+    /// Replaces a registration's client secret, or a region's own, once it has brought a token for one of its grants;
+    /// until then, and if it does not, the old one stays. `service` is the registration's. Returns whether it was
+    /// tried: with no grant there is nothing to try it on.
+    pub async fn set_client_secret(
+        &self,
+        registration: &RegistrationName,
+        region: Option<&Region>,
+        secret: Secret,
+        service: &Arc<ServiceDefinition>,
+        who: &str,
+    ) -> Result<Tried, EgressError> {
+        let (name, its_region) = (registration.clone(), region.cloned());
+        let grant = self.read_vault(move |vault| vault.grant_using(&name, its_region.as_ref())).await?;
+        let secret = Arc::new(secret);
+        let tried = match &grant {
+            None => Tried::NoGrant,
+            Some(grant) => {
+                let service = Arc::clone(service);
+                let wanted = Wanted { grant: grant.name.clone(), generation: grant.generation, service };
+                self.act(Act::admin(who, "registration.try-secret", registration.as_str(), "begun")).await?;
+                match self.0.owner.try_secret(&wanted, Arc::clone(&secret)).await {
+                    Ok(_) => Tried::Works { grant: grant.name.clone() },
+                    Err(error) => return Err(EgressError::NotProved { grant: grant.name.clone(), error }),
+                }
+            }
+        };
+        self.put_client_secret(registration, region, secret).await?;
+        Ok(tried)
+    }
+
+    /// Replaces a client secret without trying it.
+    pub async fn put_client_secret(
+        &self,
+        registration: &RegistrationName,
+        region: Option<&Region>,
+        secret: Arc<Secret>,
+    ) -> Result<(), EgressError> {
+        let (name, region) = (registration.clone(), region.cloned());
+        let grants = self
+            .read_vault(move |vault| {
+                vault.set_registration_secret(&name, region.as_ref(), secret)?;
+                let grants = vault.grants()?.into_iter().filter(|grant| grant.registration == name);
+                Ok(grants.map(|grant| grant.name).collect::<Vec<_>>())
+            })
+            .await?;
+        // What failed with the old secret may work now.
+        grants.iter().for_each(|grant| self.forget(grant));
+        Ok(())
     }
 
     /// Forgets what is kept of a grant in memory: its tokens, failures and sockets. Call it after changing a grant or its

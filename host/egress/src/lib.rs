@@ -24,7 +24,7 @@ pub mod vault;
 
 pub use client::{CallError, Limits};
 pub use dialer::{Dialer, DialerError};
-pub use egress::{Disconnected, Egress, EgressError, GrantStatus};
+pub use egress::{Disconnected, Egress, EgressError, GrantStatus, Tried};
 pub use inject::InjectError;
 pub use oauth::callback::{CallbackListener, CallbackProblem, ListenError};
 pub use oauth::connect::{ConnectError, ConnectPlan, Connected, Event, Progress};

@@ -70,6 +70,37 @@ pub enum Command {
         name: String,
         /// Workspace.
         workspace: String,
+        /// After what time its token ends, such as `90d`.
+        #[serde(default)]
+        expires: Option<String>,
+    },
+    /// Give an agent a new token.
+    AgentRotate {
+        /// Name.
+        name: String,
+        /// How long the old one works.
+        overlap: String,
+        /// After what time the new one ends.
+        expires: Option<String>,
+    },
+    /// Deny everything of a workspace, or of all, until it is thawed.
+    Freeze {
+        /// Workspace; all of them without it.
+        workspace: Option<String>,
+    },
+    /// Lift a freeze.
+    Thaw {
+        /// Workspace; the freeze of all without it.
+        workspace: Option<String>,
+    },
+    /// Replace a client secret, which follows, once it has worked.
+    RegistrationSetSecret {
+        /// Name.
+        name: String,
+        /// The region whose own secret it is.
+        region: Option<String>,
+        /// Store it even if it cannot be tried now.
+        unproved: bool,
     },
     /// List the agents.
     AgentList,

@@ -62,6 +62,10 @@ pub enum Verb {
     /// Callers with tokens of their own.
     #[command(subcommand)]
     Agent(AgentVerb),
+    /// Deny everything of a workspace, or of all, at once; tokens and grants stay as they are.
+    Freeze(FreezeArgs),
+    /// Lift a freeze.
+    Thaw(FreezeArgs),
     /// Policy plugins.
     #[command(subcommand)]
     Plugin(PluginVerb),
@@ -205,6 +209,23 @@ pub enum RegistrationVerb {
         #[arg(long, value_name = "FD")]
         secret_fd: Option<u32>,
     },
+    /// Replace a client secret. The old one stays until the new one has brought a token.
+    SetSecret {
+        /// The registration's name.
+        name: String,
+        /// The region that has a secret of its own.
+        #[arg(long)]
+        region: Option<String>,
+        /// Store it even if it cannot be tried now.
+        #[arg(long)]
+        unproved: bool,
+        /// Read the client secret from standard input.
+        #[arg(long, conflicts_with = "secret_fd")]
+        secret_stdin: bool,
+        /// Read the client secret from this open file descriptor.
+        #[arg(long, value_name = "FD")]
+        secret_fd: Option<u32>,
+    },
     /// List the OAuth clients.
     List,
 }
@@ -247,6 +268,20 @@ pub enum AgentVerb {
         /// The one workspace it belongs to.
         #[arg(long)]
         workspace: String,
+        /// After what time its token ends, such as `12h` or `90d`; without it, never.
+        #[arg(long, value_name = "TIME")]
+        expires: Option<String>,
+    },
+    /// Give an agent a new token and print it, once; the old one works a while longer.
+    Rotate {
+        /// Its name.
+        name: String,
+        /// How long the old token works.
+        #[arg(long, value_name = "TIME", default_value = "1h")]
+        overlap: String,
+        /// After what time the new token ends; without it, never.
+        #[arg(long, value_name = "TIME")]
+        expires: Option<String>,
     },
     /// List the agents.
     List,
@@ -255,6 +290,17 @@ pub enum AgentVerb {
         /// Its name.
         name: String,
     },
+}
+
+/// `wardlock freeze` and `wardlock thaw`.
+#[derive(Debug, Args)]
+pub struct FreezeArgs {
+    /// The workspace.
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub workspace: Option<String>,
+    /// Every workspace, those to come too.
+    #[arg(long)]
+    pub all: bool,
 }
 
 /// `wardlock plugin`.

@@ -105,14 +105,28 @@ fn command_of(verb: &Verb) -> Result<(Command, Option<Secret>), Failure> {
         Verb::Disconnect { grant } => Command::Disconnect { grant: grant.clone() },
         Verb::Connect(connect) => connect_command(connect)?,
         Verb::Registration(RegistrationVerb::List) => Command::RegistrationList,
-        Verb::Registration(add @ RegistrationVerb::Add { .. }) => return registration_add(add),
+        Verb::Registration(RegistrationVerb::Add { name, service, client_id, secret_stdin, secret_fd }) => {
+            let secret = client_secret(*secret_stdin, *secret_fd)?;
+            let (name, service, client_id) = (name.clone(), service.clone(), client_id.clone());
+            return Ok((Command::RegistrationAdd { name, service, client_id }, Some(secret)));
+        }
+        Verb::Registration(RegistrationVerb::SetSecret { name, region, unproved, secret_stdin, secret_fd }) => {
+            let secret = client_secret(*secret_stdin, *secret_fd)?;
+            let (name, region, unproved) = (name.clone(), region.clone(), *unproved);
+            return Ok((Command::RegistrationSetSecret { name, region, unproved }, Some(secret)));
+        }
+        Verb::Freeze(freeze) => Command::Freeze { workspace: freeze.workspace.clone() },
+        Verb::Thaw(thaw) => Command::Thaw { workspace: thaw.workspace.clone() },
         Verb::Connections(ConnectionsVerb::List) => Command::ConnectionsList,
         Verb::Connections(ConnectionsVerb::Show { connection }) => {
             let (workspace, connection) = split(connection)?;
             Command::ConnectionsShow { workspace, connection }
         }
-        Verb::Agent(AgentVerb::Add { name, workspace }) => {
-            Command::AgentAdd { name: name.clone(), workspace: workspace.clone() }
+        Verb::Agent(AgentVerb::Add { name, workspace, expires }) => {
+            Command::AgentAdd { name: name.clone(), workspace: workspace.clone(), expires: expires.clone() }
+        }
+        Verb::Agent(AgentVerb::Rotate { name, overlap, expires }) => {
+            Command::AgentRotate { name: name.clone(), overlap: overlap.clone(), expires: expires.clone() }
         }
         Verb::Agent(AgentVerb::List) => Command::AgentList,
         Verb::Agent(AgentVerb::Revoke { name }) => Command::AgentRevoke { name: name.clone() },
@@ -137,22 +151,16 @@ fn command_of(verb: &Verb) -> Result<(Command, Option<Secret>), Failure> {
     Ok((command, None))
 }
 
-fn registration_add(verb: &RegistrationVerb) -> Result<(Command, Option<Secret>), Failure> {
-    let RegistrationVerb::Add { name, service, client_id, secret_stdin, secret_fd } = verb else {
-        return Err(Failure::usage("this is not `registration add`"));
-    };
-    let secret = match (secret_stdin, secret_fd) {
+fn client_secret(stdin: bool, fd: Option<u32>) -> Result<Secret, Failure> {
+    let secret = match (stdin, fd) {
         (true, _) => Secret::read_stdin(),
-        (false, Some(fd)) => Secret::read_fd(*fd),
+        (false, Some(fd)) => Secret::read_fd(fd),
         (false, None) => Secret::read_hidden("client secret: "),
-    }
-    .map_err(|error| {
+    };
+    secret.map_err(|error| {
         Failure::usage(error)
             .hint("type it at the prompt, or use `--secret-stdin` or `--secret-fd FD`; never an argument")
-    })?;
-    let command =
-        Command::RegistrationAdd { name: name.clone(), service: service.clone(), client_id: client_id.clone() };
-    Ok((command, Some(secret)))
+    })
 }
 
 fn connect_command(connect: &ConnectArgs) -> Result<Command, Failure> {
@@ -190,7 +198,7 @@ fn split(text: &str) -> Result<(String, String), Failure> {
 }
 
 fn tell(verb: &Verb, result: &Value) {
-    if let Verb::Agent(AgentVerb::Add { .. }) = verb {
+    if let Verb::Agent(AgentVerb::Add { .. } | AgentVerb::Rotate { .. }) = verb {
         talk::line("The agent's token, shown this once; only its digest is kept:\n");
         talk::text(result["token"].as_str().unwrap_or_default());
         return;

@@ -49,6 +49,22 @@ impl TryFrom<String> for Bytes {
     }
 }
 
+/// Reads how long a token lives, such as `30min`, `12h` or `90d`: at most ten years.
+pub fn lifetime(text: &str) -> Result<Duration, String> {
+    let bad = || format!("`{}` is not a time such as \"30min\", \"12h\" or \"90d\"", text.escape_debug());
+    let (number, unit) = split(text).ok_or_else(bad)?;
+    let seconds: u64 = match unit {
+        "s" => 1,
+        "min" => 60,
+        "h" => 60 * 60,
+        "d" => 24 * 60 * 60,
+        _ => return Err(bad()),
+    };
+    let lifetime = number.checked_mul(seconds).map(Duration::from_secs);
+    let most = Duration::from_hours(10 * 365 * 24);
+    lifetime.filter(|&lifetime| lifetime <= most).ok_or_else(|| format!("`{text}` is longer than ten years"))
+}
+
 fn split(text: &str) -> Option<(u64, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(end);
@@ -74,6 +90,15 @@ mod tests {
 
     fn check_size(text: &str, bytes: Option<u64>) {
         assert_eq!(Bytes::try_from(text.to_owned()).ok().map(|size| size.0), bytes, "{text}");
+    }
+
+    #[test]
+    fn lifetimes_are_numbers_with_a_unit() {
+        assert_eq!(lifetime("90d"), Ok(Duration::from_hours(90 * 24)));
+        assert_eq!(lifetime("0s"), Ok(Duration::ZERO));
+        for bad in ["", "d", "90", "1w", "-1d", "1.5h", "4000d", "99999999999999999999d", "999999999999999999d"] {
+            assert!(lifetime(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl Demo {
         let host = Host::open(home, &unlock, world(&simulator)?, "demo").await?;
         register(&host, callback)?;
         connect(&host, &simulator).await?;
-        let added = Command::AgentAdd { name: "reporter".to_owned(), workspace: "acme".to_owned() };
+        let added = Command::AgentAdd { name: "reporter".to_owned(), workspace: "acme".to_owned(), expires: None };
         let agent = ops::execute(&host, added, None, &Silent).await?;
         let token = agent["token"].as_str().unwrap_or_default().to_owned();
         let running = start_listeners(&host, once).await?;

@@ -8,25 +8,59 @@ use super::{OPERATOR, blocking, named, note};
 use crate::admin::Failure;
 use crate::host::Host;
 
-pub(super) async fn add(host: &Host, name: &str, workspace: &str) -> Result<Value, Failure> {
+pub(super) async fn add(
+    host: &Host,
+    name: &str,
+    workspace: &str,
+    expires: Option<&str>,
+) -> Result<Value, Failure> {
     let name = named(AgentName::parse(name))?;
-    let workspace = named(WorkspaceName::parse(workspace))?;
-    let loaded = host.loaded();
-    if !loaded.has_workspace(&workspace) {
-        let known: Vec<&str> = loaded.workspaces().map(WorkspaceName::as_str).collect();
-        return Err(Failure::no(format!("there is no workspace `{workspace}`")).hint(if known.is_empty() {
-            "write workspaces/NAME.toml first, or run `wardlock init --policy`".to_owned()
-        } else {
-            format!("workspaces here: {}", known.join(", "))
-        }));
-    }
+    let workspace = workspace_here(host, workspace)?;
+    let lifetime_ms = expires.map(lifetime_ms).transpose()?;
     let state = host.state().clone();
     let (its_name, its_workspace) = (name.clone(), workspace.clone());
-    let token = blocking(move || state.add_agent(&its_name, &its_workspace)).await??;
+    let token = blocking(move || state.add_agent(&its_name, &its_workspace, lifetime_ms)).await??;
     note(host, Act::admin(OPERATOR, "agent.add", name.as_str(), "ok").in_workspace(workspace.as_str())).await;
     // The one place where an agent's token is shown; only its digest is kept.
     Ok(token
         .expose_once(|token| json!({ "agent": name.as_str(), "workspace": workspace.as_str(), "token": token })))
+}
+
+pub(super) async fn rotate(
+    host: &Host,
+    name: &str,
+    overlap: &str,
+    expires: Option<&str>,
+) -> Result<Value, Failure> {
+    let name = named(AgentName::parse(name))?;
+    let overlap_ms = lifetime_ms(overlap)?;
+    let expires_ms = expires.map(lifetime_ms).transpose()?;
+    let (state, its_name) = (host.state().clone(), name.clone());
+    let token = blocking(move || state.rotate_agent(&its_name, overlap_ms, expires_ms)).await??;
+    note(host, Act::admin(OPERATOR, "agent.rotate", name.as_str(), "ok")).await;
+    Ok(token
+        .expose_once(|token| json!({ "agent": name.as_str(), "token": token, "old_token_works_for": overlap })))
+}
+
+/// Finds a workspace, or says which there are.
+pub(super) fn workspace_here(host: &Host, name: &str) -> Result<WorkspaceName, Failure> {
+    let workspace = named(WorkspaceName::parse(name))?;
+    let loaded = host.loaded();
+    if loaded.has_workspace(&workspace) {
+        return Ok(workspace);
+    }
+    let known: Vec<&str> = loaded.workspaces().map(WorkspaceName::as_str).collect();
+    Err(Failure::no(format!("there is no workspace `{workspace}`")).hint(if known.is_empty() {
+        "write workspaces/NAME.toml first, or run `wardlock init --policy`".to_owned()
+    } else {
+        format!("workspaces here: {}", known.join(", "))
+    }))
+}
+
+/// Reads a time such as `1h` or `90d`.
+fn lifetime_ms(text: &str) -> Result<u64, Failure> {
+    let lifetime = crate::config::lifetime(text).map_err(Failure::usage)?;
+    Ok(u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX))
 }
 
 pub(super) async fn list(host: &Host) -> Result<Value, Failure> {
@@ -38,6 +72,8 @@ pub(super) async fn list(host: &Host) -> Result<Value, Failure> {
             "workspace": agent.workspace.as_str(),
             "token_id": agent.token_id,
             "created": crate::text::time(agent.created_ms),
+            "expires": agent.expires_ms.map(crate::text::time),
+            "replaced": agent.replaced,
             "revoked": agent.revoked_ms.map(crate::text::time),
             "last_used": agent.last_used_ms.map(crate::text::time),
         })

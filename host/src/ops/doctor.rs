@@ -75,6 +75,7 @@ fn red(name: &str, found: impl Into<String>, mend: &str) -> Check {
 pub async fn examine(host: &Arc<Host>) -> Examination {
     let mut checks =
         vec![home(host), key(host), memory(host), engine(host), separation(host).await, audit(host).await];
+    checks.extend(frozen(host));
     checks.extend(workspaces(host));
     checks.extend(connections(host).await);
     Examination(checks)
@@ -158,6 +159,19 @@ async fn separation(host: &Arc<Host>) -> Check {
         return yellow(NAME, format!("Wardlock runs as user {uid}, which agents may share"), MEND);
     }
     green(NAME, format!("Wardlock runs as system user {uid}, and no agent shares it"))
+}
+
+fn frozen(host: &Host) -> Option<Check> {
+    let frozen = host.state().frozen();
+    let names: Vec<&str> = frozen.keys().map(|name| if name == "*" { "all workspaces" } else { name }).collect();
+    if names.is_empty() {
+        return None;
+    }
+    Some(yellow(
+        "freeze",
+        format!("frozen: {}", names.join(", ")),
+        "wardlock thaw WORKSPACE, or wardlock thaw --all",
+    ))
 }
 
 async fn audit(host: &Arc<Host>) -> Check {

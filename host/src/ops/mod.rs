@@ -7,6 +7,7 @@ mod connect;
 mod connections;
 mod doctor;
 mod explain;
+mod freeze;
 mod grants;
 mod registrations;
 mod vault;
@@ -76,7 +77,17 @@ pub async fn execute(
         Command::ConnectionsShow { workspace, connection } => {
             connections::show(host, &workspace, &connection).await
         }
-        Command::AgentAdd { name, workspace } => agents::add(host, &name, &workspace).await,
+        Command::AgentAdd { name, workspace, expires } => {
+            agents::add(host, &name, &workspace, expires.as_deref()).await
+        }
+        Command::AgentRotate { name, overlap, expires } => {
+            agents::rotate(host, &name, &overlap, expires.as_deref()).await
+        }
+        Command::Freeze { workspace } => freeze::freeze(host, workspace.as_deref()).await,
+        Command::Thaw { workspace } => freeze::thaw(host, workspace.as_deref()).await,
+        Command::RegistrationSetSecret { name, region, unproved } => {
+            registrations::set_secret(host, &name, region.as_deref(), unproved, secret).await
+        }
         Command::AgentList => agents::list(host).await,
         Command::AgentRevoke { name } => agents::revoke(host, &name).await,
         Command::PolicyExplain { workspace, connection, agent, method, target, body, purpose } => {

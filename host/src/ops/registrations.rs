@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wardlock_audit::Act;
-use wardlock_core::id::RegistrationName;
+use wardlock_core::id::{Region, RegistrationName};
 use wardlock_egress::vault::{NewRegistration, Secret};
+use wardlock_egress::{EgressError, Tried};
 
 use super::{OPERATOR, blocking, named, note};
 use crate::admin::Failure;
@@ -41,6 +42,60 @@ pub(super) async fn add(
         "service": service.name.as_str(),
         "client_id": masked(&client_id),
         "redirect_uri": redirect_uri,
+    }))
+}
+
+/// Replaces a client secret once it has brought a token; `unproved` stores it whatever the provider says.
+pub(super) async fn set_secret(
+    host: &Arc<Host>,
+    name: &str,
+    region: Option<&str>,
+    unproved: bool,
+    secret: Option<Secret>,
+) -> Result<Value, Failure> {
+    let name = named(RegistrationName::parse(name))?;
+    let secret = secret.ok_or_else(|| Failure::usage("the client secret is missing"))?;
+    let (vault, its_name) = (Arc::clone(host.vault()), name.clone());
+    let registration = blocking(move || vault.registration(&its_name)).await??;
+    let service = host.service(registration.service.as_str())?;
+    let region = region.map(Region::parse).transpose().map_err(Failure::usage)?;
+    if let Some(region) = &region
+        && !service.regions.contains_key(region)
+    {
+        let known: Vec<&str> = service.regions.keys().map(Region::as_str).collect();
+        return Err(Failure::usage(format!("service `{}` has no region `{region}`", service.name))
+            .hint(format!("its regions: {}", known.join(", "))));
+    }
+    let told = |error: EgressError| {
+        match error {
+        EgressError::Vault(error) => error.into(),
+        error @ EgressError::NotProved { .. } => Failure::no(error).hint(
+            "copy the secret again from the console of the account's data centre; `--unproved` stores it all the same",
+        ),
+        error => Failure::no(error),
+    }
+    };
+    let tried_on = if unproved {
+        host.egress().put_client_secret(&name, region.as_ref(), Arc::new(secret)).await.map_err(told)?;
+        None
+    } else {
+        let set = host.egress().set_client_secret(&name, region.as_ref(), secret, &service, OPERATOR).await;
+        match set.map_err(told)? {
+            Tried::Works { grant } => Some(grant),
+            Tried::NoGrant => None,
+        }
+    };
+    let proved = tried_on.is_some();
+    note(
+        host,
+        Act::admin(OPERATOR, "registration.set-secret", name.as_str(), if proved { "ok" } else { "unproved" }),
+    )
+    .await;
+    Ok(json!({
+        "registration": name.as_str(),
+        "region": region.as_ref().map(Region::as_str),
+        "proved": proved,
+        "tried_on_grant": tried_on.as_ref().map(wardlock_core::id::GrantName::as_str),
     }))
 }
 

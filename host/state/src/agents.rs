@@ -34,6 +34,10 @@ pub struct Agent {
     pub created_ms: u64,
     /// When it was revoked.
     pub revoked_ms: Option<u64>,
+    /// When it ends by itself.
+    pub expires_ms: Option<u64>,
+    /// Whether another token took its place.
+    pub replaced: bool,
     /// When its token was last accepted.
     pub last_used_ms: Option<u64>,
     /// What the operator wrote beside it.
@@ -47,6 +51,7 @@ struct Known {
     agent: AuthenticatedAgent,
     digest: Digest,
     revoked: bool,
+    expires_ms: Option<u64>,
     last_used_ms: AtomicU64,
     /// Whether `last_used_ms` is newer than what is stored.
     used: AtomicBool,
@@ -54,32 +59,80 @@ struct Known {
 
 impl State {
     /// Adds an agent and returns its token, which is shown once and stored nowhere.
-    pub fn add_agent(&self, name: &AgentName, workspace: &WorkspaceName) -> Result<AgentToken, StateError> {
-        let token = AgentToken::random()?;
-        let token_id = token::id_of(token.as_str()).unwrap_or_default().to_owned();
-        let digest = Digest::of(token.as_str().as_bytes());
-        // Held until the memory follows, so that no revocation comes between the two.
-        let connection = self.0.connection();
-        let added = connection.execute(
-            "INSERT INTO agents (token_id, token_sha256, name, workspace, created_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![
-                token_id,
-                digest.as_bytes().as_slice(),
-                name.as_str(),
-                workspace.as_str(),
-                integer((self.0.clock)())
-            ],
-        );
-        match added {
-            Ok(_) => {}
-            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) => {
-                return Err(StateError::AgentExists { name: name.clone() });
-            }
-            Err(error) => return Err(StateError::Write(error)),
-        }
+    /// It ends after `lifetime_ms`, or never.
+    pub fn add_agent(
+        &self,
+        name: &AgentName,
+        workspace: &WorkspaceName,
+        lifetime_ms: Option<u64>,
+    ) -> Result<AgentToken, StateError> {
         let agent = AuthenticatedAgent { name: name.clone(), workspace: workspace.clone() };
-        self.0.directory_mut().0.insert(token_id, Known::new(agent, digest, false));
+        // Held until the memory follows, so that no revocation comes between the two.
+        let mut connection = self.0.connection();
+        let transaction = connection.transaction().map_err(StateError::Write)?;
+        let expires_ms = lifetime_ms.map(|lifetime_ms| (self.0.clock)().saturating_add(lifetime_ms));
+        let (token, known) = self.insert(&transaction, agent, expires_ms)?;
+        transaction.commit().map_err(StateError::Write)?;
+        self.0.directory_mut().0.insert(id_of(&token), known);
         Ok(token)
+    }
+
+    /// Gives an agent a new token. The old one works for `overlap_ms` more, so that the agent can be told in peace; the
+    /// new one ends after `lifetime_ms`, or never.
+    pub fn rotate_agent(
+        &self,
+        name: &AgentName,
+        overlap_ms: u64,
+        lifetime_ms: Option<u64>,
+    ) -> Result<AgentToken, StateError> {
+        let now_ms = (self.0.clock)();
+        let mut connection = self.0.connection();
+        let transaction = connection.transaction().map_err(StateError::Write)?;
+        let current = read(&transaction)?.into_iter().map(|(agent, _)| agent);
+        let mut current =
+            current.filter(|agent| agent.name == *name && agent.revoked_ms.is_none() && !agent.replaced);
+        let old = current.next().ok_or_else(|| StateError::NoAgent { name: name.clone() })?;
+        // An overlap never makes a token live longer than it would have.
+        let until_ms = now_ms.saturating_add(overlap_ms).min(old.expires_ms.unwrap_or(u64::MAX));
+        let sql = "UPDATE agents SET replaced = 1, expires_ms = ?2 WHERE token_id = ?1";
+        transaction.execute(sql, params![old.token_id, integer(until_ms)]).map_err(StateError::Write)?;
+        let expires_ms = lifetime_ms.map(|lifetime_ms| now_ms.saturating_add(lifetime_ms));
+        let agent = AuthenticatedAgent { name: old.name, workspace: old.workspace };
+        let (token, known) = self.insert(&transaction, agent, expires_ms)?;
+        transaction.commit().map_err(StateError::Write)?;
+        let mut directory = self.0.directory_mut();
+        if let Some(known) = directory.0.get_mut(&old.token_id) {
+            known.expires_ms = Some(until_ms);
+        }
+        directory.0.insert(id_of(&token), known);
+        Ok(token)
+    }
+
+    fn insert(
+        &self,
+        transaction: &rusqlite::Transaction<'_>,
+        agent: AuthenticatedAgent,
+        expires_ms: Option<u64>,
+    ) -> Result<(AgentToken, Known), StateError> {
+        let token = AgentToken::random()?;
+        let digest = Digest::of(token.as_str().as_bytes());
+        let sql = "INSERT INTO agents (token_id, token_sha256, name, workspace, created_ms, expires_ms) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let values = params![
+            id_of(&token),
+            digest.as_bytes().as_slice(),
+            agent.name.as_str(),
+            agent.workspace.as_str(),
+            integer((self.0.clock)()),
+            expires_ms.map(integer),
+        ];
+        match transaction.execute(sql, values) {
+            Ok(_) => Ok((token, Known::new(agent, digest, false, expires_ms))),
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) => {
+                Err(StateError::AgentExists { name: agent.name })
+            }
+            Err(error) => Err(StateError::Write(error)),
+        }
     }
 
     /// Writes a note beside an agent.
@@ -111,8 +164,8 @@ impl State {
         Ok(rows.into_iter().map(|(agent, _)| agent).collect())
     }
 
-    /// Returns the agent to whom a token belongs. Reads memory only; an unknown token, a revoked one and one whose
-    /// secret is wrong take the same steps and get the same answer.
+    /// Returns the agent to whom a token belongs. Reads memory only; an unknown token, a revoked one, an expired one and
+    /// one whose secret is wrong take the same steps and get the same answer.
     pub fn authenticate(&self, token: &str) -> Option<AuthenticatedAgent> {
         let given = Digest::of(token.as_bytes());
         let directory = self.0.directory();
@@ -120,8 +173,11 @@ impl State {
         // Without an agent the comparison is with what no token digests to.
         let stored = known.map_or([0; 32], |known| *known.digest.as_bytes());
         let equal = bool::from(given.as_bytes().ct_eq(&stored));
-        let known = known.filter(|known| equal && !known.revoked)?;
-        known.last_used_ms.store((self.0.clock)(), Ordering::Relaxed);
+        let now_ms = (self.0.clock)();
+        let lives =
+            |known: &&Known| !known.revoked && known.expires_ms.is_none_or(|expires_ms| now_ms < expires_ms);
+        let known = known.filter(|known| equal && lives(known))?;
+        known.last_used_ms.store(now_ms, Ordering::Relaxed);
         known.used.store(true, Ordering::Relaxed);
         Some(known.agent.clone())
     }
@@ -179,23 +235,23 @@ impl Directory {
         let known = |(agent, digest): (Agent, Digest)| {
             let revoked = agent.revoked_ms.is_some();
             let bound = AuthenticatedAgent { name: agent.name, workspace: agent.workspace };
-            (agent.token_id, Known::new(bound, digest, revoked))
+            (agent.token_id, Known::new(bound, digest, revoked, agent.expires_ms))
         };
         Ok(Self(read(connection)?.into_iter().map(known).collect()))
     }
 }
 
 impl Known {
-    fn new(agent: AuthenticatedAgent, digest: Digest, revoked: bool) -> Self {
-        Self { agent, digest, revoked, last_used_ms: AtomicU64::new(0), used: AtomicBool::new(false) }
+    fn new(agent: AuthenticatedAgent, digest: Digest, revoked: bool, expires_ms: Option<u64>) -> Self {
+        Self { agent, digest, revoked, expires_ms, last_used_ms: AtomicU64::new(0), used: AtomicBool::new(false) }
     }
 }
 
 fn read(connection: &Connection) -> Result<Vec<(Agent, Digest)>, StateError> {
     let mut statement = connection
         .prepare(
-            "SELECT token_id, token_sha256, name, workspace, created_ms, revoked_ms, last_used_ms, note \
-             FROM agents ORDER BY created_ms, rowid",
+            "SELECT token_id, token_sha256, name, workspace, created_ms, revoked_ms, last_used_ms, note, expires_ms, \
+             replaced FROM agents ORDER BY created_ms, rowid",
         )
         .map_err(StateError::Read)?;
     let mut rows = statement.query([]).map_err(StateError::Read)?;
@@ -223,9 +279,15 @@ fn parse(row: &rusqlite::Row<'_>) -> Result<(Agent, Digest), StateError> {
         revoked_ms: time(5)?,
         last_used_ms: time(6)?,
         note: row.get(7).map_err(StateError::Read)?,
+        expires_ms: time(8)?,
+        replaced: row.get(9).map_err(StateError::Read)?,
         token_id: token_id.clone(),
     };
     Ok((agent, Digest::from_bytes(digest)))
+}
+
+fn id_of(token: &AgentToken) -> String {
+    token::id_of(token.as_str()).unwrap_or_default().to_owned()
 }
 
 /// `SQLite`'s integers are signed; no time comes near the end of them.

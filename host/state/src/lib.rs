@@ -5,12 +5,14 @@
 //!
 //! - `state`: [`State`], the handle, and the small facts.
 //! - `agents`: adding, revoking and listing agents, and telling one by its token.
+//! - `frozen`: workspaces whose every request is denied.
 //! - `token`: the token's form; shown once, never stored.
 //! - `store` and `private_file`: the database file, its settings and its format.
 //! - `error`: what can go wrong.
 
 mod agents;
 mod error;
+mod frozen;
 mod private_file;
 mod state;
 mod store;
@@ -18,6 +20,7 @@ mod token;
 
 pub use agents::{Agent, AuthenticatedAgent};
 pub use error::{FileProblem, StateError};
+pub use frozen::Frozen;
 pub use state::{Clock, State};
 pub use token::AgentToken;
 

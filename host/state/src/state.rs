@@ -9,6 +9,7 @@ use wardlock_core::id::{ConnectionName, WorkspaceName};
 
 use crate::agents::Directory;
 use crate::error::StateError;
+use crate::frozen::{self, Frozen};
 use crate::store;
 
 /// Returns milliseconds since 1970-01-01T00:00:00Z.
@@ -24,14 +25,17 @@ pub(crate) struct Inner {
     pub(crate) clock: Clock,
     /// What authentication reads: every agent's digest, in memory. Never locked while the disk is waited for.
     pub(crate) directory: RwLock<Directory>,
+    /// What every request reads besides.
+    pub(crate) frozen: RwLock<Frozen>,
 }
 
 impl State {
     /// Opens the state, creating it 0600 if it is missing.
     pub fn open(path: &Path, clock: Clock) -> Result<Self, StateError> {
         let connection = store::open(path)?;
-        let directory = Directory::load(&connection)?;
-        Ok(Self(Arc::new(Inner { connection: Mutex::new(connection), clock, directory: RwLock::new(directory) })))
+        let directory = RwLock::new(Directory::load(&connection)?);
+        let frozen = RwLock::new(frozen::load(&connection)?);
+        Ok(Self(Arc::new(Inner { connection: Mutex::new(connection), clock, directory, frozen })))
     }
 
     /// Returns how far writes are enabled on a connection. Enabling needs a proof, which comes with "Writes under

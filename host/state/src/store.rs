@@ -9,7 +9,8 @@ use crate::error::StateError;
 use crate::private_file;
 
 /// The migrations, oldest first; the number of them is the format.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_agents.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("../migrations/0001_agents.sql"), include_str!("../migrations/0002_freeze.sql")];
 
 /// `WLST`: says whose database this is (`SQLite`'s `application_id`).
 const APPLICATION_ID: i32 = 0x574c_5354;

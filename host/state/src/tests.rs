@@ -44,7 +44,7 @@ fn acme() -> WorkspaceName {
 }
 
 fn add(state: &State, name: &str) -> String {
-    state.add_agent(&agent(name), &acme()).expect("a token").expose_once(str::to_owned)
+    state.add_agent(&agent(name), &acme(), None).expect("a token").expose_once(str::to_owned)
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn names_are_unique_among_the_living() {
     let home = Home::new();
     let state = home.open();
     let old = add(&state, "reporter");
-    let again = state.add_agent(&agent("reporter"), &acme());
+    let again = state.add_agent(&agent("reporter"), &acme(), None);
     assert!(matches!(again, Err(StateError::AgentExists { .. })));
     state.revoke(&agent("reporter")).expect("revoked");
     assert!(matches!(state.revoke(&agent("reporter")), Err(StateError::NoAgent { .. })));
@@ -153,7 +153,7 @@ fn foreign_and_newer_files_are_refused_by_name() {
     let database = rusqlite::Connection::open(home.path()).expect("the database");
     database.pragma_update(None, "user_version", 7).expect("changed");
     let error = home.try_open().err().expect("refused");
-    assert_eq!(error.to_string(), "the state is in format 7, and this Wardlock knows formats up to 1");
+    assert_eq!(error.to_string(), "the state is in format 7, and this Wardlock knows formats up to 2");
     database.pragma_update(None, "application_id", 1).expect("changed");
     assert!(matches!(home.try_open(), Err(StateError::NotState { .. })));
     drop(database);
@@ -168,4 +168,46 @@ fn file_that_was_cut_short_is_no_fresh_start() {
     std::fs::write(home.path(), b"x").expect("written");
     let error = home.try_open().err().expect("refused");
     assert!(matches!(error, StateError::File { problem: FileProblem::Cut { bytes: 1 }, .. }), "{error}");
+}
+
+#[test]
+fn an_expired_token_is_refused_and_a_rotated_one_lives_as_long_as_was_said() {
+    let home = Home::new();
+    let set = |ms| home.now.store(ms, Ordering::Relaxed);
+    let state = home.open();
+    let name = agent("reporter");
+    let first = state.add_agent(&name, &acme(), Some(500)).expect("a token").expose_once(str::to_owned);
+    assert!(state.authenticate(&first).is_some());
+    // An overlap is no longer than the token would have lived.
+    let second = state.rotate_agent(&name, 10_000, None).expect("a token").expose_once(str::to_owned);
+    for state in [state.clone(), home.open()] {
+        set(1_499);
+        assert!(state.authenticate(&first).is_some() && state.authenticate(&second).is_some());
+        set(1_500);
+        assert!(state.authenticate(&first).is_none() && state.authenticate(&second).is_some());
+    }
+    let third = state.rotate_agent(&name, 0, Some(100)).expect("a token").expose_once(str::to_owned);
+    assert!(state.authenticate(&second).is_none(), "no overlap was asked for");
+    assert!(state.authenticate(&third).is_some());
+    assert_eq!(state.list().expect("agents").iter().filter(|agent| agent.replaced).count(), 2);
+    let fourth = state.rotate_agent(&name, 100, None).expect("a token").expose_once(str::to_owned);
+    state.revoke(&name).expect("revoked");
+    assert!(state.authenticate(&third).is_none() && state.authenticate(&fourth).is_none(), "both are revoked");
+    assert!(matches!(state.rotate_agent(&name, 0, None), Err(StateError::NoAgent { .. })));
+    let _unused = state.add_agent(&name, &acme(), None).expect("the name may be given anew");
+}
+
+#[test]
+fn a_freeze_outlives_a_restart_and_holds_what_it_names() {
+    let home = Home::new();
+    let globex = WorkspaceName::parse("globex").expect("a name");
+    home.open().freeze(Some(&acme())).expect("frozen");
+    let state = home.open();
+    assert!(state.is_frozen(&acme()) && !state.is_frozen(&globex));
+    state.freeze(None).expect("all frozen");
+    assert!(home.open().is_frozen(&globex));
+    assert!(state.thaw(None).expect("thawed") && !state.thaw(None).expect("nothing left"));
+    assert!(state.is_frozen(&acme()) && !state.is_frozen(&globex), "its own freeze stays");
+    assert!(state.thaw(Some(&acme())).expect("thawed"));
+    assert!(!home.open().is_frozen(&acme()) && state.frozen().is_empty());
 }

@@ -1,10 +1,12 @@
 //! The path of a request, seen from both ends.
 
 use serde_json::json;
+use wardlock::admin::Command;
 
 use crate::world::{Plan, World, plugin, workspace};
 
 const LEADS: &str = "/acme/zoho/crm/v8/Leads?fields=Last_Name&per_page=2";
+const PROBLEM: &str = "Accept: application/problem+json\r\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn allowed_read_is_sent_once_with_the_credential_and_recorded() {
@@ -244,5 +246,28 @@ async fn revoked_agent_is_refused_at_once() {
     world.command(revoke).await.expect("revoked");
     let reply = world.get(LEADS).await;
     assert_eq!((reply.status, reply.json().expect("json")["code"].clone()), (401, json!("unauthenticated")));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn frozen_workspace_denies_everything_until_it_is_thawed_and_keeps_its_token() {
+    let world = World::start(Plan::default()).await;
+    let workspace = Some("acme".to_owned());
+    assert_eq!(world.get(LEADS).await.status, 200);
+    let (calls, tokens) = (world.api_calls(), world.simulator.token_calls());
+    for freeze in [workspace.clone(), None] {
+        world.command(Command::Freeze { workspace: freeze.clone() }).await.expect("frozen");
+        let reply = world.ask("acme", "GET", LEADS, PROBLEM, "").await;
+        assert_eq!((reply.status, &reply.json().expect("json")["code"]), (403, &"frozen".into()));
+        assert_eq!(world.rows(&reply).len(), 1, "the refusal is recorded");
+        world.command(Command::Thaw { workspace: freeze }).await.expect("thawed");
+    }
+    assert_eq!(world.api_calls(), calls, "nothing was sent");
+    assert_eq!(world.get(LEADS).await.status, 200);
+    assert_eq!(world.simulator.token_calls(), tokens, "tokens are untouched");
+    let unknown =
+        world.command(Command::Freeze { workspace: Some("acne".to_owned()) }).await.expect_err("unknown");
+    assert!(unknown.hint.expect("a hint").contains("acme"));
+    world.command(Command::Thaw { workspace }).await.expect_err("nothing is frozen");
     world.end().await;
 }

@@ -454,8 +454,8 @@ fn key_moves_from_a_file_to_a_passphrase() {
     let listen = format!("[listen]\nagents = \"{}\"\ncallback = \"{}\"\n", wardlock.agents(), wardlock.callback());
     wardlock.write("wardlock.toml", &format!("{listen}[vault]\nkey = \"passphrase\"\n")).expect("written");
     let list = ["--passphrase-fd", "0", "registration", "list"];
-    let listed = wardlock.run(&list, b"correct horse battery").expect("it runs").ok().expect("listed");
-    assert!(listed.stdout.contains("zoho"), "{}", listed.stdout);
+    let shown = wardlock.run(&list, b"correct horse battery").expect("it runs").ok().expect("listed");
+    assert!(shown.stdout.contains("zoho"), "{}", shown.stdout);
     let serving = wardlock.serve(&[]).expect("it serves, locked");
     let busy = wardlock
         .run(&["--passphrase-fd", "0", "vault", "rekey", "--key", "file"], b"correct horse battery")

@@ -170,7 +170,7 @@ impl World {
 
     /// Makes an agent of a workspace.
     pub async fn add_agent(&mut self, name: &str, workspace: &str) -> String {
-        let command = Command::AgentAdd { name: name.to_owned(), workspace: workspace.to_owned() };
+        let command = Command::AgentAdd { name: name.to_owned(), workspace: workspace.to_owned(), expires: None };
         let added = self.command(command).await.expect("an agent");
         let token = added["token"].as_str().expect("a token").to_owned();
         self.tokens.insert(workspace.to_owned(), token.clone());

@@ -79,6 +79,7 @@ async fn client_of(
         .map_err(|error| match error {
             EgressError::Vault(error) => ConnectError::Vault(error),
             EgressError::AuditUnavailable => ConnectError::AuditUnavailable,
+            EgressError::NotProved { error, .. } => ConnectError::Exchange(error),
             EgressError::Internal => {
                 ConnectError::Exchange(TokenError::Internal("a call on the vault ended early"))
             }

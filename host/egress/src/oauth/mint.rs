@@ -113,6 +113,33 @@ impl TokenOwner {
         drop(self.reject(wanted, stale));
     }
 
+    /// Renews with another client secret than the stored one, to see whether it works. A failure is told to the asker
+    /// and not kept: it says nothing about the stored secret.
+    pub async fn try_secret(&self, wanted: &Wanted, secret: Arc<Secret>) -> Result<Arc<Live>, TokenError> {
+        loop {
+            match self.try_now(wanted, &secret) {
+                Ok(flight) => return landed(flight).await,
+                // One call at a time: two with one refresh token would end the login where the provider rotates.
+                Err(other) => drop(landed(other).await),
+            }
+        }
+    }
+
+    /// Begins the flight, or returns the one that is under way.
+    fn try_now(
+        &self,
+        wanted: &Wanted,
+        secret: &Arc<Secret>,
+    ) -> Result<watch::Receiver<Landed>, watch::Receiver<Landed>> {
+        let slot = self.slot(&wanted.grant);
+        let mut state = lock(&slot.0);
+        state.turn_to(wanted.generation);
+        match state.flight() {
+            Some(flight) => Err(flight),
+            None => Ok(self.fly_with(&slot, &mut state, wanted, false, Some(Arc::clone(secret)))),
+        }
+    }
+
     /// Forgets what is kept of a grant, failures too: after a new consent, a removal, or a mended registration.
     pub fn forget(&self, grant: &GrantName) {
         lock(&self.shared.slots).remove(grant);
@@ -163,13 +190,22 @@ impl TokenOwner {
 
     /// Begins a flight in a task of its own.
     fn fly(&self, slot: &Arc<Slot>, state: &mut State, wanted: &Wanted, forced: bool) -> watch::Receiver<Landed> {
-        if let Some(flight) = state.flight() {
-            return flight;
-        }
+        state.flight().unwrap_or_else(|| self.fly_with(slot, state, wanted, forced, None))
+    }
+
+    fn fly_with(
+        &self,
+        slot: &Arc<Slot>,
+        state: &mut State,
+        wanted: &Wanted,
+        forced: bool,
+        trying: Option<Arc<Secret>>,
+    ) -> watch::Receiver<Landed> {
         let (land, flight) = watch::channel(None);
         state.flight = Some(flight.clone());
         let renewing = state.live.is_some();
-        let order = Order { wanted: wanted.clone(), rejected: state.rejected.clone(), forced, renewing };
+        let rejected = state.rejected.clone();
+        let order = Order { wanted: wanted.clone(), rejected, forced, renewing, trying };
         let (shared, slot) = (Arc::clone(&self.shared), Arc::clone(slot));
         tokio::spawn(async move {
             let result = flight::fly(&shared, &order).await;
@@ -218,6 +254,7 @@ impl State {
                 self.failure = None;
                 self.failures = 0;
             }
+            Err(_) if order.trying.is_some() => {}
             Err(error) => {
                 self.failures = self.failures.saturating_add(1);
                 let until_ms = now_ms.saturating_add(kept_ms(error, self.failures));

@@ -183,7 +183,7 @@ pub(crate) struct RefreshMaterial {
     pub(crate) environment: String,
 }
 
-/// A registration inside its row, version 1.
+/// A registration inside its row, version 2. Version 1 had no secrets of before.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RegistrationRow {
@@ -193,12 +193,27 @@ pub(super) struct RegistrationRow {
     pub(super) secret: Kept,
     pub(super) region_secrets: BTreeMap<String, Kept>,
     pub(super) created_ms: u64,
+    /// Secrets of before, oldest first: the provider may still take them, so they are looked for.
+    #[serde(default)]
+    pub(super) previous: Vec<Kept>,
 }
 
 impl RegistrationRow {
+    /// Replaces the common secret, or a region's own; the old one is still looked for.
+    pub(super) fn renew_secret(&mut self, region: Option<&Region>, secret: Arc<Secret>) {
+        let old = match region {
+            None => Some(std::mem::replace(&mut self.secret, Kept(secret))),
+            Some(region) => self.region_secrets.insert(region.as_str().to_owned(), Kept(secret)),
+        };
+        self.previous.extend(old);
+        let surplus = self.previous.len().saturating_sub(MOST_PREVIOUS);
+        self.previous.drain(..surplus);
+    }
+
     /// Returns every secret in it.
     pub(super) fn secrets(self) -> impl Iterator<Item = Arc<Secret>> {
-        [self.secret].into_iter().chain(self.region_secrets.into_values()).map(|kept| kept.0)
+        let current = [self.secret].into_iter().chain(self.region_secrets.into_values());
+        self.previous.into_iter().chain(current).map(|kept| kept.0)
     }
 }
 
@@ -250,7 +265,7 @@ pub(super) struct TenantRow {
     pub(super) environment: String,
 }
 
-/// How many tokens of before are kept for each grant.
+/// How many secrets of before are kept for each grant and registration.
 const MOST_PREVIOUS: usize = 6;
 
 impl GrantRow {

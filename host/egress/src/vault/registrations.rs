@@ -1,13 +1,15 @@
 //! Registrations in the vault: added once, never overwritten, removed only when no grant needs them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use wardlock_core::id::{Region, RegistrationName, ServiceName};
 
 use super::error::VaultError;
 use super::kept::{Kept, to_bytes};
-use super::record::{ClientMaterial, GrantRow, NewRegistration, RegistrationInfo, RegistrationRow};
+use super::record::{ClientMaterial, GrantInfo, GrantRow, NewRegistration, RegistrationInfo, RegistrationRow};
 use super::rows::{self, Kind, Row};
+use super::secret::Secret;
 use super::store::{Vault, content};
 
 impl Vault {
@@ -33,6 +35,7 @@ impl Vault {
             secret: new.secret.into(),
             region_secrets: region_secrets.map(|(region, own)| (region.as_str().to_owned(), own.into())).collect(),
             created_ms: new.created_ms,
+            previous: Vec::new(),
         };
         let content = to_bytes(&row).ok_or(VaultError::NotWritten)?;
         self.write(|transaction, head| {
@@ -60,6 +63,43 @@ impl Vault {
             }
             rows::remove(transaction, Kind::Registration, name.as_str())
         })
+    }
+
+    /// Replaces the common client secret, or a region's own.
+    pub(crate) fn set_registration_secret(
+        &self,
+        name: &RegistrationName,
+        region: Option<&Region>,
+        secret: Arc<Secret>,
+    ) -> Result<(), VaultError> {
+        self.write(|transaction, head| {
+            let row = self.rows.read(transaction, Kind::Registration, name.as_str())?;
+            let row = row.ok_or_else(|| VaultError::NoRegistration(name.to_string()))?;
+            let mut stored: RegistrationRow = content(&row)?;
+            stored.renew_secret(region, secret);
+            let content = to_bytes(&stored).ok_or(VaultError::NotWritten)?;
+            self.rows.write(transaction, head, Kind::Registration, &Row { content, ..row })
+        })
+    }
+
+    /// Returns a grant whose tokens are made with a registration's common secret, or with a region's own; one that can
+    /// be renewed goes before others.
+    pub(crate) fn grant_using(
+        &self,
+        name: &RegistrationName,
+        region: Option<&Region>,
+    ) -> Result<Option<GrantInfo>, VaultError> {
+        let registration = self.registration(name)?;
+        let mut grants = self.grants()?;
+        grants.retain(|grant| {
+            let same_secret = match region {
+                Some(region) => grant.region == *region,
+                None => !registration.region_secrets.contains(&grant.region),
+            };
+            grant.registration == *name && same_secret
+        });
+        grants.sort_by_key(|grant| grant.condition.is_some());
+        Ok(grants.into_iter().next())
     }
 
     /// Returns what a code exchange in a region needs. A region's own secret goes before the common one.

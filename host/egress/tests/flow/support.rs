@@ -29,7 +29,7 @@ use wardlock_simulator::{Approval, ClientSpec, Consent, Recording, Role, Simulat
 
 /// The simulated client's secret: a canary, looked for where it must not be.
 pub const CLIENT_SECRET: &str = "canary-client-secret-0123456789abcdef";
-const CLIENT_ID: &str = "1000.ABCDEFGHIJKLMNOPQRSTUVWXYZ0123";
+pub const CLIENT_ID: &str = "1000.ABCDEFGHIJKLMNOPQRSTUVWXYZ0123";
 
 /// A home, its provider, and a clock that can be moved.
 pub struct World {
@@ -64,6 +64,14 @@ impl World {
         let egress = Egress::new(vault, dialer(&simulator), audit.clone(), clock);
         let service = Arc::new(service());
         Self { simulator, egress, audit, service, listener, ahead_ms, folder }
+    }
+
+    pub fn redirect_uri(&self) -> String {
+        self.listener.redirect_uri()
+    }
+
+    pub fn service(&self) -> Arc<ServiceDefinition> {
+        Arc::clone(&self.service)
     }
 
     /// Moves the clock of both sides forward.

@@ -5,7 +5,7 @@ use wardlock_core::refusal::Code;
 use wardlock_egress::{SendError, SendFault, Sent, TokenError};
 use wardlock_simulator::{ApiAnswer, Rotation, ThrottleAnswer, TokenAnswer};
 
-use crate::support::{LEADS, World};
+use crate::support::{CLIENT_ID, CLIENT_SECRET, LEADS, World};
 
 #[track_caller]
 pub fn token_error(result: Result<Sent, SendError>) -> (TokenError, Code) {
@@ -187,4 +187,30 @@ async fn a_rotated_refresh_token_is_kept() {
         let egress = world.restarted();
         assert_eq!(world.read_with(&egress, "eu").await.expect("sent").answer.status(), 200);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_client_secret_takes_over_once_it_has_brought_a_token() {
+    let world = World::new().await;
+    world.connect("eu").await.expect("connected");
+    let main = wardlock_core::id::RegistrationName::parse("main").expect("a name");
+    let set = async |text: &str| {
+        let secret =
+            wardlock_egress::vault::Secret::from_bytes(text.as_bytes().to_vec().into()).expect("a secret");
+        world.egress.set_client_secret(&main, None, secret, &world.service(), "operator").await
+    };
+    let refused = set("not-the-secret-of-this-client").await.expect_err("not proved");
+    assert!(refused.to_string().contains("the old one stays"), "{refused}");
+    world.advance(2 * 3_600_000);
+    assert_eq!(world.read_with(&world.restarted(), "eu").await.expect("sent").answer.status(), 200);
+    let new = "another-secret-of-the-same-client";
+    world.simulator.add_client(wardlock_simulator::ClientSpec::new(CLIENT_ID, new, world.redirect_uri()));
+    set(new).await.expect("proved");
+    world.advance(2 * 3_600_000);
+    assert_eq!(world.read_with(&world.restarted(), "eu").await.expect("sent").answer.status(), 200);
+    assert!(
+        world.egress.contains_secret(CLIENT_SECRET.as_bytes()).expect("searched"),
+        "the old one is still looked for"
+    );
+    assert!(world.egress.contains_secret(new.as_bytes()).expect("searched"));
 }

@@ -21,14 +21,21 @@ pub(super) struct Order {
     pub forced: bool,
     /// Whether the stored token is the one to be renewed before its time; taking it up would renew nothing.
     pub renewing: bool,
+    /// A client secret that is tried instead of the stored one. A call with it is always made.
+    pub trying: Option<Arc<Secret>>,
 }
 
 /// Takes up the stored token if it still lives, else makes a new one.
 pub(super) async fn fly(shared: &Shared, order: &Order) -> Result<Arc<Live>, TokenError> {
-    if let Some(live) = stored(shared, order).await? {
+    if order.trying.is_none()
+        && let Some(live) = stored(shared, order).await?
+    {
         return Ok(live);
     }
-    let material = begun(shared, order).await?;
+    let mut material = begun(shared, order).await?;
+    if let Some(trying) = &order.trying {
+        material.client_secret = Arc::clone(trying);
+    }
     let grant = order.wanted.grant.as_str();
     let result = match record(shared, grant, "begun").await {
         Ok(()) => renew(shared, order, &material).await,

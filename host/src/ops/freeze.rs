@@ -1,0 +1,51 @@
+//! Freezing: everything of a workspace, or of all, denied at once; tokens and grants stay as they are.
+
+use serde_json::{Value, json};
+use wardlock_audit::Act;
+use wardlock_core::id::WorkspaceName;
+
+use super::{OPERATOR, agents, blocking, named, note};
+use crate::admin::Failure;
+use crate::host::Host;
+
+/// How the audit names a freeze of everything.
+const ALL: &str = "all";
+
+pub(super) async fn freeze(host: &Host, workspace: Option<&str>) -> Result<Value, Failure> {
+    let workspace = workspace.map(|name| agents::workspace_here(host, name)).transpose()?;
+    let (state, its_name) = (host.state().clone(), workspace.clone());
+    blocking(move || state.freeze(its_name.as_ref())).await??;
+    record(host, "freeze", workspace.as_ref()).await;
+    Ok(frozen(host))
+}
+
+pub(super) async fn thaw(host: &Host, workspace: Option<&str>) -> Result<Value, Failure> {
+    // One that is gone may still be frozen.
+    let workspace = workspace.map(|name| named(WorkspaceName::parse(name))).transpose()?;
+    let (state, its_name) = (host.state().clone(), workspace.clone());
+    let thawed = blocking(move || state.thaw(its_name.as_ref())).await??;
+    if !thawed {
+        let what = workspace.as_ref().map_or("all workspaces", WorkspaceName::as_str);
+        return Err(
+            Failure::no(format!("there is no freeze on {what}")).hint("`wardlock doctor` shows what is frozen")
+        );
+    }
+    record(host, "thaw", workspace.as_ref()).await;
+    Ok(frozen(host))
+}
+
+/// Says what is frozen.
+fn frozen(host: &Host) -> Value {
+    let frozen = host.state().frozen();
+    let rows = frozen.iter().map(|(name, &since_ms)| {
+        let name = if name == "*" { ALL } else { name };
+        json!({ "workspace": name, "since": crate::text::time(since_ms) })
+    });
+    json!({ "frozen": rows.collect::<Vec<_>>() })
+}
+
+async fn record(host: &Host, what: &str, workspace: Option<&WorkspaceName>) {
+    let act = Act::admin(OPERATOR, what, workspace.map_or(ALL, WorkspaceName::as_str), "ok");
+    note(host, workspace.map_or_else(|| act.clone(), |workspace| act.clone().in_workspace(workspace.as_str())))
+        .await;
+}
