@@ -1,7 +1,7 @@
 //! The running host: every part, wired once. Commands, listeners and the pipeline all borrow from here.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use wardlock_audit::{Act, Audit};
@@ -9,7 +9,7 @@ use wardlock_core::connection::{Connection, WriteMode};
 use wardlock_core::id::RequestId;
 use wardlock_core::service::ServiceDefinition;
 use wardlock_egress::vault::{KeySource, Purpose, Vault};
-use wardlock_egress::{Dialer, Egress, Limits};
+use wardlock_egress::{CallbackListener, Dialer, Egress, Limits, ListenError};
 use wardlock_sandbox::{Sandbox, SandboxConfig};
 use wardlock_state::State;
 
@@ -48,6 +48,7 @@ pub struct Host {
     state: State,
     places: Arc<Places>,
     unauthenticated: AtomicU64,
+    callback: tokio::sync::Mutex<Weak<CallbackListener>>,
 }
 
 impl Host {
@@ -84,6 +85,7 @@ impl Host {
             state,
             places,
             unauthenticated: AtomicU64::new(0),
+            callback: tokio::sync::Mutex::default(),
         }))
     }
 
@@ -166,9 +168,18 @@ impl Host {
         })
     }
 
-    /// Returns the one redirect URI of this home: registered at providers exactly so.
-    pub fn redirect_uri(&self) -> String {
-        format!("http://{}/callback", self.config().callback())
+    /// Returns the listener that consents come back to, bound while anybody waits there: several consents share it, told
+    /// apart by their state.
+    pub async fn callback(&self) -> Result<Arc<CallbackListener>, ListenError> {
+        let mut shared = self.callback.lock().await;
+        if let Some(listener) = shared.upgrade() {
+            return Ok(listener);
+        }
+        let config = self.config();
+        let listener = CallbackListener::bind(config.callback(), config.callback_url(), clock()).await?;
+        let listener = Arc::new(listener);
+        *shared = Arc::downgrade(&listener);
+        Ok(listener)
     }
 
     /// Returns the write level that is enabled now; the workspace file's `writes` is the ceiling above it.

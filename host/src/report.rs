@@ -8,8 +8,9 @@ use wardlock_egress::GrantStatus;
 ///
 /// A tenant that was never looked up stays unpinned and never serves.
 pub fn pinned_tenant(connection: &Connection, grant: &GrantStatus) -> Result<String, Refusal> {
-    let reconnect = format!("the operator runs `wardlock connect {}/{}`", connection.workspace, connection.name);
-    let refused = |code, detail: String| Refusal::new(code, "tenant", detail).hint(reconnect.clone());
+    let connect = format!("wardlock connect {}/{}", connection.workspace, connection.name);
+    let refused =
+        |code, detail: String| Refusal::new(code, "tenant", detail).hint(format!("the operator runs `{connect}`"));
     if grant.region != connection.region || grant.environment != connection.environment {
         let detail = format!(
             "grant `{}` is for {} in region `{}`, the connection is for {} in `{}`",
@@ -18,8 +19,9 @@ pub fn pinned_tenant(connection: &Connection, grant: &GrantStatus) -> Result<Str
         return Err(refused(Code::TenantMismatch, detail));
     }
     let Some(found) = &grant.tenant else {
-        let detail = format!("the account behind grant `{}` was never looked up", connection.grant);
-        return Err(refused(Code::TenantMismatch, detail));
+        let detail = format!("grant `{}` is unpinned: its account could not be looked up yet", connection.grant);
+        return Err(Refusal::new(Code::TenantMismatch, "tenant", detail)
+            .hint(format!("the operator runs `{connect} --look-up`")));
     };
     match &connection.tenant {
         Some(pinned) if *pinned != found.id => {

@@ -1,8 +1,9 @@
 //! The handle on everything behind the wall.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use tokio::task::JoinHandle;
 use wardlock_audit::{Act, Audit, Clock, Receipt};
 use wardlock_core::decision::Permit;
 use wardlock_core::id::{GrantName, Region, RegistrationName};
@@ -16,7 +17,7 @@ use crate::oauth::exchange::TokenError;
 use crate::oauth::mint::{TokenOwner, Wanted};
 use crate::oauth::revoke::{Revocation, Revoked};
 use crate::send::{self, SendError, Sent};
-use crate::vault::{GrantInfo, Needles, Secret, Vault, VaultError};
+use crate::vault::{GrantInfo, LiveGrant, Needles, Secret, Vault, VaultError};
 
 /// What is known of a grant, without its secrets.
 pub type GrantStatus = GrantInfo;
@@ -76,6 +77,8 @@ struct Inner {
     /// Grants as they are stored. This process is the only one that has the vault open, and every change of a grant
     /// goes through this crate, so what is kept here is true until [`Egress::forget`].
     grants: RwLock<HashMap<GrantName, Arc<GrantStatus>>>,
+    /// What must be seen through although nobody waits for it.
+    unwatched: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Egress {
@@ -88,7 +91,16 @@ impl Egress {
     pub fn with_limits(vault: Arc<Vault>, dialer: Dialer, audit: Audit, clock: Clock, limits: Limits) -> Self {
         let owner = TokenOwner::new(Arc::clone(&vault), dialer.clone(), audit.clone(), Arc::clone(&clock));
         let clients = Clients::new(dialer.clone(), limits);
-        Self(Arc::new(Inner { vault, dialer, audit, clock, clients, owner, grants: RwLock::default() }))
+        Self(Arc::new(Inner {
+            vault,
+            dialer,
+            audit,
+            clock,
+            clients,
+            owner,
+            grants: RwLock::default(),
+            unwatched: Mutex::default(),
+        }))
     }
 
     /// Sends what a permit allows, once, and returns the scanned answer. The receipt proves that the intent is
@@ -128,7 +140,23 @@ impl Egress {
         listener: &CallbackListener,
         progress: &dyn Progress,
     ) -> Result<Connected, ConnectError> {
-        connect::connect(self, plan, listener, progress).await
+        let connected = connect::connect(self, plan, listener, progress).await;
+        if connected.is_err() {
+            // A consent that is given back is told of before the failure is.
+            self.finish().await;
+        }
+        connected
+    }
+
+    /// Stores a refresh token that a person obtained by other means, once it has brought an access token for the right
+    /// account. Its owner must stop using it elsewhere.
+    pub async fn connect_pasted(&self, plan: ConnectPlan, pasted: Secret) -> Result<Connected, ConnectError> {
+        connect::connect_pasted(self, plan, pasted).await
+    }
+
+    /// Looks up the account of a grant that was stored without, and pins it: no new consent.
+    pub async fn pin(&self, plan: ConnectPlan) -> Result<Connected, ConnectError> {
+        connect::pin(self, plan).await
     }
 
     /// Revokes a grant at the provider and removes it here. It is removed even where the provider cannot be told;
@@ -140,7 +168,8 @@ impl Egress {
         who: &str,
     ) -> Result<Disconnected, EgressError> {
         let name = grant.clone();
-        let material = self.read_vault(move |vault| vault.refresh_material(&name)).await?;
+        let (info, material) =
+            self.read_vault(move |vault| Ok((vault.grant_info(&name)?, vault.refresh_material(&name)?))).await?;
         self.act(Act::admin(who, "grant.disconnect", grant.as_str(), "begun")).await?;
         let revocation = Revocation {
             dialer: &self.0.dialer,
@@ -154,6 +183,11 @@ impl Egress {
         let name = grant.clone();
         self.read_vault(move |vault| vault.remove_grant(&name)).await?;
         self.forget(grant);
+        if revoked == Revoked::Failed {
+            let GrantInfo { registration, user, tenant, created_ms, .. } = info;
+            let tenant = tenant.map(|tenant| tenant.id);
+            connect::remember(self, registration, LiveGrant { grant: None, user, tenant, created_ms }).await;
+        }
         if self.act(Act::admin(who, "grant.disconnect", grant.as_str(), revoked.as_str())).await.is_err() {
             tracing::warn!(grant = grant.as_str(), "the end of a disconnect could not be audited");
         }
@@ -216,6 +250,27 @@ impl Egress {
         self.0.grants.write().unwrap_or_else(PoisonError::into_inner).remove(grant);
         self.0.owner.forget(grant);
         self.0.clients.forget_grant(grant);
+    }
+
+    /// Waits for what goes on although nobody waits for it: consents that are given back. A process that ends before could
+    /// leave one behind at the provider.
+    pub async fn finish(&self) {
+        let unwatched = std::mem::take(&mut *self.0.unwatched.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in unwatched {
+            // One that panicked has been reported by the panic hook.
+            drop(task.await);
+        }
+    }
+
+    /// Runs something to its end although its caller may be gone.
+    pub(crate) fn see_through(&self, work: impl Future<Output = ()> + Send + 'static) {
+        // Without a runtime the process is ending, and nothing can be sent any more.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let mut unwatched = self.0.unwatched.lock().unwrap_or_else(PoisonError::into_inner);
+        unwatched.retain(|task| !task.is_finished());
+        unwatched.push(runtime.spawn(work));
     }
 
     /// Returns the vault.

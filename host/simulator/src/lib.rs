@@ -38,7 +38,7 @@ mod world;
 
 pub use config::{ClientSpec, Clock, Environment, OrgSpec, SimulatorConfig, TokenFactory, TokenKind, UserSpec};
 pub use error::SimulatorError;
-pub use person::{Approval, Consent, consent};
+pub use person::{Approval, Consent, callback_of, consent};
 pub use quirks::{
     ApiAnswer, ApiDomain, BadTokenAnswer, CallbackField, EchoPart, EchoToken, ExpiresIn, Fault, Pkce,
     RefreshIssue, RevokeForms, Rotation, ScopeAnswer, Throttle, ThrottleAnswer, TokenAnswer, WrongRegion,

@@ -50,6 +50,11 @@ pub async fn consent(page: &str, consent: &Consent) -> Result<Approval, Simulato
     visit(decide(page, consent).await?).await
 }
 
+/// Returns where a consent page that another process serves sends the browser, without following.
+pub async fn callback_of(page: &str, consent: &Consent) -> Result<String, SimulatorError> {
+    decide(page, consent).await
+}
+
 /// Returns where the consent page sends the browser.
 pub(crate) async fn decide(url: &str, consent: &Consent) -> Result<String, SimulatorError> {
     let page = fetch(url, None).await?;

@@ -70,7 +70,8 @@ impl AdminClient {
         while let Some(line) = lines.next_line().await? {
             match serde_json::from_str::<Event>(&line)? {
                 Event::Say { text } => talk.say(text),
-                Event::Open { url } => talk.open(url),
+                Event::Open { page } => talk.open(page),
+                Event::Wait { text } => talk.wait(text),
                 Event::SendSecret => {
                     // A frame is far smaller than the socket's buffer, so this does not wait.
                     brought.send_over(&frames).map_err(std::io::Error::other)?;

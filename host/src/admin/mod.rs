@@ -8,5 +8,5 @@ mod protocol;
 mod server;
 
 pub use client::{AdminClient, ClientError};
-pub use protocol::{Command, Event, Failure};
+pub use protocol::{Command, Event, Failure, How, Page};
 pub use server::{Brought, bind, serve};

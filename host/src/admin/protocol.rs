@@ -1,10 +1,12 @@
 //! What is said over the admin socket. A wire format: versioned, its own types.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The protocol's version; a daemon of another version says so instead of guessing.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// One question, on one line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -47,6 +49,10 @@ pub enum Command {
         connection: String,
         /// Registration, where there are several.
         registration: Option<String>,
+        /// How the account is connected.
+        how: How,
+        /// Whether to go on where the provider will drop the person's oldest grant.
+        evict_oldest: bool,
     },
     /// Revoke and remove a grant.
     Disconnect {
@@ -165,8 +171,13 @@ pub enum Event {
     },
     /// A page for the person's browser.
     Open {
-        /// Its address.
-        url: String,
+        /// The page.
+        page: Page,
+    },
+    /// The person waits from here on.
+    Wait {
+        /// For what.
+        text: String,
     },
     /// The secret's frame may come now.
     SendSecret,
@@ -180,6 +191,35 @@ pub enum Event {
         /// Why.
         failure: Failure,
     },
+}
+
+/// How an account is connected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "way", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum How {
+    /// Somebody here gives consent in a browser.
+    Consent,
+    /// The client's own person gets a one-time link.
+    Invite {
+        /// How long it lives, such as `24h`.
+        expires: String,
+    },
+    /// A refresh token, which follows, was obtained by other means.
+    AdvancedPaste,
+    /// The account of a grant that is stored is looked up; nobody is asked.
+    LookUp,
+}
+
+/// A page for the person's browser, and where that comes back to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Page {
+    /// The page's address.
+    pub url: String,
+    /// The redirect URI.
+    pub redirect_uri: String,
+    /// Where the listener for it is.
+    pub listener: SocketAddr,
 }
 
 /// Why a command failed: a sentence, and what to do.

@@ -10,7 +10,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use wardlock_egress::vault::{Passphrase, PromptError, Secret};
 
-use super::protocol::{Command, Event, Failure, Question, VERSION};
+use super::protocol::{Command, Event, Failure, Page, Question, VERSION};
 use crate::gate::Gate;
 use crate::ops::{self, Talk};
 
@@ -181,7 +181,11 @@ impl Talk for mpsc::UnboundedSender<Event> {
         let _ = self.send(Event::Say { text });
     }
 
-    fn open(&self, url: String) {
-        let _ = self.send(Event::Open { url });
+    fn open(&self, page: Page) {
+        let _ = self.send(Event::Open { page });
+    }
+
+    fn wait(&self, text: String) {
+        let _ = self.send(Event::Wait { text });
     }
 }

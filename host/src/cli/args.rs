@@ -232,6 +232,10 @@ pub enum RegistrationVerb {
 
 /// `wardlock connect`.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line, and clap lets one way pass only"
+)]
 pub struct ConnectArgs {
     /// The connection: `workspace/connection`.
     pub connection: String,
@@ -241,9 +245,27 @@ pub struct ConnectArgs {
     /// The region; must be the connection's. Asked for first when not given.
     #[arg(long)]
     pub region: Option<String>,
-    /// Print the address instead of opening a browser.
-    #[arg(long)]
+    /// Print the address instead of opening a browser, and take the address that the browser ended at on standard input.
+    #[arg(long, group = "way")]
     pub no_browser: bool,
+    /// Print a one-time link for the client's own person, and wait until they have given consent.
+    #[arg(long, group = "way")]
+    pub invite: bool,
+    /// How long the link lives: at most a week.
+    #[arg(long, value_name = "TIME", default_value = "24h", requires = "invite")]
+    pub expires: String,
+    /// Take a refresh token that was obtained by other means, in place of a consent. Asks twice.
+    #[arg(long, group = "way")]
+    pub advanced_paste: bool,
+    /// Read that refresh token from this open file descriptor.
+    #[arg(long, value_name = "FD", requires = "advanced_paste")]
+    pub secret_fd: Option<u32>,
+    /// Look up the account of a grant that is stored unpinned. No new consent.
+    #[arg(long, group = "way")]
+    pub look_up: bool,
+    /// Go on although the provider will drop the person's oldest grant.
+    #[arg(long)]
+    pub evict_oldest: bool,
 }
 
 /// `wardlock connections`.

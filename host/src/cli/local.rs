@@ -113,8 +113,7 @@ fn services(cli: &Cli) -> Result<Services, Failure> {
 /// The redirect URI of this home, or the default one.
 fn redirect_uri(cli: &Cli) -> String {
     let home = Home::locate(cli.home.as_deref()).ok().and_then(|path| Home::open(&path).ok());
-    let callback = home.and_then(|home| HostConfig::load(&home).ok()).unwrap_or_default().callback();
-    format!("http://{callback}/callback")
+    home.and_then(|home| HostConfig::load(&home).ok()).unwrap_or_default().redirect_uri()
 }
 
 fn find<'a>(services: &'a Services, name: &str) -> Result<&'a ServiceDefinition, Failure> {

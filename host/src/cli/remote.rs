@@ -12,7 +12,7 @@ use super::args::{
 };
 use super::talk::Person;
 use super::{local, show, talk};
-use crate::admin::{AdminClient, Brought, ClientError, Command, Failure};
+use crate::admin::{AdminClient, Brought, ClientError, Command, Failure, How};
 use crate::home::Home;
 use crate::host::{Host, World};
 use crate::ops;
@@ -25,7 +25,8 @@ pub async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         Verb::Connect(connect) => {
             let person = Person::new(!connect.no_browser);
             confirm_region(&reach, connect, &person).await?;
-            reach.ask(command, Brought::Nothing, &person).await?
+            let brought = secret.map_or(Brought::Nothing, Brought::Secret);
+            reach.ask_until_stopped(command, brought, &person).await?
         }
         _ => reach.ask(command, secret.map_or(Brought::Nothing, Brought::Secret), &Person::new(false)).await?,
     };
@@ -75,6 +76,25 @@ impl Reach {
             }
         }
     }
+
+    /// The same, until the person presses ctrl-C: then nothing is left behind, here or at the provider. The daemon sees to that by
+    /// itself.
+    async fn ask_until_stopped(
+        &self,
+        command: Command,
+        brought: Brought,
+        person: &Person,
+    ) -> Result<Value, Failure> {
+        let stopped = tokio::select! {
+            answered = self.ask(command, brought, person) => return answered,
+            stopped = tokio::signal::ctrl_c() => stopped,
+        };
+        stopped.map_err(Failure::no)?;
+        if let Self::Here(host) = self {
+            host.egress().finish().await;
+        }
+        Err(Failure::no("stopped; nothing was stored"))
+    }
 }
 
 /// Asks for the region first: a wrong data centre is the commonest way for a consent to fail, and the provider then
@@ -103,7 +123,7 @@ fn command_of(verb: &Verb) -> Result<(Command, Option<Secret>), Failure> {
         Verb::Reload => Command::Reload,
         Verb::Grants => Command::Grants,
         Verb::Disconnect { grant } => Command::Disconnect { grant: grant.clone() },
-        Verb::Connect(connect) => connect_command(connect)?,
+        Verb::Connect(connect) => return connect_command(connect),
         Verb::Registration(RegistrationVerb::List) => Command::RegistrationList,
         Verb::Registration(RegistrationVerb::Add { name, service, client_id, secret_stdin, secret_fd }) => {
             let secret = client_secret(*secret_stdin, *secret_fd)?;
@@ -163,9 +183,42 @@ fn client_secret(stdin: bool, fd: Option<u32>) -> Result<Secret, Failure> {
     })
 }
 
-fn connect_command(connect: &ConnectArgs) -> Result<Command, Failure> {
+fn connect_command(connect: &ConnectArgs) -> Result<(Command, Option<Secret>), Failure> {
     let (workspace, connection) = split(&connect.connection)?;
-    Ok(Command::Connect { workspace, connection, registration: connect.registration.clone() })
+    let (how, secret) = if connect.invite {
+        (How::Invite { expires: connect.expires.clone() }, None)
+    } else if connect.look_up {
+        (How::LookUp, None)
+    } else if connect.advanced_paste {
+        (How::AdvancedPaste, Some(pasted(connect)?))
+    } else {
+        (How::Consent, None)
+    };
+    let (registration, evict_oldest) = (connect.registration.clone(), connect.evict_oldest);
+    Ok((Command::Connect { workspace, connection, registration, how, evict_oldest }, secret))
+}
+
+/// Takes a refresh token in place of a consent, after two questions: it is the one way in without the provider's page.
+fn pasted(connect: &ConnectArgs) -> Result<Secret, Failure> {
+    let name = &connect.connection;
+    let first = format!(
+        "This takes a refresh token that somebody obtained elsewhere: nobody sees at the provider who asks for what.\n\
+         Type the connection's name, {name}, to go on: "
+    );
+    let second = "From here on Wardlock alone may use this token; whoever else uses it can end the login for both.\n\
+                  Type yes if nobody else will: ";
+    if talk::answer(&first) != *name || talk::answer(second) != "yes" {
+        return Err(
+            Failure::no("not confirmed, so nothing was stored").hint("start again, and answer both questions")
+        );
+    }
+    let secret = match connect.secret_fd {
+        Some(fd) => Secret::read_fd(fd),
+        None => Secret::read_hidden("refresh token: "),
+    };
+    secret.map_err(|error| {
+        Failure::usage(error).hint("type it at the prompt, or use `--secret-fd FD`; never an argument")
+    })
 }
 
 fn explain_command(explain: &ExplainArgs) -> Result<Command, Failure> {

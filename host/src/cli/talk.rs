@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
+use wardlock_egress::{Pasted, hand_over_pasted};
 
+use crate::admin::Page;
 use crate::ops::Talk;
 
 /// Prints data. A closed pipe ends quietly.
@@ -27,9 +29,11 @@ pub fn line(line: &str) {
 
 /// Asks the person for one line; empty where nobody is there to ask.
 pub fn ask(question: &str) -> String {
-    if !std::io::stdin().is_terminal() {
-        return String::new();
-    }
+    if std::io::stdin().is_terminal() { answer(question) } else { String::new() }
+}
+
+/// Asks for one line of standard input, whoever is behind it.
+pub fn answer(question: &str) -> String {
     let mut stderr = std::io::stderr().lock();
     let _ = write!(stderr, "{question}");
     let _ = stderr.flush();
@@ -85,13 +89,57 @@ impl Talk for Person {
         line(&crate::text::for_terminal_lines(&text));
     }
 
-    fn open(&self, url: String) {
+    fn open(&self, page: Page) {
         self.stop_spinner();
         line("\nOpen this address in the browser of the person whose account it is:\n");
-        line(&format!("  {}\n", crate::text::for_terminal(&url)));
-        if self.browser && webbrowser::open(&url).is_err() {
+        line(&format!("  {}\n", crate::text::for_terminal(&page.url)));
+        if !self.browser {
+            take_pasted(page);
+        } else if webbrowser::open(&page.url).is_err() {
             line("(no browser could be opened here; copy the address)");
         }
         self.spinner("waiting for the consent; ctrl-C stops and leaves nothing behind");
     }
+
+    fn wait(&self, text: String) {
+        self.stop_spinner();
+        self.spinner(&crate::text::for_terminal(&text));
+    }
+}
+
+/// Says how a browser on another machine comes back, and takes the address that it ended at on standard input, on a thread
+/// of its own: the consent may also come back by itself.
+fn take_pasted(page: Page) {
+    let Page { redirect_uri, listener, .. } = page;
+    if redirect_uri.starts_with("http://") {
+        let port = listener.port();
+        line(&format!(
+            "The browser then goes to {redirect_uri}, which is on this machine. If it runs on another one, either lead it here\n\
+             first, with this in a terminal there:\n\n  ssh -N -L {port}:{listener} {}\n\n\
+             or let it fail, copy the whole address that it shows then, and paste it here:\n",
+            here()
+        ));
+    }
+    std::thread::spawn(move || {
+        loop {
+            match hand_over_pasted(&redirect_uri, listener) {
+                Ok(Pasted::Taken | Pasted::Ended) | Err(_) => return,
+                Ok(Pasted::OtherAddress) => {
+                    line(&format!(
+                        "That is not the address: it begins with {redirect_uri}? . Paste it once more:"
+                    ));
+                }
+                Ok(Pasted::NotWaitedFor) => {
+                    line("That address does not lead to an account: it was used before, cut short, or says no.");
+                }
+                Ok(Pasted::NoListener) => return line("Nothing waits for it any more."),
+            }
+        }
+    });
+}
+
+/// Who and where this is, as `ssh` wants it.
+fn here() -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    format!("YOU@{}", crate::text::for_terminal(&host))
 }

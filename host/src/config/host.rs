@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
+use url::Url;
 use wardlock_audit::{Durabilities, Durability};
-use wardlock_egress::vault;
+use wardlock_egress::{CallbackListener, vault};
 
 use crate::admin::Failure;
 use crate::home::{CONFIG_FILE, Home};
@@ -77,6 +78,7 @@ fn handed_over(name: &str) -> Result<vault::KeySource, Failure> {
 pub struct HostConfig {
     agents: SocketAddr,
     callback: SocketAddr,
+    callback_url: Option<Url>,
     hosts: Vec<String>,
     key: KeySource,
     audit: AuditFile,
@@ -104,13 +106,14 @@ impl HostConfig {
             let problem = "the consent callback must be on this machine, such as \"127.0.0.1:7421\"";
             return Err(document.error_at(&["listen", "callback"], problem));
         }
+        let callback_url = callback_url(&document, raw.listen.callback_url.as_deref())?;
         for (at, host) in raw.listen.hosts.iter().enumerate() {
             check_host(&document, &["listen", "hosts", &at.to_string()], host, "wardlock.internal:7420")?;
         }
         let key = key_source(&document, raw.vault)?;
         check_limits(&document, &raw.limits)?;
         let ConfigFile { listen, audit, limits, .. } = raw;
-        Ok(Self { agents, callback, hosts: listen.hosts, key, audit, limits })
+        Ok(Self { agents, callback, callback_url, hosts: listen.hosts, key, audit, limits })
     }
 
     /// Returns where agents call.
@@ -121,6 +124,19 @@ impl HostConfig {
     /// Returns where consent comes back.
     pub fn callback(&self) -> SocketAddr {
         self.callback
+    }
+
+    /// Returns the redirect URI under which browsers of other machines reach the callback, where the operator made one.
+    pub fn callback_url(&self) -> Option<&Url> {
+        self.callback_url.as_ref()
+    }
+
+    /// Returns the one redirect URI of the home: registered at providers exactly so.
+    pub fn redirect_uri(&self) -> String {
+        match &self.callback_url {
+            Some(url) => url.to_string(),
+            None => format!("http://{}{}", self.callback, CallbackListener::PATH),
+        }
     }
 
     /// Returns the `Host` values that agents may use besides the listener's own address.
@@ -185,6 +201,7 @@ impl Default for HostConfig {
         Self {
             agents: AGENTS,
             callback: CALLBACK,
+            callback_url: None,
             hosts: Vec::new(),
             key: KeySource::File { path: KEY_FILE.into() },
             audit,
@@ -207,12 +224,13 @@ struct ConfigFile {
 struct ListenFile {
     agents: String,
     callback: String,
+    callback_url: Option<String>,
     hosts: Vec<String>,
 }
 
 impl Default for ListenFile {
     fn default() -> Self {
-        Self { agents: AGENTS.to_string(), callback: CALLBACK.to_string(), hosts: Vec::new() }
+        Self { agents: AGENTS.to_string(), callback: CALLBACK.to_string(), callback_url: None, hosts: Vec::new() }
     }
 }
 
@@ -297,6 +315,29 @@ fn address(document: &Document<'_>, path: &[&str], text: &str) -> Result<SocketA
             .error_at(path, "an address and a port are wanted")
             .hint("such as \"127.0.0.1:7420\", or \"[::1]:7420\"; names are not looked up")
     })
+}
+
+/// Reads the public redirect URI. It must say the same to the provider, to the browser and to the proxy in between.
+fn callback_url(document: &Document<'_>, text: Option<&str>) -> Result<Option<Url>, TextError> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let plain = |url: &Url| {
+        url.scheme() == "https"
+            && url.path() == CallbackListener::PATH
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.as_str() == text
+    };
+    match Url::parse(text).ok().filter(plain) {
+        Some(url) => Ok(Some(url)),
+        None => Err(document
+            .error_at(
+                &["listen", "callback_url"],
+                "an https address is wanted whose path is `/callback`, and nothing after it",
+            )
+            .hint("such as \"https://connect.example.com/callback\"; a reverse proxy there leads to `callback`")),
+    }
 }
 
 fn check_host(document: &Document<'_>, path: &[&str], host: &str, like: &str) -> Result<(), TextError> {
@@ -386,6 +427,8 @@ mod tests {
         let mut shown = HostConfig::parse("wardlock.toml", &uncommented).expect("the template without `#`");
         assert_eq!(shown.hosts, ["wardlock.internal:7420"]);
         shown.hosts.clear();
+        assert_eq!(shown.redirect_uri(), "https://connect.example.com/callback");
+        shown.callback_url = None;
         assert_eq!(shown, default);
     }
 
@@ -430,6 +473,16 @@ mod tests {
              2 | hosts = [\"https://api.example.com\"]\n  |          ^^^^^^^^^^^^^^^^^^^^^^^^^\n\
              such as \"wardlock.internal:7420\"",
         );
+        for wrong in [
+            "http://a.example/callback",
+            "https://a.example/other",
+            "https://a.example/callback?x=1",
+            "https://A.example/callback",
+        ] {
+            let text = format!("[listen]\ncallback_url = \"{wrong}\"\n");
+            let error = HostConfig::parse("wardlock.toml", &text).expect_err(wrong).to_string();
+            assert!(error.contains("`listen.callback_url`: an https address is wanted"), "{error}");
+        }
         check(
             "[listen\n",
             "wardlock.toml:1:8: this is not TOML: unclosed table, expected `]`\n1 | [listen\n  |        ^",

@@ -11,7 +11,7 @@ use wardlock_egress::vault::{KeySource, NewRegistration, Secret, Vault};
 use wardlock_simulator::{ClientSpec, Simulator, SimulatorConfig};
 use zeroize::Zeroizing;
 
-use crate::admin::{Command, Failure};
+use crate::admin::{Command, Failure, How, Page};
 use crate::gate::Gate;
 use crate::home::{self, CONFIG_FILE, Home};
 use crate::host::{Host, World};
@@ -171,6 +171,8 @@ async fn connect(host: &Arc<Host>, simulator: &Arc<Simulator>) -> Result<(), Fai
         workspace: "acme".to_owned(),
         connection: "zoho".to_owned(),
         registration: Some("zoho".to_owned()),
+        how: How::Consent,
+        evict_oldest: false,
     };
     let person = Willing { simulator: Arc::clone(simulator) };
     ops::execute(host, command, None, &person).await.map(drop)
@@ -211,7 +213,9 @@ struct Silent;
 impl Talk for Silent {
     fn say(&self, _text: String) {}
 
-    fn open(&self, _url: String) {}
+    fn open(&self, _page: Page) {}
+
+    fn wait(&self, _text: String) {}
 }
 
 /// A person who accepts.
@@ -222,10 +226,12 @@ struct Willing {
 impl Talk for Willing {
     fn say(&self, _text: String) {}
 
-    fn open(&self, url: String) {
+    fn wait(&self, _text: String) {}
+
+    fn open(&self, page: Page) {
         let simulator = Arc::clone(&self.simulator);
         tokio::spawn(async move {
-            if let Err(error) = simulator.approve(&url).await {
+            if let Err(error) = simulator.approve(&page.url).await {
                 tracing::error!(%error, "the simulated person could not consent");
             }
         });

@@ -58,7 +58,7 @@ pub(super) fn workspace_here(host: &Host, name: &str) -> Result<WorkspaceName, F
 }
 
 /// Reads a time such as `1h` or `90d`.
-fn lifetime_ms(text: &str) -> Result<u64, Failure> {
+pub(super) fn lifetime_ms(text: &str) -> Result<u64, Failure> {
     let lifetime = crate::config::lifetime(text).map_err(Failure::usage)?;
     Ok(u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX))
 }

@@ -12,6 +12,7 @@ use crate::host::Host;
 /// Says in a few words whether the grant can be renewed.
 pub(super) fn condition(grant: &GrantInfo) -> String {
     match &grant.condition {
+        None if grant.tenant.is_none() => "unpinned: its account could not be looked up yet".to_owned(),
         None => "works".to_owned(),
         Some(Condition::Throttled { until_ms }) => {
             format!("the provider allows no token call until {}", crate::text::time(*until_ms))

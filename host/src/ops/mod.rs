@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use wardlock_audit::Act;
 use wardlock_egress::vault::Secret;
 
-use crate::admin::{Brought, Command, Failure};
+use crate::admin::{Brought, Command, Failure, Page};
 use crate::gate::{Gate, Seat};
 use crate::host::Host;
 use crate::loaded::{Problem, Severity, State};
@@ -33,7 +33,9 @@ pub trait Talk: Send + Sync {
     /// Says something.
     fn say(&self, text: String);
     /// Has a page opened in the person's browser.
-    fn open(&self, url: String);
+    fn open(&self, page: Page);
+    /// Shows that it waits, and for what.
+    fn wait(&self, text: String);
 }
 
 /// Carries out one command at a gate that may be locked.
@@ -68,8 +70,9 @@ pub async fn execute(
             registrations::add(host, &name, &service, &client_id, secret).await
         }
         Command::RegistrationList => registrations::list(host).await,
-        Command::Connect { workspace, connection, registration } => {
-            connect::connect(host, &workspace, &connection, registration.as_deref(), talk).await
+        Command::Connect { workspace, connection, registration, how, evict_oldest } => {
+            let asked = connect::Asked { workspace, connection, registration, how, evict_oldest };
+            connect::connect(host, asked, secret, talk).await
         }
         Command::Disconnect { grant } => connect::disconnect(host, &grant).await,
         Command::Grants => grants::list(host).await,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use wardlock_audit::Act;
 use wardlock_core::id::{Region, RegistrationName};
-use wardlock_egress::vault::{NewRegistration, Secret};
+use wardlock_egress::vault::{NewRegistration, RegistrationInfo, Secret, VaultError};
 use wardlock_egress::{EgressError, Tried};
 
 use super::{OPERATOR, blocking, named, note};
@@ -24,7 +24,7 @@ pub(super) async fn add(
     let service = host.service(service)?;
     let client_id = checked_client_id(client_id)?;
     let secret = secret.ok_or_else(|| Failure::usage("the client secret is missing"))?;
-    let redirect_uri = host.redirect_uri();
+    let redirect_uri = host.config().redirect_uri();
     let new = NewRegistration {
         name: name.clone(),
         service: service.name.clone(),
@@ -101,14 +101,25 @@ pub(super) async fn set_secret(
 
 pub(super) async fn list(host: &Arc<Host>) -> Result<Value, Failure> {
     let vault = Arc::clone(host.vault());
-    let registrations = blocking(move || vault.registrations()).await??;
-    let rows = registrations.iter().map(|registration| {
+    let registrations: Result<Vec<_>, VaultError> = blocking(move || {
+        let with_live = |registration: RegistrationInfo| {
+            let live = vault.live_grants(&registration.name)?.len();
+            Ok((registration, live))
+        };
+        vault.registrations()?.into_iter().map(with_live).collect()
+    })
+    .await?;
+    let services = host.services();
+    let rows = registrations?.into_iter().map(|(registration, live)| {
+        let service = services.get(registration.service.as_str());
         json!({
             "registration": registration.name.as_str(),
             "service": registration.service.as_str(),
             "client_id": masked(&registration.client_id),
             "redirect_uri": registration.redirect_uri,
             "created": crate::text::time(registration.created_ms),
+            "live_grants": live,
+            "live_grants_of_one_person_at_most": service.and_then(|service| service.oauth.max_live_grants),
         })
     });
     Ok(Value::Array(rows.collect()))

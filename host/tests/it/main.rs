@@ -7,6 +7,7 @@
 //! - [`front`]: what the front door refuses, byte for byte.
 //! - [`promises`]: what must hold whatever happens.
 //! - [`program`]: the executable: commands, exit codes, the socket, the demo.
+//! - [`connecting`]: the executable again: every way to connect an account.
 
 #![allow(
     clippy::expect_used,
@@ -17,6 +18,7 @@
 mod world;
 
 mod canaries;
+mod connecting;
 mod front;
 mod path;
 mod program;

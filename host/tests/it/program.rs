@@ -22,18 +22,18 @@ fn with_home() -> Wardlock {
     wardlock
 }
 
-fn run(wardlock: &Wardlock, args: &[&str]) -> Output {
+pub fn run(wardlock: &Wardlock, args: &[&str]) -> Output {
     wardlock.run(args, b"").expect("it runs")
 }
 
-fn register(wardlock: &Wardlock) -> Output {
+pub fn register(wardlock: &Wardlock) -> Output {
     let args =
         ["registration", "add", "zoho", "--service", "zoho-crm", "--client-id", CLIENT_ID, "--secret-stdin"];
     wardlock.run(&args, CLIENT_SECRET.as_bytes()).expect("it runs")
 }
 
 /// Makes a home with a ready-made workspace, on ports of its own.
-fn with_workspace() -> Wardlock {
+pub fn with_workspace() -> Wardlock {
     let wardlock = program();
     let init = ["init", "--policy", "zoho-readonly", "--workspace", "acme", "--region", "eu"];
     let output = run(&wardlock, &init).ok().expect("a home");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use wardlock::admin::{Command, Failure};
+use wardlock::admin::{Command, Failure, How, Page};
 use wardlock::gate::Gate;
 use wardlock::home::Home;
 use wardlock::host::{Host, World as Dialled};
@@ -189,6 +189,8 @@ impl World {
             workspace: workspace.to_owned(),
             connection: connection.to_owned(),
             registration: None,
+            how: How::Consent,
+            evict_oldest: false,
         };
         let person = Person { simulator: Arc::clone(&self.simulator), consent };
         ops::execute(&self.host, command, None, &person).await
@@ -302,7 +304,9 @@ pub struct Silent;
 impl Talk for Silent {
     fn say(&self, _text: String) {}
 
-    fn open(&self, _url: String) {}
+    fn open(&self, _page: Page) {}
+
+    fn wait(&self, _text: String) {}
 }
 
 /// The person at the browser.
@@ -314,8 +318,10 @@ struct Person {
 impl Talk for Person {
     fn say(&self, _text: String) {}
 
-    fn open(&self, url: String) {
+    fn open(&self, page: Page) {
         let (simulator, consent) = (Arc::clone(&self.simulator), self.consent.clone());
-        tokio::spawn(async move { simulator.consent(&url, &consent).await });
+        tokio::spawn(async move { simulator.consent(&page.url, &consent).await });
     }
+
+    fn wait(&self, _text: String) {}
 }

@@ -46,6 +46,8 @@ pub struct ServiceDefinition {
     pub refusal: Option<RefusalShape>,
     /// How the account behind a grant is looked up.
     pub tenant: TenantLookup,
+    /// How the person who consented is looked up, where the granted scopes allow it; only to count their grants.
+    pub user: Option<UserLookup>,
     /// Lookup fields and the resource each leads to (`Account_Name` → `Accounts`).
     ///
     /// A key may name the resource too (`Deals.Contact_Name`); that one wins.
@@ -77,6 +79,8 @@ pub struct RegionRow {
     pub hosts: BTreeMap<String, BTreeMap<String, String>>,
     /// Whether an authorization may start at another region's accounts host (Zoho: everywhere but China).
     pub federated: bool,
+    /// What the callback's `iss` must be (RFC 9207), where the provider announces that it sends one.
+    pub issuer: Option<String>,
     /// How sure the row is, for `service show`.
     pub evidence: String,
 }
@@ -129,6 +133,9 @@ pub struct OAuth {
     pub throttle_seconds: u64,
     /// How many live grants per user the provider keeps before it drops the oldest.
     pub max_live_grants: Option<u32>,
+    /// Whether revoking one refresh token leaves the user's other grants of the client alive (Zoho). Where it does not
+    /// (Google ends them all), a grant that is replaced is not revoked.
+    pub revoking_spares_other_grants: bool,
 }
 
 /// A number of calls per window.
@@ -233,6 +240,19 @@ pub struct TenantLookup {
     /// Answer's value → environment (`Production` → `production`).
     pub environments: BTreeMap<String, String>,
     /// Scopes that the look-up needs: any one of the lists.
+    pub scopes: ScopeNeed,
+}
+
+/// How the person who consented is looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserLookup {
+    /// Role of the host.
+    pub host: String,
+    /// Path and query of the GET.
+    pub target: String,
+    /// JSON pointer to the provider's id of the user.
+    pub id_pointer: String,
+    /// Scopes that the look-up needs: any one of the lists. It is left out where they were not granted.
     pub scopes: ScopeNeed,
 }
 

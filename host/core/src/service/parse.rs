@@ -8,11 +8,11 @@ use toml::de::DeTable;
 
 use super::check::check;
 use super::operation::operation;
-use super::raw::{RawAnswer, RawGuide, RawOAuth, RawRegion, RawRevoke, RawService, RawTenant};
+use super::raw::{RawAnswer, RawGuide, RawOAuth, RawRegion, RawRevoke, RawService, RawTenant, RawUser};
 use super::text::Source;
 use super::{
     AnswerRules, Budget, Guide, Inject, OAuth, PathRules, RefusalShape, RegionRow, RequestRules, RevokeForm,
-    ServiceDefinition, TenantLookup,
+    ServiceDefinition, TenantLookup, UserLookup,
 };
 use crate::id::{Digest, Region, ServiceName};
 
@@ -95,6 +95,7 @@ fn service(source: &Source<'_>, raw: RawService) -> Result<ServiceDefinition, De
             .map(Spanned::into_inner)
             .map(|refusal| RefusalShape { content_type: refusal.content_type, template: refusal.template }),
         tenant: tenant(raw.tenant.into_inner()),
+        user: raw.user.map(Spanned::into_inner).map(user),
         lookups: raw.lookups,
         related: raw.related,
         paths,
@@ -122,6 +123,7 @@ fn regions(
                 console: row.console,
                 hosts: row.hosts,
                 federated: row.federated,
+                issuer: row.issuer,
                 evidence: row.evidence,
             },
         );
@@ -150,6 +152,7 @@ fn oauth(raw: RawOAuth) -> OAuth {
         throttle_marker: raw.throttle_marker.map(|pair| (pair.name, pair.value)),
         throttle_seconds: raw.throttle_seconds,
         max_live_grants: raw.max_live_grants,
+        revoking_spares_other_grants: raw.revoking_spares_other_grants,
     }
 }
 
@@ -189,6 +192,14 @@ fn tenant(raw: RawTenant) -> TenantLookup {
         environments: raw.environments,
         scopes: raw.scopes,
     }
+}
+
+fn user(raw: RawUser) -> UserLookup {
+    let target = match raw.query {
+        Some(query) => format!("{}?{query}", raw.path),
+        None => raw.path,
+    };
+    UserLookup { host: raw.host, target, id_pointer: raw.id_pointer, scopes: raw.scopes }
 }
 
 fn guide(raw: RawGuide) -> Guide {

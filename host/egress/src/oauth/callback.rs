@@ -3,12 +3,14 @@
 //! It is bound before the browser opens, serves one path, and knows a request by its `state` alone: one valid state
 //! is one hit. What a callback says about regions and hosts may only select a row of the service's table.
 
+mod invite;
 mod judge;
+pub(crate) mod pasted;
 mod request;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hyper::service::service_fn;
@@ -16,6 +18,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
+use url::{Position, Url};
 use wardlock_core::id::{Digest, Region};
 use wardlock_core::service::ServiceDefinition;
 
@@ -23,6 +26,7 @@ use crate::Clock;
 use crate::oauth::consent::PendingConsent;
 use crate::vault::Secret;
 
+pub(crate) use invite::{Invited, Taken};
 pub use judge::CallbackProblem;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -48,14 +52,28 @@ pub enum ListenError {
 /// The listener. It ends when it is dropped.
 #[derive(Debug)]
 pub struct CallbackListener {
-    address: SocketAddr,
+    place: Arc<Place>,
     waiting: Arc<Waiting>,
     task: JoinHandle<()>,
 }
 
-/// Consents under way, by the digest of their state.
+/// Where the listener is, and under which address browsers reach it.
+#[derive(Debug)]
+struct Place {
+    address: SocketAddr,
+    /// What stands before the path in the redirect URI: the listener's own address, or the operator's public one, from
+    /// which a reverse proxy leads here.
+    base: String,
+    /// What `Host` must be.
+    host: String,
+}
+
+/// Consents under way, by the digest of their state, and invitations, by that of their token.
 #[derive(Debug, Default)]
-struct Waiting(Mutex<HashMap<Digest, Waiter>>);
+struct Waiting {
+    consents: Mutex<HashMap<Digest, Waiter>>,
+    invitations: invite::Invitations,
+}
 
 /// One consent under way.
 #[derive(Debug)]
@@ -78,22 +96,44 @@ pub(crate) enum Heard {
 }
 
 impl CallbackListener {
-    /// Binds the listener. Do this before the browser opens.
-    pub async fn bind(address: SocketAddr, clock: Clock) -> Result<Self, ListenError> {
+    /// Binds the listener. Do this before the browser opens. `public` is the redirect URI that the operator made
+    /// reachable for other machines, where there is one; its path is [`CallbackListener::PATH`].
+    pub async fn bind(address: SocketAddr, public: Option<&Url>, clock: Clock) -> Result<Self, ListenError> {
         if !address.ip().is_loopback() {
             return Err(ListenError::NotLoopback(address));
         }
         let bound = |source| ListenError::Bind { address, source };
         let listener = TcpListener::bind(address).await.map_err(bound)?;
         let address = listener.local_addr().map_err(bound)?;
+        let (base, host) = match public {
+            Some(public) => (
+                public.origin().ascii_serialization(),
+                public[Position::BeforeHost..Position::AfterPort].to_owned(),
+            ),
+            None => (format!("http://{address}"), address.to_string()),
+        };
+        let place = Arc::new(Place { address, base, host });
         let waiting = Arc::new(Waiting::default());
-        let task = tokio::spawn(accept(listener, address, Arc::clone(&waiting), clock));
-        Ok(Self { address, waiting, task })
+        let task = tokio::spawn(accept(listener, Arc::clone(&place), Arc::clone(&waiting), clock));
+        Ok(Self { place, waiting, task })
     }
+
+    /// The path of every redirect URI.
+    pub const PATH: &str = "/callback";
 
     /// Returns the redirect URI to register, to the letter.
     pub fn redirect_uri(&self) -> String {
-        format!("http://{}{}", self.address, request::PATH)
+        format!("{}{}", self.place.base, Self::PATH)
+    }
+
+    /// Returns where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.place.address
+    }
+
+    /// Makes a one-time link to a page that leads to a consent.
+    pub(crate) fn invite(&self, sentences: Vec<String>, expires_ms: u64) -> Result<Invited, getrandom::Error> {
+        invite::invite(&self.waiting, &self.place.base, sentences, expires_ms)
     }
 
     /// Begins to wait for a consent's callback.
@@ -101,7 +141,7 @@ impl CallbackListener {
         let (tell, heard) = mpsc::unbounded_channel();
         let waiter =
             Waiter { service, region: consent.region().clone(), expires_at_ms: consent.expires_at_ms(), tell };
-        self.waiting.lock().insert(consent.state(), waiter);
+        self.waiting.consents().insert(consent.state(), waiter);
         Expected { state: consent.state(), waiting: Arc::clone(&self.waiting), heard }
     }
 }
@@ -129,23 +169,23 @@ impl Expected {
 
 impl Drop for Expected {
     fn drop(&mut self) {
-        self.waiting.lock().remove(&self.state);
+        self.waiting.consents().remove(&self.state);
     }
 }
 
 impl Waiting {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Waiter>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn consents(&self) -> MutexGuard<'_, HashMap<Digest, Waiter>> {
+        self.consents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the consent that a state belongs to: once.
     fn take(&self, state: &str) -> Option<Waiter> {
-        self.lock().remove(&Digest::of(state.as_bytes()))
+        self.consents().remove(&Digest::of(state.as_bytes()))
     }
 
     /// Tells every consent under way, and returns the first one's service for the words to use.
     fn notice(&self, sentence: impl Fn(&ServiceDefinition) -> String) -> Option<String> {
-        let waiting = self.lock();
+        let waiting = self.consents();
         for waiter in waiting.values() {
             // A receiver that is gone has given up waiting.
             let _ = waiter.tell.send(Heard::Notice(sentence(&waiter.service)));
@@ -154,7 +194,7 @@ impl Waiting {
     }
 }
 
-async fn accept(listener: TcpListener, address: SocketAddr, waiting: Arc<Waiting>, clock: Clock) {
+async fn accept(listener: TcpListener, place: Arc<Place>, waiting: Arc<Waiting>, clock: Clock) {
     let places = Arc::new(Semaphore::new(AT_ONCE));
     loop {
         let Ok((stream, _)) = listener.accept().await else {
@@ -162,21 +202,21 @@ async fn accept(listener: TcpListener, address: SocketAddr, waiting: Arc<Waiting
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+        let Ok(permit) = Arc::clone(&places).acquire_owned().await else {
             return;
         };
-        let (waiting, clock) = (Arc::clone(&waiting), Arc::clone(&clock));
+        let (place, waiting, clock) = (Arc::clone(&place), Arc::clone(&waiting), Arc::clone(&clock));
         tokio::spawn(async move {
-            let _ = tokio::time::timeout(PATIENCE, serve(stream, address, waiting, clock)).await;
-            drop(place);
+            let _ = tokio::time::timeout(PATIENCE, serve(stream, place, waiting, clock)).await;
+            drop(permit);
         });
     }
 }
 
-async fn serve(stream: TcpStream, address: SocketAddr, waiting: Arc<Waiting>, clock: Clock) {
+async fn serve(stream: TcpStream, place: Arc<Place>, waiting: Arc<Waiting>, clock: Clock) {
     let service = service_fn(move |request| {
-        let answer = request::answer(address, &waiting, clock(), &request);
-        async move { Ok::<_, std::convert::Infallible>(answer) }
+        let (place, waiting, now_ms) = (Arc::clone(&place), Arc::clone(&waiting), clock());
+        async move { Ok::<_, std::convert::Infallible>(request::answer(&place, &waiting, now_ms, &request).await) }
     });
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())

@@ -3,36 +3,57 @@
 //! Until the last step nothing is written, so giving up at any moment leaves nothing behind.
 
 mod error;
+mod keep;
+mod paste;
+mod pin;
 mod plan;
+mod room;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use wardlock_audit::Act;
 
-use crate::egress::{Egress, EgressError};
-use crate::oauth::callback::{CallbackListener, Expected, Heard};
-use crate::oauth::consent::{self, Consent, PendingConsent};
+use crate::egress::Egress;
+use crate::oauth::callback::{CallbackListener, Expected, Heard, Taken};
+use crate::oauth::consent::{self, Consent, ConsentError, PendingConsent};
 use crate::oauth::endpoint;
 use crate::oauth::exchange::{self, TokenError, Tokens};
-use crate::oauth::mint::on_vault;
-use crate::oauth::revoke::Revocation;
 use crate::oauth::scopes;
-use crate::oauth::tenant::{Found, Lookup};
 use crate::route;
 use crate::vault::wire::SecretForm;
-use crate::vault::{ClientMaterial, NewAccess, NewGrant, Secret, Tenant};
+use crate::vault::{ClientMaterial, Secret};
+use keep::{Old, Shown, Unkept};
+use room::Room;
 
 pub use error::ConnectError;
-pub use plan::{ConnectPlan, Connected, Event, Progress};
+pub(crate) use keep::remember;
+pub(crate) use paste::connect as connect_pasted;
+pub(crate) use pin::pin;
+pub use plan::{ConnectPlan, Connected, Event, Progress, Replaced};
 
-/// A consent that was exchanged and is not stored yet.
-struct Exchanged {
+/// How a consent is called in the audit.
+const HOW: &str = "grant.connect";
+
+/// Tokens that are not stored yet.
+struct Obtained {
     tokens: Tokens,
-    refresh: Secret,
+    refresh: Arc<Secret>,
     environment: String,
     granted: Vec<String>,
     missing: Vec<String>,
+}
+
+impl Obtained {
+    fn shown<'a>(&'a self, client_secret: &'a Secret) -> Shown<'a> {
+        Shown {
+            access: &self.tokens.access,
+            refresh: &self.refresh,
+            client_secret,
+            environment: &self.environment,
+            granted: &self.granted,
+        }
+    }
 }
 
 /// Connects. See [`Egress::connect`].
@@ -42,52 +63,113 @@ pub(crate) async fn connect(
     listener: &CallbackListener,
     progress: &dyn Progress,
 ) -> Result<Connected, ConnectError> {
-    let client = client_of(egress, &plan, listener).await?;
+    let client = Arc::new(client_of(egress, &plan, Some(listener)).await?);
+    let old = keep::old(egress, &plan.grant).await?;
+    make_sure_of_room(egress, &plan, old.as_ref(), progress).await?;
+    let invited = match plan.invite_ms {
+        Some(lifetime_ms) => Some(invite(egress, &plan, listener, lifetime_ms, progress).await?),
+        None => None,
+    };
     let (service, now_ms) = (&plan.service, egress.now_ms());
     let redirect = listener.redirect_uri();
     let pending = Consent::begin(service, &plan.region, &client.client_id, &redirect, &plan.scopes, now_ms)?;
     let expected = listener.expect(&pending, Arc::clone(service));
-    progress.on(Event::Open(&egress.dialer().shown(pending.authorize_url())));
+    let shown = egress.dialer().shown(pending.authorize_url());
+    match invited {
+        Some(taken) => taken.lead_to(&shown),
+        None => progress.on(Event::Open { url: &shown, callback: listener.address() }),
+    }
     let code = wait(expected, progress).await?;
     progress.on(Event::Returned);
 
-    let exchanged = exchange_code(egress, &plan, &client, &pending, code).await?;
-    progress.on(Event::Exchanged { missing: &exchanged.missing });
-    match identify(egress, &plan, &client, &exchanged).await {
-        Ok(tenant) => {
-            progress.on(Event::Tenant { id: &tenant.id, label: &tenant.label });
-            store(egress, plan, exchanged, tenant).await
-        }
-        Err(error) => {
-            give_back(egress, &plan, &client, &exchanged.refresh).await;
-            Err(error)
-        }
+    let obtained = exchange_code(egress, &plan, &client, &pending, code).await?;
+    progress.on(Event::Exchanged { missing: &obtained.missing });
+    let unkept = Unkept::new(egress, &plan, &client, &obtained.refresh);
+    let identified = keep::identify(egress, &plan, obtained.shown(&client.client_secret)).await?;
+    match &identified.tenant {
+        Ok(tenant) => progress.on(Event::Tenant { id: &tenant.id, label: &tenant.label }),
+        // The old one works, and of the new one nobody knows whose it is.
+        Err(error) if old.as_ref().is_some_and(Old::lives) => return Err(ConnectError::Lookup(error.clone())),
+        Err(_) => {}
     }
+    let connected = keep::store(egress, plan, obtained, identified, old, HOW).await?;
+    unkept.kept();
+    Ok(connected)
+}
+
+/// Looks whether the provider would keep one more grant of this person.
+async fn make_sure_of_room(
+    egress: &Egress,
+    plan: &ConnectPlan,
+    old: Option<&Old>,
+    progress: &dyn Progress,
+) -> Result<(), ConnectError> {
+    let Some(most) = plan.service.oauth.max_live_grants else {
+        return Ok(());
+    };
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let registration = plan.registration.clone();
+    let live = egress.read_vault(move |vault| vault.live_grants(&registration)).await?;
+    let replaced = old.map(|old| &old.info);
+    let tenant = replaced.and_then(|info| info.tenant.as_ref()).map(|tenant| tenant.id.clone());
+    let expected = room::Expected {
+        user: replaced.and_then(|info| info.user.clone()),
+        tenant: plan.tenant.clone().or(tenant),
+    };
+    match room::room(&live, &expected, most) {
+        Room::Enough => {}
+        Room::Little { live } => progress.on(Event::NearlyFull { live, most }),
+        Room::None { oldest, .. } if plan.evict_oldest => {
+            progress.on(Event::Evicting { oldest: oldest.as_ref() });
+        }
+        Room::None { live, oldest } => return Err(ConnectError::Full { live, most, oldest }),
+    }
+    Ok(())
+}
+
+/// Makes a one-time link, and waits until the person has opened it.
+async fn invite(
+    egress: &Egress,
+    plan: &ConnectPlan,
+    listener: &CallbackListener,
+    lifetime_ms: u64,
+    progress: &dyn Progress,
+) -> Result<Taken, ConnectError> {
+    let expires_ms = egress.now_ms().saturating_add(lifetime_ms);
+    let invited = listener.invite(invitation(plan), expires_ms).map_err(ConsentError::Random)?;
+    progress.on(Event::Invite { link: invited.link(), expires_ms });
+    let taken = tokio::time::timeout(Duration::from_millis(lifetime_ms), invited.taken()).await;
+    let taken = taken.ok().flatten().ok_or(ConnectError::InviteEnded)?;
+    progress.on(Event::InviteTaken);
+    Ok(taken)
+}
+
+/// What the person reads before going on.
+fn invitation(plan: &ConnectPlan) -> Vec<String> {
+    let service = &plan.service.display;
+    vec![
+        format!("You are asked to connect your {service} account to Wardlock, for `{}`.", plan.label),
+        format!("On the next page {service} asks whether you agree. Nothing is connected before you do."),
+        format!("Wardlock asks for these permissions: {}.", plan.scopes.join(", ")),
+    ]
 }
 
 async fn client_of(
     egress: &Egress,
     plan: &ConnectPlan,
-    listener: &CallbackListener,
+    listener: Option<&CallbackListener>,
 ) -> Result<ClientMaterial, ConnectError> {
     let (registration, region) = (plan.registration.clone(), plan.region.clone());
     let (info, client) = egress
         .read_vault(move |vault| {
             Ok((vault.registration(&registration)?, vault.client_material(&registration, &region)?))
         })
-        .await
-        .map_err(|error| match error {
-            EgressError::Vault(error) => ConnectError::Vault(error),
-            EgressError::AuditUnavailable => ConnectError::AuditUnavailable,
-            EgressError::NotProved { error, .. } => ConnectError::Exchange(error),
-            EgressError::Internal => {
-                ConnectError::Exchange(TokenError::Internal("a call on the vault ended early"))
-            }
-        })?;
+        .await?;
     if info.service != plan.service.name {
         return Err(ConnectError::OtherService { registered: info.service.to_string() });
     }
-    let ours = listener.redirect_uri();
+    // Without a consent nothing is sent to it.
+    let ours = listener.map_or_else(|| client.redirect_uri.clone(), CallbackListener::redirect_uri);
     if client.redirect_uri != ours {
         return Err(ConnectError::RedirectUri { registered: client.redirect_uri, ours });
     }
@@ -116,20 +198,16 @@ async fn exchange_code(
     client: &ClientMaterial,
     pending: &PendingConsent,
     code: Secret,
-) -> Result<Exchanged, ConnectError> {
+) -> Result<Obtained, ConnectError> {
     egress.record(Act::grant("token.exchange", plan.grant.as_str(), "begun")).await?;
     let tokens = post_code(egress, plan, client, pending, &code).await;
     let word = tokens.as_ref().map_or_else(TokenError::word, |_| "ok");
     egress.record(Act::grant("token.exchange", plan.grant.as_str(), word)).await?;
     let mut tokens = tokens.map_err(ConnectError::Exchange)?;
 
-    let refresh = tokens.refresh.take().ok_or(ConnectError::NoRefreshToken)?;
-    let oauth = &plan.service.oauth;
-    let granted = tokens.scope.as_deref().map(|scope| scopes::split(oauth, scope)).unwrap_or_default();
-    // Older answers of Zoho's hold no scope; then nothing is known to be missing.
-    let missing = if granted.is_empty() { Vec::new() } else { scopes::missing(&plan.scopes, &granted) };
-    let environment = tokens.environment.clone().unwrap_or_else(|| plan.environment.clone());
-    Ok(Exchanged { tokens, refresh, environment, granted, missing })
+    let most = plan.service.oauth.max_live_grants;
+    let refresh = tokens.refresh.take().ok_or(ConnectError::NoRefreshToken { most })?;
+    Ok(obtained(plan, tokens, refresh.into()))
 }
 
 async fn post_code(
@@ -156,96 +234,12 @@ async fn post_code(
     exchange::read(service, &plan.region, raw).map_err(|failed| failed.error)
 }
 
-/// Finds the account, and makes sure that it is the one that the connection is for.
-async fn identify(
-    egress: &Egress,
-    plan: &ConnectPlan,
-    client: &ClientMaterial,
-    exchanged: &Exchanged,
-) -> Result<Tenant, ConnectError> {
-    if exchanged.environment != plan.environment {
-        let found = exchanged.environment.clone();
-        return Err(ConnectError::Environment { expected: plan.environment.clone(), found });
-    }
-    egress.record(Act::grant("tenant.lookup", plan.grant.as_str(), "begun")).await?;
-    let lookup = Lookup {
-        clients: egress.clients(),
-        service: &plan.service,
-        region: &plan.region,
-        environment: &exchanged.environment,
-        grant: &plan.grant,
-        access: &exchanged.tokens.access,
-        secrets: [&exchanged.tokens.access, &exchanged.refresh, &client.client_secret],
-    };
-    let found = lookup.run().await;
-    let word = if found.is_ok() { "ok" } else { "failed" };
-    egress.record(Act::grant("tenant.lookup", plan.grant.as_str(), word)).await?;
-    let Found { id, label, environment } = found.map_err(ConnectError::Lookup)?;
-    if let Some(found) = environment
-        && found != plan.environment
-    {
-        return Err(ConnectError::Environment { expected: plan.environment.clone(), found });
-    }
-    match &plan.tenant {
-        Some(expected) if *expected != id => {
-            Err(ConnectError::Tenant { expected: expected.clone(), found: id, label })
-        }
-        Some(_) | None => Ok(Tenant { id, label, environment: plan.environment.clone() }),
-    }
-}
-
-async fn store(
-    egress: &Egress,
-    plan: ConnectPlan,
-    exchanged: Exchanged,
-    tenant: Tenant,
-) -> Result<Connected, ConnectError> {
-    let now_ms = egress.now_ms();
-    let Exchanged { tokens, refresh, environment, granted, missing } = exchanged;
-    let expires_ms = now_ms.saturating_add(tokens.lifetime_seconds.saturating_mul(1000));
-    let new = NewGrant {
-        name: plan.grant.clone(),
-        registration: plan.registration.clone(),
-        service: plan.service.name.clone(),
-        region: plan.region.clone(),
-        environment,
-        scopes: granted.clone(),
-        refresh_token: refresh,
-        access: Some(NewAccess { token: tokens.access, expires_ms }),
-        api_host: tokens.api_host,
-        tenant: Some(tenant.clone()),
-        created_ms: now_ms,
-    };
-    let act = |result: &str| Act::admin(&plan.who, "grant.connect", plan.grant.as_str(), result);
-    egress.record(act("begun")).await?;
-    let name = plan.grant.clone();
-    let stored = on_vault(egress.vault(), move |vault| {
-        let generation = vault.put_grant(new)?;
-        // The exchange counts against the provider's budget too.
-        vault.note_token_call(&name, now_ms)?;
-        Ok(generation)
-    });
-    let generation = stored.await.map_err(ConnectError::Exchange)?;
-    egress.forget(&plan.grant);
-    if egress.record(act("ok")).await.is_err() {
-        tracing::warn!(grant = plan.grant.as_str(), "the end of a connect could not be audited");
-    }
-    Ok(Connected { grant: plan.grant, generation, tenant, region: plan.region, scopes: granted, missing })
-}
-
-/// Tells the provider that a consent which is not kept is not wanted: it would count among the user's grants.
-async fn give_back(egress: &Egress, plan: &ConnectPlan, client: &ClientMaterial, refresh: &Secret) {
-    let revocation = Revocation {
-        dialer: egress.dialer(),
-        service: &plan.service,
-        region: &plan.region,
-        client_id: &client.client_id,
-        client_secret: &client.client_secret,
-        token: refresh,
-    };
-    let revoked = revocation.run().await;
-    let act = Act::grant("token.revoke", plan.grant.as_str(), revoked.as_str());
-    if egress.record(act).await.is_err() {
-        tracing::warn!(grant = plan.grant.as_str(), "a revocation could not be audited");
-    }
+/// Says what was granted.
+fn obtained(plan: &ConnectPlan, tokens: Tokens, refresh: Arc<Secret>) -> Obtained {
+    let granted =
+        tokens.scope.as_deref().map(|scope| scopes::split(&plan.service.oauth, scope)).unwrap_or_default();
+    // Older answers hold no scope; then nothing is known to be missing.
+    let missing = if granted.is_empty() { Vec::new() } else { scopes::missing(&plan.scopes, &granted) };
+    let environment = tokens.environment.clone().unwrap_or_else(|| plan.environment.clone());
+    Obtained { tokens, refresh, environment, granted, missing }
 }

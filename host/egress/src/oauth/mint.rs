@@ -282,7 +282,8 @@ fn kept_ms(error: &TokenError, failures: u32) -> u64 {
         TokenError::Throttled { retry_after_seconds } => retry_after_seconds.saturating_mul(1000),
         TokenError::Transient { retry_after_seconds, .. } => {
             let doubled = 2_500_u64.saturating_mul(1 << failures.min(5));
-            doubled.min(LONGEST_PAUSE_MS).max(retry_after_seconds.saturating_mul(1000))
+            let pause = doubled.min(LONGEST_PAUSE_MS).max(retry_after_seconds.saturating_mul(1000));
+            pause.saturating_add(jitter_ms(pause / 4))
         }
         TokenError::Reconnect { .. } | TokenError::Misconfigured { .. } => PERMANENT_MS,
         // These are ours, and may be mended at any moment.
@@ -291,6 +292,15 @@ fn kept_ms(error: &TokenError, failures: u32) -> u64 {
         | TokenError::AuditUnavailable
         | TokenError::Internal(_) => 0,
     }
+}
+
+/// Returns a random time up to `most`, so that the grants and hosts that an outage hit at one moment do not all come back
+/// at one moment.
+fn jitter_ms(most: u64) -> u64 {
+    let mut bits = [0_u8; 8];
+    // Without randomness the pause is merely not spread.
+    let random = getrandom::fill(&mut bits).map_or(0, |()| u64::from_le_bytes(bits));
+    random.checked_rem(most.saturating_add(1)).unwrap_or(0)
 }
 
 async fn landed(mut flight: watch::Receiver<Landed>) -> Result<Arc<Live>, TokenError> {

@@ -1,5 +1,6 @@
 //! Looks up which account a grant belongs to: the service's declared GET, with the access token, scanned.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use http::header::HeaderValue;
@@ -62,14 +63,33 @@ pub(crate) struct Lookup<'a> {
 }
 
 impl Lookup<'_> {
-    /// Asks the provider.
-    pub async fn run(self) -> Result<Found, LookupError> {
+    /// Asks the provider for the account.
+    pub async fn tenant(&self) -> Result<Found, LookupError> {
         let lookup = &self.service.tenant;
+        let answer = self.ask(&lookup.host, &lookup.path).await?.ok_or(LookupError::Missing("id"))?;
+        read(self.service, &answer)
+    }
+
+    /// Asks the provider who consented; `None` where the service or the granted scopes do not allow that, or no answer comes.
+    /// Nothing depends on it but a count.
+    pub async fn user(&self, granted: &[String]) -> Option<String> {
+        let lookup = self.service.user.as_ref()?;
+        let granted: BTreeSet<String> = granted.iter().map(|scope| scope.to_lowercase()).collect();
+        let allowed =
+            lookup.scopes.iter().any(|all| all.iter().all(|scope| granted.contains(&scope.to_lowercase())));
+        if !allowed {
+            return None;
+        }
+        let answer = self.ask(&lookup.host, &lookup.target).await.ok()??;
+        text_at(&answer, &lookup.id_pointer)
+    }
+
+    /// Sends one GET and reads its JSON; `None` where the body is none.
+    async fn ask(&self, role: &str, target: &str) -> Result<Option<Value>, LookupError> {
         let row = route::row(self.service, self.region).map_err(|_| LookupError::Internal)?;
-        let host = row
-            .host(&lookup.host, self.environment)
-            .ok_or_else(|| LookupError::NoHost(self.environment.to_owned()))?;
-        let url = route::url_on(host, &lookup.path).map_err(|_| LookupError::Internal)?;
+        let host =
+            row.host(role, self.environment).ok_or_else(|| LookupError::NoHost(self.environment.to_owned()))?;
+        let url = route::url_on(host, target).map_err(|_| LookupError::Internal)?;
         let request = inject::lookup(self.service, url, self.credential()?).map_err(|_| LookupError::Internal)?;
 
         let owner = format!("lookup/{}", self.grant);
@@ -90,9 +110,7 @@ impl Lookup<'_> {
         if scrubbed.status() != 200 {
             return Err(LookupError::Refused(scrubbed.status()));
         }
-        let body = scrubbed.body().ok_or(LookupError::Missing("id"))?;
-        let answer: Value = serde_json::from_slice(body).map_err(|_| LookupError::Missing("id"))?;
-        read(self.service, &answer)
+        Ok(scrubbed.body().and_then(|body| serde_json::from_slice(body).ok()))
     }
 
     fn credential(&self) -> Result<HeaderValue, LookupError> {

@@ -11,7 +11,7 @@ use wardlock_core::id::{GrantName, Region, RegistrationName, ServiceName};
 use wardlock_core::service::Budget;
 
 use super::error::VaultError;
-use super::kept::to_bytes;
+use super::kept::{Kept, to_bytes};
 use super::record::{
     AccessRow, Begun, Condition, GrantInfo, GrantRow, NewGrant, RefreshMaterial, Settled, Tenant, TenantRow,
 };
@@ -45,13 +45,14 @@ impl Vault {
             region: new.region.as_str().to_owned(),
             environment: new.environment,
             scopes: new.scopes,
-            refresh_token: new.refresh_token.into(),
+            refresh_token: Kept(new.refresh_token),
             access: new
                 .access
                 .map(|access| AccessRow { token: access.token.into(), expires_ms: access.expires_ms }),
             previous: Vec::new(),
             api_host: new.api_host,
             tenant: new.tenant.map(TenantRow::from),
+            user: new.user,
             created_ms: new.created_ms,
             pending: None,
             condition: None,
@@ -79,9 +80,18 @@ impl Vault {
         })
     }
 
-    /// Pins the account that a consent was found to be for.
-    pub fn set_tenant(&self, name: &GrantName, generation: u64, tenant: Tenant) -> Result<(), VaultError> {
-        self.change_grant(name, generation, |row| row.tenant = Some(tenant.into()))
+    /// Pins the account that a consent was found to be for, and notes who consented, where that is known.
+    pub fn set_tenant(
+        &self,
+        name: &GrantName,
+        generation: u64,
+        tenant: Tenant,
+        user: Option<String>,
+    ) -> Result<(), VaultError> {
+        self.change_grant(name, generation, |row| {
+            row.tenant = Some(tenant.into());
+            row.user = user.or(row.user.take());
+        })
     }
 
     /// Stores a new access token and, where the provider rotated it, the new refresh token: both durable when this
@@ -277,6 +287,7 @@ fn info(row: &Row) -> Result<GrantInfo, VaultError> {
         scopes: stored.scopes,
         api_host: stored.api_host,
         tenant: tenant.map(|TenantRow { id, label, environment }| Tenant { id, label, environment }),
+        user: stored.user,
         generation: row.generation,
         created_ms: stored.created_ms,
         access_expires_ms: stored.access.map(|access| access.expires_ms),

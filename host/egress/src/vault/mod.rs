@@ -55,7 +55,9 @@ pub use keys::{Keys, NotOpened, Purpose};
 pub use needles::{Needles, NeedlesError, Redacted};
 pub use prompt::{Passphrase, PromptError};
 pub(crate) use record::{Begun, ClientMaterial, RefreshMaterial, Settled};
-pub use record::{Condition, GrantInfo, NewAccess, NewGrant, NewRegistration, RegistrationInfo, Tenant};
+pub use record::{
+    Condition, GrantInfo, LiveGrant, NewAccess, NewGrant, NewRegistration, RegistrationInfo, Tenant,
+};
 pub use secret::{NotASecret, Secret};
 pub use store::Vault;
 pub use stream::StreamScan;

@@ -84,13 +84,15 @@ pub struct NewGrant {
     /// The scopes that were granted.
     pub scopes: Vec<String>,
     /// The refresh token.
-    pub refresh_token: Secret,
+    pub refresh_token: Arc<Secret>,
     /// The first access token, where the exchange gave one.
     pub access: Option<NewAccess>,
     /// The API host that the provider named.
     pub api_host: Option<String>,
-    /// The account, where it is known already.
+    /// The account; `None`: it could not be looked up yet, and the grant serves nothing.
     pub tenant: Option<Tenant>,
+    /// The provider's id of the person who consented, where it could be asked for.
+    pub user: Option<String>,
     /// When it was given.
     pub created_ms: u64,
 }
@@ -133,8 +135,10 @@ pub struct GrantInfo {
     pub scopes: Vec<String>,
     /// The API host that the provider named.
     pub api_host: Option<String>,
-    /// The account, where it is known.
+    /// The account; `None`: it could not be looked up yet.
     pub tenant: Option<Tenant>,
+    /// The provider's id of the person who consented, where it is known.
+    pub user: Option<String>,
     /// Which consent this is: every new one has a higher number.
     pub generation: u64,
     /// When it was given.
@@ -143,6 +147,20 @@ pub struct GrantInfo {
     pub access_expires_ms: Option<u64>,
     /// What hinders its renewal; `None`: nothing that is known.
     pub condition: Option<Condition>,
+}
+
+/// A refresh token that, as far as is known, lives at the provider: a stored grant's, or one that is stored no more and
+/// could not be revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveGrant {
+    /// The stored grant; `None`: it is not stored any more.
+    pub grant: Option<GrantName>,
+    /// Whose consent it is, where it is known.
+    pub user: Option<String>,
+    /// The account's id, where it is known.
+    pub tenant: Option<String>,
+    /// When it was given.
+    pub created_ms: u64,
 }
 
 /// What a refresh may do, once it has its place in the journal and in the provider's budget.
@@ -183,7 +201,7 @@ pub(crate) struct RefreshMaterial {
     pub(crate) environment: String,
 }
 
-/// A registration inside its row, version 2. Version 1 had no secrets of before.
+/// A registration inside its row, version 3. Version 1 had no secrets of before, version 2 no leftovers.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RegistrationRow {
@@ -196,9 +214,30 @@ pub(super) struct RegistrationRow {
     /// Secrets of before, oldest first: the provider may still take them, so they are looked for.
     #[serde(default)]
     pub(super) previous: Vec<Kept>,
+    /// Grants that are stored no more and may live on at the provider, oldest first.
+    #[serde(default)]
+    pub(super) leftovers: Vec<LeftoverRow>,
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LeftoverRow {
+    pub(super) user: Option<String>,
+    pub(super) tenant: Option<String>,
+    pub(super) created_ms: u64,
+}
+
+/// How many leftovers are remembered: more than any provider lets live.
+const MOST_LEFTOVERS: usize = 100;
+
 impl RegistrationRow {
+    /// Remembers a grant that could not be revoked.
+    pub(super) fn leave(&mut self, leftover: LeftoverRow) {
+        self.leftovers.push(leftover);
+        let surplus = self.leftovers.len().saturating_sub(MOST_LEFTOVERS);
+        self.leftovers.drain(..surplus);
+    }
+
     /// Replaces the common secret, or a region's own; the old one is still looked for.
     pub(super) fn renew_secret(&mut self, region: Option<&Region>, secret: Arc<Secret>) {
         let old = match region {
@@ -217,8 +256,8 @@ impl RegistrationRow {
     }
 }
 
-/// A grant inside its row, version 2. Its generation stands beside it, authenticated. Version 1 had neither journal nor
-/// condition.
+/// A grant inside its row, version 3. Its generation stands beside it, authenticated. Version 1 had neither journal nor
+/// condition, version 2 no user.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GrantRow {
@@ -233,6 +272,8 @@ pub(super) struct GrantRow {
     pub(super) previous: Vec<Kept>,
     pub(super) api_host: Option<String>,
     pub(super) tenant: Option<TenantRow>,
+    #[serde(default)]
+    pub(super) user: Option<String>,
     pub(super) created_ms: u64,
     /// The journal: a refresh that was begun and whose answer is not known.
     #[serde(default)]

@@ -7,7 +7,10 @@ use wardlock_core::id::{Region, RegistrationName, ServiceName};
 
 use super::error::VaultError;
 use super::kept::{Kept, to_bytes};
-use super::record::{ClientMaterial, GrantInfo, GrantRow, NewRegistration, RegistrationInfo, RegistrationRow};
+use super::record::{
+    ClientMaterial, Condition, GrantInfo, GrantRow, LeftoverRow, LiveGrant, NewRegistration, RegistrationInfo,
+    RegistrationRow,
+};
 use super::rows::{self, Kind, Row};
 use super::secret::Secret;
 use super::store::{Vault, content};
@@ -36,6 +39,7 @@ impl Vault {
             region_secrets: region_secrets.map(|(region, own)| (region.as_str().to_owned(), own.into())).collect(),
             created_ms: new.created_ms,
             previous: Vec::new(),
+            leftovers: Vec::new(),
         };
         let content = to_bytes(&row).ok_or(VaultError::NotWritten)?;
         self.write(|transaction, head| {
@@ -72,11 +76,46 @@ impl Vault {
         region: Option<&Region>,
         secret: Arc<Secret>,
     ) -> Result<(), VaultError> {
+        self.change_registration(name, |stored| stored.renew_secret(region, secret))
+    }
+
+    /// Remembers a grant that is stored no more and could not be revoked: the provider counts it still.
+    pub(crate) fn note_leftover(
+        &self,
+        name: &RegistrationName,
+        LiveGrant { grant: _, user, tenant, created_ms }: LiveGrant,
+    ) -> Result<(), VaultError> {
+        self.change_registration(name, |stored| stored.leave(LeftoverRow { user, tenant, created_ms }))
+    }
+
+    /// Returns what lives at the provider under a registration, as far as is known, oldest first.
+    pub fn live_grants(&self, name: &RegistrationName) -> Result<Vec<LiveGrant>, VaultError> {
+        let stored: RegistrationRow = content(&self.registration_row(name)?)?;
+        let leftover =
+            |LeftoverRow { user, tenant, created_ms }| LiveGrant { grant: None, user, tenant, created_ms };
+        let mut live: Vec<LiveGrant> = stored.leftovers.into_iter().map(leftover).collect();
+        let dead = |grant: &GrantInfo| matches!(grant.condition, Some(Condition::Reconnect { .. }));
+        let grants = self.grants()?.into_iter().filter(|grant| grant.registration == *name && !dead(grant));
+        live.extend(grants.map(|grant| LiveGrant {
+            grant: Some(grant.name),
+            user: grant.user,
+            tenant: grant.tenant.map(|tenant| tenant.id),
+            created_ms: grant.created_ms,
+        }));
+        live.sort_by_key(|grant| grant.created_ms);
+        Ok(live)
+    }
+
+    fn change_registration(
+        &self,
+        name: &RegistrationName,
+        change: impl FnOnce(&mut RegistrationRow),
+    ) -> Result<(), VaultError> {
         self.write(|transaction, head| {
             let row = self.rows.read(transaction, Kind::Registration, name.as_str())?;
             let row = row.ok_or_else(|| VaultError::NoRegistration(name.to_string()))?;
             let mut stored: RegistrationRow = content(&row)?;
-            stored.renew_secret(region, secret);
+            change(&mut stored);
             let content = to_bytes(&stored).ok_or(VaultError::NotWritten)?;
             self.rows.write(transaction, head, Kind::Registration, &Row { content, ..row })
         })

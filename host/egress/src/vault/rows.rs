@@ -30,7 +30,7 @@ impl Kind {
     /// Returns the version in which rows of this kind are written.
     fn version(self) -> i64 {
         match self {
-            Self::Registration | Self::Grant => 2,
+            Self::Registration | Self::Grant => 3,
         }
     }
 }

@@ -79,7 +79,7 @@ async fn a_consent_without_refresh_token_says_why_and_stores_nothing() {
     let world = World::new().await;
     world.simulator.switches().change(|switches| switches.refresh_issue = RefreshIssue::Never);
     let error = world.connect("eu").await.expect_err("stopped");
-    assert!(matches!(error, ConnectError::NoRefreshToken));
+    assert!(matches!(error, ConnectError::NoRefreshToken { most: Some(20) }));
     assert!(error.hint().contains("prompt=consent"));
     assert_eq!(world.egress.vault().grants().expect("a vault"), vec![]);
 }

@@ -5,6 +5,7 @@
 mod support;
 
 mod answers;
+mod connecting;
 mod consent;
 mod journal;
 mod sending;

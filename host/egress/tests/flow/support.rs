@@ -49,7 +49,7 @@ impl World {
         let config = SimulatorConfig { clock: Arc::clone(&clock), ..SimulatorConfig::default() };
         let simulator = Arc::new(Simulator::start(config).await.expect("a simulator"));
         let free: SocketAddr = "127.0.0.1:0".parse().expect("an address");
-        let listener = CallbackListener::bind(free, Arc::clone(&clock)).await.expect("a listener");
+        let listener = CallbackListener::bind(free, None, Arc::clone(&clock)).await.expect("a listener");
         simulator.add_client(ClientSpec::new(CLIENT_ID, CLIENT_SECRET, listener.redirect_uri()));
 
         let folder = tempfile::tempdir().expect("a folder");
@@ -109,6 +109,9 @@ impl World {
             environment: "production".to_owned(),
             scopes: wardlock_egress::scopes_for(&connection),
             tenant: None,
+            label: "Acme".to_owned(),
+            invite_ms: None,
+            evict_oldest: false,
             who: "test".to_owned(),
         }
     }
@@ -124,19 +127,32 @@ impl World {
         plan: ConnectPlan,
         consent: Consent,
     ) -> (Result<Connected, ConnectError>, Option<Approval>) {
-        let (tell, mut told) = mpsc::unbounded_channel();
-        let progress = Told { open: tell, events: Mutex::default() };
-        let person = async {
-            let url: Url = told.recv().await?;
+        let person = async |url: Url| {
             assert_eq!(url.scheme(), "http", "the simulator's page is plain http on loopback");
             self.simulator.consent(url.as_str(), &consent).await.ok()
         };
+        let (connected, approval, _) = self.connect_with(plan, person).await;
+        (connected, approval)
+    }
+
+    /// Connects, with a person who does something with the first address that is shown; returns what was told, too.
+    pub async fn connect_with(
+        &self,
+        plan: ConnectPlan,
+        person: impl AsyncFnOnce(Url) -> Option<Approval>,
+    ) -> (Result<Connected, ConnectError>, Option<Approval>, Vec<String>) {
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let progress = Told { open: tell, events: Arc::clone(&events) };
+        let person = async { person(told.recv().await?).await };
         let ours = async {
             let connected = sendable(self.egress.connect(plan, &self.listener, &progress)).await;
             drop(progress);
             connected
         };
-        tokio::join!(ours, person)
+        let (connected, approval) = tokio::join!(ours, person);
+        let events = std::mem::take(&mut *events.lock().expect("a lock"));
+        (connected, approval, events)
     }
 
     pub fn connection(&self, region: &str) -> Arc<Connection> {
@@ -254,13 +270,15 @@ pub fn hosts(recorded: &[Recording]) -> BTreeSet<&str> {
 
 struct Told {
     open: mpsc::UnboundedSender<Url>,
-    events: Mutex<Vec<String>>,
+    events: Arc<Mutex<Vec<String>>>,
 }
 
 impl Progress for Told {
     fn on(&self, event: Event<'_>) {
-        if let Event::Open(url) = event {
-            self.open.send(url.clone()).expect("somebody opens it");
+        match &event {
+            Event::Open { url, .. } => self.open.send((*url).clone()).expect("somebody opens it"),
+            Event::Invite { link, .. } => self.open.send(link.parse().expect("a URL")).expect("somebody opens it"),
+            _ => {}
         }
         self.events.lock().expect("a lock").push(format!("{event:?}"));
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::DefinitionError;
-use super::raw::{RawAnswer, RawOAuth, RawRefusal, RawRegion, RawRequest, RawService, RawTenant};
+use super::raw::{RawAnswer, RawOAuth, RawRefusal, RawRegion, RawRequest, RawService, RawTenant, RawUser};
 use super::template::is_api_name;
 use super::text::{Source, nearest};
 
@@ -46,6 +46,9 @@ pub(super) fn check(source: &Source<'_>, raw: &RawService) -> Checked {
         check_refusal(source, refusal.get_ref(), &refusal.span())?;
     }
     check_tenant(source, raw.tenant.get_ref(), &raw.tenant.span(), &roles)?;
+    if let Some(user) = &raw.user {
+        check_user(source, user.get_ref(), &user.span(), &roles)?;
+    }
     check_tables(source, raw)?;
     operations::check(source, raw, &roles)
 }
@@ -88,7 +91,13 @@ fn check_region(source: &Source<'_>, name: &str, row: &RawRegion, span: &Range<u
             return fail("hosts", problem);
         }
     }
-    Ok(())
+    // RFC 9207 section 2: an https URL without query and fragment.
+    match &row.issuer {
+        Some(issuer) if !issuer.starts_with("https://") || issuer.contains(['?', '#', ' ']) => {
+            fail("issuer", "an issuer is an https URL without `?`, `#` or space".to_owned())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn hosts_of(row: &RawRegion) -> impl Iterator<Item = &str> {
@@ -220,6 +229,25 @@ fn check_tenant(source: &Source<'_>, tenant: &RawTenant, span: &Range<usize>, ro
         Some(other) => fail("environments", format!("`{other}` is not production, sandbox or developer")),
         None => Ok(()),
     }
+}
+
+fn check_user(source: &Source<'_>, user: &RawUser, span: &Range<usize>, roles: &BTreeSet<&str>) -> Checked {
+    let fail = |part: &str, problem: String| Err(source.at(span.clone(), format!("user.{part}"), problem));
+    if !roles.contains(user.host.as_str()) {
+        return fail("host", format!("no region has a host for `{}`", user.host))
+            .map_err(|error| hint_nearest(error, &user.host, roles.iter().copied()));
+    }
+    if !is_plain_path(&user.path) {
+        return fail("path", "a path begins with `/` and holds no `?`, `#` or space".to_owned());
+    }
+    let plain = |query: &String| query.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#' && byte != b'?');
+    if !user.query.iter().all(plain) {
+        return fail("query", "a query is written as it is sent, without `?`, `#` or space".to_owned());
+    }
+    if !user.id_pointer.starts_with('/') {
+        return fail("id_pointer", "a JSON pointer begins with `/`".to_owned());
+    }
+    Ok(())
 }
 
 fn check_tables(source: &Source<'_>, raw: &RawService) -> Checked {

@@ -24,6 +24,7 @@ pub(in crate::service) struct RawService {
     pub(in crate::service) answer: RawAnswer,
     pub(in crate::service) refusal: Option<Spanned<RawRefusal>>,
     pub(in crate::service) tenant: Spanned<RawTenant>,
+    pub(in crate::service) user: Option<Spanned<RawUser>>,
     #[serde(default)]
     pub(in crate::service) paths: RawPaths,
     #[serde(default)]
@@ -48,6 +49,7 @@ pub(in crate::service) struct RawRegion {
     pub(in crate::service) hosts: BTreeMap<String, BTreeMap<String, String>>,
     #[serde(default)]
     pub(in crate::service) federated: bool,
+    pub(in crate::service) issuer: Option<String>,
     pub(in crate::service) evidence: String,
 }
 
@@ -78,6 +80,8 @@ pub(in crate::service) struct RawOAuth {
     pub(in crate::service) throttle_marker: Option<RawPair>,
     pub(in crate::service) throttle_seconds: u64,
     pub(in crate::service) max_live_grants: Option<u32>,
+    #[serde(default)]
+    pub(in crate::service) revoking_spares_other_grants: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -165,6 +169,16 @@ pub(in crate::service) struct RawTenant {
     pub(in crate::service) environment_pointer: Option<String>,
     #[serde(default)]
     pub(in crate::service) environments: BTreeMap<String, String>,
+    pub(in crate::service) scopes: Vec<Vec<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::service) struct RawUser {
+    pub(in crate::service) host: String,
+    pub(in crate::service) path: String,
+    pub(in crate::service) query: Option<String>,
+    pub(in crate::service) id_pointer: String,
     pub(in crate::service) scopes: Vec<Vec<String>>,
 }
 

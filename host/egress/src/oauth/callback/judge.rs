@@ -31,6 +31,9 @@ pub enum CallbackProblem {
     /// The callback's region and accounts server are of different rows.
     #[error("the callback contradicts itself about the region")]
     Contradiction,
+    /// The service announces that callbacks name their issuer, and this one names none or another (RFC 9207).
+    #[error("the callback does not come from the provider that was asked: its `iss` is {0}")]
+    OtherIssuer(&'static str),
     /// There is neither a code nor an error.
     #[error("the callback brings neither a code nor an error")]
     NoCode,
@@ -47,7 +50,7 @@ impl CallbackProblem {
             Self::RegionMismatch { found, .. } => {
                 format!("Set `region = \"{found}\"` for the connection and start again with `wardlock connect`.")
             }
-            Self::NotInTable { .. } | Self::Contradiction => {
+            Self::NotInTable { .. } | Self::Contradiction | Self::OtherIssuer(_) => {
                 "Look at the address in the browser: somebody may be in between. `wardlock service show` lists the \
                  hosts that are known."
                     .to_owned()
@@ -89,6 +92,8 @@ pub(super) fn judge(
     if now_ms > expires_at_ms {
         return Err(CallbackProblem::Expired);
     }
+    // Before anything else of the callback counts: an error may be forged as well as a code (RFC 9207 section 2.4).
+    check_issuer(service, expected, &params)?;
     if let Some(error) = params.error() {
         return Err(CallbackProblem::Refused(sentence(service, error)));
     }
@@ -100,6 +105,17 @@ pub(super) fn judge(
     let mut code = params.0.remove("code").ok_or(CallbackProblem::NoCode)?;
     let code = Zeroizing::new(std::mem::take(&mut *code).into_bytes());
     Secret::from_bytes(code).map_err(|_| CallbackProblem::NoCode)
+}
+
+fn check_issuer(service: &ServiceDefinition, region: &Region, params: &Params) -> Result<(), CallbackProblem> {
+    let Some(issuer) = service.regions.get(region).and_then(|row| row.issuer.as_deref()) else {
+        return Ok(());
+    };
+    match params.value("iss") {
+        Some(named) if named == issuer => Ok(()),
+        Some(_) => Err(CallbackProblem::OtherIssuer("another one's")),
+        None => Err(CallbackProblem::OtherIssuer("missing")),
+    }
 }
 
 /// Returns what an error of the provider's means; its own text is shown only if the definition lists it.
@@ -166,6 +182,30 @@ mod tests {
         {
             let row = judged(0, &[("code", "c"), ("accounts-server", host)]);
             assert!(matches!(row, Err(CallbackProblem::NotInTable { .. })), "{host}: {row:?}");
+        }
+    }
+
+    #[test]
+    fn an_announced_issuer_must_be_named_by_codes_and_errors_alike() {
+        let text = include_str!("../../../../services/zoho-crm.toml");
+        let mut service = wardlock_core::service::parse(text, "zoho-crm.toml").expect("a service");
+        let eu = Region::parse("eu").expect("a region");
+        service.regions.get_mut(&eu).expect("a row").issuer = Some("https://accounts.zoho.eu".to_owned());
+        for what in ["code", "error"] {
+            let judged = |iss: Option<&str>| {
+                let mut params = Params::default();
+                params.insert(what.to_owned(), Zeroizing::new("x".to_owned()));
+                if let Some(iss) = iss {
+                    params.insert("iss".to_owned(), Zeroizing::new(iss.to_owned()));
+                }
+                judge(&service, &eu, 100, 0, params).map(|_| ())
+            };
+            assert_eq!(judged(None), Err(CallbackProblem::OtherIssuer("missing")));
+            for other in ["https://accounts.zoho.eu/", "https://accounts.zoho.com", ""] {
+                assert!(matches!(judged(Some(other)), Err(CallbackProblem::OtherIssuer(_))), "{other}");
+            }
+            let ours = judged(Some("https://accounts.zoho.eu"));
+            assert!(!matches!(ours, Err(CallbackProblem::OtherIssuer(_))), "{ours:?}");
         }
     }
 

@@ -1,7 +1,5 @@
 //! One request to the callback listener: checked strictly, answered with a page.
 
-use std::net::SocketAddr;
-
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{Method, Request, Response, StatusCode};
@@ -9,23 +7,29 @@ use http_body_util::Full;
 use zeroize::Zeroizing;
 
 use super::judge::{self, Params};
-use super::{Heard, Waiter, Waiting};
+use super::{CallbackListener, Heard, Place, Waiter, Waiting, invite};
 use crate::oauth::page::page;
-
-/// The only path.
-pub(super) const PATH: &str = "/callback";
 
 const NOT_OURS: &str = "Wardlock is not waiting for this.";
 
 /// Answers a request, and tells the consent that it belongs to.
-pub(super) fn answer<B>(
-    address: SocketAddr,
+pub(super) async fn answer<B>(
+    place: &Place,
     waiting: &Waiting,
     now_ms: u64,
     request: &Request<B>,
 ) -> Response<Full<Bytes>> {
-    if let Err((status, why)) = check(address, request) {
+    if let Some(token) = request.uri().path().strip_prefix(invite::PATH) {
+        return match check(place, request, &[Method::GET, Method::POST]) {
+            Ok(()) => invite::answer(&waiting.invitations, now_ms, request.method(), token).await,
+            Err((status, why)) => page(status, "This is not an invitation", &[why]),
+        };
+    }
+    if let Err((status, why)) = check(place, request, &[Method::GET]) {
         return page(status, "This is not a consent", &[why]);
+    }
+    if request.uri().path() != CallbackListener::PATH {
+        return page(StatusCode::NOT_FOUND, "This is not a consent", &[NOT_OURS]);
     }
     let Some(params) = Params::parse(request.uri().query().unwrap_or_default()) else {
         return page(StatusCode::BAD_REQUEST, "This cannot be read", &["The address names the same thing twice."]);
@@ -43,22 +47,18 @@ pub(super) fn answer<B>(
     with_state(&waiter, now_ms, params)
 }
 
-fn check<B>(address: SocketAddr, request: &Request<B>) -> Result<(), (StatusCode, &'static str)> {
+fn check<B>(place: &Place, request: &Request<B>, methods: &[Method]) -> Result<(), (StatusCode, &'static str)> {
     // Anything but the exact name is a rebound DNS name or a forged header (facts B1).
     let mut hosts = request.headers().get_all(HOST).iter();
-    let own = address.to_string();
-    let one_host = hosts.next().is_some_and(|host| host.as_bytes() == own.as_bytes()) && hosts.next().is_none();
+    let one_host = hosts.next().is_some_and(|host| is_own(place, host.as_bytes())) && hosts.next().is_none();
     if !one_host || request.uri().authority().is_some() {
         return Err((StatusCode::MISDIRECTED_REQUEST, "This address is not the one that Wardlock listens on."));
     }
-    if request.method() != Method::GET {
+    if !methods.contains(request.method()) {
         return Err((
             StatusCode::METHOD_NOT_ALLOWED,
             "Only a browser that comes back from the provider is expected here.",
         ));
-    }
-    if request.uri().path() != PATH {
-        return Err((StatusCode::NOT_FOUND, NOT_OURS));
     }
     let body = request.headers().contains_key(TRANSFER_ENCODING)
         || request.headers().get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
@@ -66,6 +66,12 @@ fn check<B>(address: SocketAddr, request: &Request<B>) -> Result<(), (StatusCode
         return Err((StatusCode::BAD_REQUEST, NOT_OURS));
     }
     Ok(())
+}
+
+/// Returns whether a `Host` is one under which browsers reach this listener: the redirect URI's, or, through an SSH tunnel
+/// or a proxy that sets its own, the address itself.
+fn is_own(place: &Place, host: &[u8]) -> bool {
+    host == place.host.as_bytes() || host == place.address.to_string().as_bytes()
 }
 
 /// Some providers send an error without the state. It is explained, but ends nothing.
@@ -126,31 +132,39 @@ impl Params {
 mod tests {
     use super::*;
 
-    fn status(request: &Request<()>) -> StatusCode {
-        let address: SocketAddr = "127.0.0.1:7421".parse().expect("an address");
-        answer(address, &Waiting::default(), 0, request).status()
+    async fn status(request: &Request<()>) -> StatusCode {
+        let place = Place {
+            address: "127.0.0.1:7421".parse().expect("an address"),
+            base: "https://connect.example".to_owned(),
+            host: "connect.example".to_owned(),
+        };
+        answer(&place, &Waiting::default(), 0, request).await.status()
     }
 
     fn get(target: &str, host: &str) -> Request<()> {
         Request::get(target).header("host", host).body(()).expect("a request")
     }
 
-    #[test]
-    fn only_the_exact_address_path_and_method_are_served() {
-        assert_eq!(status(&get("/callback?state=a", "evil.example:7421")), 421);
-        assert_eq!(status(&get("/callback?state=a", "localhost:7421")), 421);
-        assert_eq!(status(&get("http://127.0.0.1:7421/callback", "127.0.0.1:7421")), 421);
-        assert_eq!(status(&get("/callback/", "127.0.0.1:7421")), 404);
+    #[tokio::test]
+    async fn only_the_exact_address_path_and_method_are_served() {
+        assert_eq!(status(&get("/callback?state=a", "evil.example:7421")).await, 421);
+        assert_eq!(status(&get("/callback?state=a", "localhost:7421")).await, 421);
+        assert_eq!(status(&get("http://127.0.0.1:7421/callback", "127.0.0.1:7421")).await, 421);
+        assert_eq!(status(&get("/callback/", "127.0.0.1:7421")).await, 404);
+        assert_eq!(status(&get("/callback?state=a", "connect.example")).await, 400);
+        assert_eq!(status(&get("/callback?state=a", "connect.example:443")).await, 421);
+        assert_eq!(status(&get("/invite/x", "evil.example")).await, 421);
+        assert_eq!(status(&get("/invite/x", "connect.example")).await, 410);
         let post = Request::post("/callback").header("host", "127.0.0.1:7421").body(()).expect("a request");
-        assert_eq!(status(&post), 405);
+        assert_eq!(status(&post).await, 405);
         let twice = Request::get("/callback").header("host", "127.0.0.1:7421").header("host", "b").body(());
-        assert_eq!(status(&twice.expect("a request")), 421);
+        assert_eq!(status(&twice.expect("a request")).await, 421);
     }
 
-    #[test]
-    fn an_unknown_state_and_a_doubled_name_are_refused() {
-        assert_eq!(status(&get("/callback?state=guess&code=x", "127.0.0.1:7421")), 400);
-        assert_eq!(status(&get("/callback?state=a&state=b", "127.0.0.1:7421")), 400);
+    #[tokio::test]
+    async fn an_unknown_state_and_a_doubled_name_are_refused() {
+        assert_eq!(status(&get("/callback?state=guess&code=x", "127.0.0.1:7421")).await, 400);
+        assert_eq!(status(&get("/callback?state=a&state=b", "127.0.0.1:7421")).await, 400);
         assert!(Params::parse("code=x&location=eu&").is_some());
         assert!(Params::parse("code=x&code=y").is_none());
     }

@@ -1,5 +1,8 @@
 //! Why an account was not connected, and how to mend it. Nothing was stored.
 
+use wardlock_core::id::GrantName;
+
+use crate::egress::EgressError;
 use crate::oauth::callback::CallbackProblem;
 use crate::oauth::consent::ConsentError;
 use crate::oauth::exchange::TokenError;
@@ -29,23 +32,45 @@ pub enum ConnectError {
     /// The consent cannot begin.
     #[error(transparent)]
     Consent(#[from] ConsentError),
+    /// The provider keeps only so many grants of one person, and would drop the oldest.
+    #[error(
+        "{live} grants of this person live under the registration, and the provider keeps {most}: one more makes it \
+         drop the oldest{}, even if it is in use", .oldest.as_ref().map(|grant| format!(" (`{grant}`)")).unwrap_or_default()
+    )]
+    Full {
+        /// How many live now.
+        live: usize,
+        /// How many the provider keeps.
+        most: usize,
+        /// The oldest one, where it is stored.
+        oldest: Option<GrantName>,
+    },
     /// The browser did not come back in time.
     #[error("nobody came back from the provider's page within ten minutes")]
     TimedOut,
+    /// Nobody opened the invitation in time.
+    #[error("nobody used the invitation before it ended")]
+    InviteEnded,
     /// The callback stopped before the exchange.
     #[error("{0}")]
     Callback(CallbackProblem),
     /// The code could not be exchanged.
     #[error("{0}")]
     Exchange(TokenError),
+    /// A pasted refresh token brought no access token.
+    #[error("{0}")]
+    Pasted(TokenError),
     /// There is no refresh token.
     #[error("the provider gave no refresh token, so the login would end within the hour")]
-    NoRefreshToken,
+    NoRefreshToken {
+        /// How many grants of one person the provider keeps, where it is known.
+        most: Option<u32>,
+    },
     /// The account could not be looked up.
     #[error("{0}")]
     Lookup(LookupError),
     /// The consent is for another environment.
-    #[error("the consent is for environment `{found}`, but the connection says `{expected}`")]
+    #[error("the login is for environment `{found}`, but the connection says `{expected}`")]
     Environment {
         /// The connection's.
         expected: String,
@@ -53,7 +78,7 @@ pub enum ConnectError {
         found: String,
     },
     /// The consent is for another account.
-    #[error("the consent is for account `{found}` ({label}), but the connection is pinned to `{expected}`")]
+    #[error("the login is for account `{found}` ({label}), but the connection is pinned to `{expected}`")]
     Tenant {
         /// The pinned one.
         expected: String,
@@ -62,6 +87,9 @@ pub enum ConnectError {
         /// Its name.
         label: String,
     },
+    /// There is no grant that waits for its look-up.
+    #[error("grant `{0}` does not wait for its account to be looked up")]
+    NotUnpinned(GrantName),
     /// The audit cannot record, so nothing is called.
     #[error("the audit cannot record, so the provider was not called")]
     AuditUnavailable,
@@ -73,7 +101,10 @@ impl ConnectError {
         let text = match self {
             Self::Vault(error) => return error.hint().unwrap_or_else(|| "look at `wardlock doctor`".to_owned()),
             Self::Callback(problem) => return problem.hint(),
-            Self::Exchange(error) => return exchange_hint(error),
+            Self::Pasted(TokenError::Reconnect { .. }) => {
+                "the token was revoked, is no refresh token, or belongs to another client or data centre: make a new one"
+            }
+            Self::Exchange(error) | Self::Pasted(error) => return exchange_hint(error),
             Self::OtherService { .. } => "choose a registration of this service: `wardlock registration list`",
             Self::RedirectUri { ours, .. } => {
                 return format!(
@@ -82,13 +113,23 @@ impl ConnectError {
                 );
             }
             Self::Consent(_) => "look at the service definition: `wardlock service check`",
+            Self::Full { .. } => {
+                "`wardlock disconnect` a grant that is not needed, have the person remove some in the provider's list of \
+                 connected apps, or accept it with `--evict-oldest`"
+            }
+            Self::InviteEnded => "make another with `wardlock connect --invite`",
+            Self::NotUnpinned(_) => "`wardlock grants` shows the state of each",
             Self::TimedOut => {
                 "start again with `wardlock connect`; an error page of the provider's never comes back here"
             }
-            Self::NoRefreshToken => {
-                "the authorization must ask for offline access and for consent again (`access_type=offline`, \
-                 `prompt=consent` in the service's authorize parameters), and the client must be of the server type; \
-                 then start again"
+            Self::NoRefreshToken { most } => {
+                let kept = most.map(|most| format!(" ({most} a person)")).unwrap_or_default();
+                return format!(
+                    "the authorization must ask for offline access and for consent again (`access_type=offline` and \
+                     `prompt=consent` in the service's authorize parameters), and the client must be of the \
+                     server type. If all that is so, the person may have more live grants than the provider keeps{kept}: \
+                     remove some in its list of connected apps. Then start again"
+                );
             }
             Self::Lookup(_) => "start again; if it stays, the user may lack the right to use the provider's API",
             Self::Environment { found, .. } => {
@@ -119,5 +160,16 @@ fn exchange_hint(error: &TokenError) -> String {
             "look at the disk: nothing is sent until the audit can be written".to_owned()
         }
         TokenError::Internal(_) => "this is a fault of Wardlock's: please report it".to_owned(),
+    }
+}
+
+impl From<EgressError> for ConnectError {
+    fn from(error: EgressError) -> Self {
+        match error {
+            EgressError::Vault(error) => Self::Vault(error),
+            EgressError::AuditUnavailable => Self::AuditUnavailable,
+            EgressError::NotProved { error, .. } => Self::Exchange(error),
+            EgressError::Internal => Self::Exchange(TokenError::Internal("a call on the vault ended early")),
+        }
     }
 }

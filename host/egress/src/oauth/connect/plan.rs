@@ -1,11 +1,14 @@
 //! What is to be connected, what happens meanwhile, and what came of it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use url::Url;
 use wardlock_core::id::{GrantName, Region, RegistrationName};
 use wardlock_core::service::ServiceDefinition;
 
+use crate::oauth::revoke::Revoked;
+use crate::oauth::tenant::LookupError;
 use crate::vault::Tenant;
 
 /// What is to be connected.
@@ -25,6 +28,12 @@ pub struct ConnectPlan {
     pub scopes: Vec<String>,
     /// The tenant that it must be; `None`: the one that is found is pinned.
     pub tenant: Option<String>,
+    /// What the connection is called: shown to the person who is invited.
+    pub label: String,
+    /// Whether the person gets a one-time link instead of being sent on at once, and how long it lives, milliseconds.
+    pub invite_ms: Option<u64>,
+    /// Whether to go on where one more grant makes the provider drop the person's oldest.
+    pub evict_oldest: bool,
     /// The operator, for the audit.
     pub who: String,
 }
@@ -32,8 +41,34 @@ pub struct ConnectPlan {
 /// What happens while a person connects an account.
 #[derive(Debug)]
 pub enum Event<'a> {
+    /// The person's grants are near the number that the provider keeps.
+    NearlyFull {
+        /// How many live now, as far as is known.
+        live: usize,
+        /// How many the provider keeps.
+        most: usize,
+    },
+    /// One more grant makes the provider drop the person's oldest, and the operator said to go on.
+    Evicting {
+        /// The grant that will go; `None`: one that is not stored any more, or not known.
+        oldest: Option<&'a GrantName>,
+    },
     /// The person must open this URL now. The listener is bound already.
-    Open(&'a Url),
+    Open {
+        /// The provider's page.
+        url: &'a Url,
+        /// Where the browser comes back to.
+        callback: SocketAddr,
+    },
+    /// This one-time link is to be given to the person. The listener is bound already.
+    Invite {
+        /// The link.
+        link: &'a str,
+        /// When it ends, milliseconds since 1970.
+        expires_ms: u64,
+    },
+    /// The person has opened the link and goes on to the provider.
+    InviteTaken,
     /// The provider reported something that ends nothing.
     Notice(&'a str),
     /// The browser came back.
@@ -65,12 +100,25 @@ pub struct Connected {
     pub grant: GrantName,
     /// Its generation.
     pub generation: u64,
-    /// Its account.
-    pub tenant: Tenant,
+    /// Its account; `None`: it could not be looked up, and the grant serves nothing until it is.
+    pub tenant: Option<Tenant>,
+    /// Why the account could not be looked up.
+    pub unpinned: Option<LookupError>,
     /// Its region.
     pub region: Region,
     /// What was granted; empty where the provider does not say.
     pub scopes: Vec<String>,
     /// What was asked for and not granted.
     pub missing: Vec<String>,
+    /// What became of the grant of the same name that it replaces, at the provider.
+    pub replaced: Option<Replaced>,
+}
+
+/// What became of a replaced grant at the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replaced {
+    /// It was revoked.
+    Revoked(Revoked),
+    /// It was left alone, because revoking it would end the new one too.
+    Spared,
 }

@@ -102,10 +102,11 @@ fn new_grant(name: &str, refresh_token: &str) -> NewGrant {
         region: region("eu"),
         environment: "production".to_owned(),
         scopes: vec!["ZohoCRM.modules.READ".to_owned()],
-        refresh_token: secret(refresh_token),
+        refresh_token: secret(refresh_token).into(),
         access: Some(NewAccess { token: secret("1000.canary-access-first"), expires_ms: 42 }),
         api_host: Some("www.zohoapis.eu".to_owned()),
         tenant: None,
+        user: None,
         created_ms: 1_700_000_000_001,
     }
 }

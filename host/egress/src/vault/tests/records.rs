@@ -62,7 +62,7 @@ fn a_grant_comes_back_as_it_was_stored() {
     let name = grant_name("acme");
     assert_eq!(vault.put_grant(new_grant("acme", "1000.canary-refresh")).expect("stored"), 1);
     let tenant = Tenant { id: "2007".to_owned(), label: "Acme".to_owned(), environment: "production".to_owned() };
-    vault.set_tenant(&name, 1, tenant.clone()).expect("stored");
+    vault.set_tenant(&name, 1, tenant.clone(), None).expect("stored");
     drop(vault);
     let vault = home.open().expect("opened");
     let info = vault.grant_info(&name).expect("stored");

@@ -1,0 +1,256 @@
+//! What comes after tokens are there: whose account they are for, what is stored, and what becomes of the grant that is
+//! replaced.
+
+use std::sync::Arc;
+
+use wardlock_audit::Act;
+use wardlock_core::id::{GrantName, RegistrationName};
+
+use super::{ConnectError, ConnectPlan, Connected, Obtained, Replaced};
+use crate::egress::Egress;
+use crate::oauth::mint::on_vault;
+use crate::oauth::revoke::{Revocation, Revoked};
+use crate::oauth::tenant::{Found, Lookup, LookupError};
+use crate::vault::{
+    ClientMaterial, Condition, GrantInfo, LiveGrant, NewAccess, NewGrant, RefreshMaterial, Secret, Tenant,
+    VaultError,
+};
+
+/// Whose account it is.
+pub(super) struct Identified {
+    /// `None`: it could not be looked up, for this reason.
+    pub tenant: Result<Tenant, LookupError>,
+    pub user: Option<String>,
+}
+
+/// What a look-up goes by.
+pub(super) struct Shown<'a> {
+    pub access: &'a Secret,
+    pub refresh: &'a Secret,
+    pub client_secret: &'a Secret,
+    pub environment: &'a str,
+    pub granted: &'a [String],
+}
+
+/// A grant that is about to be replaced.
+pub(super) struct Old {
+    pub info: GrantInfo,
+    pub material: RefreshMaterial,
+}
+
+impl Old {
+    /// Returns whether it still serves, as far as is known.
+    pub fn lives(&self) -> bool {
+        !matches!(self.info.condition, Some(Condition::Reconnect { .. })) && self.info.tenant.is_some()
+    }
+}
+
+/// Finds the grant that a new one would replace.
+pub(super) async fn old(egress: &Egress, name: &GrantName) -> Result<Option<Old>, ConnectError> {
+    let name = name.clone();
+    let found = egress.read_vault(move |vault| match vault.grant_info(&name) {
+        Ok(info) => Ok(Some(Old { info, material: vault.refresh_material(&name)? })),
+        Err(VaultError::NoGrant(_)) => Ok(None),
+        Err(error) => Err(error),
+    });
+    found.await.map_err(ConnectError::from)
+}
+
+/// Finds the account, and makes sure that it is the one that the connection is for. An account that cannot be looked up is
+/// no error here: whether the grant is kept without is the caller's to say.
+pub(super) async fn identify(
+    egress: &Egress,
+    plan: &ConnectPlan,
+    shown: Shown<'_>,
+) -> Result<Identified, ConnectError> {
+    let right_environment = |found: &str| {
+        if found == plan.environment {
+            return Ok(());
+        }
+        Err(ConnectError::Environment { expected: plan.environment.clone(), found: found.to_owned() })
+    };
+    right_environment(shown.environment)?;
+    egress.record(Act::grant("tenant.lookup", plan.grant.as_str(), "begun")).await?;
+    let lookup = Lookup {
+        clients: egress.clients(),
+        service: &plan.service,
+        region: &plan.region,
+        environment: shown.environment,
+        grant: &plan.grant,
+        access: shown.access,
+        secrets: [shown.access, shown.refresh, shown.client_secret],
+    };
+    let found = lookup.tenant().await;
+    let user = if found.is_ok() { lookup.user(shown.granted).await } else { None };
+    let word = if found.is_ok() { "ok" } else { "failed" };
+    egress.record(Act::grant("tenant.lookup", plan.grant.as_str(), word)).await?;
+    let Found { id, label, environment } = match found {
+        Ok(found) => found,
+        Err(error) => return Ok(Identified { tenant: Err(error), user }),
+    };
+    environment.as_deref().map_or(Ok(()), right_environment)?;
+    match &plan.tenant {
+        Some(expected) if *expected != id => {
+            Err(ConnectError::Tenant { expected: expected.clone(), found: id, label })
+        }
+        Some(_) | None => {
+            Ok(Identified { tenant: Ok(Tenant { id, label, environment: plan.environment.clone() }), user })
+        }
+    }
+}
+
+/// Stores the grant, and then gives the one up that it replaces. `how` is told in the audit.
+pub(super) async fn store(
+    egress: &Egress,
+    plan: ConnectPlan,
+    obtained: Obtained,
+    identified: Identified,
+    old: Option<Old>,
+    how: &'static str,
+) -> Result<Connected, ConnectError> {
+    let now_ms = egress.now_ms();
+    let Obtained { tokens, refresh, environment, granted, missing } = obtained;
+    let expires_ms = now_ms.saturating_add(tokens.lifetime_seconds.saturating_mul(1000));
+    let (tenant, unpinned) = match identified.tenant {
+        Ok(tenant) => (Some(tenant), None),
+        Err(error) => (None, Some(error)),
+    };
+    // The provider may answer a second consent with the token of the first: then there is nothing to give up.
+    let old = old.filter(|old| !old.material.refresh_token.same(&refresh));
+    let new = NewGrant {
+        name: plan.grant.clone(),
+        registration: plan.registration.clone(),
+        service: plan.service.name.clone(),
+        region: plan.region.clone(),
+        environment,
+        scopes: granted.clone(),
+        refresh_token: refresh,
+        access: Some(NewAccess { token: tokens.access, expires_ms }),
+        api_host: tokens.api_host,
+        tenant: tenant.clone(),
+        user: identified.user,
+        created_ms: now_ms,
+    };
+    let act = |result: &str| Act::admin(&plan.who, how, plan.grant.as_str(), result);
+    egress.record(act("begun")).await?;
+    let name = plan.grant.clone();
+    let stored = on_vault(egress.vault(), move |vault| {
+        let generation = vault.put_grant(new)?;
+        // The call that brought the tokens counts against the provider's budget too.
+        vault.note_token_call(&name, now_ms)?;
+        Ok(generation)
+    });
+    let generation = stored.await.map_err(ConnectError::Exchange)?;
+    egress.forget(&plan.grant);
+    let word = if tenant.is_some() { "ok" } else { "unpinned" };
+    if egress.record(act(word)).await.is_err() {
+        tracing::warn!(grant = plan.grant.as_str(), "the end of a connect could not be audited");
+    }
+    let replaced = match old {
+        Some(old) => Some(give_up(egress, &plan, old).await),
+        None => None,
+    };
+    let ConnectPlan { grant, region, .. } = plan;
+    Ok(Connected { grant, generation, tenant, unpinned, region, scopes: granted, missing, replaced })
+}
+
+/// Gives up what was replaced: it would count among the person's grants for ever.
+async fn give_up(egress: &Egress, plan: &ConnectPlan, old: Old) -> Replaced {
+    let Old { info, material } = old;
+    let dead = matches!(info.condition, Some(Condition::Reconnect { .. }));
+    let live = LiveGrant {
+        grant: None,
+        user: info.user,
+        tenant: info.tenant.map(|tenant| tenant.id),
+        created_ms: info.created_ms,
+    };
+    if info.service != plan.service.name || !plan.service.oauth.revoking_spares_other_grants {
+        if !dead {
+            remember(egress, info.registration, live).await;
+        }
+        return Replaced::Spared;
+    }
+    let revocation = Revocation {
+        dialer: egress.dialer(),
+        service: &plan.service,
+        region: &material.region,
+        client_id: &material.client_id,
+        client_secret: &material.client_secret,
+        token: &material.refresh_token,
+    };
+    let revoked = revocation.run().await;
+    if revoked == Revoked::Failed && !dead {
+        remember(egress, info.registration, live).await;
+    }
+    audited(egress, &plan.grant, revoked).await;
+    Replaced::Revoked(revoked)
+}
+
+/// A consent that was exchanged and is not stored yet. Dropped, for whatever reason (an error, a person who pressed ctrl-C), it
+/// is given back: it would count among the person's grants for ever.
+pub(super) struct Unkept {
+    egress: Egress,
+    plan: ConnectPlan,
+    client: Arc<ClientMaterial>,
+    refresh: Option<Arc<Secret>>,
+}
+
+impl Unkept {
+    pub fn new(egress: &Egress, plan: &ConnectPlan, client: &Arc<ClientMaterial>, refresh: &Arc<Secret>) -> Self {
+        let refresh = Some(Arc::clone(refresh));
+        Self { egress: egress.clone(), plan: plan.clone(), client: Arc::clone(client), refresh }
+    }
+
+    /// It is stored.
+    pub fn kept(mut self) {
+        self.refresh = None;
+    }
+}
+
+impl Drop for Unkept {
+    fn drop(&mut self) {
+        let Some(refresh) = self.refresh.take() else {
+            return;
+        };
+        let (egress, plan, client) = (self.egress.clone(), self.plan.clone(), Arc::clone(&self.client));
+        self.egress.see_through(async move { give_back(&egress, &plan, &client, &refresh).await });
+    }
+}
+
+/// Tells the provider that a consent which is not kept is not wanted.
+async fn give_back(egress: &Egress, plan: &ConnectPlan, client: &ClientMaterial, refresh: &Secret) {
+    let live = LiveGrant { grant: None, user: None, tenant: None, created_ms: egress.now_ms() };
+    if !plan.service.oauth.revoking_spares_other_grants {
+        // Revoking it could end every other grant of the same person.
+        remember(egress, plan.registration.clone(), live).await;
+        return;
+    }
+    let revocation = Revocation {
+        dialer: egress.dialer(),
+        service: &plan.service,
+        region: &plan.region,
+        client_id: &client.client_id,
+        client_secret: &client.client_secret,
+        token: refresh,
+    };
+    let revoked = revocation.run().await;
+    if revoked == Revoked::Failed {
+        remember(egress, plan.registration.clone(), live).await;
+    }
+    audited(egress, &plan.grant, revoked).await;
+}
+
+async fn audited(egress: &Egress, grant: &GrantName, revoked: Revoked) {
+    let act = Act::grant("token.revoke", grant.as_str(), revoked.as_str());
+    if egress.record(act).await.is_err() {
+        tracing::warn!(grant = grant.as_str(), "a revocation could not be audited");
+    }
+}
+
+/// Remembers a grant that lives on at the provider. The connect itself is done: a failure here costs a count.
+pub(crate) async fn remember(egress: &Egress, registration: RegistrationName, live: LiveGrant) {
+    let noted = egress.read_vault(move |vault| vault.note_leftover(&registration, live)).await;
+    if let Err(error) = noted {
+        tracing::warn!(%error, "a grant that could not be revoked is not counted");
+    }
+}

@@ -1,0 +1,245 @@
+//! The ways into the vault besides a plain consent, and what becomes of what was there before.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use url::Url;
+use wardlock_core::id::RegistrationName;
+use wardlock_egress::vault::{NewGrant, Secret, Tenant};
+use wardlock_egress::{ConnectError, ConnectPlan, Replaced, Revoked, TokenError};
+use wardlock_simulator::{ApiAnswer, Consent, Fault};
+
+use crate::support::World;
+
+fn main() -> RegistrationName {
+    RegistrationName::parse("main").expect("a name")
+}
+
+fn secret(text: &str) -> Secret {
+    Secret::from_bytes(text.as_bytes().to_vec().into()).expect("a secret")
+}
+
+/// Fails the next look-ups of the account.
+fn fail_lookups(world: &World, count: usize) {
+    let answers = std::iter::repeat_n(ApiAnswer::Maintenance, count);
+    world.simulator.switches().change(|switches| switches.api_answers.extend(answers));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reconnect_gives_the_old_grant_up_once_the_new_one_works() {
+    let world = World::new().await;
+    let first = world.connect("eu").await.expect("connected");
+    assert_eq!(first.replaced, None);
+    let second = world.connect("eu").await.expect("connected");
+    assert_eq!(second.replaced, Some(Replaced::Revoked(Revoked::Done)));
+    assert_eq!(world.simulator.refresh_tokens().len(), 1, "the old one no longer counts at the provider");
+    assert_eq!(world.read("eu").await.expect("sent").answer.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reconnect_that_fails_leaves_the_old_grant_working() {
+    let world = World::new().await;
+    world.connect("eu").await.expect("connected");
+    let before = world.simulator.refresh_tokens();
+    fail_lookups(&world, 1);
+    let error = world.connect("eu").await.expect_err("stopped");
+    assert!(matches!(error, ConnectError::Lookup(_)), "{error:?}");
+    assert_eq!(world.simulator.refresh_tokens(), before, "the new one is given back");
+    assert_eq!(world.read("eu").await.expect("sent").answer.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_revoking_would_end_every_grant_the_old_one_is_spared_and_counted() {
+    let mut world = World::new().await;
+    let mut service = (*world.service).clone();
+    service.oauth.revoking_spares_other_grants = false;
+    world.service = service.into();
+    world.connect("eu").await.expect("connected");
+    assert_eq!(world.connect("eu").await.expect("connected").replaced, Some(Replaced::Spared));
+    assert_eq!(world.simulator.refresh_tokens().len(), 2);
+    assert_eq!(world.egress.vault().live_grants(&main()).expect("a vault").len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_cannot_be_looked_up_is_stored_unpinned_and_pinned_without_a_new_consent() {
+    let world = World::new().await;
+    fail_lookups(&world, 1);
+    let connected = world.connect("eu").await.expect("stored");
+    assert_eq!(connected.tenant, None);
+    let why = connected.unpinned.expect("a reason").to_string();
+    assert!(why.contains("503"), "{why}");
+    let status = world.egress.grant_status(&connected.grant).expect("a vault").expect("a grant");
+    assert_eq!(status.tenant, None);
+
+    let mut other = world.plan("eu");
+    other.tenant = Some("20079876543".to_owned());
+    assert!(matches!(world.egress.pin(other).await, Err(ConnectError::Tenant { .. })));
+    let pinned = world.egress.pin(world.plan("eu")).await.expect("pinned");
+    assert_eq!(pinned.tenant.map(|tenant| tenant.id).as_deref(), Some("20071234567"));
+    assert_eq!(world.read("eu").await.expect("sent").answer.status(), 200);
+    assert_eq!(world.simulator.token_calls(), 1, "the exchange only");
+    let again = world.egress.pin(world.plan("eu")).await.expect_err("pinned already");
+    assert!(matches!(again, ConnectError::NotUnpinned(_)));
+}
+
+/// Stores grants of one account that were never asked for anywhere.
+fn store(world: &World, count: u64, user: Option<&str>) {
+    let plan = world.plan("eu");
+    for number in 0..count {
+        let name = format!("other-{number}");
+        let new = NewGrant {
+            name: wardlock_core::id::GrantName::parse(&name).expect("a name"),
+            registration: main(),
+            service: plan.service.name.clone(),
+            region: plan.region.clone(),
+            environment: "production".to_owned(),
+            scopes: Vec::new(),
+            refresh_token: secret(&format!("1000.canary-of-another-{number}")).into(),
+            access: None,
+            api_host: None,
+            tenant: Some(Tenant {
+                id: "20071234567".to_owned(),
+                label: "Acme".to_owned(),
+                environment: "production".to_owned(),
+            }),
+            user: user.map(str::to_owned),
+            created_ms: number,
+        };
+        world.egress.vault().put_grant(new).expect("stored");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_that_would_make_the_provider_drop_another_is_refused_unless_that_is_accepted() {
+    let world = World::new().await;
+    store(&world, 15, None);
+    let accept = async |url: Url| world.simulator.consent(url.as_str(), &Consent::default()).await.ok();
+    let (connected, _, events) = world.connect_with(world.plan("eu"), accept).await;
+    connected.expect("connected");
+    assert!(events.iter().any(|event| event == "NearlyFull { live: 15, most: 20 }"), "{events:?}");
+
+    store(&world, 20, None);
+    world.simulator.clear_recordings();
+    let error = world.connect("in").await.expect_err("full");
+    let ConnectError::Full { live: 21, most: 20, oldest: Some(oldest) } = &error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(oldest.as_str(), "other-0");
+    assert!(error.hint().contains("--evict-oldest"), "{}", error.hint());
+    assert_eq!(world.recorded().len(), 0, "nobody was sent anywhere");
+
+    let plan = ConnectPlan { evict_oldest: true, ..world.plan("eu") };
+    let accept = async |url: Url| world.simulator.consent(url.as_str(), &Consent::default()).await.ok();
+    let (connected, _, events) = world.connect_with(plan, accept).await;
+    connected.expect("connected");
+    assert!(events.iter().any(|event| event.contains("Evicting")), "{events:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_consented_is_known_where_the_scopes_allow_the_question() {
+    let world = World::new().await;
+    world.connect("eu").await.expect("connected");
+    let user = |world: &World| world.egress.vault().grants().expect("a vault").pop().expect("a grant").user;
+    assert_eq!(user(&world), None);
+    let mut plan = world.plan("eu");
+    plan.scopes.push("ZohoCRM.users.READ".to_owned());
+    world.connect_as(plan, Consent::default()).await.0.expect("connected");
+    assert_eq!(user(&world).as_deref(), Some("200712345677"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_that_could_not_be_revoked_is_still_counted() {
+    let world = World::new().await;
+    let connected = world.connect("eu").await.expect("connected");
+    let nowhere: SocketAddr = "127.0.0.1:1".parse().expect("an address");
+    let gone = world.elsewhere(nowhere).disconnect(&connected.grant, &world.service, "test").await;
+    assert_eq!(gone.expect("removed").revoked, Revoked::Failed);
+    let live = world.egress.vault().live_grants(&main()).expect("a vault");
+    assert_eq!(live.len(), 1);
+    assert_eq!((live[0].grant.as_ref(), live[0].tenant.as_deref()), (None, Some("20071234567")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connect_that_is_interrupted_gives_its_consent_back() {
+    let world = World::new().await;
+    world.simulator.switches().change(|switches| {
+        switches.api_faults.push_back(Fault::Drip { pause: Duration::from_secs(5) });
+    });
+    let connecting = world.connect_as(world.plan("eu"), Consent::default());
+    let interrupted = tokio::time::timeout(Duration::from_secs(1), connecting).await;
+    assert!(interrupted.is_err(), "the look-up hangs");
+    world.egress.finish().await;
+    assert_eq!(world.simulator.refresh_tokens(), Vec::<String>::new(), "revoked");
+    assert_eq!(world.egress.vault().grants().expect("a vault"), vec![]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pasted_refresh_token_is_proved_before_it_is_stored_and_marked_in_the_audit() {
+    let world = World::new().await;
+    let first = world.connect("eu").await.expect("connected");
+    let token = world.simulator.refresh_tokens().pop().expect("a token");
+    world.egress.vault().remove_grant(&first.grant).expect("removed");
+    world.egress.forget(&first.grant);
+
+    let wrong = world.egress.connect_pasted(world.plan("eu"), secret("1000.no-such-token")).await;
+    let error = wrong.expect_err("refused");
+    assert!(matches!(&error, ConnectError::Pasted(TokenError::Reconnect { .. })), "{error:?}");
+    let mut other = world.plan("eu");
+    other.tenant = Some("20079876543".to_owned());
+    let other = world.egress.connect_pasted(other, secret(&token)).await;
+    assert!(matches!(other, Err(ConnectError::Tenant { .. })));
+    assert_eq!(world.egress.vault().grants().expect("a vault"), vec![]);
+
+    let pasted = world.egress.connect_pasted(world.plan("eu"), secret(&token)).await.expect("stored");
+    assert_eq!(pasted.tenant.map(|tenant| tenant.id).as_deref(), Some("20071234567"));
+    assert_eq!(world.read("eu").await.expect("sent").answer.status(), 200);
+    let audit = world.audit_bytes();
+    assert!(String::from_utf8_lossy(&audit).contains("grant.connect.advanced-paste"));
+    world.assert_no_secret(&audit);
+}
+
+/// Asks the listener as a browser does; returns the status and where it leads.
+async fn browse(method: &str, url: &Url) -> (u16, Option<Url>) {
+    let address = url.socket_addrs(|| None).expect("an address")[0];
+    let mut stream = tokio::net::TcpStream::connect(address).await.expect("connected");
+    let request = format!("{method} {} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\n\r\n", url.path());
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer");
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    let location = answer.lines().find_map(|line| line.strip_prefix("location: ")?.parse().ok());
+    (status, location)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invitation_leads_through_the_same_checks_and_works_once() {
+    let world = World::new().await;
+    for foreign in [true, false] {
+        let mut plan = ConnectPlan { invite_ms: Some(60_000), ..world.plan("eu") };
+        if foreign {
+            plan.tenant = Some("20079876543".to_owned());
+        }
+        let invited = async |link: Url| {
+            // A chat's preview looks at the link, and does not use it up.
+            assert_eq!(browse("GET", &link).await, (200, None));
+            assert_eq!(browse("GET", &link).await, (200, None));
+            let (status, page) = browse("POST", &link).await;
+            assert_eq!(status, 303);
+            assert_eq!(browse("POST", &link).await, (410, None));
+            let page = page.expect("the provider's page");
+            world.simulator.consent(page.as_str(), &Consent::default()).await.ok()
+        };
+        let (connected, approval, _) = world.connect_with(plan, invited).await;
+        assert_eq!(approval.expect("a page").status, 200);
+        match connected {
+            Ok(connected) => assert!(!foreign && connected.tenant.is_some()),
+            Err(error) => assert!(foreign && matches!(error, ConnectError::Tenant { .. }), "{error:?}"),
+        }
+    }
+    assert_eq!(world.read("eu").await.expect("sent").answer.status(), 200);
+
+    let plan = ConnectPlan { invite_ms: Some(50), ..world.plan("eu") };
+    let (ended, _, _) = world.connect_with(plan, async |_| None).await;
+    assert!(matches!(ended, Err(ConnectError::InviteEnded)));
+}

@@ -1,0 +1,155 @@
+//! `wardlock connect`, as a person at a terminal meets it.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{ChildStdin, Command, Stdio};
+
+use wardlock_simulator::Consent;
+use wardlock_tests::home::{Output, Wardlock};
+use wardlock_tests::raw;
+
+use crate::program::{register, run, with_workspace};
+
+/// Runs `connect acme/zoho` with more arguments; `person` is told each line of standard error, and types.
+fn connect(wardlock: &Wardlock, args: &[&str], mut person: impl FnMut(&str, &mut ChildStdin)) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_wardlock"))
+        .arg("--home")
+        .arg(wardlock.home())
+        .args(["--json", "connect", "acme/zoho"])
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut typing = child.stdin.take().expect("standard input");
+    let mut said = String::new();
+    for line in BufReader::new(child.stderr.take().expect("standard error")).lines() {
+        let line = line.expect("text");
+        said.push_str(&line);
+        said.push('\n');
+        person(&line, &mut typing);
+    }
+    drop(typing);
+    let output = child.wait_with_output().expect("it ends");
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    wardlock.note("connect", stdout.as_bytes());
+    wardlock.note("connect", said.as_bytes());
+    Output { code: output.status.code(), stdout, stderr: said }
+}
+
+/// Runs a piece of the simulated browser.
+fn browse<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Runtime::new().expect("a runtime").block_on(work)
+}
+
+/// Returns the provider's page in a line, if it is there.
+fn page(line: &str) -> Option<&str> {
+    Some(line.trim()).filter(|line| line.starts_with("http://127.0.0.1") && line.contains("/oauth/"))
+}
+
+fn type_line(typing: &mut ChildStdin, line: &str) {
+    typing.write_all(format!("{line}\n").as_bytes()).expect("typed");
+}
+
+#[test]
+fn address_of_a_browser_elsewhere_is_pasted_and_judged_as_any_callback() {
+    let wardlock = with_workspace();
+    let serving = wardlock.serve(&["--simulator"]).expect("it serves");
+    register(&wardlock).ok().expect("registered");
+    let connected = connect(&wardlock, &["--no-browser"], |line, typing| {
+        if let Some(page) = page(line) {
+            let callback = browse(wardlock_simulator::callback_of(page, &Consent::default())).expect("a callback");
+            type_line(typing, "https://accounts.zoho.eu/oauth/v2/auth");
+            type_line(typing, &callback.replace("state=", "state=x"));
+            type_line(typing, &callback);
+        }
+    });
+    let connected = connected.ok().expect("connected");
+    assert_eq!(connected.json().expect("json")["tenant"], "20071234567");
+    let told = &connected.stderr;
+    let callback = wardlock.callback();
+    let tunnel = format!("ssh -N -L {}:{callback}", callback.port());
+    for expected in [tunnel.as_str(), "That is not the address", "does not lead to an account"] {
+        assert!(told.contains(expected), "`{expected}` is not told: {told}");
+    }
+    serving.stop().expect("it ends");
+}
+
+#[test]
+fn invited_person_connects_by_a_link_that_works_once() {
+    let wardlock = with_workspace();
+    let serving = wardlock.serve(&["--simulator"]).expect("it serves");
+    register(&wardlock).ok().expect("registered");
+    let callback = wardlock.callback();
+    let base = format!("http://{callback}/invite/");
+    let mut link = String::new();
+    let connected = connect(&wardlock, &["--invite", "--expires", "10min"], |line, _| {
+        let Some(token) = line.trim().strip_prefix(&base) else { return };
+        link = token.to_owned();
+        let ask = |method: &str| {
+            let request =
+                format!("{method} /invite/{token} HTTP/1.1\r\nHost: {callback}\r\nContent-Length: 0\r\n\r\n");
+            raw::exchange(callback, request.as_bytes()).expect("a page")
+        };
+        let shown = ask("GET");
+        assert_eq!(shown.status, 200);
+        assert!(String::from_utf8_lossy(&shown.body).contains("Zoho CRM"), "{shown:?}");
+        let led = ask("POST");
+        let page = led.header("location").expect("the provider's page").to_owned();
+        browse(wardlock_simulator::consent(&page, &Consent::default())).expect("consent");
+    });
+    let connected = connected.ok().expect("connected");
+    assert_eq!(connected.json().expect("json")["tenant"], "20071234567");
+    assert!(connected.stderr.contains("callback_url"), "how others reach it is told: {}", connected.stderr);
+    assert!(!link.is_empty());
+    serving.stop().expect("it ends");
+}
+
+#[test]
+fn pasted_refresh_token_is_asked_about_twice() {
+    let wardlock = with_workspace();
+    let serving = wardlock.serve(&["--simulator"]).expect("it serves");
+    register(&wardlock).ok().expect("registered");
+    for answers in [["acme/other", "yes"], ["acme/zoho", "no"], ["", ""]] {
+        let refused = wardlock
+            .run(
+                &["connect", "acme/zoho", "--advanced-paste"],
+                format!("{}\n{}\n", answers[0], answers[1]).as_bytes(),
+            )
+            .expect("it runs");
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        assert!(refused.stderr.contains("not confirmed, so nothing was stored"), "{refused:?}");
+    }
+    let unknown = {
+        let token = wardlock.home().join("token");
+        std::fs::write(&token, "1000.no-such-token\n").expect("written");
+        let command = format!(
+            "exec 3<{} ; printf 'acme/zoho\\nyes\\n' | exec {} --home {} connect acme/zoho --advanced-paste --secret-fd 3",
+            token.display(),
+            env!("CARGO_BIN_EXE_wardlock"),
+            wardlock.home().display()
+        );
+        Command::new("sh").args(["-c", &command]).output().expect("it runs")
+    };
+    let said = String::from_utf8_lossy(&unknown.stderr);
+    assert_eq!(unknown.status.code(), Some(1), "{said}");
+    assert!(said.contains("belongs to another client or data centre"), "{said}");
+    let shown = run(&wardlock, &["--json", "connections", "show", "acme/zoho"]).ok().expect("shown");
+    assert_eq!(shown.json().expect("json")["state"], "not connected");
+    serving.stop().expect("it ends");
+}
+
+#[test]
+fn connect_says_which_ways_exclude_each_other_and_what_it_does_not_know() {
+    let wardlock = with_workspace();
+    for args in [
+        ["--invite", "--no-browser"].as_slice(),
+        &["--advanced-paste", "--invite"],
+        &["--look-up", "--no-browser"],
+        &["--expires", "1h"],
+        &["--invite", "--expires", "8d"],
+    ] {
+        let refused = run(&wardlock, &[&["connect", "acme/zoho"], args].concat());
+        assert_eq!(refused.code, Some(2), "{args:?}: {refused:?}");
+    }
+}
