@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use tempfile::TempDir;
-use wardlock::admin::{Command, Failure};
+use wardlock::admin::{Command, Failure, How, Page};
 use wardlock::gate::Gate;
 use wardlock::home::Home;
 use wardlock::host::{Host, World as Dialled};
@@ -117,8 +117,13 @@ fn registration(redirect_uri: String) -> anyhow::Result<NewRegistration> {
 }
 
 async fn connect(host: &Arc<Host>, simulator: &Arc<Simulator>) -> anyhow::Result<()> {
-    let command =
-        Command::Connect { workspace: "acme".to_owned(), connection: "zoho".to_owned(), registration: None };
+    let command = Command::Connect {
+        workspace: "acme".to_owned(),
+        connection: "zoho".to_owned(),
+        registration: None,
+        how: How::Consent,
+        evict_oldest: false,
+    };
     let person = Willing(Arc::clone(simulator));
     ops::execute(host, command, None, &person).await.map(drop).map_err(|failure| told(&failure))
 }
@@ -133,7 +138,9 @@ struct Silent;
 impl Talk for Silent {
     fn say(&self, _text: String) {}
 
-    fn open(&self, _url: String) {}
+    fn open(&self, _page: Page) {}
+
+    fn wait(&self, _text: String) {}
 }
 
 /// The person at the browser, who accepts.
@@ -142,9 +149,11 @@ struct Willing(Arc<Simulator>);
 impl Talk for Willing {
     fn say(&self, _text: String) {}
 
-    fn open(&self, url: String) {
+    fn wait(&self, _text: String) {}
+
+    fn open(&self, page: Page) {
         let simulator = Arc::clone(&self.0);
         // Where this fails, the consent that waits for it fails.
-        tokio::spawn(async move { simulator.approve(&url).await.map(drop) });
+        tokio::spawn(async move { simulator.approve(&page.url).await.map(drop) });
     }
 }
