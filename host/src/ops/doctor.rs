@@ -74,7 +74,7 @@ fn red(name: &str, found: impl Into<String>, mend: &str) -> Check {
 /// Looks at everything.
 pub async fn examine(host: &Arc<Host>) -> Examination {
     let mut checks =
-        vec![home(host), key(host), memory(host), engine(host), separation(host).await, audit(host).await];
+        vec![home(host), key(host).await, memory(host), engine(host), separation(host).await, audit(host).await];
     checks.extend(frozen(host));
     checks.extend(workspaces(host));
     checks.extend(connections(host).await);
@@ -89,13 +89,19 @@ fn home(host: &Host) -> Check {
     green("home", format!("{path}: owner, modes and links are as they must be"))
 }
 
-fn key(host: &Host) -> Check {
+async fn key(host: &Host) -> Check {
+    const NAME: &str = "key";
+    let vault = Arc::clone(host.vault());
+    if let Ok(Err(error)) = blocking(move || vault.key_is_reachable()).await {
+        let mend = error.hint().unwrap_or_else(|| "look at the keychain".to_owned());
+        return yellow(NAME, format!("the vault is open, but could not be opened again: {error}"), &mend);
+    }
     match host.vault().opened_with() {
-        KeyKind::Passphrase => green("key", "from a passphrase (Argon2id)"),
-        KeyKind::Keychain => green("key", "from the operating system's keychain, which answers"),
-        KeyKind::Credential => green("key", "from a systemd credential"),
+        KeyKind::Passphrase => green(NAME, "from a passphrase (Argon2id)"),
+        KeyKind::Keychain => green(NAME, "from the operating system's keychain, which answers"),
+        KeyKind::Credential => green(NAME, "from a systemd credential"),
         KeyKind::File => yellow(
-            "key",
+            NAME,
             "from a file: whoever reads the whole home reads the vault",
             "use `key = \"passphrase\"` where somebody can type it at start",
         ),

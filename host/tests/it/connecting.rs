@@ -3,14 +3,31 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{ChildStdin, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use wardlock_simulator::Consent;
 use wardlock_tests::home::{Output, Wardlock};
 use wardlock_tests::raw;
 
 use crate::program::{register, run, with_workspace};
 
-/// Runs `connect acme/zoho` with more arguments; `person` is told each line of standard error, and types.
-fn connect(wardlock: &Wardlock, args: &[&str], mut person: impl FnMut(&str, &mut ChildStdin)) -> Output {
+/// What a person at the terminal can do.
+struct Terminal {
+    typing: ChildStdin,
+    pid: Pid,
+}
+
+impl Terminal {
+    fn enter(&mut self, line: &str) {
+        self.typing.write_all(format!("{line}\n").as_bytes()).expect("typed");
+    }
+
+    fn press_ctrl_c(&self) {
+        kill_process(self.pid, Signal::INT).expect("it runs");
+    }
+}
+
+/// Runs `connect acme/zoho` with more arguments; `person` is told each line of standard error.
+fn connect(wardlock: &Wardlock, args: &[&str], mut person: impl FnMut(&str, &mut Terminal)) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_wardlock"))
         .arg("--home")
         .arg(wardlock.home())
@@ -21,15 +38,16 @@ fn connect(wardlock: &Wardlock, args: &[&str], mut person: impl FnMut(&str, &mut
         .stderr(Stdio::piped())
         .spawn()
         .expect("it starts");
-    let mut typing = child.stdin.take().expect("standard input");
+    let mut terminal =
+        Terminal { typing: child.stdin.take().expect("standard input"), pid: Pid::from_child(&child) };
     let mut said = String::new();
     for line in BufReader::new(child.stderr.take().expect("standard error")).lines() {
         let line = line.expect("text");
         said.push_str(&line);
         said.push('\n');
-        person(&line, &mut typing);
+        person(&line, &mut terminal);
     }
-    drop(typing);
+    drop(terminal);
     let output = child.wait_with_output().expect("it ends");
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
     wardlock.note("connect", stdout.as_bytes());
@@ -47,21 +65,17 @@ fn page(line: &str) -> Option<&str> {
     Some(line.trim()).filter(|line| line.starts_with("http://127.0.0.1") && line.contains("/oauth/"))
 }
 
-fn type_line(typing: &mut ChildStdin, line: &str) {
-    typing.write_all(format!("{line}\n").as_bytes()).expect("typed");
-}
-
 #[test]
 fn address_of_a_browser_elsewhere_is_pasted_and_judged_as_any_callback() {
     let wardlock = with_workspace();
     let serving = wardlock.serve(&["--simulator"]).expect("it serves");
     register(&wardlock).ok().expect("registered");
-    let connected = connect(&wardlock, &["--no-browser"], |line, typing| {
+    let connected = connect(&wardlock, &["--no-browser"], |line, terminal| {
         if let Some(page) = page(line) {
             let callback = browse(wardlock_simulator::callback_of(page, &Consent::default())).expect("a callback");
-            type_line(typing, "https://accounts.zoho.eu/oauth/v2/auth");
-            type_line(typing, &callback.replace("state=", "state=x"));
-            type_line(typing, &callback);
+            terminal.enter("https://accounts.zoho.eu/oauth/v2/auth");
+            terminal.enter(&callback.replace("state=", "state=x"));
+            terminal.enter(&callback);
         }
     });
     let connected = connected.ok().expect("connected");
@@ -72,6 +86,39 @@ fn address_of_a_browser_elsewhere_is_pasted_and_judged_as_any_callback() {
     for expected in [tunnel.as_str(), "That is not the address", "does not lead to an account"] {
         assert!(told.contains(expected), "`{expected}` is not told: {told}");
     }
+    serving.stop().expect("it ends");
+}
+
+#[test]
+fn interrupted_connect_leaves_nothing_behind_and_can_be_begun_again() {
+    let wardlock = with_workspace();
+    let serving = wardlock.serve(&["--simulator"]).expect("it serves");
+    register(&wardlock).ok().expect("registered");
+    let mut left_open = String::new();
+    for way in [["--no-browser"].as_slice(), &["--invite"]] {
+        let stopped = connect(&wardlock, way, |line, terminal| {
+            if let Some(page) = page(line) {
+                left_open = page.to_owned();
+                terminal.press_ctrl_c();
+            }
+            if line.contains("/invite/") {
+                terminal.press_ctrl_c();
+            }
+        });
+        assert_eq!(stopped.code, Some(1), "{stopped:?}");
+        assert!(stopped.stderr.contains("stopped; nothing was stored"), "{stopped:?}");
+    }
+    let callback = browse(wardlock_simulator::callback_of(&left_open, &Consent::default())).expect("a callback");
+    let again = connect(&wardlock, &["--no-browser"], |line, terminal| {
+        if let Some(page) = page(line) {
+            // The page of the interrupted one leads nowhere any more.
+            terminal.enter(&callback);
+            terminal
+                .enter(&browse(wardlock_simulator::callback_of(page, &Consent::default())).expect("a callback"));
+        }
+    });
+    let again = again.ok().expect("connected");
+    assert!(again.stderr.contains("does not lead to an account"), "{}", again.stderr);
     serving.stop().expect("it ends");
 }
 

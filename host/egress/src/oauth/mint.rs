@@ -26,8 +26,11 @@ pub(crate) use live::Live;
 /// A token that was itself made by a forced refresh this recently is not refreshed by force again: the provider calls
 /// fresh tokens stale (a wrong data centre does), and the budget must not be burnt on that.
 const FORCED_AGAIN: Duration = Duration::from_mins(1);
-/// How long a failure that only a person can mend is kept before the provider is asked again, milliseconds.
+/// How long a failure that only a person can mend is kept before the provider is asked again, milliseconds; each further one
+/// is kept twice as long.
 const PERMANENT_MS: u64 = 60_000;
+/// The longest that such a failure is kept: whoever mends it at the provider waits no longer.
+const LONGEST_PERMANENT_MS: u64 = 10 * 60_000;
 /// The longest pause after transient failures, milliseconds.
 const LONGEST_PAUSE_MS: u64 = 60_000;
 
@@ -285,7 +288,10 @@ fn kept_ms(error: &TokenError, failures: u32) -> u64 {
             let pause = doubled.min(LONGEST_PAUSE_MS).max(retry_after_seconds.saturating_mul(1000));
             pause.saturating_add(jitter_ms(pause / 4))
         }
-        TokenError::Reconnect { .. } | TokenError::Misconfigured { .. } => PERMANENT_MS,
+        TokenError::Reconnect { .. } | TokenError::Misconfigured { .. } => {
+            let doubled = PERMANENT_MS.saturating_mul(1 << failures.saturating_sub(1).min(5));
+            doubled.min(LONGEST_PERMANENT_MS)
+        }
         // These are ours, and may be mended at any moment.
         TokenError::VaultLocked
         | TokenError::GrantChanged
@@ -314,4 +320,36 @@ async fn landed(mut flight: watch::Receiver<Landed>) -> Result<Arc<Live>, TokenE
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failing_endpoint_gets_few_calls_whatever_fails() {
+        // The provider's budget is 10 calls in 10 minutes; half of it must be left for those who mend.
+        let calls_within = |seconds: u64, error: &TokenError| {
+            let (mut at_ms, mut calls) = (0, 0);
+            while at_ms < seconds * 1000 {
+                calls += 1;
+                at_ms += kept_ms(error, calls);
+            }
+            calls
+        };
+        let transient = TokenError::Transient { what: "x", retry_after_seconds: 1 };
+        let misconfigured = TokenError::Misconfigured { code: "x".to_owned(), cause: "y".to_owned() };
+        assert!(calls_within(60, &transient) <= 5, "{}", calls_within(60, &transient));
+        assert!(calls_within(600, &misconfigured) <= 5, "{}", calls_within(600, &misconfigured));
+        assert!(calls_within(3600, &misconfigured) <= 10);
+        assert_eq!(calls_within(600, &TokenError::Throttled { retry_after_seconds: 600 }), 1);
+    }
+
+    #[test]
+    fn pauses_are_spread() {
+        let transient = TokenError::Transient { what: "x", retry_after_seconds: 1 };
+        let pauses: std::collections::BTreeSet<u64> = (0..32).map(|_| kept_ms(&transient, 3)).collect();
+        assert!(pauses.len() > 8, "{pauses:?}");
+        assert!(pauses.iter().all(|pause| (20_000..=25_000).contains(pause)), "{pauses:?}");
+    }
 }

@@ -62,6 +62,11 @@ impl Rows {
         Self { key: HeldKey::new(key), vault: vault.to_owned() }
     }
 
+    /// Returns the vault's id.
+    pub(super) fn vault(&self) -> &str {
+        &self.vault
+    }
+
     /// Reads and opens a record.
     pub(super) fn read(&self, connection: &Connection, kind: Kind, id: &str) -> Result<Option<Row>, VaultError> {
         let query = "SELECT id, version, generation, revision, sealed FROM records WHERE kind = ?1 AND id = ?2";

@@ -13,6 +13,7 @@ use super::beside::{Beside, Noter};
 use super::database;
 use super::error::VaultError;
 use super::files;
+use super::held;
 use super::kept::from_bytes;
 use super::key::{KeyKind, KeySource, Lock, Stretch, Way};
 use super::keychain::{self, Item};
@@ -113,6 +114,15 @@ impl Vault {
     /// Returns what kind of key opened it.
     pub fn opened_with(&self) -> KeyKind {
         self.kind
+    }
+
+    /// Returns whether the key is still where it was taken from: a keychain may be locked, gone or hung since. Takes up to
+    /// five seconds.
+    pub fn key_is_reachable(&self) -> Result<(), VaultError> {
+        match self.kind {
+            KeyKind::Keychain => held::of_keychain(self.rows.vault()).map(drop),
+            KeyKind::File | KeyKind::Passphrase | KeyKind::Credential => Ok(()),
+        }
     }
 
     /// Returns how many times the vault was changed.

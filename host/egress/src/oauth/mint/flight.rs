@@ -63,7 +63,8 @@ async fn stored(shared: &Shared, order: &Order) -> Result<Option<Arc<Live>>, Tok
     if rejected || order.renewing {
         return Ok(None);
     }
-    Ok(Live::taken_up(token, now_ms, expires_ms).map(Arc::new))
+    let most_ms = order.wanted.service.oauth.max_lifetime_seconds.saturating_mul(1000);
+    Ok(Live::taken_up(token, now_ms, expires_ms, most_ms).map(Arc::new))
 }
 
 /// Takes a place in the provider's budget and in the journal, unless something that is kept on disk hinders it.

@@ -39,8 +39,12 @@ impl Live {
         Self { forced_at: forced.then(Instant::now), ..Self::with_margins(token, now_ms, expires_ms, margins) }
     }
 
-    /// Takes up a stored token, whose first lifetime is not known; `None` where too little of it is left.
-    pub fn taken_up(token: Arc<Secret>, now_ms: u64, expires_ms: u64) -> Option<Self> {
+    /// Takes up a stored token, whose first lifetime is not known; `None` where too little of it is left, or more than any
+    /// token of the service has: then the clock was set back since, and nobody knows whether it still lives.
+    pub fn taken_up(token: Arc<Secret>, now_ms: u64, expires_ms: u64, most_ms: u64) -> Option<Self> {
+        if expires_ms.saturating_sub(now_ms) > most_ms {
+            return None;
+        }
         let live = Self::with_margins(token, now_ms, expires_ms, (SOFT_MS, HARD_MS));
         live.lives(now_ms).then_some(live)
     }
@@ -89,5 +93,47 @@ impl Live {
         let by_wall = self.expires_ms.saturating_sub(now_ms);
         let steady = self.expires_at.saturating_duration_since(Instant::now()).as_millis();
         by_wall.min(u64::try_from(steady).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::Secret;
+
+    const HOUR_MS: u64 = 3_600_000;
+    const NOW_MS: u64 = 1_700_000_000_000;
+
+    fn token() -> Arc<Secret> {
+        Arc::new(Secret::from_bytes(b"1000.canary".to_vec().into()).expect("a secret"))
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_keeps_no_token_alive() {
+        let live = Live::new(token(), NOW_MS, NOW_MS + HOUR_MS, false);
+        assert!(live.lives(NOW_MS) && !live.ages(NOW_MS));
+        // A year back: by the wall clock it lives for a year more, by the steady one for an hour.
+        let back_ms = NOW_MS - 365 * 24 * HOUR_MS;
+        assert!(live.left_ms(back_ms) <= HOUR_MS);
+        assert!(Live::taken_up(token(), back_ms, NOW_MS + HOUR_MS, HOUR_MS).is_none());
+        assert!(Live::taken_up(token(), NOW_MS, NOW_MS + HOUR_MS, HOUR_MS).is_some());
+    }
+
+    #[test]
+    fn a_clock_that_went_on_while_the_machine_slept_ends_a_token() {
+        // The steady clock stands still while a machine is suspended; the wall clock has gone on at waking.
+        let live = Live::new(token(), NOW_MS, NOW_MS + HOUR_MS, false);
+        assert!(!live.lives(NOW_MS + HOUR_MS - HARD_MS));
+        assert!(live.ages(NOW_MS + HOUR_MS - SOFT_MS));
+        assert!(!live.lives(NOW_MS + 365 * 24 * HOUR_MS));
+    }
+
+    #[test]
+    fn an_absurd_lifetime_is_cut_and_a_short_one_has_short_margins() {
+        let absurd = Live::new(token(), NOW_MS, u64::MAX, false);
+        assert!(absurd.left_ms(NOW_MS) <= LONGEST_MS);
+        let short = Live::new(token(), NOW_MS, NOW_MS + 20_000, false);
+        assert!(short.lives(NOW_MS) && !short.ages(NOW_MS), "20 s serve for a while");
+        assert!(!Live::new(token(), NOW_MS, NOW_MS, false).lives(NOW_MS));
     }
 }
