@@ -4,7 +4,7 @@ use http_body_util::channel::Sender;
 use wardlock_audit::{AuditError, Finished, OutcomeGuard};
 use wardlock_core::answer::Outcome;
 use wardlock_core::id::{Digest, RequestId};
-use wardlock_egress::{ScrubbedBody, ScrubbedStream, SendError, Sent};
+use wardlock_egress::{ScrubbedBody, ScrubbedStream, SendError, Sent, Turn};
 
 use crate::ingress::{BrokenOff, Reply};
 
@@ -16,6 +16,7 @@ pub async fn deliver(
     id: &RequestId,
     sent: Result<Sent, SendError>,
     guard: OutcomeGuard,
+    turn: Turn,
 ) -> Result<Result<Reply, (Outcome, SendError)>, AuditError> {
     let sent = match sent {
         Ok(sent) => sent,
@@ -38,7 +39,11 @@ pub async fn deliver(
         ScrubbedBody::Flowing(stream) => {
             let (sender, body) = http_body_util::channel::Channel::new(CHUNKS_WAITING);
             finished.outcome = Outcome::Streamed;
-            tokio::spawn(flow(stream, sender, guard, finished));
+            tokio::spawn(async move {
+                flow(stream, sender, guard, finished).await;
+                // The provider counts the call until its answer has ended.
+                drop(turn);
+            });
             Ok(Ok(Reply::flowing(id, status, headers, body)))
         }
     }

@@ -16,6 +16,7 @@ use wardlock_core::plugin::Caller;
 use wardlock_core::refusal::{Code, Refusal};
 use wardlock_core::rules::Judge;
 use wardlock_core::service::RefusalShape;
+use wardlock_egress::Busy;
 use wardlock_egress::vault::VaultError;
 use wardlock_sandbox::{RequestContext, run_chain};
 
@@ -71,7 +72,7 @@ impl From<Refusal> for Stop {
 
 async fn carry(host: &Host, peer: Peer, id: &RequestId, raw: RawRequest, seen: &mut Seen) -> Result<Reply, Stop> {
     let (agent, request) = authenticate(host, raw, seen)?;
-    let _place = host.places().take(&agent.name)?;
+    let _place = host.places().take(&agent.workspace, &agent.name)?;
     refuse_frozen(host, &agent.workspace)?;
     if own::is_own(&request.target) {
         // Reading about a request of one's own sends nothing and writes no row.
@@ -95,13 +96,15 @@ async fn carry(host: &Host, peer: Peer, id: &RequestId, raw: RawRequest, seen: &
         let refusal = Refusal::new(Code::DryRun, "dry-run", "the decision is allow; nothing was sent");
         return Err(Stop { decision: "allow", refusal });
     }
-    // Once more: plugins take their time, and a freeze is meant at once.
+    let turn = host.egress().turn(&permit, host.config().queue_timeout()).await.map_err(busy)?;
+    // Once more: plugins and other calls take their time, and a freeze is meant at once.
     refuse_frozen(host, &agent.workspace)?;
     let (receipt, guard) = host.audit().intend(&permit, peer.separation).await.map_err(audit_unavailable)?;
     seen.recorded = true;
+    let waited = turn.waited();
     let sent = host.egress().send(permit, receipt).await;
-    match deliver(id, sent, guard).await.map_err(audit_unavailable)? {
-        Ok(reply) => Ok(reply),
+    match deliver(id, sent, guard, turn).await.map_err(audit_unavailable)? {
+        Ok(reply) => Ok(reply.after_waiting(waited)),
         Err((outcome, error)) => {
             seen.outcome = Some(outcome);
             Err(Stop { decision: "allow", refusal: error.refusal() })
@@ -240,6 +243,12 @@ fn context(
         dry_run,
         approved_by: None,
     }
+}
+
+fn busy(busy: Busy) -> Refusal {
+    Refusal::new(Code::UpstreamBusy, "turns", busy.to_string())
+        .hint("nothing was sent; send fewer at once, or have the operator set `concurrency` to what the edition takes")
+        .retry_after(2)
 }
 
 fn permitted(decision: Decision, seen: &mut Seen) -> Result<Permit, Stop> {

@@ -141,6 +141,7 @@ fn connection(plugin: &Plugin) -> anyhow::Result<Connection> {
         environment: "production".to_owned(),
         grant: GrantName::parse("acme-zoho")?,
         tenant: None,
+        concurrency: None,
         writes: WriteMode::Off,
         chain: vec![link],
         agents: BTreeMap::new(),

@@ -82,6 +82,8 @@ pub struct Connection {
     pub resources: BTreeSet<String>,
     /// The only operations, groups expanded.
     pub operations: BTreeSet<String>,
+    /// How many calls may be under way at the provider; `None`: as many as the service says.
+    pub concurrency: Option<u32>,
     /// The ceiling for writes.
     pub writes: WriteMode,
     /// The plugin chain, in order.

@@ -139,6 +139,8 @@ codes! {
     AnswerNotScannable = "answer_not_scannable", 502, false, Upstream;
     /// Nothing was sent, as asked: this is only the decision.
     DryRun = "dry_run", 200, false, Agent;
+    /// As many calls are under way as the provider takes, and no turn came in time.
+    UpstreamBusy = "upstream_busy", 503, true, Upstream;
     /// Too much is under way.
     Overloaded = "overloaded", 503, true, Agent;
     /// A fault of Wardlock's own.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use wardlock_audit::{Act, Audit, Clock, Receipt};
@@ -17,6 +18,7 @@ use crate::oauth::exchange::TokenError;
 use crate::oauth::mint::{TokenOwner, Wanted};
 use crate::oauth::revoke::{Revocation, Revoked};
 use crate::send::{self, SendError, Sent};
+use crate::turns::{self, Busy, Turn, Turns};
 use crate::vault::{GrantInfo, LiveGrant, Needles, Secret, Vault, VaultError};
 
 /// What is known of a grant, without its secrets.
@@ -79,6 +81,7 @@ struct Inner {
     grants: RwLock<HashMap<GrantName, Arc<GrantStatus>>>,
     /// What must be seen through although nobody waits for it.
     unwatched: Mutex<Vec<JoinHandle<()>>>,
+    turns: Arc<Turns>,
 }
 
 impl Egress {
@@ -100,6 +103,7 @@ impl Egress {
             owner,
             grants: RwLock::default(),
             unwatched: Mutex::default(),
+            turns: Arc::default(),
         }))
     }
 
@@ -107,6 +111,12 @@ impl Egress {
     /// recorded; the one for another permit is refused.
     pub async fn send(&self, permit: Permit, receipt: Receipt) -> Result<Sent, SendError> {
         send::send(self, permit, receipt).await
+    }
+
+    /// Waits, at most as long as `patience`, until the provider takes one more call of the permit's grant. Hold the turn until
+    /// the answer has ended.
+    pub async fn turn(&self, permit: &Permit, patience: Duration) -> Result<Turn, Busy> {
+        turns::turn(&self.0.turns, permit, patience).await
     }
 
     /// Returns what is known of a grant; `None` where there is none. Cheap after the first time.

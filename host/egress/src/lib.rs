@@ -9,6 +9,7 @@
 //! - `client`: the pooled connections.
 //! - `scan`: makes a [`Scrubbed`] of an answer.
 //! - `oauth`: consent, exchange, the owner of access tokens, look-up, revocation.
+//! - `turns`: how many calls of a grant are under way, and who is next.
 //! - `dialer`: names to addresses, and trust.
 //! - [`vault`]: holds every secret; the only code that can open one.
 
@@ -20,6 +21,7 @@ mod oauth;
 mod route;
 mod scan;
 mod send;
+mod turns;
 pub mod vault;
 
 pub use client::{CallError, Limits};
@@ -37,4 +39,5 @@ pub use oauth::tenant::LookupError;
 pub use route::RouteError;
 pub use scan::{BUFFERED, ScanError, Scrubbed, ScrubbedBody, ScrubbedStream};
 pub use send::{SendError, SendFault, Sent};
+pub use turns::{Busy, Turn};
 pub use wardlock_audit::Clock;

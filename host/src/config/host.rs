@@ -169,6 +169,11 @@ impl HostConfig {
         self.limits.upstream_time.0
     }
 
+    /// Returns how long a request may wait until the provider takes one more call.
+    pub fn queue_timeout(&self) -> Duration {
+        self.limits.queue_time.0
+    }
+
     /// Returns how long requests under way may take to finish at shutdown.
     pub fn shutdown_timeout(&self) -> Duration {
         self.limits.shutdown_time.0
@@ -287,6 +292,7 @@ struct LimitsFile {
     body: Bytes,
     request_time: Span,
     upstream_time: Span,
+    queue_time: Span,
     shutdown_time: Span,
     connections: usize,
     requests: usize,
@@ -300,6 +306,7 @@ impl Default for LimitsFile {
             body: Bytes(4 << 20),
             request_time: Span(Duration::from_secs(30)),
             upstream_time: Span(Duration::from_mins(1)),
+            queue_time: Span(Duration::from_secs(10)),
             shutdown_time: Span(Duration::from_secs(10)),
             connections: 1024,
             requests: 256,
@@ -327,6 +334,8 @@ fn callback_url(document: &Document<'_>, text: Option<&str>) -> Result<Option<Ur
             && url.path() == CallbackListener::PATH
             && url.username().is_empty()
             && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
             && url.as_str() == text
     };
     match Url::parse(text).ok().filter(plain) {
@@ -402,90 +411,4 @@ fn check_limits(document: &Document<'_>, limits: &LimitsFile) -> Result<(), Text
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(text: &str, expected: &str) {
-        let error = HostConfig::parse("wardlock.toml", text).expect_err(text);
-        assert_eq!(error.to_string(), expected);
-    }
-
-    #[test]
-    fn the_template_shows_the_defaults() {
-        let template = include_str!("../home/wardlock.toml");
-        let default = HostConfig::default();
-        assert_eq!(HostConfig::parse("wardlock.toml", "").expect("nothing"), default);
-        assert_eq!(HostConfig::parse("wardlock.toml", template).expect("the template"), default);
-        // Every commented key, uncommented, still says the default, but for the examples.
-        let uncommented: String = template
-            .lines()
-            .map(|line| match line.strip_prefix("# ") {
-                Some(key) if key.contains(" = ") => format!("{key}\n"),
-                _ => format!("{line}\n"),
-            })
-            .collect();
-        let mut shown = HostConfig::parse("wardlock.toml", &uncommented).expect("the template without `#`");
-        assert_eq!(shown.hosts, ["wardlock.internal:7420"]);
-        shown.hosts.clear();
-        assert_eq!(shown.redirect_uri(), "https://connect.example.com/callback");
-        shown.callback_url = None;
-        assert_eq!(shown, default);
-    }
-
-    #[test]
-    fn settings_say_what_is_wrong_and_where() {
-        check(
-            "[listen]\nagent = \"127.0.0.1:7420\"\n",
-            "wardlock.toml:2:1: `listen.agent`: there is no key `agent` here\n\
-             2 | agent = \"127.0.0.1:7420\"\n  | ^^^^^\ndid you mean `agents`?",
-        );
-        check(
-            "[listen]\nagents = \"localhost\"\n",
-            "wardlock.toml:2:10: `listen.agents`: an address and a port are wanted\n\
-             2 | agents = \"localhost\"\n  |          ^^^^^^^^^^^\n\
-             such as \"127.0.0.1:7420\", or \"[::1]:7420\"; names are not looked up",
-        );
-        check(
-            "[vault]\nkey = \"keyring\"\n",
-            "wardlock.toml:2:7: `vault.key`: `keyring` is not one of the values of this key\n\
-             2 | key = \"keyring\"\n  |       ^^^^^^^^^\n\
-             write one of \"file\", \"passphrase\", \"keychain\", \"credential\"",
-        );
-        check(
-            "[vault]\nkey = \"keychain\"\npath = \"state/vault.key\"\n",
-            "wardlock.toml:3:8: `vault.path`: this key belongs to `key = \"file\"`\n\
-             3 | path = \"state/vault.key\"\n  |        ^^^^^^^^^^^^^^^^^\n\
-             take it out, or set `key = \"file\"`",
-        );
-        check(
-            "[limits]\nbody = \"1GiB\"\n",
-            "wardlock.toml:2:8: `limits.body`: bodies are kept in memory, so \"64MiB\" is the most\n\
-             2 | body = \"1GiB\"\n  |        ^^^^^^",
-        );
-        check(
-            "[limits]\nrequest_time = 30\n",
-            "wardlock.toml:2:16: `limits.request_time`: text in quotes is wanted, and a number stands here\n\
-             2 | request_time = 30\n  |                ^^\nput quotes around it",
-        );
-        check(
-            "[listen]\nhosts = [\"https://api.example.com\"]\n",
-            "wardlock.toml:2:10: `listen.hosts`: a host name is wanted, without a scheme, a path or a wildcard\n\
-             2 | hosts = [\"https://api.example.com\"]\n  |          ^^^^^^^^^^^^^^^^^^^^^^^^^\n\
-             such as \"wardlock.internal:7420\"",
-        );
-        for wrong in [
-            "http://a.example/callback",
-            "https://a.example/other",
-            "https://a.example/callback?x=1",
-            "https://A.example/callback",
-        ] {
-            let text = format!("[listen]\ncallback_url = \"{wrong}\"\n");
-            let error = HostConfig::parse("wardlock.toml", &text).expect_err(wrong).to_string();
-            assert!(error.contains("`listen.callback_url`: an https address is wanted"), "{error}");
-        }
-        check(
-            "[listen\n",
-            "wardlock.toml:1:8: this is not TOML: unclosed table, expected `]`\n1 | [listen\n  |        ^",
-        );
-    }
-}
+mod tests;

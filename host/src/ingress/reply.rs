@@ -1,5 +1,7 @@
 //! What reaches an agent: a scanned answer, or a refusal that the host made. There is no third kind.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http_body_util::channel::Channel;
 use http_body_util::{Either, Full};
@@ -49,6 +51,16 @@ impl Reply {
     ) -> Self {
         let headers = answer_headers(headers).chain(own_headers("allow", id, Some("pending"), "pending"));
         Self { status, headers: headers.collect(), body: Either::Right(body) }
+    }
+
+    /// Tells how long the request waited for its turn at the provider, if it did: whoever sends too many at once learns it.
+    #[must_use]
+    pub(crate) fn after_waiting(mut self, waited: Duration) -> Self {
+        let milliseconds = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+        if milliseconds > 0 {
+            self.headers.push((HeaderName::from_static("wardlock-queued-ms"), HeaderValue::from(milliseconds)));
+        }
+        self
     }
 
     /// Tells what the host itself knows.

@@ -67,6 +67,7 @@ async fn hostile_neighbour_does_not_slow_another_workspace() {
         workspaces: vec![("acme", quiet), ("noisy", looping)],
         guests: vec!["probe"],
         connect: vec!["acme/zoho", "noisy/zoho"],
+        ..Plan::default()
     };
     let world = Arc::new(World::start(plan).await);
     let noise: Vec<_> = (0..8)
@@ -105,5 +106,34 @@ async fn agent_that_leaves_early_leaves_no_open_record() {
     let of = |kind: &str| rows.iter().filter(|row| row.kind.as_str() == kind).count();
     assert!(of("intent") > 0);
     assert_eq!(of("intent"), of("outcome"), "every INTENT has its OUTCOME");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_calls_are_under_way_than_the_account_takes_and_callers_are_told() {
+    use wardlock_simulator::Fault;
+
+    let file = workspace("acme", "eu", "concurrency = 1", &plugin("read-only", "{}"));
+    let config = "[limits]\nqueue_time = \"2s\"\n";
+    let plan = Plan { workspaces: vec![("acme", file)], config: config.to_owned(), ..Plan::default() };
+    let world = World::start(plan).await;
+    let drip = |milliseconds| Fault::Drip { pause: std::time::Duration::from_millis(milliseconds) };
+
+    world.simulator.switches().change(|switches| switches.api_faults.push_back(drip(1)));
+    let (one, two) = tokio::join!(world.get(LEADS), world.get(LEADS));
+    assert_eq!((one.status, two.status), (200, 200));
+    let queued = [&one, &two].map(|reply| reply.header("wardlock-queued-ms").is_some());
+    assert!(queued[0] != queued[1], "one waits for the other: {queued:?}");
+
+    world.simulator.switches().change(|switches| switches.api_faults.push_back(drip(10)));
+    let before = world.api_calls();
+    let (one, two) = tokio::join!(world.get(LEADS), world.get(LEADS));
+    let (busy, served) = if one.status == 200 { (two, one) } else { (one, two) };
+    assert_eq!((served.status, busy.status), (200, 503));
+    assert!(String::from_utf8_lossy(&busy.body).contains("upstream_busy"), "{busy:?}");
+    assert_eq!(busy.header("retry-after"), Some("2"));
+    assert_eq!(world.api_calls(), before + 1, "the refused one was not sent");
+    let rows = world.rows(&busy);
+    assert_eq!(rows.len(), 1, "a refusal, and no INTENT without OUTCOME");
     world.end().await;
 }

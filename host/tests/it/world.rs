@@ -30,6 +30,8 @@ pub struct Plan {
     pub guests: Vec<&'static str>,
     /// Connections to connect: `workspace/connection`.
     pub connect: Vec<&'static str>,
+    /// More of `wardlock.toml`, after its `[listen]` table.
+    pub config: String,
 }
 
 /// A workspace file with one connection and its plugins.
@@ -59,7 +61,12 @@ pub fn plugin(name: &str, settings: &str) -> String {
 impl Default for Plan {
     fn default() -> Self {
         let file = workspace("acme", "eu", "", &plugin("read-only", "{}"));
-        Self { workspaces: vec![("acme", file)], guests: Vec::new(), connect: vec!["acme/zoho"] }
+        Self {
+            workspaces: vec![("acme", file)],
+            guests: Vec::new(),
+            connect: vec!["acme/zoho"],
+            config: String::new(),
+        }
     }
 }
 
@@ -136,7 +143,8 @@ impl World {
         let path = folder.path().join("home");
         let home = Home::create(&path).expect("a home");
         home.mark_simulator().expect("a mark");
-        home.write("wardlock.toml", format!("[listen]\ncallback = \"{callback}\"\n").as_bytes()).expect("written");
+        let config = format!("[listen]\ncallback = \"{callback}\"\n\n{}", plan.config);
+        home.write("wardlock.toml", config.as_bytes()).expect("written");
         let key = KeySource::File { path: path.join("state/vault.key") };
         Vault::create(&home.state_folder(), &key).expect("a vault");
         write_plan(&home, &plan);

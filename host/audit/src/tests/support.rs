@@ -91,6 +91,7 @@ pub(super) fn connection() -> Arc<Connection> {
         tenant: Some("org-1".to_owned()),
         resources: BTreeSet::from(["Leads".to_owned()]),
         operations: BTreeSet::from(["records.read".to_owned(), "records.update".to_owned()]),
+        concurrency: None,
         writes: WriteMode::On,
         chain: vec![Link {
             name: PluginName::parse(name).expect("a name"),

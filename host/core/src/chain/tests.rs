@@ -40,6 +40,7 @@ fn judge(chain: Vec<Link>) -> Judge {
         tenant: None,
         resources: names(&["Leads", "Contacts"]),
         operations: names(&["records.list", "records.search", "records.coql", "records.create", "records.get"]),
+        concurrency: None,
         writes: WriteMode::On,
         chain,
         agents: BTreeMap::new(),

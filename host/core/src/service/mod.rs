@@ -48,6 +48,8 @@ pub struct ServiceDefinition {
     pub tenant: TenantLookup,
     /// How the person who consented is looked up, where the granted scopes allow it; only to count their grants.
     pub user: Option<UserLookup>,
+    /// How many calls of one grant the provider takes at once; `None`: any number.
+    pub concurrent_calls: Option<u32>,
     /// Lookup fields and the resource each leads to (`Account_Name` → `Accounts`).
     ///
     /// A key may name the resource too (`Deals.Contact_Name`); that one wins.

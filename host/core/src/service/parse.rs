@@ -96,6 +96,7 @@ fn service(source: &Source<'_>, raw: RawService) -> Result<ServiceDefinition, De
             .map(|refusal| RefusalShape { content_type: refusal.content_type, template: refusal.template }),
         tenant: tenant(raw.tenant.into_inner()),
         user: raw.user.map(Spanned::into_inner).map(user),
+        concurrent_calls: raw.limits.concurrent_calls,
         lookups: raw.lookups,
         related: raw.related,
         paths,

@@ -175,6 +175,7 @@ impl World {
             tenant: None,
             resources: texts(&["Leads"]),
             operations: texts(&["records.list", "records.create"]),
+            concurrency: None,
             writes: WriteMode::On,
             chain: vec![link],
             agents: BTreeMap::new(),

@@ -49,6 +49,7 @@ fn judge(plugins: &[Arc<Plugin>]) -> Judge {
         tenant: None,
         resources: names(&["Leads"]),
         operations: names(&["records.list", "records.create"]),
+        concurrency: None,
         writes: WriteMode::On,
         chain: chain.collect(),
         agents: BTreeMap::new(),

@@ -65,6 +65,10 @@ impl<'a, 'd> Checker<'a, 'd> {
         self.environment(&at("environment"), &service, region.as_ref(), environment);
         let resources = self.resources(&at("resources"), &service, &raw.resources);
         let operations = self.operations(&at("operations"), &service, &raw.operations);
+        if raw.concurrency == Some(0) {
+            let hint = "leave it out, and the service's own number holds";
+            self.wrong(&at("concurrency"), "a number from 1 on is wanted", Some(hint.to_owned()));
+        }
         if let Some(scopes) = &raw.scopes {
             self.scopes(&at("scopes"), scopes);
         }
@@ -79,6 +83,7 @@ impl<'a, 'd> Checker<'a, 'd> {
             tenant: raw.tenant.clone(),
             resources,
             operations,
+            concurrency: raw.concurrency,
             writes: match raw.writes {
                 Writes::Off => WriteMode::Off,
                 Writes::Draft => WriteMode::Draft,

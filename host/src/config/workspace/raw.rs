@@ -34,6 +34,7 @@ pub(super) struct ConnectionFile {
     #[serde(default)]
     pub(super) writes: Writes,
     pub(super) scopes: Option<Vec<String>>,
+    pub(super) concurrency: Option<u32>,
     #[serde(default)]
     pub(super) owner: Owner,
     #[serde(default)]

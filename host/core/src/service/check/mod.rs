@@ -49,6 +49,9 @@ pub(super) fn check(source: &Source<'_>, raw: &RawService) -> Checked {
     if let Some(user) = &raw.user {
         check_user(source, user.get_ref(), &user.span(), &roles)?;
     }
+    if raw.limits.concurrent_calls == Some(0) {
+        return Err(source.error(0, "limits.concurrent_calls", "a limit of nothing lets no call be made"));
+    }
     check_tables(source, raw)?;
     operations::check(source, raw, &roles)
 }

@@ -26,6 +26,8 @@ pub(in crate::service) struct RawService {
     pub(in crate::service) tenant: Spanned<RawTenant>,
     pub(in crate::service) user: Option<Spanned<RawUser>>,
     #[serde(default)]
+    pub(in crate::service) limits: RawLimits,
+    #[serde(default)]
     pub(in crate::service) paths: RawPaths,
     #[serde(default)]
     pub(in crate::service) lookups: BTreeMap<String, String>,
@@ -180,6 +182,12 @@ pub(in crate::service) struct RawUser {
     pub(in crate::service) query: Option<String>,
     pub(in crate::service) id_pointer: String,
     pub(in crate::service) scopes: Vec<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::service) struct RawLimits {
+    pub(in crate::service) concurrent_calls: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -81,22 +81,19 @@ pub(super) async fn identify(
         secrets: [shown.access, shown.refresh, shown.client_secret],
     };
     let found = lookup.tenant().await;
-    let user = if found.is_ok() { lookup.user(shown.granted).await } else { None };
     let word = if found.is_ok() { "ok" } else { "failed" };
     egress.record(Act::grant("tenant.lookup", plan.grant.as_str(), word)).await?;
     let Found { id, label, environment } = match found {
         Ok(found) => found,
-        Err(error) => return Ok(Identified { tenant: Err(error), user }),
+        Err(error) => return Ok(Identified { tenant: Err(error), user: None }),
     };
     environment.as_deref().map_or(Ok(()), right_environment)?;
-    match &plan.tenant {
-        Some(expected) if *expected != id => {
-            Err(ConnectError::Tenant { expected: expected.clone(), found: id, label })
-        }
-        Some(_) | None => {
-            Ok(Identified { tenant: Ok(Tenant { id, label, environment: plan.environment.clone() }), user })
-        }
+    if let Some(expected) = plan.tenant.as_ref().filter(|expected| **expected != id) {
+        return Err(ConnectError::Tenant { expected: expected.clone(), found: id, label });
     }
+    // Asked last: of a foreign account nothing more is read.
+    let user = lookup.user(shown.granted).await;
+    Ok(Identified { tenant: Ok(Tenant { id, label, environment: plan.environment.clone() }), user })
 }
 
 /// Stores the grant, and then gives the one up that it replaces. `how` is told in the audit.
