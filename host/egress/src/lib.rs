@@ -11,11 +11,13 @@
 //! - `oauth`: consent, exchange, the owner of access tokens, look-up, revocation.
 //! - `turns`: how many calls of a grant are under way, and who is next.
 //! - `dialer`: names to addresses, and trust.
+//! - `failpoint`: where the crash suite may end the process.
 //! - [`vault`]: holds every secret; the only code that can open one.
 
 mod client;
 mod dialer;
 mod egress;
+mod failpoint;
 mod inject;
 mod oauth;
 mod route;

@@ -23,6 +23,7 @@ use super::record::{GrantRow, RegistrationRow};
 use super::rekey;
 use super::rows::{Head, Kind, Row, Rows};
 use super::secret::Secret;
+use crate::failpoint;
 
 /// The database's name within its folder.
 const DATABASE: &str = "vault.db";
@@ -182,7 +183,9 @@ impl Vault {
         self.rows.write_head(&transaction, head)?;
         // Forgotten before the commit: should that fail half-way, they are only gathered once more.
         locked(&self.needles).take();
+        failpoint::pass("before-commit");
         transaction.commit()?;
+        failpoint::pass("after-commit");
         self.revisions.note(revision);
         Ok(result)
     }

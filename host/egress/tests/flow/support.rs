@@ -2,34 +2,50 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use url::Url;
-use wardlock_audit::{Audit, Clock, Filter, OutcomeGuard, Receipt, Separation};
-use wardlock_core::canonical::{CanonicalRequest, Header};
-use wardlock_core::chain::Chain;
-use wardlock_core::connection::{Connection, Link, LinkMode, WriteMode};
-use wardlock_core::decision::{Asked, Decision, Permit, decide};
-use wardlock_core::id::{
-    AgentName, ConnectionName, Digest, GrantName, PluginName, Region, RegistrationName, RequestId, WorkspaceName,
-};
-use wardlock_core::plugin::{Answer, Verdict};
-use wardlock_core::rules::Judge;
-use wardlock_core::service::{ServiceDefinition, parse};
-use wardlock_egress::vault::{KeySource, NewRegistration, Secret, Vault};
+use wardlock_audit::{Audit, Filter, OutcomeGuard, Receipt};
+use wardlock_core::connection::Connection;
+use wardlock_core::decision::Permit;
+use wardlock_core::id::{ConnectionName, RegistrationName};
+use wardlock_core::service::ServiceDefinition;
+use wardlock_egress::vault::{NewRegistration, Secret, Vault};
 use wardlock_egress::{
     CallbackListener, ConnectError, ConnectPlan, Connected, Dialer, Egress, Event, Limits, Progress, SendError,
     Sent,
 };
 use wardlock_simulator::{Approval, ClientSpec, Consent, Recording, Role, Simulator, SimulatorConfig};
 
+pub use crate::home::LEADS;
+use crate::home::{self, moving};
+
 /// The simulated client's secret: a canary, looked for where it must not be.
 pub const CLIENT_SECRET: &str = "canary-client-secret-0123456789abcdef";
 pub const CLIENT_ID: &str = "1000.ABCDEFGHIJKLMNOPQRSTUVWXYZ0123";
+
+/// What outlives a process of ours: the provider, the home's files, the clock.
+pub struct Left {
+    pub simulator: Arc<Simulator>,
+    pub ahead_ms: Arc<AtomicU64>,
+    pub folder: tempfile::TempDir,
+    listener: CallbackListener,
+}
+
+impl Left {
+    /// Opens the home.
+    pub fn open(self) -> World {
+        let Self { simulator, ahead_ms, folder, listener } = self;
+        let clock = moving(Arc::clone(&ahead_ms));
+        let (vault, audit) = home::open(folder.path(), &clock);
+        let egress = Egress::new(vault, dialer(&simulator), audit.clone(), clock);
+        let service = Arc::new(home::service());
+        World { simulator, egress, audit, service, listener, ahead_ms, folder }
+    }
+}
 
 /// A home, its provider, and a clock that can be moved.
 pub struct World {
@@ -53,17 +69,16 @@ impl World {
         simulator.add_client(ClientSpec::new(CLIENT_ID, CLIENT_SECRET, listener.redirect_uri()));
 
         let folder = tempfile::tempdir().expect("a folder");
-        let vault = open_vault(folder.path(), &listener.redirect_uri());
-        let audit = Audit::open(
-            &folder.path().join("audit.db"),
-            [7; 32],
-            Arc::clone(&clock),
-            wardlock_audit::Durabilities::default(),
-        )
-        .expect("an audit");
-        let egress = Egress::new(vault, dialer(&simulator), audit.clone(), clock);
-        let service = Arc::new(service());
-        Self { simulator, egress, audit, service, listener, ahead_ms, folder }
+        let vault = home::make_vault(folder.path());
+        register(&vault, &listener.redirect_uri());
+        drop(vault);
+        Left { simulator, ahead_ms, folder, listener }.open()
+    }
+
+    /// Closes vault and audit, as the end of the process does.
+    pub fn leave(self) -> Left {
+        let Self { simulator, listener, ahead_ms, folder, .. } = self;
+        Left { simulator, ahead_ms, folder, listener }
     }
 
     pub fn redirect_uri(&self) -> String {
@@ -156,30 +171,7 @@ impl World {
     }
 
     pub fn connection(&self, region: &str) -> Arc<Connection> {
-        let link = Link {
-            name: PluginName::parse("yes").expect("a name"),
-            digest: Digest::of(b"yes"),
-            settings: Digest::of(b"{}"),
-            mode: LinkMode::Enforce,
-            capabilities: BTreeSet::new(),
-        };
-        let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
-        Arc::new(Connection {
-            workspace: WorkspaceName::parse("acme").expect("a name"),
-            name: ConnectionName::parse(&format!("crm-{region}")).expect("a name"),
-            label: "Acme".to_owned(),
-            service: Arc::clone(&self.service),
-            region: Region::parse(region).expect("a region"),
-            environment: "production".to_owned(),
-            grant: GrantName::parse(&format!("acme-{region}")).expect("a name"),
-            tenant: None,
-            resources: texts(&["Leads"]),
-            operations: texts(&["records.list", "records.create"]),
-            concurrency: None,
-            writes: WriteMode::On,
-            chain: vec![link],
-            agents: BTreeMap::new(),
-        })
+        home::connection(&self.service, region)
     }
 
     /// Lets a request through rules and chain, and records its intent.
@@ -190,35 +182,21 @@ impl World {
         target: &str,
         body: &[u8],
     ) -> (Permit, Receipt, OutcomeGuard) {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let connection = self.connection(region);
-        let status = self.egress.grant_status(&connection.grant).expect("a vault").expect("a grant");
-        let judge = Judge::new(connection, AgentName::parse("agent").expect("a name"), WriteMode::On);
-        let headers = vec![Header { name: "accept".to_owned(), value: b"application/json".to_vec() }];
-        let request = CanonicalRequest::parse(method, target, headers, body.to_vec()).expect("canonical");
-        let classified = judge.classify(request).expect("classified");
-        judge.check(&classified).expect("allowed by the rules");
-        let mut chain = Chain::start(&judge, classified);
-        while chain.next().is_some() {
-            chain.take(Ok(Answer { verdict: Verdict::Allow, notes: Vec::new() }), 1);
-        }
-        let (classified, outcome) = chain.finish();
-        let asked = Asked {
-            id: RequestId::from_random(u128::from(NEXT.fetch_add(1, Ordering::SeqCst)).to_be_bytes()),
-            purpose: None,
-            tenant: status.tenant.as_ref().expect("a tenant").id.clone(),
-            generation: status.generation,
-        };
-        let Decision::Allow(permit) = decide(&judge, classified, outcome, asked) else {
-            panic!("not allowed");
-        };
-        let (receipt, guard) = self.audit.intend(&permit, Separation::Unknown).await.expect("an intent");
-        (*permit, receipt, guard)
+        home::permit(&self.egress, &self.audit, self.connection(region), method, target, body).await
     }
 
     /// Reads Leads through everything.
     pub async fn read(&self, region: &str) -> Result<Sent, SendError> {
         self.read_with(&self.egress, region).await
+    }
+
+    /// The same, by another connection of the region's grant.
+    pub async fn read_of(&self, region: &str, name: &str) -> Result<Sent, SendError> {
+        let mut connection = Connection::clone(&self.connection(region));
+        connection.name = ConnectionName::parse(name).expect("a name");
+        let (permit, receipt, _guard) =
+            home::permit(&self.egress, &self.audit, Arc::new(connection), "GET", LEADS, b"").await;
+        self.egress.send(permit, receipt).await
     }
 
     pub async fn read_with(&self, egress: &Egress, region: &str) -> Result<Sent, SendError> {
@@ -261,9 +239,6 @@ impl World {
     }
 }
 
-/// The read that most tests send.
-pub const LEADS: &str = "/crm/v8/Leads?fields=Last_Name&per_page=1";
-
 /// Returns the hosts that were called.
 pub fn hosts(recorded: &[Recording]) -> BTreeSet<&str> {
     recorded.iter().map(|recording| recording.host.as_str()).collect()
@@ -290,13 +265,6 @@ fn sendable<F: Future + Send>(future: F) -> F {
     future
 }
 
-fn moving(ahead_ms: Arc<AtomicU64>) -> Clock {
-    Arc::new(move || {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis();
-        u64::try_from(now).expect("before the year 500 million") + ahead_ms.load(Ordering::SeqCst)
-    })
-}
-
 fn dialer(simulator: &Arc<Simulator>) -> Dialer {
     let base = simulator.consent_base();
     let show = move |url: Url| {
@@ -306,18 +274,7 @@ fn dialer(simulator: &Arc<Simulator>) -> Dialer {
     Dialer::fixed(simulator.hosts(), vec![simulator.ca_der()]).expect("a dialer").showing(show)
 }
 
-/// Zoho's definition as it ships, but with one more header that passes, so that a token echoed in a header meets the
-/// scan and not only the allow-list.
-fn service() -> ServiceDefinition {
-    let mut service = parse(include_str!("../../../services/zoho-crm.toml"), "zoho-crm.toml").expect("a service");
-    service.request.answer_headers.insert("x-echo".to_owned());
-    service
-}
-
-fn open_vault(folder: &Path, redirect_uri: &str) -> Arc<Vault> {
-    let home: PathBuf = folder.join("vault");
-    let key = KeySource::File { path: folder.join("key") };
-    let vault = Vault::create(&home, &key).expect("a vault");
+fn register(vault: &Vault, redirect_uri: &str) {
     let registration = NewRegistration {
         name: RegistrationName::parse("main").expect("a name"),
         service: wardlock_core::id::ServiceName::parse("zoho-crm").expect("a name"),
@@ -328,5 +285,4 @@ fn open_vault(folder: &Path, redirect_uri: &str) -> Arc<Vault> {
         created_ms: 0,
     };
     vault.add_registration(registration).expect("a registration");
-    Arc::new(vault)
 }

@@ -19,20 +19,22 @@ pub fn token_error(result: Result<Sent, SendError>) -> (TokenError, Code) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fifty_requests_on_an_expired_token_make_one_token_call() {
+async fn two_hundred_requests_of_two_connections_on_one_expired_token_make_one_token_call() {
     let world = std::sync::Arc::new(World::new().await);
     world.connect("eu").await.expect("connected");
     world.advance(2 * 3_600_000);
     let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..50 {
+    for name in ["crm-eu", "crm-eu-of-a-sister"].into_iter().cycle().take(200) {
         let world = std::sync::Arc::clone(&world);
-        tasks.spawn(async move { world.read("eu").await.map(|sent| sent.answer.status()) });
+        tasks.spawn(async move { world.read_of("eu", name).await.map(|sent| sent.answer.status()) });
     }
     for status in tasks.join_all().await {
         assert_eq!(status.expect("sent"), 200);
     }
     assert_eq!(world.simulator.token_calls(), 2, "the exchange and one refresh");
-    assert_eq!(world.api_calls(), 50, "no dead token was sent");
+    assert_eq!(world.api_calls(), 200, "no dead token was sent");
+    let budget = world.egress.vault().token_calls_since(&world.connection("eu").grant, 0).expect("a vault");
+    assert_eq!(budget.len(), 2, "both draw on one budget");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,8 +87,8 @@ async fn a_dropped_request_does_not_cancel_the_refresh() {
 async fn a_live_token_is_taken_up_after_a_restart() {
     let world = World::new().await;
     world.connect("eu").await.expect("connected");
-    let restarted = world.restarted();
-    assert_eq!(world.read_with(&restarted, "eu").await.expect("sent").answer.status(), 200);
+    let world = world.leave().open();
+    assert_eq!(world.read("eu").await.expect("sent").answer.status(), 200);
     assert_eq!(world.simulator.token_calls(), 1);
 }
 

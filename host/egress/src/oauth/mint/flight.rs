@@ -6,6 +6,7 @@ use std::sync::Arc;
 use wardlock_audit::Act;
 
 use super::{Live, Shared, Wanted};
+use crate::failpoint;
 use crate::oauth::endpoint;
 use crate::oauth::exchange::{self, Failed, TokenError, Tokens};
 use crate::route;
@@ -32,7 +33,9 @@ pub(super) async fn fly(shared: &Shared, order: &Order) -> Result<Arc<Live>, Tok
     {
         return Ok(live);
     }
+    failpoint::pass("before-journal");
     let mut material = begun(shared, order).await?;
+    failpoint::pass("after-journal");
     if let Some(trying) = &order.trying {
         material.client_secret = Arc::clone(trying);
     }
@@ -49,6 +52,7 @@ pub(super) async fn fly(shared: &Shared, order: &Order) -> Result<Arc<Live>, Tok
     if record(shared, grant, word).await.is_err() {
         tracing::warn!(grant, "the end of a token refresh could not be audited");
     }
+    failpoint::pass("after-audit");
     result
 }
 
@@ -105,7 +109,9 @@ async fn renew(shared: &Shared, order: &Order, material: &RefreshMaterial) -> Re
         .plain("client_id", &material.client_id)
         .secret("client_secret", &material.client_secret)
         .secret("refresh_token", &material.refresh_token);
+    failpoint::pass("before-request");
     let raw = endpoint::post(&shared.dialer, service, url, form, None).await?;
+    failpoint::pass("after-answer");
     let tokens = exchange::read(service, &material.region, raw)?;
     if tokens.environment.as_ref().is_some_and(|found| *found != material.environment) {
         let error = TokenError::Misconfigured {
@@ -127,7 +133,9 @@ async fn keep(shared: &Shared, order: &Order, tokens: Tokens) -> Result<Arc<Live
     let stored = on_vault(&shared.vault, move |vault| {
         vault.store_access_token(&grant, generation, access, expires_ms, refresh, api_host)
     });
-    match stored.await {
+    let stored = stored.await;
+    failpoint::pass("after-storing");
+    match stored {
         Ok(token) => Ok(Arc::new(Live::new(token, now_ms, expires_ms, order.forced))),
         Err(error) => Err(Failed { error, answered: false, rotated: None }),
     }
