@@ -3,14 +3,20 @@
 use std::fmt;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt as _};
 use rustix::fs::FlockOperation;
+use rustix::process::{Pid, test_kill_process};
 
 use super::error::{HomeError, io_at};
 
 /// The lock's place in a home.
 const LOCK_FILE: &str = "state/lock";
+/// How long a holder may take from the lock to its note.
+const NOTED_WITHIN: Duration = Duration::from_millis(500);
+/// How often the note is looked at meanwhile.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// The lock on a home; dropped with the value, or with the process.
 #[derive(Debug)]
@@ -33,6 +39,13 @@ pub struct Holder {
 impl Holder {
     pub(super) fn pid_text(&self) -> String {
         self.pid.map_or_else(|| "<its pid>".to_owned(), |pid| pid.to_string())
+    }
+
+    /// Returns whether the process that the note names is there.
+    fn lives(&self) -> bool {
+        let pid = self.pid.and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+        // Not ours to signal is there, too.
+        pid.is_some_and(|pid| !matches!(test_kill_process(pid), Err(rustix::io::Errno::SRCH)))
     }
 
     fn render(&self) -> String {
@@ -80,7 +93,7 @@ pub(super) fn take(dir: &Dir, home: PathBuf, command: &str) -> Result<HomeLock, 
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
         Err(rustix::io::Errno::WOULDBLOCK) => {
-            return Err(HomeError::Locked { path: home, holder: read(&mut file) });
+            return Err(HomeError::Locked { path: home, holder: noted(&mut file) });
         }
         Err(error) => return Err(io_at("lock", path)(error.into())),
     }
@@ -102,7 +115,7 @@ pub(super) fn holder(dir: &Dir, home: &Path) -> Result<Option<Holder>, HomeError
     let mut file = open(dir).map_err(io_at("open", &path))?;
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
         Ok(()) => Ok(None),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(Some(read(&mut file))),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(Some(noted(&mut file))),
         Err(error) => Err(io_at("lock", path)(error.into())),
     }
 }
@@ -113,9 +126,21 @@ fn open(dir: &Dir) -> std::io::Result<File> {
     dir.open_with(LOCK_FILE, &options)
 }
 
+/// Reads who holds the lock. Until a new holder has written its note, that of an earlier one stands there, or nothing.
+fn noted(file: &mut File) -> Holder {
+    let patience = Instant::now() + NOTED_WITHIN;
+    loop {
+        let holder = read(file);
+        if holder.lives() || Instant::now() > patience {
+            return holder;
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
 fn read(file: &mut File) -> Holder {
     let mut text = String::new();
-    // The holder may be writing its note just now; what cannot be read is not told.
-    let _ = file.take(1024).read_to_string(&mut text);
+    // What cannot be read is not told.
+    let _ = file.seek(SeekFrom::Start(0)).and_then(|_| file.take(1024).read_to_string(&mut text));
     Holder::parse(&text)
 }

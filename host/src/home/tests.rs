@@ -13,7 +13,7 @@ fn chmod(path: &Path, mode: u32) {
 }
 
 #[test]
-fn a_new_home_is_closed_to_others() {
+fn l1_a_new_home_is_closed_to_others() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a/home");
     let home = Home::create(&path).expect("a home");
@@ -45,7 +45,7 @@ fn a_home_is_made_in_an_empty_folder_only() {
 }
 
 #[test]
-fn what_others_could_change_is_not_opened() {
+fn l1_what_others_could_change_is_not_opened() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("home");
     Home::create(&path).expect("a home");
@@ -90,7 +90,7 @@ fn a_missing_home_and_a_foreign_folder_are_told_apart() {
 }
 
 #[test]
-fn a_second_daemon_is_told_who_holds_the_home() {
+fn l7_a_second_daemon_is_told_who_holds_the_home() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("home");
     let home = Home::create(&path).expect("a home");

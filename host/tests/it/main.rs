@@ -8,6 +8,7 @@
 //! - [`promises`]: what must hold whatever happens.
 //! - [`program`]: the executable: commands, exit codes, the socket, the demo.
 //! - [`connecting`]: the executable again: every way to connect an account.
+//! - [`local`]: the executable against its neighbours on one machine; tests/local has what needs root.
 
 #![allow(
     clippy::expect_used,
@@ -20,6 +21,7 @@ mod world;
 mod canaries;
 mod connecting;
 mod front;
+mod local;
 mod path;
 mod program;
 mod promises;

@@ -1,4 +1,4 @@
-//! The executable, from outside: commands, exit codes, the socket, one daemon per home, the demo.
+//! The executable, from outside: commands, exit codes, the socket, the demo.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
@@ -12,11 +12,11 @@ use wardlock_tests::raw;
 const CLIENT_ID: &str = "1000.WARDLOCKSIMULATORCLIENT00000001";
 const CLIENT_SECRET: &str = "simulator-client-secret-of-nobody";
 
-fn program() -> Wardlock {
+pub fn program() -> Wardlock {
     Wardlock::new(env!("CARGO_BIN_EXE_wardlock")).expect("a folder")
 }
 
-fn with_home() -> Wardlock {
+pub fn with_home() -> Wardlock {
     let wardlock = program();
     wardlock.init().expect("a home");
     wardlock
@@ -124,18 +124,7 @@ fn main_job_works_by_commands_alone() {
 }
 
 #[test]
-fn second_daemon_is_told_who_holds_the_home() {
-    let wardlock = with_workspace();
-    let serving = wardlock.serve(&["--simulator"]).expect("it serves");
-    let second = run(&wardlock, &["serve", "--simulator"]);
-    assert_eq!(second.code, Some(4), "{second:?}");
-    assert!(second.stderr.contains(&serving.pid().to_string()), "the holder's id is named: {}", second.stderr);
-    serving.stop().expect("it ends");
-    drop(wardlock.serve(&["--simulator"]).expect("a home that was left is free again"));
-}
-
-#[test]
-fn admin_socket_is_closed_to_others_and_gone_after_the_end() {
+fn l1_admin_socket_is_closed_to_others_and_gone_after_the_end() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let wardlock = with_workspace();

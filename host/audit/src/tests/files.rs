@@ -22,7 +22,7 @@ fn every_file_is_ours_alone() {
 }
 
 #[test]
-fn a_file_that_others_can_read_is_refused() {
+fn l1_a_file_that_others_can_read_is_refused() {
     let home = Home::new();
     drop(home.open());
     std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o644)).expect("changed");

@@ -31,7 +31,7 @@ fn a_key_file_of_raw_bytes_will_do() {
 }
 
 #[test]
-fn everything_is_closed_to_others() {
+fn l1_everything_is_closed_to_others() {
     let home = Home::new();
     let vault = home.create();
     vault.add_registration(new_registration("agency")).expect("stored");
@@ -43,7 +43,7 @@ fn everything_is_closed_to_others() {
 }
 
 #[test]
-fn a_vault_that_others_could_read_is_not_opened() {
+fn l1_a_vault_that_others_could_read_is_not_opened() {
     let home = Home::new();
     drop(home.create());
     for path in [home.db(), home.key(), home.state()] {
@@ -138,7 +138,7 @@ fn a_short_passphrase_is_refused_for_a_new_vault() {
 }
 
 #[test]
-fn one_vault_is_open_once() {
+fn l7_one_vault_is_open_once() {
     let home = Home::new();
     let vault = home.create();
     let error = home.open().expect_err("refused");

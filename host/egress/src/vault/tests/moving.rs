@@ -6,7 +6,7 @@ use super::*;
 use crate::vault::KeyKind;
 
 #[test]
-fn an_older_database_is_noticed_and_taken_only_on_purpose() {
+fn l6_an_older_database_is_noticed_and_taken_only_on_purpose() {
     let home = Home::new();
     let vault = home.create();
     vault.add_registration(new_registration("agency")).expect("stored");
