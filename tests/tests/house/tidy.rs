@@ -89,12 +89,12 @@ fn manifest(path: &Path) -> toml::Value {
     toml::from_str(&read(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn read(path: &Path) -> String {
+pub fn read(path: &Path) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// Returns every Rust file of the checkout, as paths from its root.
-fn rust_files() -> Vec<PathBuf> {
+pub fn rust_files() -> Vec<PathBuf> {
     let mut files = Vec::new();
     collect(Path::new(""), &mut files);
     assert!(files.len() > 100, "the walk finds the sources");
