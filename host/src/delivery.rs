@@ -1,22 +1,28 @@
 //! Steps 12 and 13: the OUTCOME, and the reply. A body that flows takes its OUTCOME along and writes it at its end.
 
+use std::time::Duration;
+
 use http_body_util::channel::Sender;
+use tokio::sync::oneshot;
 use wardlock_audit::{AuditError, Finished, OutcomeGuard};
 use wardlock_core::answer::Outcome;
 use wardlock_core::id::{Digest, RequestId};
 use wardlock_egress::{ScrubbedBody, ScrubbedStream, SendError, Sent, Turn};
 
-use crate::ingress::{BrokenOff, Reply};
+use crate::ingress::{BrokenOff, FlowingBody, Place, Reply};
 
 /// Bytes that may wait for a slow agent before the upstream is waited for: a handful of network reads.
 const CHUNKS_WAITING: usize = 8;
+/// How long an agent may leave a flowing answer unread: it holds a place and a socket of the provider's.
+const SLOWEST_AGENT: Duration = Duration::from_mins(1);
 
-/// A sent request's reply, or the error that the agent is told, once the OUTCOME is on the disk.
+/// A sent request's reply, or the error that the agent is told, once the OUTCOME is on the disk. An answer that flows
+/// keeps the request's place until it ends.
 pub async fn deliver(
     id: &RequestId,
     sent: Result<Sent, SendError>,
     guard: OutcomeGuard,
-    turn: Turn,
+    held: (Place, Turn),
 ) -> Result<Result<Reply, (Outcome, SendError)>, AuditError> {
     let sent = match sent {
         Ok(sent) => sent,
@@ -37,38 +43,51 @@ pub async fn deliver(
             Ok(Ok(Reply::answered(id, outcome, status, headers, exposed, body)))
         }
         ScrubbedBody::Flowing(stream) => {
-            let (sender, body) = http_body_util::channel::Channel::new(CHUNKS_WAITING);
+            let (sender, body, gone) = FlowingBody::new(CHUNKS_WAITING);
             finished.outcome = Outcome::Streamed;
+            let to = Downstream { sender, gone };
             tokio::spawn(async move {
-                flow(stream, sender, guard, finished).await;
-                // The provider counts the call until its answer has ended.
-                drop(turn);
+                flow(stream, to, guard, finished).await;
+                // The provider counts the call until its answer has ended, and so do we.
+                drop(held);
             });
             Ok(Ok(Reply::flowing(id, status, headers, body)))
         }
     }
 }
 
-/// Passes a long body on, chunk by scanned chunk, and closes its record.
-async fn flow(
-    mut stream: ScrubbedStream,
-    mut agent: Sender<bytes::Bytes, BrokenOff>,
-    guard: OutcomeGuard,
-    mut finished: Finished,
-) {
+/// The agent's side of a body that flows.
+struct Downstream {
+    sender: Sender<bytes::Bytes, BrokenOff>,
+    /// Resolves when nobody reads any more.
+    gone: oneshot::Receiver<()>,
+}
+
+/// Passes a flowing body on, piece by scanned piece, and closes its record.
+async fn flow(mut stream: ScrubbedStream, mut to: Downstream, guard: OutcomeGuard, mut finished: Finished) {
     loop {
-        match stream.next().await {
-            Some(Ok(chunk)) => {
-                finished.answer_bytes += chunk.len() as u64;
-                if agent.send_data(chunk).await.is_err() {
+        let piece = tokio::select! {
+            piece = stream.next() => piece,
+            // A provider that is silent must not keep the place of an agent that left.
+            _ = &mut to.gone => {
+                finished.outcome = Outcome::Aborted;
+                break;
+            }
+        };
+        match piece {
+            Some(Ok(piece)) => {
+                finished.answer_bytes += piece.len() as u64;
+                let read = tokio::time::timeout(SLOWEST_AGENT, to.sender.send_data(piece)).await;
+                if !matches!(read, Ok(Ok(()))) {
                     finished.outcome = Outcome::Aborted;
+                    to.sender.abort(BrokenOff);
                     break;
                 }
             }
             Some(Err(error)) => {
-                tracing::warn!(%error, "a long answer broke off");
+                tracing::warn!(%error, "a flowing answer broke off");
                 finished.outcome = Outcome::Unknown;
-                agent.abort(BrokenOff);
+                to.sender.abort(BrokenOff);
                 break;
             }
             None => break,

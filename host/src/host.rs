@@ -69,7 +69,8 @@ impl Host {
         let path_key = vault.keys().derive_key(Purpose::AuditPaths);
         let audit = Audit::open(&home.state_path("audit.db")?, *path_key, clock(), config.durabilities())?;
         let state = State::open(&home.state_path("state.db")?, clock())?;
-        let limits = Limits { total: config.upstream_timeout(), ..Limits::default() };
+        let patience = config.upstream_timeout();
+        let limits = Limits { total: patience, idle: patience, ..Limits::default() };
         let egress = Egress::with_limits(Arc::clone(&vault), world.dialer.clone(), audit.clone(), clock(), limits);
         let services = Arc::new(Services::load(home));
         let loaded = Arc::new(Loaded::load(home, &sandbox, &services).await);

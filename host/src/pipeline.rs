@@ -72,7 +72,7 @@ impl From<Refusal> for Stop {
 
 async fn carry(host: &Host, peer: Peer, id: &RequestId, raw: RawRequest, seen: &mut Seen) -> Result<Reply, Stop> {
     let (agent, request) = authenticate(host, raw, seen)?;
-    let _place = host.places().take(&agent.workspace, &agent.name)?;
+    let place = host.places().take(&agent.workspace, &agent.name)?;
     refuse_frozen(host, &agent.workspace)?;
     if own::is_own(&request.target) {
         // Reading about a request of one's own sends nothing and writes no row.
@@ -103,7 +103,7 @@ async fn carry(host: &Host, peer: Peer, id: &RequestId, raw: RawRequest, seen: &
     seen.recorded = true;
     let waited = turn.waited();
     let sent = host.egress().send(permit, receipt).await;
-    match deliver(id, sent, guard, turn).await.map_err(audit_unavailable)? {
+    match deliver(id, sent, guard, (place, turn)).await.map_err(audit_unavailable)? {
         Ok(reply) => Ok(reply.after_waiting(waited)),
         Err((outcome, error)) => {
             seen.outcome = Some(outcome);

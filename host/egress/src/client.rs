@@ -35,13 +35,15 @@ const MAX_ANSWER_HEADERS: usize = 100;
 pub struct Limits {
     /// Until TCP is up.
     pub connect: Duration,
-    /// Until the answer's last byte.
+    /// Until the answer's last byte; where the answer flows, until its head.
     pub total: Duration,
+    /// How long an answer that flows may be silent. It has no limit in all: a stream may live for hours.
+    pub idle: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(5), total: Duration::from_secs(30) }
+        Self { connect: Duration::from_secs(5), total: Duration::from_secs(30), idle: Duration::from_secs(30) }
     }
 }
 

@@ -1,35 +1,46 @@
 //! The scan of answers: what an upstream sends becomes a [`Scrubbed`] here, and nowhere else.
 //!
 //! Headers pass by an allow-list; every stored secret, in every listed spelling, is cut out of header values and
-//! body. What cannot be read (compressed, partial) is refused. This is defence in depth: an upstream that spells a
-//! token in a way that is not listed gets it through (promise 1).
+//! body. What is compressed is unpacked first; what cannot be read (another coding, a part) is refused. This is defence
+//! in depth: an upstream that spells a token in a way that is not listed gets it through (promise 1).
 
 mod body;
 mod headers;
+mod unpack;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Response, StatusCode};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 use wardlock_core::id::ConnectionName;
 use wardlock_core::service::ServiceDefinition;
 
-use crate::vault::Needles;
+use crate::vault::{Needles, Vault};
+use body::Source;
+use unpack::{Coding, Unpacker};
 
 pub use body::{ScrubbedBody, ScrubbedStream};
 
-/// Answers up to this size are read whole before the agent gets a byte; larger ones are scanned as they flow.
+/// Answers up to this size are read whole before the agent gets a byte; larger ones are scanned as they flow, and so are
+/// those of a type that the service lists as flowing.
 pub const BUFFERED: usize = 4 * 1024 * 1024;
 
 /// Why an answer does not reach the agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ScanError {
-    /// It is compressed although identity was asked for.
+    /// It unpacks to far more than it is.
+    #[error("the answer is compressed beyond all measure, so it is not unpacked")]
+    Bomb,
+    /// It is compressed, although identity was asked for, in a way that is not unpacked, or not as it says.
     #[error("the answer is encoded, so it cannot be scanned for secrets")]
     Encoded,
+    /// The vault was locked while it flowed.
+    #[error("the vault was locked, so the answer can no longer be scanned for secrets")]
+    Locked,
     /// It is a piece of an answer, which nobody asked for.
     #[error("the answer is a part or a protocol switch, so it cannot be scanned for secrets")]
     Partial,
@@ -62,7 +73,7 @@ impl Scrubbed {
         &self.headers
     }
 
-    /// Returns the body; `None` where it is larger than [`BUFFERED`] and flows.
+    /// Returns the body; `None` where it flows.
     pub fn body(&self) -> Option<&Bytes> {
         match &self.body {
             ScrubbedBody::Whole(bytes) => Some(bytes),
@@ -93,6 +104,8 @@ pub(crate) struct Scan<'a> {
     /// The host that was asked; a `Location` on another one is dropped.
     pub host: &'a str,
     pub needles: Arc<Needles>,
+    /// Where those come from that a flowing body is to be searched for later. It keeps no vault open.
+    pub vault: Weak<Vault>,
     /// When the buffered part must be there.
     pub deadline: Instant,
     /// How long a flowing body may be silent.
@@ -104,9 +117,19 @@ impl Scan<'_> {
     pub async fn scrub(self, answer: Response<Incoming>) -> Result<Scrubbed, ScanError> {
         let (head, incoming) = answer.into_parts();
         headers::check(head.status, &head.headers)?;
+        let unpacker = Unpacker::of(Coding::of(&head.headers)?);
+        let flows = head.status.is_success() && self.flows(&head.headers);
         let replacement = format!("[REDACTED:{}]", self.connection).into_bytes();
         let (headers, in_headers) = headers::pass(&self, &head.headers, &replacement);
-        let (body, redactions) = body::read(&self, incoming, replacement, in_headers).await?;
+        let (body, redactions) =
+            body::read(&self, Source::new(incoming, unpacker), flows, replacement, in_headers).await?;
         Ok(Scrubbed { status: head.status, headers, body, redactions })
+    }
+
+    /// Returns whether the answer's type is one that is read as it comes.
+    fn flows(&self, headers: &HeaderMap) -> bool {
+        let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let media_type = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        self.service.answer.flowing_types.contains(&media_type)
     }
 }

@@ -114,7 +114,9 @@ impl Sending<'_> {
         self.attempts += 1;
         let answer = egress.clients().call(key, service, request).await.map_err(SendFault::Call)?;
         let host = self.url.host().unwrap_or_default();
-        let scan = Scan { service, connection: &connection.name, host, needles, deadline, idle: limits.total };
+        let vault = Arc::downgrade(egress.vault());
+        let idle = limits.idle;
+        let scan = Scan { service, connection: &connection.name, host, needles, vault, deadline, idle };
         let answer = scan.scrub(answer).await.map_err(SendFault::Scan)?;
         let reading = read_answer(&service.answer, answer.status(), answer.body().map(AsRef::as_ref));
         Ok((answer, reading))

@@ -29,8 +29,8 @@ use crate::pipeline;
 
 pub use admit::{AgentRequest, Limits, RawRequest};
 pub use peer::Peer;
-pub use places::Places;
-pub use reply::{AgentBody, BrokenOff, Reply};
+pub use places::{Place, Places};
+pub use reply::{AgentBody, BrokenOff, FlowingBody, Reply};
 
 /// Head of a request must arrive within this time: a slow client must not hold a slot.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);

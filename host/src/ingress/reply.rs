@@ -1,21 +1,54 @@
 //! What reaches an agent: a scanned answer, or a refusal that the host made. There is no third kind.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::channel::Channel;
+use http_body_util::channel::{Channel, Sender};
 use http_body_util::{Either, Full};
+use hyper::body::{Body, Frame};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
+use tokio::sync::oneshot;
 use wardlock_core::answer::Outcome;
 use wardlock_core::id::RequestId;
 use wardlock_core::refusal::{Code, Refusal};
 use wardlock_core::service::RefusalShape;
 
-/// The body type of every reply: whole, or a long answer that flows.
-pub type AgentBody = Either<Full<Bytes>, Channel<Bytes, BrokenOff>>;
+/// The body type of every reply: whole, or an answer that flows.
+pub type AgentBody = Either<Full<Bytes>, FlowingBody>;
 
-/// A long answer ended before its end.
+/// The body of an answer that flows. Whoever fills it learns when nobody reads it any more.
+#[derive(Debug)]
+pub struct FlowingBody {
+    pieces: Channel<Bytes, BrokenOff>,
+    /// Tells by its end that this is gone.
+    _alive: oneshot::Sender<()>,
+}
+
+impl FlowingBody {
+    /// Makes one that holds so many pieces, with its other end, and what resolves when the body is gone.
+    pub(crate) fn new(pieces: usize) -> (Sender<Bytes, BrokenOff>, Self, oneshot::Receiver<()>) {
+        let (sender, pieces) = Channel::new(pieces);
+        let (alive, gone) = oneshot::channel();
+        (sender, Self { pieces, _alive: alive }, gone)
+    }
+}
+
+impl Body for FlowingBody {
+    type Data = Bytes;
+    type Error = BrokenOff;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        Pin::new(&mut self.pieces).poll_frame(cx)
+    }
+}
+
+/// An answer that flowed ended before its end.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("the upstream's answer broke off")]
 pub struct BrokenOff;
@@ -42,13 +75,8 @@ impl Reply {
         Self { status, headers: headers.collect(), body: Either::Left(Full::new(body)) }
     }
 
-    /// Passes a long answer on while it is scanned; what it will have been, only its end can tell.
-    pub(crate) fn flowing(
-        id: &RequestId,
-        status: u16,
-        headers: HeaderMap,
-        body: Channel<Bytes, BrokenOff>,
-    ) -> Self {
+    /// Passes an answer on while it is scanned; what it will have been, only its end can tell.
+    pub(crate) fn flowing(id: &RequestId, status: u16, headers: HeaderMap, body: FlowingBody) -> Self {
         let headers = answer_headers(headers).chain(own_headers("allow", id, Some("pending"), "pending"));
         Self { status, headers: headers.collect(), body: Either::Right(body) }
     }

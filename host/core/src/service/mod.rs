@@ -212,6 +212,9 @@ pub struct AnswerRules {
     pub throttle_codes: BTreeSet<String>,
     /// Statuses that mean: slow down.
     pub throttle_statuses: BTreeSet<u16>,
+    /// Media types, in lower case, of answers that are passed on as they come (`text/event-stream`). What such an answer
+    /// says is not read, and its outcome is `streamed`.
+    pub flowing_types: BTreeSet<String>,
     /// Code → what it means and how to mend it, in plain words.
     pub help: BTreeMap<String, String>,
 }

@@ -179,6 +179,7 @@ fn answer(raw: RawAnswer) -> AnswerRules {
         scope_codes: raw.scope_codes,
         throttle_codes: raw.throttle_codes,
         throttle_statuses: raw.throttle_statuses,
+        flowing_types: raw.flowing_types.iter().map(|media_type| media_type.to_ascii_lowercase()).collect(),
         help: raw.help,
     }
 }

@@ -1,7 +1,7 @@
 //! Looks up which account a grant belongs to: the service's declared GET, with the access token, scanned.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use http::header::HeaderValue;
 use serde_json::Value;
@@ -102,8 +102,16 @@ impl Lookup<'_> {
         });
         let needles = Arc::new(Needles::of(&self.secrets).map_err(|_| LookupError::Internal)?);
         let connection = ConnectionName::parse("lookup").map_err(|_| LookupError::Internal)?;
-        let scan =
-            Scan { service: self.service, connection: &connection, host, needles, deadline, idle: limits.total };
+        let scan = Scan {
+            service: self.service,
+            connection: &connection,
+            host,
+            needles,
+            // An answer that flows is no account's description.
+            vault: Weak::new(),
+            deadline,
+            idle: limits.idle,
+        };
         let scrubbed = scan.scrub(answer?).await;
         self.clients.forget(&owner);
         let scrubbed = scrubbed.map_err(|_| LookupError::Unreachable)?;

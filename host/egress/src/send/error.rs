@@ -154,9 +154,11 @@ fn call(error: &CallError, detail: String) -> Refusal {
 
 fn scan(error: ScanError, detail: String) -> Refusal {
     match error {
-        ScanError::Encoded | ScanError::Partial => Refusal::new(Code::AnswerNotScannable, RULE, detail)
-            .hint("the request was sent and answered; only the answer is withheld"),
-        ScanError::Broken | ScanError::Timeout => unknown(detail),
+        ScanError::Bomb | ScanError::Encoded | ScanError::Partial => {
+            Refusal::new(Code::AnswerNotScannable, RULE, detail)
+                .hint("the request was sent and answered; only the answer is withheld")
+        }
+        ScanError::Broken | ScanError::Locked | ScanError::Timeout => unknown(detail),
     }
 }
 

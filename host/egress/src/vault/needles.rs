@@ -3,7 +3,6 @@
 //! Defence in depth: an upstream that spells a token in a way that is not listed gets it through. Secrets shorter
 //! than 12 bytes are not looked for, since they would be found everywhere.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
@@ -23,7 +22,9 @@ const ANCHOR: usize = 24;
 pub struct Needles {
     anchors: AhoCorasick,
     /// For each anchor of the automaton, the spellings that begin with it.
-    spellings: Vec<Vec<Zeroizing<Vec<u8>>>>,
+    groups: Vec<Range<usize>>,
+    /// Every spelling once, in order, so that those with a common beginning stand together.
+    spellings: Vec<Zeroizing<Vec<u8>>>,
     longest: usize,
 }
 
@@ -44,24 +45,21 @@ pub struct Redacted {
 impl Needles {
     /// Prepares the search for these secrets.
     pub fn of(secrets: &[&Secret]) -> Result<Self, NeedlesError> {
-        let mut index: HashMap<Vec<u8>, usize> = HashMap::new();
-        let mut grouped: Vec<Vec<Zeroizing<Vec<u8>>>> = Vec::new();
-        let mut longest = 0;
         let long_enough = secrets.iter().map(|secret| secret.open()).filter(|raw| raw.len() >= SHORTEST);
-        for spelling in long_enough.flat_map(spellings).filter(|spelling| spelling.len() >= SHORTEST) {
-            longest = longest.max(spelling.len());
-            let anchor = spelling.get(..ANCHOR).unwrap_or(&spelling).to_vec();
-            let place = *index.entry(anchor).or_insert(grouped.len());
-            match grouped.get_mut(place) {
-                Some(group) if group.contains(&spelling) => {}
-                Some(group) => group.push(spelling),
-                None => grouped.push(vec![spelling]),
-            }
+        let mut spellings: Vec<_> = long_enough.flat_map(spellings).filter(|s| s.len() >= SHORTEST).collect();
+        spellings.sort_unstable_by(|left, right| left.as_slice().cmp(right.as_slice()));
+        spellings.dedup();
+        let longest = spellings.iter().map(|spelling| spelling.len()).max().unwrap_or_default();
+        let mut groups = Vec::new();
+        let mut from = 0;
+        // All of a group have the same beginning of `ANCHOR` bytes, or are one spelling that is shorter.
+        for group in spellings.chunk_by(|left, right| anchor(left) == anchor(right)) {
+            groups.push(from..from + group.len());
+            from += group.len();
         }
-        let mut anchors: Vec<(Vec<u8>, usize)> = index.into_iter().collect();
-        anchors.sort_by_key(|(_, place)| *place);
-        let anchors = AhoCorasick::new(anchors.iter().map(|(anchor, _)| anchor)).map_err(NeedlesError)?;
-        Ok(Self { anchors, spellings: grouped, longest })
+        let heads = groups.iter().filter_map(|group| spellings.get(group.start)).map(|head| anchor(head));
+        let anchors = AhoCorasick::new(heads).map_err(NeedlesError)?;
+        Ok(Self { anchors, groups, spellings, longest })
     }
 
     /// Returns the length of the longest spelling: what a search across chunks must hold back, plus one.
@@ -72,6 +70,19 @@ impl Needles {
     /// Returns whether there is nothing to look for.
     pub fn is_empty(&self) -> bool {
         self.spellings.is_empty()
+    }
+
+    /// Returns how many of the last bytes could be the beginning of a secret whose end is still to come: the longest
+    /// tail that is the beginning of a spelling and not all of it.
+    pub fn begun(&self, bytes: &[u8]) -> usize {
+        let longest = self.longest.saturating_sub(1).min(bytes.len());
+        let begins = |length: &usize| {
+            let tail = bytes.get(bytes.len() - length..).unwrap_or_default();
+            // In order, what begins with the tail stands right behind the place of the tail itself.
+            let behind = self.spellings.partition_point(|spelling| spelling.as_slice() <= tail);
+            self.spellings.get(behind).is_some_and(|spelling| spelling.starts_with(tail))
+        };
+        (1..=longest).rev().find(begins).unwrap_or_default()
     }
 
     /// Returns whether any secret stands in the bytes.
@@ -96,7 +107,8 @@ impl Needles {
 
     fn places<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = Range<usize>> + 'a {
         self.anchors.find_overlapping_iter(bytes).flat_map(move |anchor| {
-            let group = self.spellings.get(anchor.pattern().as_usize()).map_or(&[][..], Vec::as_slice);
+            let group = self.groups.get(anchor.pattern().as_usize()).cloned().unwrap_or_default();
+            let group = self.spellings.get(group).unwrap_or_default();
             let rest = bytes.get(anchor.start()..).unwrap_or_default();
             let found = group.iter().filter(move |spelling| rest.starts_with(spelling));
             found.map(move |spelling| anchor.start()..anchor.start() + spelling.len())
@@ -120,8 +132,13 @@ impl Needles {
 
 impl fmt::Debug for Needles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Needles({} places to look from)", self.spellings.len())
+        write!(f, "Needles({} places to look from)", self.groups.len())
     }
+}
+
+/// The part of a spelling that the automaton knows.
+fn anchor(spelling: &[u8]) -> &[u8] {
+    spelling.get(..ANCHOR).unwrap_or(spelling)
 }
 
 #[cfg(test)]
@@ -152,6 +169,23 @@ pub(super) mod tests {
     fn overlapping_secrets_are_cut_as_one() {
         let needles = needles(&["aaaabbbbccccdddd", "ccccddddeeeeffff"]);
         assert_eq!(needles.redact(b"<aaaabbbbccccddddeeeeffff>", b"*").bytes, b"<*>");
+    }
+
+    #[test]
+    fn what_could_begin_a_secret_is_told_to_the_byte() {
+        let needles = needles(&["1000.canary.aaaa"]);
+        let table: [(&[u8], usize); 7] = [
+            (b"", 0),
+            (b"data: {}\n\n", 0),
+            (b"x1000.canary", 11),
+            (b"x1000.canary.aaaa", 0),
+            (b"1000.canary.1000.cana", 9),
+            (b"31303030", 8),
+            (b"1\x000\x00", 4),
+        ];
+        for (bytes, expect) in table {
+            assert_eq!(needles.begun(bytes), expect, "{}", bytes.escape_ascii());
+        }
     }
 
     #[test]

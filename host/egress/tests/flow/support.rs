@@ -109,7 +109,8 @@ impl World {
     pub fn elsewhere(&self, address: SocketAddr) -> Egress {
         let hosts = self.simulator.hosts().into_keys().map(|host| (host, address)).collect();
         let dialer = Dialer::fixed(hosts, vec![self.simulator.ca_der()]).expect("a dialer");
-        let limits = Limits { connect: Duration::from_secs(1), total: Duration::from_millis(300) };
+        let total = Duration::from_millis(300);
+        let limits = Limits { connect: Duration::from_secs(1), total, idle: total };
         let clock = moving(Arc::clone(&self.ahead_ms));
         Egress::with_limits(Arc::clone(self.egress.vault()), dialer, self.audit.clone(), clock, limits)
     }

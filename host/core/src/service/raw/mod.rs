@@ -150,6 +150,8 @@ pub(in crate::service) struct RawAnswer {
     pub(in crate::service) throttle_codes: BTreeSet<String>,
     #[serde(default)]
     pub(in crate::service) throttle_statuses: BTreeSet<u16>,
+    #[serde(default = "event_stream")]
+    pub(in crate::service) flowing_types: BTreeSet<String>,
     #[serde(default)]
     pub(in crate::service) help: BTreeMap<String, String>,
 }
@@ -224,4 +226,9 @@ pub(in crate::service) struct RawGuide {
     pub(in crate::service) page_errors: BTreeMap<String, String>,
     #[serde(default)]
     pub(in crate::service) callback_errors: BTreeMap<String, String>,
+}
+
+/// The one type that is a stream by its nature (HTML standard, server-sent events).
+fn event_stream() -> BTreeSet<String> {
+    BTreeSet::from(["text/event-stream".to_owned()])
 }
