@@ -5,7 +5,7 @@ use crate::world::{Plan, World, plugin, workspace};
 const LEADS: &str = "/acme/zoho/crm/v8/Leads?fields=Last_Name&per_page=2";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn echoed_token_is_cut_out_in_every_listed_form() {
+async fn u2_echoed_token_is_cut_out_in_every_listed_form() {
     use wardlock_simulator::EchoToken as Echo;
 
     let world = World::start(Plan::default()).await;

@@ -31,7 +31,7 @@ async fn each_region_reaches_its_own_hosts_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn callback_that_names_another_region_or_host_stops_before_the_exchange() {
+async fn u10_callback_that_names_another_region_or_host_stops_before_the_exchange() {
     let world = World::start(Plan { connect: Vec::new(), ..Plan::default() }).await;
     for (accounts, location) in [
         (Some("https://accounts.evil.example"), None),
@@ -52,7 +52,7 @@ async fn callback_that_names_another_region_or_host_stops_before_the_exchange() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn token_that_names_a_foreign_api_host_is_not_stored() {
+async fn u5_token_that_names_a_foreign_api_host_is_not_stored() {
     let world = World::start(Plan { connect: Vec::new(), ..Plan::default() }).await;
     for host in ["https://www.evil.example", "https://www.zohoapis.in"] {
         world.simulator.switches().change(|switches| {

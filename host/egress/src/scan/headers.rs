@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_leads_nowhere_but_to_the_host_that_was_asked() {
+    fn u1_a_redirect_leads_nowhere_but_to_the_host_that_was_asked() {
         let table = [
             ("https://www.zohoapis.eu/crm/v8/Leads?x=1", Some("/crm/v8/Leads?x=1")),
             ("/crm/v8/Leads", Some("/crm/v8/Leads")),
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_a_hop_a_browser_or_the_host_never_passes() {
+    fn u8_what_belongs_to_a_hop_a_browser_or_the_host_never_passes() {
         let dropped = [
             ("set-cookie", "a=b"),
             ("alt-svc", "h3"),

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn lifetimes_are_believed_only_when_a_token_can_have_them() {
+    fn u7_lifetimes_are_believed_only_when_a_token_can_have_them() {
         let of = |value: &str| parse(&format!(r#"{{"expires_in":{value}}}"#)).expires_in;
         for plain in ["3600", r#""3600""#, "3600.0", "3.6e3"] {
             assert_eq!(of(plain), Expiry::Seconds(3600), "{plain}");
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn unusable_tokens_are_refused_and_said() {
+    fn u7_unusable_tokens_are_refused_and_said() {
         for bad in [r#""a\r\nb""#, r#""a b""#, r#""\u00e9""#, r#""""#, "7", "[]"] {
             let answer = parse(&format!(r#"{{"access_token":{bad}}}"#));
             assert!(answer.access_token.is_none() && answer.token_refused, "{bad}");
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_kept_only_as_a_code_or_phrase() {
+    fn u9_an_error_is_kept_only_as_a_code_or_phrase() {
         let of = |value: &str| parse(&format!(r#"{{"error":{value}}}"#)).error;
         assert_eq!(of(r#""invalid_code""#).as_deref(), Some("invalid_code"));
         assert_eq!(of(r#""Access Denied""#).as_deref(), Some("Access Denied"));
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_prints_no_token() {
+    fn u9_an_answer_prints_no_token() {
         let answer = parse(r#"{"access_token":"canary-1","refresh_token":"canary-2","x":"canary-3"}"#);
         let shown = format!("{answer:?}");
         assert!(!shown.contains("canary"), "{shown}");

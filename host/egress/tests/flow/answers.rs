@@ -11,7 +11,7 @@ fn body(sent: &Sent) -> &[u8] {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_echoed_token_is_cut_out_in_every_spelling() {
+async fn u2_an_echoed_token_is_cut_out_in_every_spelling() {
     use EchoToken::{Base64, Base64Url, Header, Hex, JsonEscaped, Percent, PercentMinimal, Raw, Split};
     let world = World::new().await;
     world.connect("eu").await.expect("connected");
@@ -42,7 +42,7 @@ async fn a_secret_in_an_agent_s_own_request_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn errors_of_the_api_reach_the_agent_as_they_are() {
+async fn u6_an_error_with_status_200_is_a_failure_and_reaches_the_agent_as_it_is() {
     let world = World::new().await;
     world.connect("eu").await.expect("connected");
     let answer = |status: u16, content_type: &str, text: &str| ApiAnswer::Raw {
@@ -65,7 +65,7 @@ async fn errors_of_the_api_reach_the_agent_as_they_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_large_answer_flows_and_is_scanned() {
+async fn u2_a_large_answer_flows_and_is_scanned() {
     let world = World::new().await;
     world.connect("eu").await.expect("connected");
     let token = world.simulator.access_tokens().pop().expect("a token");

@@ -8,7 +8,7 @@ use wardlock_simulator::{ApiDomain, CallbackField, Consent, RefreshIssue};
 use crate::support::{World, hosts};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_callback_that_names_a_foreign_host_stops() {
+async fn u10_a_callback_that_names_a_foreign_host_stops() {
     let attacks = [
         (CallbackField::Override("https://evil.example".to_owned()), CallbackField::Normal),
         (CallbackField::Override("https://accounts.zoho.eu@evil.example".to_owned()), CallbackField::Normal),
@@ -32,7 +32,7 @@ async fn a_callback_that_names_a_foreign_host_stops() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_callback_of_another_region_says_which_value_to_set() {
+async fn u5_a_callback_of_another_region_says_which_value_to_set() {
     let world = World::new().await;
     let consent = Consent { user: Some("owner@in.acme.example".to_owned()), ..Consent::default() };
     let (connected, approval) = world.connect_as(world.plan("eu"), consent).await;
@@ -43,7 +43,7 @@ async fn a_callback_of_another_region_says_which_value_to_set() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_names_a_foreign_host_is_not_kept() {
+async fn u5_a_token_that_names_a_foreign_host_is_not_kept() {
     for named in ["https://evil.example", "https://www.zohoapis.in", "https://www.zohoapis.eu.evil.example"] {
         let world = World::new().await;
         world.simulator.switches().change(|s| s.api_domain = ApiDomain::Override(named.to_owned()));
@@ -115,4 +115,58 @@ async fn disconnect_revokes_and_removes() {
     assert_eq!(world.simulator.refresh_tokens(), Vec::<String>::new());
     assert!(world.egress.grant_status(&connected.grant).expect("a vault").is_none());
     world.assert_no_secret(&world.audit_bytes());
+}
+
+/// Opens the callback with this query, as a browser would.
+async fn call_back(world: &World, query: &str) -> u16 {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let uri: url::Url = world.redirect_uri().parse().expect("a URL");
+    let host = format!("{}:{}", uri.host_str().expect("a host"), uri.port().expect("a port"));
+    let mut stream = tokio::net::TcpStream::connect(&host).await.expect("a listener");
+    let request = format!("GET /callback?{query} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer");
+    answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u10_a_callback_without_the_state_of_this_consent_ends_and_brings_nothing() {
+    let world = World::new().await;
+    let waiting = world
+        .connect_as(world.plan("eu"), Consent { user: Some("nobody@nowhere".to_owned()), ..Consent::default() });
+    let foreign = async {
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        let place = "location=eu&accounts-server=https%3A%2F%2Faccounts.zoho.eu";
+        for query in [
+            format!("code=1000.aaaa.bbbb&{place}"),
+            format!("state=&code=1000.aaaa.bbbb&{place}"),
+            format!("state=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA&code=1000.aaaa.bbbb&{place}"),
+        ] {
+            assert_eq!(call_back(&world, &query).await, 400, "{query}");
+        }
+        assert_eq!(world.simulator.token_calls(), 0, "no foreign code was exchanged");
+    };
+    tokio::select! {
+        (connected, _) = waiting => panic!("it ended: {connected:?}"),
+        () = foreign => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u10_a_state_holds_once_and_a_code_is_exchanged_once_with_its_verifier() {
+    let world = World::new().await;
+    let (connected, approval) = world.connect_as(world.plan("eu"), Consent::default()).await;
+    connected.expect("connected");
+    let calls = world.simulator.token_calls();
+    let used: url::Url = approval.expect("a page").callback_url.parse().expect("a URL");
+    assert_eq!(call_back(&world, used.query().expect("a query")).await, 400, "used twice");
+    assert_eq!(world.simulator.token_calls(), calls, "the code was exchanged once");
+    let recorded = world.recorded();
+    let exchange = recorded.iter().find(|seen| seen.path().ends_with("/token")).expect("an exchange");
+    let form = String::from_utf8_lossy(&exchange.body);
+    assert!(form.contains("code_verifier="), "PKCE without a verifier proves nothing");
+    let asked = world.simulator.recordings();
+    let asked = asked.iter().find(|seen| seen.target.contains("code_challenge=")).expect("a challenge");
+    assert!(asked.target.contains("code_challenge_method=S256"), "{}", asked.target);
 }

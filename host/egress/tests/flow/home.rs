@@ -47,11 +47,11 @@ pub fn moving(ahead_ms: Arc<AtomicU64>) -> Clock {
     })
 }
 
-/// Zoho's definition as it ships, but with one more header that passes, so that a token echoed in a header meets the
-/// scan and not only the allow-list.
+/// Zoho's definition as it ships, but with more headers that pass, so that a token echoed in one meets the scan, and a
+/// redirect its rule, and not only the allow-list.
 pub fn service() -> ServiceDefinition {
     let mut service = parse(include_str!("../../../services/zoho-crm.toml"), "zoho-crm.toml").expect("a service");
-    service.request.answer_headers.insert("x-echo".to_owned());
+    service.request.answer_headers.extend(["x-echo".to_owned(), "location".to_owned()]);
     service
 }
 

@@ -28,7 +28,7 @@ fn grant(world: &World) -> GrantInfo {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_was_lost_loses_no_login_where_the_provider_tolerates_one_retry() {
+async fn u7_an_answer_that_was_lost_loses_no_login_where_the_provider_tolerates_one_retry() {
     for rotation in [Rotation::Never, GRACE] {
         for fault in [Fault::LoseAnswer, Fault::CutAnswer] {
             let world = expired(rotation).await;

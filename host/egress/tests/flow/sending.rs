@@ -95,7 +95,7 @@ async fn what_surely_was_not_sent_is_told_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_connections_never_share_a_socket() {
+async fn u8_two_connections_never_share_a_socket() {
     let world = World::new().await;
     world.connect("eu").await.expect("connected");
     world.connect("in").await.expect("connected");

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::fault::Fault;
 use tokio::sync::mpsc;
 use url::Url;
 use wardlock_audit::{Audit, Filter, OutcomeGuard, Receipt};
@@ -113,6 +114,28 @@ impl World {
         let limits = Limits { connect: Duration::from_secs(1), total, idle: total };
         let clock = moving(Arc::clone(&self.ahead_ms));
         Egress::with_limits(Arc::clone(self.egress.vault()), dialer, self.audit.clone(), clock, limits)
+    }
+
+    /// Makes another handle on the same vault for which these hosts are faulty ones, and the others the simulator.
+    pub fn at(&self, hosts: &[(&str, SocketAddr)], fault: &Fault) -> Egress {
+        let mut all = self.simulator.hosts();
+        all.extend(hosts.iter().map(|(host, address)| ((*host).to_owned(), *address)));
+        let roots = vec![self.simulator.ca_der(), fault.ca_der.clone()];
+        let dialer = Dialer::fixed(all, roots).expect("a dialer");
+        let patience = Duration::from_millis(800);
+        let limits = Limits { connect: patience, total: patience, idle: patience };
+        let clock = moving(Arc::clone(&self.ahead_ms));
+        Egress::with_limits(Arc::clone(self.egress.vault()), dialer, self.audit.clone(), clock, limits)
+    }
+
+    /// The same with the API of `eu` at the faulty provider.
+    pub fn api_at(&self, fault: &Fault) -> Egress {
+        self.at(&[("www.zohoapis.eu", fault.address)], fault)
+    }
+
+    /// The same with the accounts server of `eu` there.
+    pub fn accounts_at(&self, fault: &Fault) -> Egress {
+        self.at(&[("accounts.zoho.eu", fault.address)], fault)
     }
 
     pub fn plan(&self, region: &str) -> ConnectPlan {

@@ -110,7 +110,7 @@ async fn a_token_near_its_end_is_renewed_in_the_background() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn throttled_is_not_dead() {
+async fn u7_throttled_is_not_dead() {
     for answer in [ThrottleAnswer::BadRequest, ThrottleAnswer::Localised, ThrottleAnswer::Ok] {
         let world = World::new().await;
         world.connect("eu").await.expect("connected");
@@ -128,7 +128,7 @@ async fn throttled_is_not_dead() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_token_error_has_its_own_class() {
+async fn u7_each_token_error_has_its_own_class_and_keeps_the_grant() {
     let error = |text: &str| TokenAnswer::Error(text.to_owned());
     let raw = |status, text: &str| TokenAnswer::Raw {
         status,
@@ -180,7 +180,7 @@ async fn the_provider_s_budget_is_kept_across_restarts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rotated_refresh_token_is_kept() {
+async fn u7_a_rotated_refresh_token_is_kept() {
     let world = World::new().await;
     world.simulator.switches().change(|switches| switches.rotation = Rotation::WithoutGrace);
     world.connect("eu").await.expect("connected");
