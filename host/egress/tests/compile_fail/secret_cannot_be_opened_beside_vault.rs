@@ -2,6 +2,8 @@
 
 #![expect(unused_imports, reason = "nothing here uses what `vault` offers to the rest of egress")]
 
+#[path = "../../src/failpoint.rs"]
+mod failpoint;
 #[path = "../../src/vault/mod.rs"]
 pub mod vault;
 
