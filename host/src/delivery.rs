@@ -64,7 +64,7 @@ struct Downstream {
 }
 
 /// Passes a flowing body on, piece by scanned piece, and closes its record.
-async fn flow(mut stream: ScrubbedStream, mut to: Downstream, guard: OutcomeGuard, mut finished: Finished) {
+async fn flow(mut stream: Box<ScrubbedStream>, mut to: Downstream, guard: OutcomeGuard, mut finished: Finished) {
     loop {
         let piece = tokio::select! {
             piece = stream.next() => piece,

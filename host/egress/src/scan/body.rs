@@ -24,7 +24,7 @@ pub enum ScrubbedBody {
     /// All of it.
     Whole(Bytes),
     /// Too large to hold, or of a type that is meant to be read as it comes: it is scanned as it flows.
-    Flowing(ScrubbedStream),
+    Flowing(Box<ScrubbedStream>),
 }
 
 /// A body that is scanned as it flows. What it gives out lags behind by a longest secret's length while data comes; in
@@ -132,22 +132,22 @@ pub(super) async fn read(
     in_headers: usize,
 ) -> Result<(ScrubbedBody, usize), ScanError> {
     let mut held = Vec::new();
-    while !flows {
+    loop {
+        if flows || held.len() > BUFFERED {
+            break;
+        }
         let chunk = timeout_at(scan.deadline, source.next()).await.map_err(|_| ScanError::Timeout)??;
         let Some(chunk) = chunk else {
             let redacted = scan.needles.redact(&held, &replacement);
             return Ok((ScrubbedBody::Whole(Bytes::from(redacted.bytes)), in_headers + redacted.count));
         };
         held.extend_from_slice(&chunk);
-        if held.len() > BUFFERED {
-            break;
-        }
     }
     let mut stream = StreamScan::new(Arc::clone(&scan.needles), replacement);
     let first = Bytes::from(stream.push(&held));
     let flowing = ScrubbedStream { first, ..ScrubbedStream::new(scan, source, stream, in_headers) };
     let redactions = flowing.redactions();
-    Ok((ScrubbedBody::Flowing(flowing), redactions))
+    Ok((ScrubbedBody::Flowing(Box::new(flowing)), redactions))
 }
 
 /// What comes from the upstream, unpacked.

@@ -18,6 +18,9 @@
 mod calls;
 mod case;
 mod child;
+#[expect(dead_code, reason = "shared with the tests in `flow`, which play it")]
+#[path = "../flow/fault.rs"]
+mod fault;
 #[path = "../flow/home.rs"]
 mod home;
 mod instant;

@@ -107,7 +107,8 @@ async fn u2_a_token_is_cut_out_wherever_it_stands_in_an_answer() {
 async fn u2_a_compressed_answer_is_unpacked_scanned_and_passed_on_plain() {
     let world = World::new().await;
     world.connect("eu").await.expect("connected");
-    let codings: [(&str, fn(&[u8]) -> Vec<u8>); 4] = [
+    type Coding = fn(&[u8]) -> Vec<u8>;
+    let codings: [(&str, Coding); 4] = [
         ("gzip", gzip),
         ("X-GZIP", gzip),
         ("deflate", |bytes| deflate(bytes, false)),

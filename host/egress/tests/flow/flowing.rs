@@ -18,7 +18,7 @@ pub fn chunk(bytes: impl AsRef<[u8]>) -> Vec<u8> {
 
 fn flow(sent: Sent) -> ScrubbedStream {
     match sent.answer.into_body() {
-        ScrubbedBody::Flowing(flow) => flow,
+        ScrubbedBody::Flowing(flow) => *flow,
         ScrubbedBody::Whole(bytes) => panic!("it was held: {}", bytes.escape_ascii()),
     }
 }

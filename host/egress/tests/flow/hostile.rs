@@ -60,7 +60,7 @@ async fn u1_a_redirect_of_the_token_endpoint_is_not_followed() {
 /// Answers that are no answers: none reaches the agent as one.
 fn broken_answers() -> Vec<(&'static str, Vec<Step>)> {
     let head = "HTTP/1.1 200 OK\r\n";
-    let lines = (0..1_000_000).map(|n| format!("X-{n}: y\r\n")).collect::<String>();
+    let lines = (0..1_000_000).map(|n| format!("X-{n}: y")).collect::<Vec<_>>().join("\r\n") + "\r\n";
     vec![
         ("a body a byte at a time", {
             let drip = Step::Drip(vec![b'x'; 1000], Duration::from_millis(200));
@@ -179,9 +179,9 @@ async fn u4_a_certificate_that_does_not_hold_gets_no_token() {
 async fn u8_what_a_provider_sets_is_neither_kept_nor_passed_on() {
     let world = World::new().await;
     world.connect("eu").await.expect("connected");
-    let set = "Set-Cookie: session=1; Domain=zohoapis.eu; Path=/\r\nAlt-Svc: h3=\"evil.example:443\"\r\n\
+    let cookie = "Set-Cookie: session=1; Domain=zohoapis.eu; Path=/\r\nAlt-Svc: h3=\"evil.example:443\"\r\n\
                Strict-Transport-Security: max-age=1\r\nRefresh: 0; url=https://evil.example\r\n";
-    let fault = Fault::answering(move |_| answer("200 OK", set, "{}")).await;
+    let fault = Fault::answering(move |_| answer("200 OK", cookie, "{}")).await;
     let egress = world.api_at(&fault);
     for _ in 0..2 {
         let sent = world.read_with(&egress, "eu").await.expect("sent");
