@@ -103,11 +103,13 @@ async fn u2_a_token_is_cut_out_wherever_it_stands_in_an_answer() {
     }
 }
 
+/// Encodes a body as an upstream does.
+type Coding = fn(&[u8]) -> Vec<u8>;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn u2_a_compressed_answer_is_unpacked_scanned_and_passed_on_plain() {
     let world = World::new().await;
     world.connect("eu").await.expect("connected");
-    type Coding = fn(&[u8]) -> Vec<u8>;
     let codings: [(&str, Coding); 4] = [
         ("gzip", gzip),
         ("X-GZIP", gzip),
