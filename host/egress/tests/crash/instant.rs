@@ -4,8 +4,12 @@ use std::fmt;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant as Moment};
 
 use crate::child::{BLOCKING, READY};
+
+/// Longer than a thread takes to begin on a busy machine. An idle blocking thread ends after ten seconds.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A thread of the child, by the name that the kernel shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -130,13 +134,23 @@ fn own(folder: &Path, ahead_ms: u64, when: &[&str]) -> Command {
     command
 }
 
-#[expect(clippy::disallowed_methods, reason = "the kernel's own files")]
+/// Returns the id of a child's thread. A thread gives itself its name, which takes it a moment.
 fn thread_id(child: &Child, thread: Thread) -> String {
+    let patience = Moment::now() + PATIENCE;
+    loop {
+        match find_thread(child, thread) {
+            Some(id) => return id,
+            None => assert!(Moment::now() < patience, "the child has no thread `{}`", thread.name()),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the kernel's own files")]
+fn find_thread(child: &Child, thread: Thread) -> Option<String> {
     let tasks = std::fs::read_dir(format!("/proc/{}/task", child.id())).expect("threads");
     let mut ids = tasks.map(|task| task.expect("a thread").path());
-    let named = |path: &std::path::PathBuf| {
-        std::fs::read_to_string(path.join("comm")).is_ok_and(|name| name.trim() == thread.name())
-    };
-    let path = ids.find(named).expect("the thread is there");
-    path.file_name().expect("an id").to_string_lossy().into_owned()
+    let path = ids
+        .find(|path| std::fs::read_to_string(path.join("comm")).is_ok_and(|name| name.trim() == thread.name()))?;
+    path.file_name().map(|id| id.to_string_lossy().into_owned())
 }
