@@ -64,6 +64,16 @@ fn check_touched(line: &str, body: &str, expect: &str) {
 }
 
 #[test]
+fn an_event_stream_flows_unless_a_service_says_otherwise() {
+    let flowing: Vec<&str> = service().answer.flowing_types.iter().map(String::as_str).collect();
+    assert_eq!(flowing, ["text/event-stream"]);
+    let text = include_str!("../../services/zoho-crm.toml");
+    let own = "[answer]\nflowing_types = [\"application/X-NDJSON\"]";
+    let parsed = wardlock_core::service::parse(&text.replace("[answer]", own), "own.toml").expect("a service");
+    assert!(parsed.answer.flowing_types.iter().eq(["application/x-ndjson"]));
+}
+
+#[test]
 fn identity_and_metadata() {
     for (line, expect) in [
         ("GET /crm/v8/org", "org.get read $identity"),

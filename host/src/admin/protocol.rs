@@ -30,6 +30,13 @@ pub enum Command {
     Reload,
     /// Check everything.
     Doctor,
+    /// Give the fingerprints of every stored secret, to look for them in files.
+    LookBegin,
+    /// Say whose secret begins at these places of files.
+    LookAt {
+        /// What stands there, base64.
+        pieces: Vec<String>,
+    },
     /// Store an OAuth client; its secret follows.
     RegistrationAdd {
         /// Name.

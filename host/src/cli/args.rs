@@ -35,7 +35,7 @@ pub enum Verb {
     /// Serve agents until told to stop.
     Serve(ServeArgs),
     /// Check the home, the key, the wall and every workspace, and say what to mend.
-    Doctor,
+    Doctor(DoctorArgs),
     /// Load workspaces, services and plugins anew.
     Reload,
     /// The vault: open or locked, and where its key comes from.
@@ -400,4 +400,13 @@ pub struct AuditListArgs {
     /// With one decision: `allow`, `hold` or `deny`.
     #[arg(long)]
     pub decision: Option<String>,
+}
+
+/// `wardlock doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Look for stored secrets in this folder instead, or in what comes on standard input if it is `-`: prints places
+    /// and never values, and exits with 1 if there is one.
+    #[arg(long, value_name = "DIR")]
+    pub look: Option<PathBuf>,
 }

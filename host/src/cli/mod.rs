@@ -4,6 +4,7 @@
 mod args;
 mod init;
 mod local;
+mod look;
 mod remote;
 mod show;
 mod system;
@@ -43,6 +44,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Vault(verb) => vault::run(&cli, verb).await,
         Verb::Plugin(verb) => local::plugin(&cli, verb).await,
         Verb::Policy(args::PolicyVerb::Check { cases }) => local::policy_check(&cli, cases.as_deref()).await,
+        Verb::Doctor(args::DoctorArgs { look: Some(folder) }) => look::run(&cli, folder).await,
         _ => remote::run(&cli).await,
     }
 }

@@ -43,14 +43,17 @@ pub async fn ask(cli: &Cli, command: Command) -> Result<Value, Failure> {
     Reach::open(cli).await?.ask(command, Brought::Nothing, &Person::new(false)).await
 }
 
-/// Who carries commands out: the daemon that holds the home, or this process.
-enum Reach {
+/// Who carries commands out.
+pub(super) enum Reach {
+    /// The daemon that holds the home.
     Daemon(PathBuf),
+    /// This process.
     Here(Arc<Host>),
 }
 
 impl Reach {
-    async fn open(cli: &Cli) -> Result<Self, Failure> {
+    /// Finds out who.
+    pub(super) async fn open(cli: &Cli) -> Result<Self, Failure> {
         let home = Home::open(&Home::locate(cli.home.as_deref())?)?;
         let socket = home.state_path("admin.sock")?;
         match AdminClient::connect(&socket).await {
@@ -67,7 +70,8 @@ impl Reach {
         }
     }
 
-    async fn ask(&self, command: Command, brought: Brought, person: &Person) -> Result<Value, Failure> {
+    /// Has one command carried out.
+    pub(super) async fn ask(&self, command: Command, brought: Brought, person: &Person) -> Result<Value, Failure> {
         match self {
             Self::Here(host) => ops::execute(host, command, brought.secret(), person).await,
             Self::Daemon(socket) => {
@@ -119,7 +123,7 @@ async fn confirm_region(reach: &Reach, connect: &ConnectArgs, person: &Person) -
 
 fn command_of(verb: &Verb) -> Result<(Command, Option<Secret>), Failure> {
     let command = match verb {
-        Verb::Doctor => Command::Doctor,
+        Verb::Doctor(_) => Command::Doctor,
         Verb::Reload => Command::Reload,
         Verb::Grants => Command::Grants,
         Verb::Disconnect { grant } => Command::Disconnect { grant: grant.clone() },
@@ -262,7 +266,7 @@ fn tell(verb: &Verb, result: &Value) {
 /// A program reads the answer off the exit code: 1 where the answer is no.
 fn verdict(verb: &Verb, result: &Value) -> ExitCode {
     let no = match verb {
-        Verb::Doctor | Verb::Reload | Verb::Audit(AuditVerb::Verify) => result["ok"] == false,
+        Verb::Doctor(_) | Verb::Reload | Verb::Audit(AuditVerb::Verify) => result["ok"] == false,
         Verb::Policy(PolicyVerb::Explain(_)) => result["decision"] != "allow",
         _ => false,
     };

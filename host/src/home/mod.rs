@@ -11,6 +11,7 @@ mod error;
 mod files;
 mod lock;
 mod outside;
+mod walk;
 
 use std::ffi::OsString;
 use std::fs::DirBuilder;
@@ -27,6 +28,7 @@ pub use outside::{
     make_private, read_operator_file, read_system_file, remove_leftover_socket, remove_simulator_home,
     write_system_file,
 };
+pub use walk::{Walk, open_found, walk};
 
 use error::io_at;
 

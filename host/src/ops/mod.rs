@@ -9,6 +9,7 @@ mod doctor;
 mod explain;
 mod freeze;
 mod grants;
+mod look;
 mod registrations;
 mod vault;
 
@@ -24,6 +25,7 @@ use crate::host::Host;
 use crate::loaded::{Problem, Severity, State};
 
 pub use doctor::examine;
+pub use look::sieve;
 
 /// Who does administrative acts, until operators have names ("Writes under control").
 const OPERATOR: &str = "operator";
@@ -66,6 +68,8 @@ pub async fn execute(
         Command::Status => Ok(status(host.seat(), true)),
         Command::Reload => Ok(reload(host).await),
         Command::Doctor => Ok(doctor::examine(host).await.to_json()),
+        Command::LookBegin => look::begin(host).await,
+        Command::LookAt { pieces } => look::at(host, pieces).await,
         Command::RegistrationAdd { name, service, client_id } => {
             registrations::add(host, &name, &service, &client_id, secret).await
         }

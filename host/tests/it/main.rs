@@ -4,8 +4,10 @@
 //! - [`path`]: the path of a request.
 //! - [`regions`]: only the region's own hosts are ever dialled.
 //! - [`canaries`]: no stored secret in any byte that leaves, and proof that a leak would be seen.
+//! - [`flowing`]: answers that reach the agent as they come.
 //! - [`front`]: what the front door refuses, byte for byte.
 //! - [`promises`]: what must hold whatever happens.
+//! - [`look`]: stored secrets found in a project's files.
 //! - [`program`]: the executable: commands, exit codes, the socket, the demo.
 //! - [`connecting`]: the executable again: every way to connect an account.
 //! - [`local`]: the executable against its neighbours on one machine; tests/local has what needs root.
@@ -20,8 +22,10 @@ mod world;
 
 mod canaries;
 mod connecting;
+mod flowing;
 mod front;
 mod local;
+mod look;
 mod path;
 mod program;
 mod promises;

@@ -10,7 +10,7 @@ use wardlock_tests::raw;
 
 /// The simulator's client, as `serve --simulator` introduces it.
 const CLIENT_ID: &str = "1000.WARDLOCKSIMULATORCLIENT00000001";
-const CLIENT_SECRET: &str = "simulator-client-secret-of-nobody";
+pub const CLIENT_SECRET: &str = "simulator-client-secret-of-nobody";
 
 pub fn program() -> Wardlock {
     Wardlock::new(env!("CARGO_BIN_EXE_wardlock")).expect("a folder")
@@ -44,7 +44,7 @@ pub fn with_workspace() -> Wardlock {
 }
 
 /// Runs `connect` and accepts at the simulator, as a person with a browser would.
-fn connect(wardlock: &Wardlock, connection: &str) -> Output {
+pub fn connect(wardlock: &Wardlock, connection: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_wardlock"))
         .arg("--home")
         .arg(wardlock.home())

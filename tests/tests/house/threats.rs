@@ -32,11 +32,16 @@ fn rows() -> Vec<Row> {
         .collect()
 }
 
+/// The tables, by their letter, and how many rows each has.
+const TABLES: [(char, u32); 2] = [('L', 9), ('U', 10)];
+
 #[test]
-fn every_threat_of_the_local_machine_has_its_row() {
+fn every_threat_has_its_row() {
     let numbers: BTreeSet<String> = rows().into_iter().map(|row| row.number).collect();
-    for number in 1..=9 {
-        assert!(numbers.contains(&format!("L{number}")), "SECURITY.md has no row L{number}");
+    for (letter, count) in TABLES {
+        for number in 1..=count {
+            assert!(numbers.contains(&format!("{letter}{number}")), "SECURITY.md has no row {letter}{number}");
+        }
     }
 }
 
@@ -63,16 +68,24 @@ fn tests_named_in_the_tables_of_threats_exist() {
 }
 
 #[test]
-fn tests_with_a_number_of_the_local_machine_are_in_its_row() {
+fn tests_with_the_number_of_a_threat_are_in_its_row() {
     let rows = rows();
     for file in rust_files() {
         for line in read(&file).lines() {
-            let name = line.split_once("fn l").and_then(|(_, rest)| rest.split_once('('));
-            let Some((number, _)) = name.and_then(|(name, _)| name.split_once('_')) else { continue };
-            let name = format!("l{}", name.map(|(name, _)| name).unwrap_or_default());
-            if number.len() == 1 && number.bytes().all(|byte| byte.is_ascii_digit()) {
-                let row = rows.iter().find(|row| row.number == format!("L{number}")).expect("a row");
-                assert!(row.tests.contains(&name), "SECURITY.md, L{number} does not name `{name}`");
+            let Some((name, _)) = line.split_once("fn ").and_then(|(_, rest)| rest.split_once('(')) else {
+                continue;
+            };
+            let Some((number, _)) = name.split_once('_') else { continue };
+            let number = number.to_uppercase();
+            let is_row = TABLES.iter().any(|(letter, count)| {
+                number
+                    .strip_prefix(*letter)
+                    .and_then(|row| row.parse().ok())
+                    .is_some_and(|row| (1..=*count).contains(&row))
+            });
+            if is_row {
+                let row = rows.iter().find(|row| row.number == number).expect("a row");
+                assert!(row.tests.iter().any(|test| test == name), "SECURITY.md, {number} does not name `{name}`");
             }
         }
     }

@@ -131,23 +131,37 @@ pub(super) async fn read(
     replacement: Vec<u8>,
     in_headers: usize,
 ) -> Result<(ScrubbedBody, usize), ScanError> {
-    let mut held = Vec::new();
-    loop {
-        if flows || held.len() > BUFFERED {
-            break;
-        }
-        let chunk = timeout_at(scan.deadline, source.next()).await.map_err(|_| ScanError::Timeout)??;
-        let Some(chunk) = chunk else {
-            let redacted = scan.needles.redact(&held, &replacement);
+    let held = if flows { Held::Part(Vec::new()) } else { hold(&mut source, scan.deadline).await? };
+    let held = match held {
+        Held::Whole(body) => {
+            let redacted = scan.needles.redact(&body, &replacement);
             return Ok((ScrubbedBody::Whole(Bytes::from(redacted.bytes)), in_headers + redacted.count));
-        };
-        held.extend_from_slice(&chunk);
-    }
+        }
+        Held::Part(held) => held,
+    };
     let mut stream = StreamScan::new(Arc::clone(&scan.needles), replacement);
     let first = Bytes::from(stream.push(&held));
     let flowing = ScrubbedStream { first, ..ScrubbedStream::new(scan, source, stream, in_headers) };
     let redactions = flowing.redactions();
     Ok((ScrubbedBody::Flowing(Box::new(flowing)), redactions))
+}
+
+/// As much of a body as is held.
+enum Held {
+    Whole(Vec<u8>),
+    /// There is more.
+    Part(Vec<u8>),
+}
+
+async fn hold(source: &mut Source, deadline: Instant) -> Result<Held, ScanError> {
+    let mut held = Vec::new();
+    while held.len() <= BUFFERED {
+        match timeout_at(deadline, source.next()).await.map_err(|_| ScanError::Timeout)?? {
+            Some(chunk) => held.extend_from_slice(&chunk),
+            None => return Ok(Held::Whole(held)),
+        }
+    }
+    Ok(Held::Part(held))
 }
 
 /// What comes from the upstream, unpacked.

@@ -10,6 +10,7 @@
 //! - [`answer`], [`member`]: how a token answer is read.
 //! - [`needles`], [`stream`]: find stored secrets in other bytes and cut them out, across chunks too.
 //! - [`spelling`]: the encodings in which they are looked for.
+//! - [`look`]: finds them in other people's files.
 //! - [`key`], [`held`], [`keychain`]: where the vault's key comes from, and how it lies there.
 //! - [`beside`]: the revision that is kept beside the key.
 //! - [`keys`]: keys derived from it, each bound to one purpose.
@@ -32,6 +33,7 @@ mod kept;
 mod key;
 mod keychain;
 mod keys;
+mod look;
 mod member;
 mod needles;
 mod prompt;
@@ -52,6 +54,7 @@ pub use error::VaultError;
 pub use key::{KeyKind, KeySource};
 pub use keychain::KeychainProblem;
 pub use keys::{Keys, NotOpened, Purpose};
+pub use look::{Fingerprints, Owner};
 pub use needles::{Needles, NeedlesError, Redacted};
 pub use prompt::{Passphrase, PromptError};
 pub(crate) use record::{Begun, ClientMaterial, RefreshMaterial, Settled};

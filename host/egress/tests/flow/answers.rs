@@ -84,3 +84,31 @@ async fn u2_a_large_answer_flows_and_is_scanned() {
     world.assert_no_secret(&got);
     assert_eq!(got.len(), 6_000_000 + 2 * "[REDACTED:crm-eu]".len());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_in_a_file_is_found_by_fingerprint_with_whose_it_is() {
+    let world = World::new().await;
+    world.connect("eu").await.expect("connected");
+    let (access, refresh) = (world.simulator.access_tokens().pop(), world.simulator.refresh_tokens().pop());
+    let (access, refresh) = (access.expect("a token"), refresh.expect("a token"));
+    world.advance(2 * 3_600_000);
+    let _ = world.read("eu").await.expect("sent");
+    let current = world.simulator.access_tokens().pop().expect("a token");
+    let vault = world.egress.vault();
+    let sieve = vault.fingerprints().expect("a vault");
+    let whose = |text: &str| {
+        let bytes = format!("some text = {text};\n").into_bytes();
+        let pieces: Vec<Vec<u8>> = sieve.places(&bytes).into_iter().map(|at| bytes[at..].to_vec()).collect();
+        let owners = vault.owners(&pieces).expect("a vault").concat();
+        owners
+            .into_iter()
+            .map(|owner| format!("{} of {} {}", owner.kind, owner.of, owner.name))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(whose(&refresh), ["refresh token of grant acme-eu"]);
+    assert_eq!(whose(&hex::encode(&current)), ["access token of grant acme-eu"]);
+    assert_eq!(whose(&access), ["former token of grant acme-eu"]);
+    assert_eq!(whose(support::CLIENT_SECRET), ["client secret of registration main"]);
+    assert_eq!(whose("nobody's secret at all"), Vec::<String>::new());
+    assert_eq!(whose(&refresh[..refresh.len() - 1]), Vec::<String>::new(), "a beginning is no secret");
+}

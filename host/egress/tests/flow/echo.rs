@@ -57,6 +57,9 @@ fn noise(length: usize) -> String {
 
 type Place = (&'static str, fn(&str) -> Vec<Step>);
 
+/// A coding's name, and how it packs.
+type Coding = (&'static str, fn(&[u8]) -> Vec<u8>);
+
 /// Every place in an answer where a token can stand.
 const PLACES: [Place; 13] = [
     ("body", |token| answer("200 OK", "", format!("{{\"t\":\"{token}\"}}"))),
@@ -103,14 +106,11 @@ async fn u2_a_token_is_cut_out_wherever_it_stands_in_an_answer() {
     }
 }
 
-/// Encodes a body as an upstream does.
-type Coding = fn(&[u8]) -> Vec<u8>;
-
 #[tokio::test(flavor = "multi_thread")]
 async fn u2_a_compressed_answer_is_unpacked_scanned_and_passed_on_plain() {
     let world = World::new().await;
     world.connect("eu").await.expect("connected");
-    let codings: [(&str, Coding); 4] = [
+    let codings: [Coding; 4] = [
         ("gzip", gzip),
         ("X-GZIP", gzip),
         ("deflate", |bytes| deflate(bytes, false)),

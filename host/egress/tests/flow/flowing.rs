@@ -46,7 +46,7 @@ async fn an_event_reaches_the_agent_while_the_stream_lives() {
         steps
     })
     .await;
-    let sent = world.read_with(&world.api_at(&fault), "eu").await.expect("sent");
+    let sent = world.read_with(&world.hurried_api_at(&fault), "eu").await.expect("sent");
     assert_eq!(sent.answer.status(), 200);
     let mut flow = flow(sent);
     assert_eq!(read(&mut flow, 15).await, "data: {\"n\":1}\n\n");

@@ -116,24 +116,34 @@ impl World {
         Egress::with_limits(Arc::clone(self.egress.vault()), dialer, self.audit.clone(), clock, limits)
     }
 
-    /// Makes another handle on the same vault for which these hosts are faulty ones, and the others the simulator.
-    pub fn at(&self, hosts: &[(&str, SocketAddr)], fault: &Fault) -> Egress {
+    /// Makes another handle on the same vault for which these hosts are faulty ones, and the others the simulator. It
+    /// waits so long for connections, answers and pieces of them.
+    pub fn with_hosts(&self, hosts: &[(&str, SocketAddr)], fault: &Fault, patience: Duration) -> Egress {
         let mut all = self.simulator.hosts();
         all.extend(hosts.iter().map(|(host, address)| ((*host).to_owned(), *address)));
         let roots = vec![self.simulator.ca_der(), fault.ca_der.clone()];
         let dialer = Dialer::fixed(all, roots).expect("a dialer");
-        let patience = Duration::from_millis(800);
         let limits = Limits { connect: patience, total: patience, idle: patience };
         let clock = moving(Arc::clone(&self.ahead_ms));
         Egress::with_limits(Arc::clone(self.egress.vault()), dialer, self.audit.clone(), clock, limits)
     }
 
-    /// The same with the API of `eu` at the faulty provider.
+    /// The same, with more patience than any machine needs.
+    pub fn at(&self, hosts: &[(&str, SocketAddr)], fault: &Fault) -> Egress {
+        self.with_hosts(hosts, fault, Duration::from_mins(1))
+    }
+
+    /// The API of `eu` at the faulty provider.
     pub fn api_at(&self, fault: &Fault) -> Egress {
         self.at(&[("www.zohoapis.eu", fault.address)], fault)
     }
 
-    /// The same with the accounts server of `eu` there.
+    /// The same, for faults that end with patience.
+    pub fn hurried_api_at(&self, fault: &Fault) -> Egress {
+        self.with_hosts(&[("www.zohoapis.eu", fault.address)], fault, Duration::from_millis(1200))
+    }
+
+    /// The accounts server of `eu` at the faulty provider.
     pub fn accounts_at(&self, fault: &Fault) -> Egress {
         self.at(&[("accounts.zoho.eu", fault.address)], fault)
     }
