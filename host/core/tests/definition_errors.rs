@@ -94,7 +94,7 @@ fn unknown_and_missing_keys() {
     check(
         "version = \"v1\"",
         "versoin = \"v1\"",
-        "acme.toml:3: `versoin`: unknown field `versoin`, expected one of `name`, `display`, `version`, `regions`, `oauth`, `inject`, `request`, `answer`, `refusal`, `tenant`, `paths`, `lookups`, `related`, `scope_names`, `groups`, `operations`, `guide` (did you mean `version`?)",
+        "acme.toml:3: `versoin`: unknown field `versoin`, expected one of `name`, `display`, `version`, `regions`, `oauth`, `inject`, `request`, `answer`, `refusal`, `tenant`, `user`, `limits`, `paths`, `lookups`, `related`, `scope_names`, `groups`, `operations`, `guide` (did you mean `version`?)",
     );
     check("pkce = true\n", "", "acme.toml:12: `oauth`: missing field `pkce`");
     check(
