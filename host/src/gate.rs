@@ -36,6 +36,7 @@ impl Seat {
             return Err(wrong_world(&home, world.simulated));
         }
         let lock = home.lock(what)?;
+        home.clear_outgoing()?;
         let config = HostConfig::load(&home)?;
         Ok(Arc::new(Self { home, config, world, _lock: lock }))
     }

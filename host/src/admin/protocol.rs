@@ -165,6 +165,19 @@ pub enum Command {
     VaultLock,
     /// Open the vault; where its key comes from a passphrase, that follows.
     VaultUnlock,
+    /// Encrypt every registration and grant into a file of the home, for the command to take out. Without recipients a
+    /// passphrase follows.
+    VaultExport {
+        /// age recipients.
+        recipients: Vec<String>,
+    },
+}
+
+impl Command {
+    /// Returns whether what follows it is a passphrase, and not a credential.
+    pub fn brings_passphrase(&self) -> bool {
+        matches!(self, Self::VaultUnlock | Self::VaultExport { .. })
+    }
 }
 
 /// What the daemon says while it works, and at the end.
@@ -282,6 +295,27 @@ failures_of!(wardlock_audit::AuditError, wardlock_egress::vault::VaultError, war
 impl From<crate::home::HomeError> for Failure {
     fn from(error: crate::home::HomeError) -> Self {
         let exit = if matches!(error, crate::home::HomeError::Locked { .. }) { 4 } else { 3 };
+        Self { message: crate::text::with_causes(&error), hint: error.hint(), exit }
+    }
+}
+
+impl From<wardlock_egress::vault::CopyError> for Failure {
+    fn from(error: wardlock_egress::vault::CopyError) -> Self {
+        use wardlock_egress::vault::CopyError as E;
+
+        let exit = match &error {
+            E::Vault(_) => 3,
+            E::BadRecipient { .. }
+            | E::IdentityForRecipient
+            | E::ShortPassphrase
+            | E::BadIdentity { .. }
+            | E::Prompt(_)
+            | E::Foreign
+            | E::OtherContent { .. }
+            | E::IdentityWanted
+            | E::PassphraseWanted => 2,
+            _ => 1,
+        };
         Self { message: crate::text::with_causes(&error), hint: error.hint(), exit }
     }
 }

@@ -10,7 +10,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use wardlock_egress::vault::{Passphrase, PromptError, Secret};
 
-use super::protocol::{Command, Event, Failure, Page, Question, VERSION};
+use super::protocol::{Event, Failure, Page, Question, VERSION};
 use crate::gate::Gate;
 use crate::ops::{self, Talk};
 
@@ -72,7 +72,7 @@ async fn answer(mut stream: UnixStream, gate: Arc<Gate>) -> std::io::Result<()> 
     };
     let brought = if question.secret_follows {
         write_event(&mut stream, &Event::SendSecret).await?;
-        let passphrase = matches!(question.command, Command::VaultUnlock);
+        let passphrase = question.command.brings_passphrase();
         let (back, brought) = receive(stream, passphrase).await?;
         stream = back;
         brought

@@ -133,6 +133,10 @@ pub enum VaultVerb {
     Lock,
     /// Take the key from another source from now on. The daemon must be stopped.
     Rekey(RekeyArgs),
+    /// Write every registration and grant, with their secrets, into a new file that is encrypted with age.
+    Export(ExportArgs),
+    /// Take the registrations and grants of an export into this vault. The daemon must be stopped.
+    Import(ImportArgs),
     /// Take a `vault.db` that is older than the last one as the newest, because it was restored on purpose.
     AcceptOlder,
 }
@@ -146,6 +150,35 @@ pub struct RekeyArgs {
     /// Read the new passphrase from this open file descriptor.
     #[arg(long, value_name = "FD")]
     pub new_passphrase_fd: Option<u32>,
+}
+
+/// `wardlock vault export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The file to make, or `-` for standard output.
+    pub file: PathBuf,
+    /// An age recipient (`age1…`) who can open it; may be given several times. Without one a passphrase is asked for.
+    #[arg(long = "recipient", value_name = "RECIPIENT", conflicts_with = "export_passphrase_fd")]
+    pub recipients: Vec<String>,
+    /// Read the file's passphrase from this open file descriptor.
+    #[arg(long, value_name = "FD")]
+    pub export_passphrase_fd: Option<u32>,
+}
+
+/// `wardlock vault import`.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The file that `vault export` made.
+    pub file: PathBuf,
+    /// A file with an age identity that opens it. Without one the passphrase is asked for.
+    #[arg(long, value_name = "FILE", conflicts_with = "export_passphrase_fd")]
+    pub identity: Option<PathBuf>,
+    /// Read the file's passphrase from this open file descriptor.
+    #[arg(long, value_name = "FD")]
+    pub export_passphrase_fd: Option<u32>,
+    /// Put the file's records in the place of those of the same names.
+    #[arg(long)]
+    pub replace: bool,
 }
 
 /// `wardlock demo`.

@@ -2,6 +2,7 @@
 //! error is talk.
 
 mod args;
+mod copies;
 mod init;
 mod local;
 mod look;

@@ -38,9 +38,9 @@ pub async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
     Ok(verdict(&cli.command, &result))
 }
 
-/// Asks for what needs no more than its words.
-pub async fn ask(cli: &Cli, command: Command) -> Result<Value, Failure> {
-    Reach::open(cli).await?.ask(command, Brought::Nothing, &Person::new(false)).await
+/// Asks for what needs nobody to talk to.
+pub async fn ask(cli: &Cli, command: Command, brought: Brought) -> Result<Value, Failure> {
+    Reach::open(cli).await?.ask(command, brought, &Person::new(false)).await
 }
 
 /// Who carries commands out.
@@ -73,7 +73,7 @@ impl Reach {
     /// Has one command carried out.
     pub(super) async fn ask(&self, command: Command, brought: Brought, person: &Person) -> Result<Value, Failure> {
         match self {
-            Self::Here(host) => ops::execute(host, command, brought.secret(), person).await,
+            Self::Here(host) => ops::execute(host, command, brought, person).await,
             Self::Daemon(socket) => {
                 let daemon = AdminClient::connect(socket).await.map_err(Failure::no)?;
                 daemon.ask(command, &brought, person).await

@@ -8,7 +8,7 @@ use wardlock_egress::vault::{Passphrase, Vault};
 
 use super::args::{Cli, RekeyArgs, VaultVerb};
 use super::talk::Person;
-use super::{init, local, remote, show, talk};
+use super::{copies, init, local, remote, show, talk};
 use crate::admin::{AdminClient, Brought, ClientError, Command, Failure};
 use crate::config::{HostConfig, KeySource};
 use crate::home::Home;
@@ -16,7 +16,9 @@ use crate::home::Home;
 pub async fn run(cli: &Cli, verb: &VaultVerb) -> Result<ExitCode, Failure> {
     let home = Home::open(&Home::locate(cli.home.as_deref())?)?;
     let result = match verb {
-        VaultVerb::Status => remote::ask(cli, Command::VaultStatus).await?,
+        VaultVerb::Export(export) => return copies::export(cli, &home, export).await,
+        VaultVerb::Import(import) => copies::import(cli, &home, import).await?,
+        VaultVerb::Status => remote::ask(cli, Command::VaultStatus, Brought::Nothing).await?,
         VaultVerb::Lock => ask_daemon(&home, Command::VaultLock, Brought::Nothing).await?,
         VaultVerb::Unlock => {
             let brought = passphrase(cli, &home)?;

@@ -11,7 +11,7 @@ use wardlock_egress::vault::{KeySource, NewRegistration, Secret, Vault};
 use wardlock_simulator::{ClientSpec, Simulator, SimulatorConfig};
 use zeroize::Zeroizing;
 
-use crate::admin::{Command, Failure, How, Page};
+use crate::admin::{Brought, Command, Failure, How, Page};
 use crate::gate::Gate;
 use crate::home::{self, CONFIG_FILE, Home};
 use crate::host::{Host, World};
@@ -80,7 +80,7 @@ impl Demo {
         register(&host, callback)?;
         connect(&host, &simulator).await?;
         let added = Command::AgentAdd { name: "reporter".to_owned(), workspace: "acme".to_owned(), expires: None };
-        let agent = ops::execute(&host, added, None, &Silent).await?;
+        let agent = ops::execute(&host, added, Brought::Nothing, &Silent).await?;
         let token = agent["token"].as_str().unwrap_or_default().to_owned();
         let running = start_listeners(&host, once).await?;
         Ok(Self { host, simulator, token, running, _folder: folder })
@@ -175,7 +175,7 @@ async fn connect(host: &Arc<Host>, simulator: &Arc<Simulator>) -> Result<(), Fai
         evict_oldest: false,
     };
     let person = Willing { simulator: Arc::clone(simulator) };
-    ops::execute(host, command, None, &person).await.map(drop)
+    ops::execute(host, command, Brought::Nothing, &person).await.map(drop)
 }
 
 async fn start_listeners(host: &Arc<Host>, once: bool) -> Result<Running, Failure> {

@@ -10,6 +10,8 @@ mod check;
 mod error;
 mod files;
 mod lock;
+mod new_file;
+mod outgoing;
 mod outside;
 mod walk;
 
@@ -24,6 +26,8 @@ use cap_std::fs::Dir;
 
 pub use error::HomeError;
 pub use lock::{Holder, HomeLock};
+pub use new_file::NewFile;
+pub use outgoing::Outgoing;
 pub use outside::{
     make_private, read_operator_file, read_system_file, remove_leftover_socket, remove_simulator_home,
     write_system_file,

@@ -230,7 +230,17 @@ async fn connections(host: &Arc<Host>) -> Vec<Check> {
         match crate::report::pinned_tenant(connection, grant) {
             Err(refusal) => red(&name, refusal.detail, &mend),
             Ok(tenant) => match &grant.condition {
-                None => green(&name, format!("serves tenant {tenant} in {}", connection.region)),
+                None => match grants::copied(grant) {
+                    None => green(&name, format!("serves tenant {tenant} in {}", connection.region)),
+                    Some(copied) => {
+                        let found = format!("serves tenant {tenant} in {}; {copied}", connection.region);
+                        yellow(
+                            &name,
+                            found,
+                            &format!("stop the other Wardlock; `{mend}` makes a grant of its own"),
+                        )
+                    }
+                },
                 Some(Condition::Throttled { .. }) => {
                     yellow(&name, grants::condition(grant), "wait; asking sooner does not help")
                 }

@@ -3,14 +3,32 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use wardlock_egress::vault::{Condition, GrantInfo};
+use wardlock_egress::vault::{Condition, Copied, GrantInfo};
 
 use super::blocking;
 use crate::admin::Failure;
 use crate::host::Host;
 
-/// Says in a few words whether the grant can be renewed.
+/// Says in a few words whether the grant can be renewed, and what may come of a copy.
 pub(super) fn condition(grant: &GrantInfo) -> String {
+    let copied = copied(grant).map(|copied| format!("; {copied}"));
+    renewal(grant) + &copied.unwrap_or_default()
+}
+
+/// Says where a grant comes from that was not consented to here.
+pub(super) fn copied(grant: &GrantInfo) -> Option<String> {
+    let Copied { made_ms, .. } = grant.copied?;
+    let made = crate::text::time(made_ms);
+    Some(match grant.condition {
+        Some(Condition::Reconnect { .. }) => format!(
+            "it came from a copy of {made}, and the provider may have replaced its token since, or taken two Wardlocks \
+             with one token for a theft"
+        ),
+        _ => format!("it came from a copy of {made}: no other Wardlock may use it any more"),
+    })
+}
+
+fn renewal(grant: &GrantInfo) -> String {
     match &grant.condition {
         None if grant.tenant.is_none() => "unpinned: its account could not be looked up yet".to_owned(),
         None => "works".to_owned(),

@@ -5,6 +5,7 @@ mod agents;
 mod audit;
 mod connect;
 mod connections;
+mod copies;
 mod doctor;
 mod explain;
 mod freeze;
@@ -17,18 +18,18 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wardlock_audit::Act;
-use wardlock_egress::vault::Secret;
 
 use crate::admin::{Brought, Command, Failure, Page};
 use crate::gate::{Gate, Seat};
 use crate::host::Host;
 use crate::loaded::{Problem, Severity, State};
 
+pub use copies::DANGER;
 pub use doctor::examine;
 pub use look::sieve;
 
 /// Who does administrative acts, until operators have names ("Writes under control").
-const OPERATOR: &str = "operator";
+pub(crate) const OPERATOR: &str = "operator";
 
 /// How a command talks to the person while it works.
 pub trait Talk: Send + Sync {
@@ -53,7 +54,7 @@ pub async fn at_the_gate(
         (Command::Status, None) => Ok(status(gate.seat(), false)),
         (Command::VaultStatus, None) => vault::locked_status(gate.seat()),
         (_, None) => Err(Failure::home("the vault is locked").hint("run `wardlock vault unlock` first")),
-        (command, Some(host)) => execute(&host, command, brought.secret(), talk).await,
+        (command, Some(host)) => execute(&host, command, brought, talk).await,
     }
 }
 
@@ -61,7 +62,7 @@ pub async fn at_the_gate(
 pub async fn execute(
     host: &Arc<Host>,
     command: Command,
-    secret: Option<Secret>,
+    brought: Brought,
     talk: &dyn Talk,
 ) -> Result<Value, Failure> {
     match command {
@@ -71,12 +72,12 @@ pub async fn execute(
         Command::LookBegin => look::begin(host).await,
         Command::LookAt { pieces } => look::at(host, pieces).await,
         Command::RegistrationAdd { name, service, client_id } => {
-            registrations::add(host, &name, &service, &client_id, secret).await
+            registrations::add(host, &name, &service, &client_id, brought.secret()).await
         }
         Command::RegistrationList => registrations::list(host).await,
         Command::Connect { workspace, connection, registration, how, evict_oldest } => {
             let asked = connect::Asked { workspace, connection, registration, how, evict_oldest };
-            connect::connect(host, asked, secret, talk).await
+            connect::connect(host, asked, brought.secret(), talk).await
         }
         Command::Disconnect { grant } => connect::disconnect(host, &grant).await,
         Command::Grants => grants::list(host).await,
@@ -93,7 +94,7 @@ pub async fn execute(
         Command::Freeze { workspace } => freeze::freeze(host, workspace.as_deref()).await,
         Command::Thaw { workspace } => freeze::thaw(host, workspace.as_deref()).await,
         Command::RegistrationSetSecret { name, region, unproved } => {
-            registrations::set_secret(host, &name, region.as_deref(), unproved, secret).await
+            registrations::set_secret(host, &name, region.as_deref(), unproved, brought.secret()).await
         }
         Command::AgentList => agents::list(host).await,
         Command::AgentRevoke { name } => agents::revoke(host, &name).await,
@@ -107,6 +108,7 @@ pub async fn execute(
         Command::AuditShow { request_id } => audit::show(host, &request_id).await,
         Command::AuditVerify => audit::verify(host).await,
         Command::VaultStatus => vault::status(host).await,
+        Command::VaultExport { recipients } => copies::export(host, &recipients, brought).await,
         Command::VaultLock | Command::VaultUnlock => {
             Err(Failure::no("no daemon serves this home, so nothing is unlocked")
                 .hint("`wardlock serve` asks for what it needs"))

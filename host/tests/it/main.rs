@@ -3,6 +3,7 @@
 //! - [`world`]: a home, the simulator, an agent; canaries around everything.
 //! - [`path`]: the path of a request.
 //! - [`regions`]: only the region's own hosts are ever dialled.
+//! - [`copies`]: exports and imports of the vault, by the executable.
 //! - [`canaries`]: no stored secret in any byte that leaves, and proof that a leak would be seen.
 //! - [`flowing`]: answers that reach the agent as they come.
 //! - [`front`]: what the front door refuses, byte for byte.
@@ -22,6 +23,7 @@ mod world;
 
 mod canaries;
 mod connecting;
+mod copies;
 mod flowing;
 mod front;
 mod local;

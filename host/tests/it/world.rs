@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use wardlock::admin::{Command, Failure, How, Page};
+use wardlock::admin::{Brought, Command, Failure, How, Page};
 use wardlock::gate::Gate;
 use wardlock::home::Home;
 use wardlock::host::{Host, World as Dialled};
@@ -148,10 +148,7 @@ impl World {
         let key = KeySource::File { path: path.join("state/vault.key") };
         Vault::create(&home.state_folder(), &key).expect("a vault");
         write_plan(&home, &plan);
-        let dialer = Dialer::fixed(simulator.hosts(), vec![simulator.ca_der()]).expect("a dialer");
-        let shown = Arc::clone(&simulator);
-        let dialer = dialer.showing(move |url| shown.consent_url(url.as_str()).parse().expect("a url"));
-        let host = Host::open(home, &key, Dialled { dialer, simulated: true }, "test").await.expect("a host");
+        let host = Host::open(home, &key, dialled(&simulator), "test").await.expect("a host");
         host.vault().add_registration(registration(&client_secret, redirect)).expect("registered");
         let running =
             Running::start(Gate::of(Arc::clone(&host)), ([127, 0, 0, 1], 0).into()).await.expect("listening");
@@ -201,12 +198,12 @@ impl World {
             evict_oldest: false,
         };
         let person = Person { simulator: Arc::clone(&self.simulator), consent };
-        ops::execute(&self.host, command, None, &person).await
+        ops::execute(&self.host, command, Brought::Nothing, &person).await
     }
 
     /// Carries a command out.
     pub async fn command(&self, command: Command) -> Result<Value, Failure> {
-        ops::execute(&self.host, command, None, &Silent).await
+        ops::execute(&self.host, command, Brought::Nothing, &Silent).await
     }
 
     /// Sends a GET as the agent of `acme`.
@@ -274,6 +271,14 @@ impl World {
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }
+}
+
+/// The simulator's world, for one more host in it.
+pub fn dialled(simulator: &Arc<Simulator>) -> Dialled {
+    let dialer = Dialer::fixed(simulator.hosts(), vec![simulator.ca_der()]).expect("a dialer");
+    let shown = Arc::clone(simulator);
+    let dialer = dialer.showing(move |url| shown.consent_url(url.as_str()).parse().expect("a url"));
+    Dialled { dialer, simulated: true }
 }
 
 fn registration(secret: &str, redirect_uri: String) -> NewRegistration {

@@ -40,6 +40,7 @@ const POWERS: [(&str, &[&str]); 13] = [
     // Opening what is sealed.
     ("chacha20poly1305", &["wardlock-egress", "wardlock"]),
     ("argon2", &["wardlock-egress", "wardlock"]),
+    ("age", &["wardlock-egress", "wardlock"]),
     ("rpassword", &["wardlock-egress", "wardlock"]),
     // Running plugins.
     ("wasmtime", &["wardlock-sandbox", "wardlock"]),

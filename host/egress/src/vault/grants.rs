@@ -56,6 +56,7 @@ impl Vault {
             created_ms: new.created_ms,
             pending: None,
             condition: None,
+            copied: None,
         };
         self.write(|transaction, head| {
             if self.rows.read(transaction, Kind::Registration, registration.as_str())?.is_none() {
@@ -197,12 +198,7 @@ impl Vault {
 
     /// Returns when a grant's token endpoint was called since a time, oldest first.
     pub fn token_calls_since(&self, name: &GrantName, since_ms: u64) -> Result<Vec<u64>, VaultError> {
-        let connection = self.connection();
-        let query = "SELECT at_ms FROM token_calls WHERE grant_name = ?1 AND at_ms >= ?2 ORDER BY at_ms";
-        let mut statement = connection.prepare_cached(query)?;
-        let since = i64::try_from(since_ms).unwrap_or(i64::MAX);
-        let times = statement.query_map(params![name.as_str(), since], |row| row.get::<_, i64>(0))?;
-        times.map(|time| Ok(time?.cast_unsigned())).collect()
+        token_calls(&self.connection(), name, since_ms)
     }
 
     fn change_grant(
@@ -259,7 +255,19 @@ impl From<Tenant> for TenantRow {
     }
 }
 
-fn insert_token_call(connection: &Connection, name: &GrantName, now_ms: u64) -> Result<(), VaultError> {
+pub(super) fn token_calls(
+    connection: &Connection,
+    name: &GrantName,
+    since_ms: u64,
+) -> Result<Vec<u64>, VaultError> {
+    let query = "SELECT at_ms FROM token_calls WHERE grant_name = ?1 AND at_ms >= ?2 ORDER BY at_ms";
+    let mut statement = connection.prepare_cached(query)?;
+    let since = i64::try_from(since_ms).unwrap_or(i64::MAX);
+    let times = statement.query_map(params![name.as_str(), since], |row| row.get::<_, i64>(0))?;
+    times.map(|time| Ok(time?.cast_unsigned())).collect()
+}
+
+pub(super) fn insert_token_call(connection: &Connection, name: &GrantName, now_ms: u64) -> Result<(), VaultError> {
     let (now, old) = (now_ms.cast_signed(), now_ms.saturating_sub(FORGET_AFTER_MS).cast_signed());
     connection
         .execute("DELETE FROM token_calls WHERE grant_name = ?1 AND at_ms < ?2", params![name.as_str(), old])?;
@@ -274,7 +282,7 @@ fn same_generation(row: &Row, asked: u64) -> Result<(), VaultError> {
     Err(VaultError::OtherGeneration { name: row.id.clone(), now: row.generation, asked })
 }
 
-fn info(row: &Row) -> Result<GrantInfo, VaultError> {
+pub(super) fn info(row: &Row) -> Result<GrantInfo, VaultError> {
     let stored: GrantRow = content(row)?;
     let odd = |_| VaultError::Damaged { what: format!("the names in the row of `{}`", row.id.escape_debug()) };
     let tenant = stored.tenant;
@@ -292,5 +300,6 @@ fn info(row: &Row) -> Result<GrantInfo, VaultError> {
         created_ms: stored.created_ms,
         access_expires_ms: stored.access.map(|access| access.expires_ms),
         condition: stored.condition,
+        copied: stored.copied,
     })
 }

@@ -19,10 +19,12 @@
 //! - [`rows`], [`database`]: the sealed rows of `vault.db`, and the file itself.
 //! - [`store`], [`rekey`]: makes, opens and holds the vault; changes where its key comes from.
 //! - [`registrations`], [`grants`]: what can be done with each.
+//! - [`copy`]: exports, and the vault in a backup.
 //! - [`error`]: what can go wrong, and how to mend it.
 
 mod answer;
 mod beside;
+mod copy;
 mod database;
 mod error;
 #[expect(clippy::disallowed_methods, reason = "the one module for the vault's files; see its documentation")]
@@ -50,6 +52,9 @@ mod stream;
 mod tests;
 pub(crate) mod wire;
 
+pub use copy::{
+    CopyError, Existing, Exported, Imported, Opened, Opening, Recipients, Restored, SealedKey, Sealing,
+};
 pub use error::VaultError;
 pub use key::{KeyKind, KeySource};
 pub use keychain::KeychainProblem;
@@ -59,7 +64,7 @@ pub use needles::{Needles, NeedlesError, Redacted};
 pub use prompt::{Passphrase, PromptError};
 pub(crate) use record::{Begun, ClientMaterial, RefreshMaterial, Settled};
 pub use record::{
-    Condition, GrantInfo, LiveGrant, NewAccess, NewGrant, NewRegistration, RegistrationInfo, Tenant,
+    Condition, Copied, GrantInfo, LiveGrant, NewAccess, NewGrant, NewRegistration, RegistrationInfo, Tenant,
 };
 pub use secret::{NotASecret, Secret};
 pub use store::Vault;

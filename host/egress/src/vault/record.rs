@@ -118,6 +118,17 @@ pub enum Condition {
     },
 }
 
+/// Where a grant came from that was not consented to here: a copy, of which the original may still be in use. Gone with
+/// the next consent, and once the provider has replaced the refresh token here, for then the original's is dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Copied {
+    /// When the copy was made, by the clock of who made it.
+    pub made_ms: u64,
+    /// When it was imported or restored here.
+    pub brought_ms: u64,
+}
+
 /// A stored grant, without its secrets. A refresh token is always stored with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrantInfo {
@@ -147,6 +158,8 @@ pub struct GrantInfo {
     pub access_expires_ms: Option<u64>,
     /// What hinders its renewal; `None`: nothing that is known.
     pub condition: Option<Condition>,
+    /// The copy that it came from, where it was imported or restored.
+    pub copied: Option<Copied>,
 }
 
 /// A refresh token that, as far as is known, lives at the provider: a stored grant's, or one that is stored no more and
@@ -249,6 +262,13 @@ impl RegistrationRow {
         self.previous.drain(..surplus);
     }
 
+    /// Takes over the secrets of a registration of the same name, so that they are still looked for.
+    pub(super) fn inherit(&mut self, old: RegistrationRow) {
+        self.previous.extend(old.secrets().map(Kept));
+        let surplus = self.previous.len().saturating_sub(MOST_PREVIOUS);
+        self.previous.drain(..surplus);
+    }
+
     /// Returns every secret in it.
     pub(super) fn secrets(self) -> impl Iterator<Item = Arc<Secret>> {
         let current = [self.secret].into_iter().chain(self.region_secrets.into_values());
@@ -280,6 +300,9 @@ pub(super) struct GrantRow {
     pub(super) pending: Option<PendingRow>,
     #[serde(default)]
     pub(super) condition: Option<Condition>,
+    /// Since version 3.
+    #[serde(default)]
+    pub(super) copied: Option<Copied>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -351,14 +374,21 @@ impl GrantRow {
         }
         let old = std::mem::replace(&mut self.refresh_token, Kept(token));
         self.retire(old);
+        self.copied = None;
+    }
+
+    /// Marks it as brought from a copy, and lets the copy's access token go: it is minted anew when it is needed.
+    pub(super) fn bring(&mut self, copied: Copied) {
+        if let Some(access) = self.access.take() {
+            self.retire(access.token);
+        }
+        self.copied = Some(copied);
     }
 
     /// Takes over what a grant of the same name had, so that it is still looked for.
     pub(super) fn inherit(&mut self, old: GrantRow) {
-        self.previous = old.previous;
-        self.retire(old.refresh_token);
-        if let Some(access) = old.access {
-            self.retire(access.token);
+        for secret in old.secrets().collect::<Vec<_>>() {
+            self.retire(Kept(secret));
         }
     }
 

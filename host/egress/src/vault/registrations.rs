@@ -163,7 +163,7 @@ fn pick(mut secrets: BTreeMap<String, Kept>, region: &Region) -> Option<Kept> {
     secrets.remove(region.as_str())
 }
 
-fn info(row: &Row) -> Result<RegistrationInfo, VaultError> {
+pub(super) fn info(row: &Row) -> Result<RegistrationInfo, VaultError> {
     let stored: RegistrationRow = content(row)?;
     let odd = |_| VaultError::Damaged { what: format!("the names in the row of `{}`", row.id.escape_debug()) };
     let regions: Result<Vec<_>, _> = stored.region_secrets.keys().map(|region| Region::parse(region)).collect();

@@ -28,7 +28,7 @@ impl Kind {
     }
 
     /// Returns the version in which rows of this kind are written.
-    fn version(self) -> i64 {
+    pub(super) fn version(self) -> i64 {
         match self {
             Self::Registration | Self::Grant => 3,
         }

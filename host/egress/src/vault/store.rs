@@ -17,7 +17,7 @@ use super::held;
 use super::kept::from_bytes;
 use super::key::{KeyKind, KeySource, Lock, Stretch, Way};
 use super::keychain::{self, Item};
-use super::keys::{self, Keys};
+use super::keys::{self, HeldKey, Key, Keys};
 use super::needles::Needles;
 use super::record::{GrantRow, RegistrationRow};
 use super::rekey;
@@ -26,7 +26,7 @@ use super::secret::Secret;
 use crate::failpoint;
 
 /// The database's name within its folder.
-const DATABASE: &str = "vault.db";
+pub(super) const DATABASE: &str = "vault.db";
 /// The revision's file, where the key has no place of its own.
 pub(super) const REVISION: &str = "vault.revision";
 /// Its name while it is being made: nothing was ever stored in a file of this name.
@@ -35,6 +35,8 @@ const UNFINISHED: &str = "vault.db.new";
 /// Every credential of one home. While it is open, no other process can open it.
 pub struct Vault {
     connection: Mutex<Connection>,
+    /// The key of everything else here; a backup carries it on, sealed.
+    pub(super) own: HeldKey,
     pub(super) rows: Rows,
     keys: Arc<Keys>,
     kind: KeyKind,
@@ -173,6 +175,14 @@ impl Vault {
         &self,
         change: impl FnOnce(&Transaction<'_>, &mut Head) -> Result<T, VaultError>,
     ) -> Result<T, VaultError> {
+        self.write_or(change)
+    }
+
+    /// Changes records as [`Vault::write`] does, where more can go wrong than the vault.
+    pub(super) fn write_or<T, E: From<VaultError>>(
+        &self,
+        change: impl FnOnce(&Transaction<'_>, &mut Head) -> Result<T, E>,
+    ) -> Result<T, E> {
         let mut connection = self.connection();
         let transaction = database::begin(&mut connection)?;
         let mut head = self.rows.read_head(&transaction)?;
@@ -184,7 +194,7 @@ impl Vault {
         // Forgotten before the commit: should that fail half-way, they are only gathered once more.
         locked(&self.needles).take();
         failpoint::pass("before-commit");
-        transaction.commit()?;
+        transaction.commit().map_err(VaultError::from)?;
         failpoint::pass("after-commit");
         self.revisions.note(revision);
         Ok(result)
@@ -248,7 +258,7 @@ fn fill(path: &Path, way: &Way) -> Result<String, VaultError> {
     database::migrate(&mut connection)?;
     let transaction = database::begin(&mut connection)?;
     database::set_meta(&transaction, "lock", &lock)?;
-    Rows::new(keys::mac(&own, &[ROWS]), &id).begin_head(&transaction)?;
+    rows_of(&own, &id).begin_head(&transaction)?;
     transaction.commit()?;
     connection.close().map_err(|(_, error)| VaultError::from(error))?;
     Ok(id)
@@ -275,7 +285,7 @@ fn unlock(db: &Path, source: &KeySource, older: Older) -> Result<Vault, VaultErr
         return Err(VaultError::Damaged { what: format!("`vault.db` does not take its journal mode: {journal}") });
     }
     database::migrate(&mut connection)?;
-    let rows = Rows::new(keys::mac(&own, &[ROWS]), lock.vault());
+    let rows = rows_of(&own, lock.vault());
     let found = rows.read_head(&connection)?.revision;
     let beside = Beside::of(source, db.parent().unwrap_or(Path::new(".")));
     let known = beside.read(lock.vault())?.unwrap_or(0);
@@ -290,10 +300,16 @@ fn unlock(db: &Path, source: &KeySource, older: Older) -> Result<Vault, VaultErr
         connection: Mutex::new(connection),
         rows,
         keys: Arc::new(Keys::new(keys::mac(&own, &[PURPOSES]))),
+        own: HeldKey::new(own),
         kind: lock.kind(),
         needles: Mutex::new(None),
         revisions,
     })
+}
+
+/// Returns what seals and opens the rows of the vault with this key and id.
+pub(super) fn rows_of(own: &Key, vault: &str) -> Rows {
+    Rows::new(keys::mac(own, &[ROWS]), vault)
 }
 
 pub(super) fn read_lock(connection: &Connection) -> Result<Lock, VaultError> {
