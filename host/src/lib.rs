@@ -8,10 +8,12 @@
 //! - [`host`]: every part, wired once; [`gate`]: whether it is there, or the vault is locked; `harden`: the process.
 //! - [`loaded`], [`config`], [`home`]: what the operator wrote, and where it stands.
 //! - [`policy`]: ready-made workspaces, cases, explanations.
+//! - `backup`: the whole home as one encrypted archive, and back.
 //! - [`ops`], [`admin`], [`serve`]: commands, the socket they go through, the daemon.
 //! - [`demo`]: the whole product on one machine with nothing to set up.
 
 pub mod admin;
+mod backup;
 mod cli;
 pub mod config;
 mod delivery;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use tempfile::TempDir;
-use wardlock::admin::{Command, Failure, How, Page};
+use wardlock::admin::{Brought, Command, Failure, How, Page};
 use wardlock::gate::Gate;
 use wardlock::home::Home;
 use wardlock::host::{Host, World as Dialled};
@@ -80,7 +80,8 @@ impl World {
         host.vault().add_registration(registration(redirect_uri)?)?;
         connect(&host, &simulator).await?;
         let added = Command::AgentAdd { name: "reporter".to_owned(), workspace: "acme".to_owned(), expires: None };
-        let added = ops::execute(&host, added, None, &Silent).await.map_err(|failure| told(&failure))?;
+        let added =
+            ops::execute(&host, added, Brought::Nothing, &Silent).await.map_err(|failure| told(&failure))?;
         let token = added["token"].as_str().context("a token")?.to_owned();
         let running = Running::start(Gate::of(Arc::clone(&host)), (Ipv4Addr::LOCALHOST, 0).into())
             .await
@@ -125,7 +126,7 @@ async fn connect(host: &Arc<Host>, simulator: &Arc<Simulator>) -> anyhow::Result
         evict_oldest: false,
     };
     let person = Willing(Arc::clone(simulator));
-    ops::execute(host, command, None, &person).await.map(drop).map_err(|failure| told(&failure))
+    ops::execute(host, command, Brought::Nothing, &person).await.map(drop).map_err(|failure| told(&failure))
 }
 
 fn told(failure: &Failure) -> anyhow::Error {

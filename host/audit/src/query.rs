@@ -3,6 +3,7 @@
 //! Every read has a connection of its own, so that no reader ever waits for the writer, nor the writer for it.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, Row as SqlRow, params_from_iter};
@@ -75,6 +76,11 @@ const COLUMNS: &str = "sequence, kind, at_ms, request_id, workspace, connection,
                        decision, outcome, closes, detail, prev, hash";
 
 impl Audit {
+    /// Writes a consistent copy of the log to a file that does not exist yet, closed to others, while rows are written.
+    pub fn snapshot(&self, to: &Path) -> Result<(), AuditError> {
+        store::snapshot(&self.inner().path, to)
+    }
+
     /// Returns the newest rows that the filter lets through, newest last.
     pub fn list(&self, filter: &Filter) -> Result<Vec<Row>, AuditError> {
         let mut sql = format!("SELECT {COLUMNS} FROM records WHERE 1");

@@ -37,6 +37,18 @@ pub(crate) fn open_for_reading(path: &Path) -> Result<Connection, AuditError> {
     Ok(connection)
 }
 
+/// Writes a consistent copy to another file. A connection that only queries could not.
+pub(crate) fn snapshot(path: &Path, to: &Path) -> Result<(), AuditError> {
+    // SQLite fills an empty file, and would make a new one open to others.
+    private_file::prepare(to)
+        .map_err(|problem| AuditError::File { path: to.to_owned(), problem: Arc::new(problem) })?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(AuditError::read)?;
+    connection.busy_timeout(Duration::from_secs(5)).map_err(AuditError::read)?;
+    connection.pragma_update(None, "trusted_schema", false).map_err(AuditError::read)?;
+    connection.execute("VACUUM INTO ?1", [to.to_string_lossy()]).map(drop).map_err(AuditError::read)
+}
+
 /// Makes a commit survive the loss of power, or a crash of the process only.
 pub(crate) fn set_power_safe(connection: &Connection, power_safe: bool) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", if power_safe { "FULL" } else { "NORMAL" })

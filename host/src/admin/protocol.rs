@@ -171,12 +171,17 @@ pub enum Command {
         /// age recipients.
         recipients: Vec<String>,
     },
+    /// Encrypt the whole home into a file of it, as [`Command::VaultExport`] does the vault.
+    BackupCreate {
+        /// age recipients.
+        recipients: Vec<String>,
+    },
 }
 
 impl Command {
     /// Returns whether what follows it is a passphrase, and not a credential.
     pub fn brings_passphrase(&self) -> bool {
-        matches!(self, Self::VaultUnlock | Self::VaultExport { .. })
+        matches!(self, Self::VaultUnlock | Self::VaultExport { .. } | Self::BackupCreate { .. })
     }
 }
 

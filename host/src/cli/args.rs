@@ -41,6 +41,9 @@ pub enum Verb {
     /// The vault: open or locked, and where its key comes from.
     #[command(subcommand)]
     Vault(VaultVerb),
+    /// The whole home as one encrypted file, and back.
+    #[command(subcommand)]
+    Backup(BackupVerb),
     /// The services that are known.
     #[command(subcommand)]
     Service(ServiceVerb),
@@ -92,6 +95,9 @@ pub struct InitArgs {
     /// The ready-made workspace's region, such as `eu`.
     #[arg(long, value_name = "REGION")]
     pub region: Option<String>,
+    /// An age recipient (`age1…`) who can restore every backup of this home; may be given several times.
+    #[arg(long, value_name = "RECIPIENT")]
+    pub recovery: Vec<String>,
     /// Make an installation under a user of its own (root only): user, folder, systemd unit.
     #[arg(long)]
     pub system: bool,
@@ -179,6 +185,48 @@ pub struct ImportArgs {
     /// Put the file's records in the place of those of the same names.
     #[arg(long)]
     pub replace: bool,
+}
+
+/// `wardlock backup`.
+#[derive(Debug, Subcommand)]
+pub enum BackupVerb {
+    /// Write the whole home into a new file that is encrypted with age; `serve` may go on.
+    Create(BackupArgs),
+    /// Make the home that `--home` names out of a backup. The folder must be empty or not there yet.
+    Restore(RestoreArgs),
+}
+
+/// `wardlock backup create`.
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    /// The file to make, or `-` for standard output.
+    pub file: PathBuf,
+    /// An age recipient (`age1…`) who can restore it, besides those of wardlock.toml; may be given several times. Where
+    /// there is none at all a passphrase is asked for.
+    #[arg(long = "recipient", value_name = "RECIPIENT", conflicts_with = "backup_passphrase_fd")]
+    pub recipients: Vec<String>,
+    /// Read the file's passphrase from this open file descriptor.
+    #[arg(long, value_name = "FD")]
+    pub backup_passphrase_fd: Option<u32>,
+}
+
+/// `wardlock backup restore`.
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// The file that `backup create` made.
+    pub file: PathBuf,
+    /// A file with an age identity that opens it. Without one the passphrase is asked for.
+    #[arg(long, value_name = "FILE", conflicts_with = "backup_passphrase_fd")]
+    pub identity: Option<PathBuf>,
+    /// Read the file's passphrase from this open file descriptor.
+    #[arg(long, value_name = "FD")]
+    pub backup_passphrase_fd: Option<u32>,
+    /// Where the vault's new key comes from; else what the backup's wardlock.toml says.
+    #[arg(long, value_enum)]
+    pub key: Option<KeyChoice>,
+    /// Restore it even if a newer state of this vault was used on this machine.
+    #[arg(long)]
+    pub accept_older: bool,
 }
 
 /// `wardlock demo`.

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use serde_json::json;
-use wardlock_egress::vault::{KeySource, Passphrase, Vault};
+use wardlock_egress::vault::{KeySource, Passphrase, Recipients, Vault};
 
 use super::args::{Cli, InitArgs, KeyChoice};
 use super::{show, system, talk};
@@ -20,14 +20,11 @@ pub fn run(cli: &Cli, args: &InitArgs) -> Result<ExitCode, Failure> {
     let path = Home::locate(cli.home.as_deref())?;
     // Everything that can be wrong with the words is found before anything is made.
     let workspace = args.policy.as_deref().map(|policy| ready_made(args, policy)).transpose()?;
+    args.recovery.iter().try_for_each(|word| Recipients::check(word))?;
     let source = new_source(&path, args.key, cli.passphrase_fd)?;
     source.probe()?;
     let home = Home::create(&path)?;
-    if args.key != KeyChoice::File {
-        let config = home.read_text(CONFIG_FILE)?.unwrap_or_default();
-        let line = format!("key = \"{}\"", args.key.word());
-        home.write(CONFIG_FILE, config.replacen("# key = \"file\"", &line, 1).as_bytes())?;
-    }
+    write_choices(&home, args)?;
     Vault::create(&home.state_folder(), &source)?;
     let mut next = vec!["wardlock registration add NAME --service zoho-crm --client-id ID".to_owned()];
     if let Some(workspace) = workspace {
@@ -36,7 +33,7 @@ pub fn run(cli: &Cli, args: &InitArgs) -> Result<ExitCode, Failure> {
         next.push(format!("wardlock agent add NAME --workspace {}", workspace.name()));
     }
     next.push("wardlock serve".to_owned());
-    let result = json!({ "home": home.path().display().to_string(), "key": args.key.word(), "next": next });
+    let result = json!({ "home": home.path().display().to_string(), "key": args.key.word(), "recovery": args.recovery, "next": next });
     if cli.json {
         talk::data(&result);
     } else {
@@ -45,6 +42,25 @@ pub fn run(cli: &Cli, args: &InitArgs) -> Result<ExitCode, Failure> {
         next.iter().for_each(|step| talk::line(&format!("  {step}")));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes what was chosen into the new wardlock.toml.
+fn write_choices(home: &Home, args: &InitArgs) -> Result<(), Failure> {
+    let template = home.read_text(CONFIG_FILE)?.unwrap_or_default();
+    let lines = template.lines().map(|line| {
+        if line == "# key = \"file\"" && args.key != KeyChoice::File {
+            format!("key = \"{}\"\n", args.key.word())
+        } else if line.starts_with("# recipients = ") && !args.recovery.is_empty() {
+            format!("recipients = {}\n", json!(args.recovery))
+        } else {
+            format!("{line}\n")
+        }
+    });
+    let text: String = lines.collect();
+    if text == template {
+        return Ok(());
+    }
+    Ok(home.write(CONFIG_FILE, text.as_bytes())?)
 }
 
 /// Returns where a new key shall come from, as wardlock.toml names it by default.

@@ -2,6 +2,7 @@
 //! error is talk.
 
 mod args;
+mod backup;
 mod copies;
 mod init;
 mod local;
@@ -43,6 +44,8 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Serve(serve) => local::serve(&cli, serve).await,
         Verb::Service(verb) => local::service(&cli, verb),
         Verb::Vault(verb) => vault::run(&cli, verb).await,
+        Verb::Backup(args::BackupVerb::Create(create)) => backup::create(&cli, create).await,
+        Verb::Backup(args::BackupVerb::Restore(restore)) => backup::restore(&cli, restore).await,
         Verb::Plugin(verb) => local::plugin(&cli, verb).await,
         Verb::Policy(args::PolicyVerb::Check { cases }) => local::policy_check(&cli, cases.as_deref()).await,
         Verb::Doctor(args::DoctorArgs { look: Some(folder) }) => look::run(&cli, folder).await,

@@ -168,6 +168,7 @@ fn command_of(verb: &Verb) -> Result<(Command, Option<Secret>), Failure> {
         | Verb::Demo(_)
         | Verb::Serve(_)
         | Verb::Vault(_)
+        | Verb::Backup(_)
         | Verb::Service(_)
         | Verb::Plugin(_)
         | Verb::Policy(PolicyVerb::Check { .. }) => return Err(Failure::usage("this command runs by itself")),

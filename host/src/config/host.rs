@@ -83,6 +83,7 @@ pub struct HostConfig {
     key: KeySource,
     audit: AuditFile,
     limits: LimitsFile,
+    recipients: Vec<String>,
 }
 
 impl HostConfig {
@@ -112,8 +113,15 @@ impl HostConfig {
         }
         let key = key_source(&document, raw.vault)?;
         check_limits(&document, &raw.limits)?;
-        let ConfigFile { listen, audit, limits, .. } = raw;
-        Ok(Self { agents, callback, callback_url, hosts: listen.hosts, key, audit, limits })
+        for (at, word) in raw.backup.recipients.iter().enumerate() {
+            vault::Recipients::check(word).map_err(|error| {
+                let wrong = document.error_at(&["backup", "recipients", &at.to_string()], error.to_string());
+                wrong.hint(error.hint().unwrap_or_default())
+            })?;
+        }
+        let ConfigFile { listen, audit, limits, backup, .. } = raw;
+        let ListenFile { hosts, .. } = listen;
+        Ok(Self { agents, callback, callback_url, hosts, key, audit, limits, recipients: backup.recipients })
     }
 
     /// Returns where agents call.
@@ -147,6 +155,11 @@ impl HostConfig {
     /// Returns where the vault's key comes from.
     pub fn key(&self) -> &KeySource {
         &self.key
+    }
+
+    /// Returns for whom every backup is made: age recipients.
+    pub fn recipients(&self) -> &[String] {
+        &self.recipients
     }
 
     /// Returns what the records of requests survive.
@@ -211,6 +224,7 @@ impl Default for HostConfig {
             key: KeySource::File { path: KEY_FILE.into() },
             audit,
             limits,
+            recipients: Vec::new(),
         }
     }
 }
@@ -222,6 +236,13 @@ struct ConfigFile {
     vault: VaultFile,
     audit: AuditFile,
     limits: LimitsFile,
+    backup: BackupFile,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct BackupFile {
+    recipients: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]

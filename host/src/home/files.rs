@@ -6,12 +6,15 @@ use std::path::Path;
 use cap_std::fs::{OpenOptions, OpenOptionsExt as _};
 
 use super::error::{HomeError, io_at};
-use super::{Home, check};
+use super::{CONFIG_FILE, Home, check};
 
 /// The largest text file that is read: configuration is written by people.
 const TEXT_LIMIT: u64 = 1 << 20;
 /// The largest other file that is read: components from Python toolchains have 40 MB.
 const BYTES_LIMIT: u64 = 128 << 20;
+
+/// How many folders deep an operator's files may stand.
+const DEEPEST: usize = 8;
 
 impl Home {
     /// Reads a text file, such as `workspaces/acme.toml`; `None` where there is none.
@@ -102,8 +105,48 @@ impl Home {
         self.dir.open(folder)?.sync_all()
     }
 
+    /// Lists the files that an operator put into the home's folders, sorted, as paths within it; and what stands there
+    /// besides: links, and names that are not plain.
+    pub fn operator_files(&self) -> Result<(Vec<String>, Vec<String>), HomeError> {
+        let (mut files, mut others) = (Vec::new(), Vec::new());
+        for entry in self.dir.entries().map_err(io_at("list", &self.path))? {
+            let name = entry.map_err(io_at("list", &self.path))?.file_name().to_string_lossy().into_owned();
+            match name.as_str() {
+                CONFIG_FILE => files.push(name),
+                "state" => {}
+                "workspaces" | "services" | "plugins" => self.list_below(&name, &mut files, &mut others)?,
+                _ => others.push(name),
+            }
+        }
+        files.sort();
+        others.sort();
+        Ok((files, others))
+    }
+
+    fn list_below(
+        &self,
+        folder: &str,
+        files: &mut Vec<String>,
+        others: &mut Vec<String>,
+    ) -> Result<(), HomeError> {
+        let path = self.path.join(folder);
+        for entry in self.dir.read_dir(folder).map_err(io_at("list", &path))? {
+            let entry = entry.map_err(io_at("list", &path))?;
+            let kind = entry.file_type().map_err(io_at("look at", &path))?;
+            let name = format!("{folder}/{}", entry.file_name().to_string_lossy());
+            match plain_name(&entry.file_name().to_string_lossy()) {
+                Ok(_) if kind.is_file() => files.push(name),
+                Ok(_) if kind.is_dir() && name.matches('/').count() < DEEPEST => {
+                    self.list_below(&name, files, others)?;
+                }
+                _ => others.push(name),
+            }
+        }
+        Ok(())
+    }
+
     /// Refuses names that lead anywhere but to a file of this home or of one of its folders.
-    fn check_name(name: &str) -> Result<(), HomeError> {
+    pub(super) fn check_name(name: &str) -> Result<(), HomeError> {
         for part in name.split('/') {
             plain_name(part)?;
         }

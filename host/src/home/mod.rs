@@ -13,6 +13,7 @@ mod lock;
 mod new_file;
 mod outgoing;
 mod outside;
+mod restoring;
 mod walk;
 
 use std::ffi::OsString;
@@ -29,9 +30,10 @@ pub use lock::{Holder, HomeLock};
 pub use new_file::NewFile;
 pub use outgoing::Outgoing;
 pub use outside::{
-    make_private, read_operator_file, read_system_file, remove_leftover_socket, remove_simulator_home,
-    write_system_file,
+    make_private, open_operator_file, read_operator_file, read_system_file, remove_leftover_socket,
+    remove_simulator_home, write_system_file,
 };
+pub use restoring::Restoring;
 pub use walk::{Walk, open_found, walk};
 
 use error::io_at;
@@ -62,6 +64,14 @@ impl Home {
 
     /// Makes a home. An existing folder must be empty; its mode becomes 0700.
     pub fn create(path: &Path) -> Result<Self, HomeError> {
+        let home = Self::begin(path)?;
+        // Last: a folder without it is no home, so a half-made one is never taken for one.
+        home.write(CONFIG_FILE, CONFIG_TEMPLATE.as_bytes())?;
+        Ok(home)
+    }
+
+    /// Makes the folders of a home, which is none yet.
+    fn begin(path: &Path) -> Result<Self, HomeError> {
         match std::fs::symlink_metadata(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let mut builder = DirBuilder::new();
@@ -81,8 +91,6 @@ impl Home {
             let made = home.dir.create_dir_with(folder, &builder);
             made.map_err(io_at("make", path.join(folder)))?;
         }
-        // Last: a folder without it is no home, so a half-made one is never taken for one.
-        home.write(CONFIG_FILE, CONFIG_TEMPLATE.as_bytes())?;
         Ok(home)
     }
 

@@ -31,10 +31,18 @@ impl Outgoing<'_> {
         self.name.clone()
     }
 
+    /// Opens it for reading; returns its length, too.
+    pub fn open(&self) -> Result<(File, u64), HomeError> {
+        let path = self.home.path.join("state").join(&self.name);
+        let file = self.home.dir.open(format!("state/{}", self.name)).map_err(io_at("open", &path))?;
+        let length = file.metadata().map_err(io_at("look at", path))?.len();
+        Ok((file, length))
+    }
+
     /// Copies it to where it goes.
     pub fn copy_to(&self, output: &mut impl Write) -> Result<(), HomeError> {
         let path = self.home.path.join("state").join(&self.name);
-        let mut file = self.home.dir.open(format!("state/{}", self.name)).map_err(io_at("open", &path))?;
+        let (mut file, _) = self.open()?;
         io::copy(&mut file, output).map(drop).map_err(io_at("copy", path))
     }
 }

@@ -1,7 +1,7 @@
 //! The few things that are done to files by path: what the operator names on the command line, the admin socket, the
 //! systemd unit, and the demo's own folder.
 
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{ErrorKind, Read, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
@@ -20,6 +20,16 @@ pub fn read_operator_file(path: &Path) -> Result<Vec<u8>, HomeError> {
         return Err(HomeError::TooLarge { path: path.to_owned(), limit: LIMIT });
     }
     Ok(bytes)
+}
+
+/// Opens a file that the operator named, to be read piece by piece; returns its length, too.
+pub fn open_operator_file(path: &Path) -> Result<(impl Read + use<>, u64), HomeError> {
+    let file = std::fs::File::open(path).map_err(io_at("open", path))?;
+    let metadata = file.metadata().map_err(io_at("look at", path))?;
+    if !metadata.is_file() {
+        return Err(HomeError::NotFile { path: path.to_owned() });
+    }
+    Ok((file, metadata.len()))
 }
 
 /// Reads a file of the kernel's, such as `/proc/net/tcp`; `None` where it is not there.

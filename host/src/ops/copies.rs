@@ -9,6 +9,7 @@ use wardlock_egress::vault::Recipients;
 
 use super::{OPERATOR, blocking, note};
 use crate::admin::{Brought, Failure};
+use crate::backup;
 use crate::home::HomeError;
 use crate::host::Host;
 
@@ -39,6 +40,24 @@ pub(super) async fn export(host: &Arc<Host>, words: &[String], brought: Brought)
     }))
 }
 
+/// Encrypts the whole home into an outgoing file.
+pub(super) async fn back_up(host: &Arc<Host>, words: &[String], brought: Brought) -> Result<Value, Failure> {
+    let recipients = recipients(words, brought)?;
+    let (told, now_ms) = (whom(&recipients), host.now_ms());
+    host.write_down().await;
+    let its_host = Arc::clone(host);
+    let written = blocking(move || backup::write(&its_host, &recipients, now_ms)).await??;
+    let result = format!("{} files, {told}", written.files);
+    note(host, Act::admin(OPERATOR, "backup.create", "home", result)).await;
+    Ok(json!({
+        "outgoing": written.outgoing,
+        "files": written.files,
+        "left_out": written.left_out,
+        "opens": told,
+        "warning": DANGER,
+    }))
+}
+
 /// Says who can open a copy.
 pub(super) fn whom(recipients: &Recipients) -> String {
     match recipients.count() {
@@ -57,6 +76,6 @@ pub(super) fn recipients(words: &[String], brought: Brought) -> Result<Recipient
     }
 }
 
-fn not_written(host: &Host, source: std::io::Error) -> HomeError {
+pub(crate) fn not_written(host: &Host, source: std::io::Error) -> HomeError {
     HomeError::Io { doing: "write a copy in", path: host.home().state_folder(), source }
 }

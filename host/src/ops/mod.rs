@@ -25,6 +25,7 @@ use crate::host::Host;
 use crate::loaded::{Problem, Severity, State};
 
 pub use copies::DANGER;
+pub(crate) use copies::not_written;
 pub use doctor::examine;
 pub use look::sieve;
 
@@ -109,6 +110,7 @@ pub async fn execute(
         Command::AuditVerify => audit::verify(host).await,
         Command::VaultStatus => vault::status(host).await,
         Command::VaultExport { recipients } => copies::export(host, &recipients, brought).await,
+        Command::BackupCreate { recipients } => copies::back_up(host, &recipients, brought).await,
         Command::VaultLock | Command::VaultUnlock => {
             Err(Failure::no("no daemon serves this home, so nothing is unlocked")
                 .hint("`wardlock serve` asks for what it needs"))

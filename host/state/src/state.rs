@@ -10,6 +10,7 @@ use wardlock_core::id::{ConnectionName, WorkspaceName};
 use crate::agents::Directory;
 use crate::error::StateError;
 use crate::frozen::{self, Frozen};
+use crate::private_file;
 use crate::store;
 
 /// Returns milliseconds since 1970-01-01T00:00:00Z.
@@ -43,6 +44,14 @@ impl State {
     pub fn write_level(&self, workspace: &WorkspaceName, connection: &ConnectionName) -> WriteMode {
         let _ = (workspace, connection);
         WriteMode::Off
+    }
+
+    /// Writes a consistent copy of the state to a file that does not exist yet, closed to others.
+    pub fn snapshot(&self, to: &Path) -> Result<(), StateError> {
+        // SQLite fills an empty file, and would make a new one open to others.
+        private_file::prepare(to).map_err(|problem| StateError::File { path: to.to_owned(), problem })?;
+        let statement = "VACUUM INTO ?1";
+        self.0.connection().execute(statement, [to.to_string_lossy()]).map(drop).map_err(StateError::Read)
     }
 
     /// Returns a small fact.

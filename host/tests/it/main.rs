@@ -4,6 +4,7 @@
 //! - [`path`]: the path of a request.
 //! - [`regions`]: only the region's own hosts are ever dialled.
 //! - [`copies`]: exports and imports of the vault, by the executable.
+//! - [`backup`]: the whole home as one file, and back.
 //! - [`canaries`]: no stored secret in any byte that leaves, and proof that a leak would be seen.
 //! - [`flowing`]: answers that reach the agent as they come.
 //! - [`front`]: what the front door refuses, byte for byte.
@@ -21,6 +22,7 @@
 
 mod world;
 
+mod backup;
 mod canaries;
 mod connecting;
 mod copies;

@@ -2,6 +2,8 @@
 
 use super::*;
 
+const RECIPIENT: &str = "age1s2aht6wfnnfwx8sq6d722cljg7ap5ea247w0f7pemzpadrp02qnsvje78g";
+
 fn check(text: &str, expected: &str) {
     let error = HostConfig::parse("wardlock.toml", text).expect_err(text);
     assert_eq!(error.to_string(), expected);
@@ -21,11 +23,15 @@ fn the_template_shows_the_defaults() {
             _ => format!("{line}\n"),
         })
         .collect();
+    // No recipient stands there whole: whoever took it over would make backups for somebody else.
+    let uncommented = uncommented.replace("age1...", RECIPIENT);
     let mut shown = HostConfig::parse("wardlock.toml", &uncommented).expect("the template without `#`");
     assert_eq!(shown.hosts, ["wardlock.internal:7420"]);
     shown.hosts.clear();
     assert_eq!(shown.redirect_uri(), "https://connect.example.com/callback");
     shown.callback_url = None;
+    assert_eq!(shown.recipients.len(), 1);
+    shown.recipients.clear();
     assert_eq!(shown, default);
 }
 
@@ -80,6 +86,12 @@ fn settings_say_what_is_wrong_and_where() {
         let error = HostConfig::parse("wardlock.toml", &text).expect_err(wrong).to_string();
         assert!(error.contains("`listen.callback_url`: an https address is wanted"), "{error}");
     }
+    check(
+        "[backup]\nrecipients = [\"age1nobody\"]\n",
+        "wardlock.toml:2:15: `backup.recipients`: `age1nobody` is not an age recipient\n\
+         2 | recipients = [\"age1nobody\"]\n  |               ^^^^^^^^^^^^\n\
+         a recipient begins with `age1` and comes from `age-keygen`; those of ssh, plugins and `age1pq1` are not taken",
+    );
     check(
         "[listen\n",
         "wardlock.toml:1:8: this is not TOML: unclosed table, expected `]`\n1 | [listen\n  |        ^",

@@ -146,7 +146,7 @@ impl CopyError {
     }
 
     /// Says what an error of a stream from an age file means.
-    pub(super) fn of_stream(error: io::Error) -> Self {
+    pub fn of_stream(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::UnexpectedEof => Self::Cut,
             io::ErrorKind::InvalidData => Self::Damaged,
