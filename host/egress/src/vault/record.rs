@@ -277,7 +277,7 @@ impl RegistrationRow {
 }
 
 /// A grant inside its row, version 3. Its generation stands beside it, authenticated. Version 1 had neither journal nor
-/// condition, version 2 no user.
+/// condition, version 2 neither user nor mark of a copy.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GrantRow {
