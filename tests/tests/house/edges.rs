@@ -32,7 +32,7 @@ const EDGES: [(&str, &[&str]); 10] = [
 ];
 
 /// What only some crates may link, and which. Whoever is not named cannot do it.
-const POWERS: [(&str, &[&str]); 13] = [
+const POWERS: [(&str, &[&str]); 14] = [
     // Connecting upstream.
     ("reqwest", &["wardlock-egress", "wardlock"]),
     ("hyper-rustls", &["wardlock-egress", "wardlock"]),
