@@ -159,8 +159,10 @@ impl<'a> Chain<'a> {
             )
         })?;
         let headers = request.headers().len();
-        let shaped = self.judge.classify(request)?;
-        self.judge.check(&shaped)?;
+        // The agent sent nothing of what is refused from here on: the plugin answers for it, and the operator mends it.
+        let shaped =
+            self.judge.classify(request).map_err(|refusal| left_by(link, Code::ShapeWidened, &refusal))?;
+        self.judge.check(&shaped).map_err(|refusal| left_by(link, refusal.code, &refusal))?;
         if shaped.request().headers().len() != headers {
             // Classification drops what the service does not take; an edit is never dropped in silence.
             let detail = format!("plugin `{}` sets a header that the service does not take", link.name);
@@ -216,6 +218,12 @@ fn by_plugin(link: &Link, code: Code, detail: String) -> Refusal {
         hint: None,
         retry_after: None,
     }
+}
+
+/// Refuses what a plugin left, for the reason that the host's rules give.
+fn left_by(link: &Link, code: Code, refusal: &Refusal) -> Refusal {
+    let detail = format!("plugin `{}` leaves a request that is refused: {}", link.name, refusal.detail);
+    by_plugin(link, code, detail)
 }
 
 fn denied_by(link: &Link, code: Code, reason: Reason) -> Refusal {

@@ -1,5 +1,7 @@
 //! Every way in which the host says no: code, status, who can mend it.
 
+mod remedy;
+
 use serde_json::{Map, Value, json};
 
 use crate::service::RefusalShape;
@@ -77,6 +79,8 @@ codes! {
     BrowserRefused = "browser_refused", 403, false, Agent;
     /// The agent's token is missing, unknown, revoked or expired.
     Unauthenticated = "unauthenticated", 401, false, Agent;
+    /// The request line and headers are larger, or more, than the limit.
+    HeadTooLarge = "head_too_large", 431, false, Agent;
     /// The body is larger than the limit.
     BodyTooLarge = "body_too_large", 413, false, Agent;
     /// The request did not arrive in time.
@@ -170,7 +174,7 @@ pub struct Refusal {
     pub detail: String,
     /// Who refused.
     pub by: RefusedBy,
-    /// What to do.
+    /// What to do; `None`: what the code usually asks for, [`Code::usual_hint`].
     pub hint: Option<String>,
     /// When to try again, seconds.
     pub retry_after: Option<u32>,
@@ -196,6 +200,11 @@ impl Refusal {
         self
     }
 
+    /// Returns what to do: every refusal says so.
+    pub fn remedy(&self) -> &str {
+        self.hint.as_deref().unwrap_or(self.code.usual_hint())
+    }
+
     /// Renders the refusal as problem+json (RFC 9457).
     pub fn problem(&self, request_id: &str) -> Value {
         let mut members = self.members(request_id);
@@ -212,10 +221,7 @@ impl Refusal {
     /// Says all that a person needs in one text: some SDKs keep nothing but a code and a message.
     fn sentence(&self, members: &Map<String, Value>) -> String {
         let request_id = members.get("request_id").and_then(Value::as_str).unwrap_or_default();
-        match &self.hint {
-            Some(hint) => format!("{}; {hint} [{request_id}]", self.detail),
-            None => format!("{} [{request_id}]", self.detail),
-        }
+        format!("{}; {} [{request_id}]", self.detail, self.remedy())
     }
 
     fn members(&self, request_id: &str) -> Map<String, Value> {
@@ -231,7 +237,7 @@ impl Refusal {
                 members.insert("plugin".to_owned(), json!(name))
             }
         };
-        members.insert("hint".to_owned(), json!(self.hint));
+        members.insert("hint".to_owned(), json!(self.remedy()));
         members.insert("retryable".to_owned(), json!(self.code.retryable()));
         members.insert("actor".to_owned(), json!(self.code.actor().as_str()));
         members.insert("retry_after".to_owned(), json!(self.retry_after));
@@ -252,5 +258,21 @@ fn fill(template: &Value, refusal: &Refusal, members: &Map<String, Value>) -> Va
             Value::Object(map.iter().map(|(k, v)| (k.clone(), fill(v, refusal, members))).collect())
         }
         other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_says_what_to_do() {
+        for &code in Code::ALL {
+            let problem = Refusal::new(code, "rule", "no").problem("req_1");
+            let hint = problem["hint"].as_str().unwrap_or_default();
+            assert!(hint.len() > 10, "{} says nothing: {problem}", code.as_str());
+        }
+        let particular = Refusal::new(Code::BadRequest, "rule", "no").hint("do this").problem("req_1");
+        assert_eq!(particular["hint"], "do this");
     }
 }

@@ -119,7 +119,7 @@ pub struct RefusalShown {
     /// The plugin's own code.
     pub plugin_code: Option<String>,
     /// What to do.
-    pub hint: Option<String>,
+    pub hint: String,
     /// Whether the same request may pass later.
     pub retryable: bool,
     /// Who can mend it.
@@ -212,7 +212,7 @@ impl RefusalShown {
             rule,
             plugin,
             plugin_code,
-            hint: refusal.hint.clone(),
+            hint: refusal.remedy().to_owned(),
             retryable: refusal.code.retryable(),
             actor: refusal.code.actor().as_str(),
         }

@@ -189,6 +189,24 @@ fn query_language_is_judged_anew_after_a_change() {
 }
 
 #[test]
+fn change_that_the_host_refuses_is_the_plugins_fault_and_not_the_agents() {
+    use crate::refusal::Actor;
+
+    let judge = judge(vec![link("page-cap", LinkMode::Enforce, &["shape"])]);
+    let request = || classified(&judge, "GET", "/crm/v8/Leads/1,2?fields=Last_Name", "");
+    for edit in [set_query("per_page", "3"), set_query("fields", "Last_Name,"), set_query("fields", "Owner.email")]
+    {
+        let (classified, outcome) = run(&judge, request(), vec![shape(vec![edit])]);
+        let Decision::Deny { refusal, .. } = decide(&judge, classified, outcome, asked()) else {
+            panic!("it must not pass");
+        };
+        assert!(matches!(&refusal.by, RefusedBy::Plugin { name, .. } if name == "page-cap"), "{refusal:?}");
+        assert!(refusal.detail.contains("`page-cap`"), "{}", refusal.detail);
+        assert_eq!(refusal.code.actor(), Actor::Operator, "{refusal:?}");
+    }
+}
+
+#[test]
 fn change_without_the_capability_is_refused() {
     let judge = judge(vec![link("a", LinkMode::Enforce, &[])]);
     check_on(&judge, read(&judge), vec![shape(vec![set_query("per_page", "1")])], "deny shape_widened");

@@ -1,0 +1,52 @@
+//! What to do about each code, where the refusal itself says nothing more particular.
+
+use super::Code;
+
+impl Code {
+    /// Returns how whoever can mend it does so, as one part of a sentence.
+    pub fn usual_hint(self) -> &'static str {
+        match self {
+            Self::BadRequest => "send plain HTTP/1.1 with every header once, as an ordinary client library does",
+            Self::NotCanonical => {
+                "write target, query and body in their plain form: no empty or dot segments, every escape once, \
+                 every name once"
+            }
+            Self::HostNotAllowed => "call the address that `wardlock serve` names",
+            Self::BrowserRefused => "call from a program, without `Origin` and `Sec-Fetch-…` headers",
+            Self::Unauthenticated => "send the token that `wardlock agent add` printed",
+            Self::HeadTooLarge => "send fewer or shorter headers, and a shorter target",
+            Self::BodyTooLarge => "send less at once, or ask the operator, who sets the limit in wardlock.toml",
+            Self::RequestTimeout => "send the whole request without pauses",
+            Self::BodyType => "send the body and the content type that the operation takes",
+            Self::SecretInRequest => "agents never need a credential here; take it out",
+            Self::WorkspaceMismatch => "call the workspace that this agent's token belongs to",
+            Self::Frozen => "ask the operator; nothing was sent",
+            Self::NotFound => "compare the path with the documentation",
+            Self::UnknownConnection => "call `/{workspace}/{connection}/{path as upstream}`",
+            Self::ConnectionClosed => "the operator mends it and runs `wardlock reload`",
+            Self::ServiceNotConnected | Self::TenantMismatch | Self::Reconnect => {
+                "the operator runs `wardlock connect`"
+            }
+            Self::UnknownOperation => "`wardlock service show` lists the operations that are known",
+            Self::OperationNotAllowed | Self::ResourceNotAllowed => {
+                "ask for something else, or ask the operator to allow it in the workspace file"
+            }
+            Self::WritesOff => "only the operator can enable writes; reading is allowed",
+            Self::QueryNotAllowed => "leave the parameter out",
+            Self::NoPolicy => "the operator adds a plugin to the connection",
+            Self::PolicyDenied => "ask for less, or ask the operator what this plugin is there for",
+            Self::PluginFailed => "the operator looks at Wardlock's log, and at the plugin",
+            Self::ShapeWidened => "the operator mends the plugin or its settings; asking for less may pass",
+            Self::HoldNotAvailable => "nothing was stored or sent; ask the operator",
+            Self::AuditUnavailable | Self::VaultLocked => "the operator runs `wardlock doctor`",
+            Self::Misconfigured => "the operator compares region and client with the provider's console",
+            Self::TokenThrottled | Self::TokenUnavailable => "nothing was executed; try again later",
+            Self::UpstreamUnreachable => "try again later",
+            Self::UpstreamTimeout => "look whether it was executed before sending it again",
+            Self::AnswerNotScannable => "ask for another form of answer, or for less",
+            Self::DryRun => "send it without `Wardlock-Dry-Run` to have it done",
+            Self::Overloaded => "send fewer at once",
+            Self::Internal => "the operator finds the cause in Wardlock's log",
+        }
+    }
+}
