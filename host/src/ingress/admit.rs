@@ -14,6 +14,7 @@ use wardlock_core::refusal::{Code, Refusal};
 
 use crate::config::HostConfig;
 
+use super::framing::{MAX_FIELDS, Misframed};
 use super::query_token;
 
 /// Bounds of the agents' listener.
@@ -45,7 +46,7 @@ impl Limits {
         Self {
             body_bytes: config.body_bytes(),
             body_timeout: config.request_timeout(),
-            headers: 64,
+            headers: MAX_FIELDS,
             head_bytes: 64 << 10,
             connections: config.connections(),
             hosts,
@@ -84,6 +85,17 @@ pub struct AgentRequest {
 
 fn bad(detail: impl Into<String>) -> Refusal {
     Refusal::new(Code::BadRequest, "admit", detail)
+}
+
+/// Refuses bytes that have no one reading as HTTP/1.1, or are too many.
+pub fn misframed(misframed: Misframed) -> Refusal {
+    match misframed {
+        Misframed::Form(reason) => {
+            bad(reason).hint("send plain HTTP/1.1 as RFC 9112 has it; an ordinary client library does")
+        }
+        Misframed::Size(reason) => Refusal::new(Code::HeadTooLarge, "admit", reason)
+            .hint("send fewer or shorter headers, and a shorter target"),
+    }
 }
 
 /// Admits a request: strict where hyper is lenient, bounded everywhere.

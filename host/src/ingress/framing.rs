@@ -8,9 +8,20 @@ const MAX_HEAD: usize = 64 << 10;
 /// Largest chunk-size line: eight digits are 4 GiB, far over any body limit.
 const MAX_CHUNK_DIGITS: usize = 8;
 
+/// Most header fields.
+pub const MAX_FIELDS: usize = 64;
+
+const HEAD_TOO_LARGE: Misframed = Misframed::Size("the request line and the headers are larger than 64 KiB");
+const TOO_MANY_FIELDS: Misframed = Misframed::Size("the request has more than 64 header fields");
+
 /// Why bytes are not passed on. Always the sender's fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Misframed(pub &'static str);
+pub enum Misframed {
+    /// They have no reading, or more than one.
+    Form(&'static str),
+    /// They are more than a head may be.
+    Size(&'static str),
+}
 
 /// Where in a message the stream is.
 #[derive(Debug)]
@@ -38,6 +49,11 @@ impl Default for Framing {
 }
 
 impl Framing {
+    /// Returns whether the next byte belongs to a head: nothing of that request was passed on yet.
+    pub fn at_head(&self) -> bool {
+        matches!(self.state, State::Head(_))
+    }
+
     /// Takes the next bytes and appends to `out` what may be passed on.
     pub fn feed(&mut self, mut input: &[u8], out: &mut Vec<u8>) -> Result<(), Misframed> {
         while !input.is_empty() {
@@ -81,7 +97,7 @@ impl Framing {
                 }
                 let digits = line.strip_suffix(b"\r").unwrap_or(line);
                 if digits.len() > MAX_CHUNK_DIGITS || !digits.iter().all(u8::is_ascii_hexdigit) {
-                    return Err(Misframed(
+                    return Err(Misframed::Form(
                         "a chunk's size line is not up to eight hexadecimal digits and a line end",
                     ));
                 }
@@ -124,7 +140,7 @@ fn take(left: &mut u64, input: &[u8], out: &mut Vec<u8>) -> usize {
 fn line_end(seen: &mut usize, byte: u8, otherwise: &'static str) -> Result<bool, Misframed> {
     let expected = b"\r\n"[*seen];
     if byte != expected {
-        return Err(Misframed(otherwise));
+        return Err(Misframed::Form(otherwise));
     }
     *seen += 1;
     Ok(*seen == 2)
@@ -133,13 +149,13 @@ fn line_end(seen: &mut usize, byte: u8, otherwise: &'static str) -> Result<bool,
 /// Refuses what can no longer become a good head, so that a bad client is not waited for.
 fn refuse_early_head(head: &[u8]) -> Result<(), Misframed> {
     if head.len() > MAX_HEAD {
-        return Err(Misframed("the head is too large"));
+        return Err(HEAD_TOO_LARGE);
     }
     if matches!(head.first(), Some(b'\r' | b'\n')) {
-        return Err(Misframed("an empty line stands before the request line"));
+        return Err(Misframed::Form("an empty line stands before the request line"));
     }
     if head.iter().enumerate().any(|(at, &byte)| byte == b'\n' && (at == 0 || head[at - 1] != b'\r')) {
-        return Err(Misframed("a line ends with a bare line feed"));
+        return Err(Misframed::Form("a line ends with a bare line feed"));
     }
     Ok(())
 }
@@ -148,29 +164,32 @@ fn refuse_early_head(head: &[u8]) -> Result<(), Misframed> {
 fn check_head(head: &[u8]) -> Result<State, Misframed> {
     refuse_early_head(head)?;
     if head.len() > MAX_HEAD {
-        return Err(Misframed("the head is too large"));
+        return Err(HEAD_TOO_LARGE);
     }
     let text = &head[..head.len() - 4];
     let mut lines = split_lines(text);
     check_request_line(lines.next().unwrap_or_default())?;
     let (mut length, mut chunked) = (None, false);
-    for line in lines {
+    for (before, line) in lines.enumerate() {
+        if before == MAX_FIELDS {
+            return Err(TOO_MANY_FIELDS);
+        }
         let (name, value) = check_field(line)?;
         if name.eq_ignore_ascii_case(b"content-length") {
             let digits = !value.is_empty() && value.len() <= 18 && value.iter().all(u8::is_ascii_digit);
             if !digits || length.is_some() {
-                return Err(Misframed("`Content-Length` is not one number, once"));
+                return Err(Misframed::Form("`Content-Length` is not one number, once"));
             }
             length = std::str::from_utf8(value).ok().and_then(|digits| digits.parse::<u64>().ok());
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
             if chunked || !value.eq_ignore_ascii_case(b"chunked") {
-                return Err(Misframed("`Transfer-Encoding` is not `chunked`, once"));
+                return Err(Misframed::Form("`Transfer-Encoding` is not `chunked`, once"));
             }
             chunked = true;
         }
     }
     match (length, chunked) {
-        (Some(_), true) => Err(Misframed("`Content-Length` beside `Transfer-Encoding`")),
+        (Some(_), true) => Err(Misframed::Form("`Content-Length` beside `Transfer-Encoding`")),
         (None, true) => Ok(State::ChunkSize(Vec::new())),
         (None | Some(0), false) => Ok(State::Head(Vec::new())),
         (Some(length), false) => Ok(State::Length(length)),
@@ -180,42 +199,43 @@ fn check_head(head: &[u8]) -> Result<State, Misframed> {
 fn check_request_line(line: &[u8]) -> Result<(), Misframed> {
     let parts: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
     let [method, target, version] = parts[..] else {
-        return Err(Misframed("the request line is not method, target and version with one space between"));
+        return Err(Misframed::Form("the request line is not method, target and version with one space between"));
     };
     if method.is_empty() || !method.iter().all(u8::is_ascii_uppercase) {
-        return Err(Misframed("the method is not upper-case letters"));
+        return Err(Misframed::Form("the method is not upper-case letters"));
     }
     if version != b"HTTP/1.1" {
-        return Err(Misframed("only HTTP/1.1 is spoken here"));
+        return Err(Misframed::Form("only HTTP/1.1 is spoken here"));
     }
     if target.first() != Some(&b'/') {
-        return Err(Misframed("the request target is not a path"));
+        return Err(Misframed::Form("the request target is not a path"));
     }
-    if !target.iter().all(|byte| (0x21..0x7f).contains(byte) && *byte != b'#') {
-        return Err(Misframed("the request target holds a fragment or a byte that must be percent-encoded"));
+    // hyper refuses these four too, in path or query, but without a word.
+    if !target.iter().all(|byte| (0x21..0x7f).contains(byte) && !b"#<>\"`".contains(byte)) {
+        return Err(Misframed::Form("the request target holds a fragment or a byte that must be percent-encoded"));
     }
     Ok(())
 }
 
 fn check_field(line: &[u8]) -> Result<(&[u8], &[u8]), Misframed> {
     let Some(colon) = line.iter().position(|&byte| byte == b':') else {
-        return Err(Misframed("a header line has no colon"));
+        return Err(Misframed::Form("a header line has no colon"));
     };
     let (name, value) = (&line[..colon], &line[colon + 1..]);
     let is_token = !name.is_empty()
         && name.iter().all(|&byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
     if !is_token {
-        return Err(Misframed("a header name holds white space or another character that it must not"));
+        return Err(Misframed::Form("a header name holds white space or another character that it must not"));
     }
     // Tab and everything visible; a bare CR, NUL or other control character never.
     if !value.iter().all(|&byte| byte == b'\t' || (byte >= 0x20 && byte != 0x7f)) {
-        return Err(Misframed("a header value holds a control character"));
+        return Err(Misframed::Form("a header value holds a control character"));
     }
     Ok((name, value.trim_ascii()))
 }
 
 fn chunk_size(digits: &[u8]) -> Result<u64, Misframed> {
-    let bad = Misframed("a chunk's size is not a hexadecimal number");
+    let bad = Misframed::Form("a chunk's size is not a hexadecimal number");
     let plain = !digits.is_empty() && digits.len() <= MAX_CHUNK_DIGITS && digits.iter().all(u8::is_ascii_hexdigit);
     if !plain {
         return Err(bad);

@@ -22,6 +22,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use wardlock_core::refusal::Refusal;
 
 use crate::gate::Gate;
 use crate::host::new_request_id;
@@ -85,17 +86,25 @@ impl Door {
         };
         let _ = stream.set_nodelay(true);
         let peer = Peer::of(&stream);
-        let door = Arc::clone(&self);
-        let service = service_fn(move |request| {
+        let stream = strict::StrictStream::new(stream);
+        let (door, misframed) = (Arc::clone(&self), stream.refused());
+        let service = service_fn(move |request: Request<Incoming>| {
             let door = Arc::clone(&door);
-            async move { Ok::<_, Infallible>(door.request(peer, request).await) }
+            let stands_in = request.uri().path() == strict::REFUSED_TARGET;
+            let misframed = misframed.get().copied().filter(|_| stands_in);
+            async move {
+                Ok::<_, Infallible>(match misframed {
+                    Some(misframed) => door.refuse(&admit::misframed(misframed)),
+                    None => door.request(peer, request).await,
+                })
+            }
         });
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
             .max_headers(self.limits.headers)
             .max_buf_size(self.limits.head_bytes)
-            .serve_connection(TokioIo::new(strict::StrictStream::new(stream)), service);
+            .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
@@ -113,16 +122,18 @@ impl Door {
         let id = new_request_id();
         let admitted = admit::admit(&self.limits, request).await;
         // Asked for only now: a slow client holds no host that somebody wants to lock.
-        let reply = match (admitted, self.gate.host()) {
-            (Ok(raw), Ok(host)) => pipeline::run(&host, peer, id, raw).await,
-            (Ok(raw), Err(locked)) => pipeline::refuse_locked(&id, raw, &locked),
-            (Err(refusal), host) => {
-                if let Ok(host) = host {
-                    host.count_unauthenticated();
-                }
-                Reply::refused_early(&id, &refusal)
-            }
-        };
-        reply.into_response()
+        match (admitted, self.gate.host()) {
+            (Ok(raw), Ok(host)) => pipeline::run(&host, peer, id, raw).await.into_response(),
+            (Ok(raw), Err(locked)) => pipeline::refuse_locked(&id, raw, &locked).into_response(),
+            (Err(refusal), _) => self.refuse(&refusal),
+        }
+    }
+
+    /// Refuses what was never admitted: it is counted, and has no row of its own.
+    fn refuse(&self, refusal: &Refusal) -> Response<AgentBody> {
+        if let Ok(host) = self.gate.host() {
+            host.count_unauthenticated();
+        }
+        Reply::refused_early(&new_request_id(), refusal).into_response()
     }
 }

@@ -120,7 +120,10 @@ impl Reply {
         if refusal.code == Code::Unauthenticated {
             headers.push((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"wardlock\"")));
         }
-        let closes = matches!(refusal.code, Code::BadRequest | Code::BodyTooLarge | Code::RequestTimeout);
+        let closes = matches!(
+            refusal.code,
+            Code::BadRequest | Code::HeadTooLarge | Code::BodyTooLarge | Code::RequestTimeout
+        );
         if closes {
             headers.push((header::CONNECTION, HeaderValue::from_static("close")));
         }

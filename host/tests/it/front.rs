@@ -32,6 +32,15 @@ async fn what_hyper_would_let_through_is_refused() {
         head(&get, "Content-Encoding: gzip\r\n"),
         head(&get, "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n") + "3\r\nabc\r\n0\r\n\r\n",
         head(&get, "Content-Length: 3\r\nContent-Length: 3\r\n") + "abc",
+        head(&get, "X: a\0b\r\n"),
+        head(&get, "X: a\r\n b\r\n"),
+        head(&get, "No colon\r\n"),
+        head(&format!("GET {target} x HTTP/1.1"), ""),
+        head(&format!("GET {target}&a=<b> HTTP/1.1"), ""),
+        head(&format!("GET {target}&a=\" HTTP/1.1"), ""),
+        head("GET /acme/zoho/` HTTP/1.1", ""),
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(),
+        "\u{16}\u{3}\u{1}\r\n\r\n".to_owned(),
         head(&get, "Content-Length: 3\r\n") + "abc",
         format!("{get}\nHost: {host}\nAuthorization: Bearer {token}\n\n"),
         format!("{get}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"),
@@ -44,8 +53,51 @@ async fn what_hyper_would_let_through_is_refused() {
         let reply = world.send(request.clone()).await;
         assert!((400..500).contains(&reply.status), "{} for {request}", reply.status);
         assert_ne!(reply.status, 401, "{first}");
+        let told = reply.json().unwrap_or_else(|error| panic!("{first}: {error:#}"));
+        for member in ["code", "detail", "rule", "hint", "actor", "request_id"] {
+            assert!(told[member].is_string(), "no {member} for {request}: {told}");
+        }
+        assert_eq!(told["retryable"], false, "{first}");
+        assert_eq!(told["request_id"].as_str(), reply.header("wardlock-request-id"), "{first}");
     }
     assert_eq!(world.api_calls(), before, "something was sent");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn head_over_a_limit_is_told_so() {
+    let world = World::start(Plan::default()).await;
+    let token = world.tokens["acme"].clone();
+    let head = |target: &str, fields: &str| {
+        let host = world.agents;
+        format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n{fields}\r\n")
+    };
+    let target = "/acme/zoho/crm/v8/Leads?fields=Last_Name";
+    let many: String = (0..63).map(|at| format!("X-{at}: a\r\n")).collect();
+    let heads = [
+        head(target, &many),
+        head(target, &format!("X: {}\r\n", "a".repeat(80_000))),
+        head(&format!("{target}&x={}", "a".repeat(1 << 20)), ""),
+    ];
+    for head in heads {
+        let reply = world.send(head).await;
+        assert_eq!(reply.status, 431);
+        assert_eq!(reply.json().expect("problem+json")["code"], "head_too_large");
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn good_request_before_a_misframed_one_is_answered() {
+    let world = World::start(Plan::default()).await;
+    let (host, token) = (world.agents, &world.tokens["acme"]);
+    let good = format!(
+        "GET /acme/zoho/crm/v8/Leads?fields=Last_Name HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n"
+    );
+    let bytes = world.send_all(format!("{good}GET * HTTP/1.1\r\n\r\n{good}")).await;
+    let said = String::from_utf8_lossy(&bytes);
+    assert!(said.starts_with("HTTP/1.1 200 OK"), "{said}");
+    assert_eq!((said.matches("HTTP/1.1 200").count(), said.matches("HTTP/1.1 400").count()), (1, 1), "{said}");
     world.end().await;
 }
 

@@ -21,6 +21,8 @@ use wardlock_tests::raw::{self, RawReply};
 use zeroize::Zeroizing;
 
 const CLIENT_ID: &str = "1000.TESTCLIENT0000000000000000000001";
+/// What the service itself asks: the tenant, and the person who consented.
+const LOOK_UPS: [&str; 2] = ["/crm/v8/org", "/crm/v8/users?type=CurrentUser"];
 
 /// What a world is made of; [`Plan::default`] is one connection that reads Leads in `eu`.
 pub struct Plan {
@@ -231,18 +233,27 @@ impl World {
         reply
     }
 
+    /// Sends bytes as they are and returns all that comes until the host closes.
+    pub async fn send_all(&self, requests: String) -> Vec<u8> {
+        let agents = self.agents;
+        let sent = tokio::task::spawn_blocking(move || raw::exchange_all(agents, requests.as_bytes()));
+        let bytes = sent.await.expect("a thread").expect("an answer");
+        RECEIVED.lock().expect("a lock").extend_from_slice(&bytes);
+        bytes
+    }
+
     /// The audit rows of a reply's request.
     pub fn rows(&self, reply: &RawReply) -> Vec<wardlock_audit::Row> {
         let id = reply.header("wardlock-request-id").expect("a request id");
         self.host.audit().show(id).expect("rows")
     }
 
-    /// How many requests the provider's APIs received.
+    /// How many requests the provider's APIs received, beside the look-ups that the service declares.
     pub fn api_calls(&self) -> usize {
         let recordings = self.simulator.recordings();
         recordings
             .iter()
-            .filter(|seen| seen.role == wardlock_simulator::Role::Api && !seen.target.contains("/org"))
+            .filter(|seen| seen.role == wardlock_simulator::Role::Api && !LOOK_UPS.contains(&seen.target.as_str()))
             .count()
     }
 
