@@ -21,6 +21,9 @@ const ASK_TIME: Duration = Duration::from_secs(1);
 /// The most bytes that a plugin may hand over when it is asked: its schema.
 const ASK_BYTES: usize = 512 << 10;
 
+/// How every module and component in binary form begins; text is not taken.
+const WASM: &[u8] = b"\0asm";
+
 /// A component, ready to be given settings.
 pub(crate) struct Compiled {
     pub(crate) digest: Digest,
@@ -74,6 +77,9 @@ impl Compiled {
 pub(crate) async fn compile(inner: &Arc<Inner>, bytes: Vec<u8>) -> Result<Component, LoadError> {
     if Engine::detect_precompiled(&bytes).is_some() {
         return Err(LoadError::Precompiled);
+    }
+    if !bytes.starts_with(WASM) {
+        return Err(LoadError::Invalid { what: "it does not begin as WebAssembly does".to_owned() });
     }
     let engine = inner.engine.clone();
     let compiling = tokio::task::spawn_blocking(move || Component::from_binary(&engine, &bytes));

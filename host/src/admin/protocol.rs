@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use wardlock_audit::AuditError;
+use wardlock_egress::vault::VaultError;
+use wardlock_state::StateError;
 
 /// The protocol's version; a daemon of another version says so instead of guessing.
 pub const VERSION: u32 = 2;
@@ -276,6 +279,12 @@ impl Failure {
         Self { message: message.to_string(), hint: None, exit: 3 }
     }
 
+    /// A file that was named on the command line and cannot be read.
+    pub fn of_named_file(error: crate::home::HomeError) -> Self {
+        let hint = error.hint().unwrap_or_else(|| "name a file that this user may read".to_owned());
+        Self { exit: 2, ..Self::from(error) }.hint(hint)
+    }
+
     /// Adds what to do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -284,18 +293,31 @@ impl Failure {
     }
 }
 
+/// Each with what of it is a plain no: a name that is taken, or not there. The rest is about the home.
 macro_rules! failures_of {
-    ($($error:ty),+) => {
+    ($($error:ty, $is_no:expr;)+) => {
         $(impl From<$error> for Failure {
             fn from(error: $error) -> Self {
+                let is_no: fn(&$error) -> bool = $is_no;
                 let hint = error.hint().map(Into::into);
-                Self { message: crate::text::with_causes(&error), hint, exit: 3 }
+                Self { message: crate::text::with_causes(&error), hint, exit: if is_no(&error) { 1 } else { 3 } }
             }
         })+
     };
 }
 
-failures_of!(wardlock_audit::AuditError, wardlock_egress::vault::VaultError, wardlock_state::StateError);
+failures_of! {
+    AuditError, |_| false;
+    VaultError, |error| matches!(
+        error,
+        VaultError::NoRegistration(_)
+            | VaultError::RegistrationExists(_)
+            | VaultError::RegistrationInUse { .. }
+            | VaultError::NoGrant(_)
+            | VaultError::OtherGeneration { .. }
+    );
+    StateError, |error| matches!(error, StateError::AgentExists { .. } | StateError::NoAgent { .. });
+}
 
 impl From<crate::home::HomeError> for Failure {
     fn from(error: crate::home::HomeError) -> Self {

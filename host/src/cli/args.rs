@@ -467,7 +467,7 @@ pub enum AuditVerb {
 #[derive(Debug, Args)]
 pub struct AuditListArgs {
     /// How many rows.
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
     /// Of one workspace.
     #[arg(long)]
@@ -478,8 +478,8 @@ pub struct AuditListArgs {
     /// Of one agent.
     #[arg(long)]
     pub agent: Option<String>,
-    /// With one decision: `allow`, `hold` or `deny`.
-    #[arg(long)]
+    /// With one decision.
+    #[arg(long, value_parser = ["allow", "hold", "deny"])]
     pub decision: Option<String>,
 }
 

@@ -27,6 +27,7 @@ pub fn run(cli: &Cli, args: &InitArgs) -> Result<ExitCode, Failure> {
     write_choices(&home, args)?;
     Vault::create(&home.state_folder(), &source)?;
     let mut next = vec!["wardlock registration add NAME --service zoho-crm --client-id ID".to_owned()];
+    policy::write_starters(&home)?;
     if let Some(workspace) = workspace {
         workspace.write(&home)?;
         next.push(format!("wardlock connect {}/zoho", workspace.name()));

@@ -165,10 +165,13 @@ pub async fn plugin(cli: &Cli, verb: &PluginVerb) -> Result<ExitCode, Failure> {
     let PluginVerb::Inspect { file } = verb;
     let bytes = match wardlock_plugins::starter(file) {
         Some(starter) => starter.bytes.to_vec(),
-        None => crate::home::read_operator_file(Path::new(file)).map_err(Failure::usage)?,
+        None => crate::home::read_operator_file(Path::new(file)).map_err(Failure::of_named_file)?,
     };
     let sandbox = Sandbox::new(SandboxConfig::default()).map_err(Failure::no)?;
-    let inspection = sandbox.inspect(bytes).await.map_err(Failure::no)?;
+    let inspection = sandbox.inspect(bytes).await.map_err(|error| {
+        let hint = error.hint();
+        Failure::no(error).hint(hint)
+    })?;
     print(cli, &inspection_json(&inspection));
     Ok(ExitCode::SUCCESS)
 }

@@ -229,7 +229,7 @@ fn pasted(connect: &ConnectArgs) -> Result<Secret, Failure> {
 fn explain_command(explain: &ExplainArgs) -> Result<Command, Failure> {
     let (workspace, connection) = split(&explain.connection)?;
     let body = match &explain.body {
-        Some(file) => crate::home::read_operator_file(file).map_err(Failure::usage)?,
+        Some(file) => crate::home::read_operator_file(file).map_err(Failure::of_named_file)?,
         None => Vec::new(),
     };
     Ok(Command::PolicyExplain {

@@ -46,6 +46,11 @@ impl TextError {
         self
     }
 
+    /// Returns the line itself, where it may be shown.
+    pub fn line_shown(&self) -> Option<&str> {
+        self.shown.as_deref().map(|(line, _)| line.as_str())
+    }
+
     /// Returns the error on one line, without its hint: file, line, key, problem.
     pub fn summary(&self) -> String {
         let mut text = format!("{}:{}: ", self.file, self.line);

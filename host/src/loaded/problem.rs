@@ -29,6 +29,8 @@ pub struct Problem {
     pub message: String,
     /// How to mend it.
     pub hint: Option<String>,
+    /// The line itself, where the problem is in a text and the line may be shown.
+    pub line: Option<String>,
     /// The whole error with the line shown, where there is a line.
     pub shown: Option<String>,
 }
@@ -42,19 +44,20 @@ impl Problem {
             connection: None,
             message: message.into(),
             hint: None,
+            line: None,
             shown: None,
         }
     }
 
     /// Makes a problem from what is wrong with the home's files.
     pub fn from_home(workspace: Option<&str>, error: &HomeError) -> Self {
-        Self { hint: error.hint(), ..Self::new(workspace, with_causes(error)) }
+        Self { hint: error.hint(), ..Self::new(workspace, crate::text::with_causes(error)) }
     }
 
     /// Makes a problem from what is wrong in a text.
     pub fn from_text(workspace: Option<&str>, error: &TextError) -> Self {
-        let shown = Some(error.to_string());
-        Self { hint: error.hint.clone(), shown, ..Self::new(workspace, error.summary()) }
+        let (line, shown) = (error.line_shown().map(str::to_owned), Some(error.to_string()));
+        Self { hint: error.hint.clone(), line, shown, ..Self::new(workspace, error.summary()) }
     }
 
     /// Narrows the problem to one connection.
@@ -81,6 +84,7 @@ impl Problem {
             "workspace": self.workspace,
             "connection": self.connection,
             "message": self.message,
+            "line": self.line,
             "hint": self.hint,
         })
     }
@@ -101,16 +105,4 @@ impl fmt::Display for Problem {
             None => f.write_str(&self.reason()),
         }
     }
-}
-
-/// Renders an error with its causes on one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

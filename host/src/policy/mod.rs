@@ -15,4 +15,4 @@ pub use explanation::{
     CanonicalShown, Explanation, OperationShown, PluginWord, RefusalShown, RuleWord, WouldSend,
 };
 pub use guide::{GuideError, SetupGuide, guide};
-pub use ready_made::{PolicyError, READY_MADE, ReadyMade, instantiate, with_digests};
+pub use ready_made::{PolicyError, READY_MADE, ReadyMade, instantiate, with_digests, write_starters};

@@ -1,10 +1,11 @@
 //! The ready-made workspaces of `policies/`, and how one becomes a workspace of a home.
 
 use wardlock_core::id::{BadName, Digest, GrantName, Region, WorkspaceName};
-use wardlock_plugins::STARTERS;
+use wardlock_plugins::{STARTERS, Starter};
 
 use crate::config::nearest;
 use crate::home::{Home, HomeError};
+use crate::loaded::Services;
 
 /// Every ready-made workspace: name and template.
 pub const READY_MADE: [(&str, &str); 3] = [
@@ -19,6 +20,16 @@ pub enum PolicyError {
     /// There is none of that name.
     #[error("there is no ready-made policy `{given}`; {known}")]
     Unknown {
+        /// What was asked for.
+        given: String,
+        /// What there is.
+        known: String,
+    },
+    /// The service has no such region.
+    #[error("service `{service}` has no region `{given}`; {known}")]
+    NoRegion {
+        /// The service that the policy is for.
+        service: String,
         /// What was asked for.
         given: String,
         /// What there is.
@@ -52,48 +63,67 @@ impl ReadyMade {
         &self.text
     }
 
-    /// Writes the starter plugins and the workspace file into a home. What stands there already stays as it is: a
-    /// starter of another build keeps its file, and this build's goes beside it, its digest in its name.
+    /// Writes the workspace file and the starter plugins into a home. What stands there already stays as it is.
     pub fn write(&self, home: &Home) -> Result<(), HomeError> {
         let file = format!("workspaces/{}.toml", self.workspace);
         if home.read(&file)?.is_some() {
             return Err(HomeError::FileExists { path: home.path().join(file) });
         }
-        let mut text = self.text.clone();
-        for starter in STARTERS {
-            let digest = Digest::of(starter.bytes).to_string();
-            if !text.contains(&digest) {
-                continue;
-            }
-            let plain = format!("{}.wasm", starter.name);
-            let name = match home.read(&format!("plugins/{plain}"))? {
-                Some(found) if found != starter.bytes => format!("{}-{}.wasm", starter.name, &digest[..8]),
-                _ => plain.clone(),
-            };
-            home.write(&format!("plugins/{name}"), starter.bytes)?;
-            text = text.replace(&format!("\"{plain}\""), &format!("\"{name}\""));
-        }
+        let text = write_starters(home)?.into_iter().fold(self.text.clone(), |text, (plain, name)| {
+            text.replace(&format!("\"{plain}\""), &format!("\"{name}\""))
+        });
         home.write(&file, text.as_bytes())
     }
+}
+
+/// Writes the starter plugins into a home and returns what each is called: by itself, and there. A starter of another
+/// build keeps its file, and this build's goes beside it, its digest in its name.
+pub fn write_starters(home: &Home) -> Result<Vec<(String, String)>, HomeError> {
+    let write = |starter: &Starter| {
+        let plain = format!("{}.wasm", starter.name);
+        let name = match home.read(&format!("plugins/{plain}"))? {
+            Some(found) if found != starter.bytes => {
+                format!("{}-{}.wasm", starter.name, &Digest::of(starter.bytes).to_string()[..8])
+            }
+            _ => plain.clone(),
+        };
+        home.write(&format!("plugins/{name}"), starter.bytes)?;
+        Ok((plain, name))
+    };
+    STARTERS.iter().map(write).collect()
 }
 
 /// Fills in a ready-made workspace.
 pub fn instantiate(policy: &str, workspace: &str, region: &str, grant: &str) -> Result<ReadyMade, PolicyError> {
     let names = READY_MADE.iter().map(|(name, _)| *name);
     let Some((_, template)) = READY_MADE.iter().find(|(name, _)| *name == policy) else {
-        let known = match nearest(policy, names.clone()) {
-            Some(name) => format!("did you mean `{name}`?"),
-            None => format!("there are {}", names.collect::<Vec<_>>().join(", ")),
-        };
-        return Err(PolicyError::Unknown { given: policy.escape_debug().to_string(), known });
+        return Err(PolicyError::Unknown {
+            given: policy.escape_debug().to_string(),
+            known: known(policy, names),
+        });
     };
     let (workspace, region, grant) =
         (WorkspaceName::parse(workspace)?, Region::parse(region)?, GrantName::parse(grant)?);
+    // Every ready-made workspace is for this one.
+    if let Some(service) = Services::built_in().get("zoho-crm")
+        && !service.regions.contains_key(&region)
+    {
+        let known = known(region.as_str(), service.regions.keys().map(Region::as_str));
+        return Err(PolicyError::NoRegion { service: service.name.to_string(), given: region.to_string(), known });
+    }
     let text = with_digests(template)
         .replace("@workspace", workspace.as_str())
         .replace("@region", region.as_str())
         .replace("@grant", grant.as_str());
     Ok(ReadyMade { workspace, text })
+}
+
+/// Names the nearest of what there is, or all of it.
+fn known<'a>(given: &str, names: impl Iterator<Item = &'a str> + Clone) -> String {
+    match nearest(given, names.clone()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("there are {}", names.collect::<Vec<_>>().join(", ")),
+    }
 }
 
 /// Replaces `"@<starter>"` by the digest of the starter plugin that this build carries.

@@ -11,6 +11,7 @@
 //! - [`promises`]: what must hold whatever happens.
 //! - [`look`]: stored secrets found in a project's files.
 //! - [`program`]: the executable: commands, exit codes, the socket, the demo.
+//! - [`mistakes`]: the executable again: what it says to mistakes.
 //! - [`connecting`]: the executable again: every way to connect an account.
 //! - [`local`]: the executable against its neighbours on one machine; tests/local has what needs root.
 
@@ -30,6 +31,7 @@ mod flowing;
 mod front;
 mod local;
 mod look;
+mod mistakes;
 mod path;
 mod program;
 mod promises;

@@ -1,0 +1,86 @@
+//! What the executable says to mistakes: what, where, how to mend it, and with which exit code.
+
+use crate::program::{register, run, with_workspace};
+use wardlock_tests::home::Wardlock;
+
+#[test]
+fn error_in_a_workspace_file_shows_the_line() {
+    let wardlock = with_workspace();
+    let path = wardlock.home().join("workspaces/acme.toml");
+    let text =
+        std::fs::read_to_string(&path).expect("a file").replace("writes     = \"off\"", "writes     = \"offf\"");
+    wardlock.write("workspaces/acme.toml", &text).expect("written");
+    let said = run(&wardlock, &["policy", "check"]).stdout;
+    assert!(said.contains("writes     = \"offf\""), "the line is shown: {said}");
+    let told = run(&wardlock, &["--json", "policy", "check"]).json().expect("json");
+    assert_eq!(told["problems"][0]["line"], "writes     = \"offf\"", "{told}");
+}
+
+#[test]
+fn region_that_the_service_does_not_have_makes_no_home() {
+    let wardlock = Wardlock::new(env!("CARGO_BIN_EXE_wardlock")).expect("a folder");
+    for (region, told) in [("xx", "there are ae, au, ca"), ("us1", "did you mean `us`?")] {
+        let init = ["init", "--policy", "zoho-readonly", "--workspace", "acme", "--region", region];
+        let output = run(&wardlock, &init);
+        assert_eq!(output.code, Some(2), "{output:?}");
+        assert!(output.stderr.contains(told), "{output:?}");
+        assert!(!wardlock.home().exists(), "nothing is half made");
+    }
+}
+
+#[test]
+fn name_that_is_taken_or_unknown_is_a_plain_no() {
+    let wardlock = with_workspace();
+    register(&wardlock).ok().expect("registered");
+    run(&wardlock, &["agent", "add", "reporter", "--workspace", "acme"]).ok().expect("an agent");
+    let taken = register(&wardlock);
+    assert_eq!(taken.code, Some(1), "{taken:?}");
+    for args in [
+        &["agent", "add", "reporter", "--workspace", "acme"][..],
+        &["agent", "revoke", "nobody"],
+        &["disconnect", "nothing"],
+        &["connections", "show", "acme/nothing"],
+        &["audit", "show", "req_nothing"],
+    ] {
+        let output = run(&wardlock, args);
+        assert_eq!(output.code, Some(1), "{args:?}: {output:?}");
+        assert!(output.stderr.contains("hint: "), "{args:?}: {output:?}");
+    }
+}
+
+#[test]
+fn filter_that_no_row_can_meet_is_a_usage_error() {
+    let wardlock = with_workspace();
+    for (args, named) in [
+        (&["audit", "list", "--decision", "maybe"][..], "allow, hold, deny"),
+        (&["audit", "list", "--limit", "0"], "--limit"),
+    ] {
+        let output = run(&wardlock, args);
+        assert_eq!(output.code, Some(2), "{args:?}: {output:?}");
+        assert!(output.stderr.contains(named), "{args:?}: {output:?}");
+    }
+}
+
+#[test]
+fn file_that_is_no_plugin_is_told_in_one_plain_line() {
+    let wardlock = with_workspace();
+    wardlock.write("plugins/text.wasm", "hello").expect("written");
+    let file = wardlock.home().join("plugins/text.wasm");
+    let output = run(&wardlock, &["plugin", "inspect", file.to_str().expect("a path")]);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    assert!(output.stderr.contains("does not begin as WebAssembly does"), "{output:?}");
+    assert!(output.stderr.contains("hint: build it for wasm32-wasip2"), "{output:?}");
+    assert!(!output.stderr.contains("\\n"), "{output:?}");
+    let missing = run(&wardlock, &["plugin", "inspect", "/nowhere/x.wasm"]);
+    assert_eq!(missing.code, Some(2), "{missing:?}");
+    assert!(missing.stderr.contains("No such file") && missing.stderr.contains("hint: "), "{missing:?}");
+}
+
+#[test]
+fn every_starter_is_there_to_be_used() {
+    let wardlock = with_workspace();
+    for starter in ["read-only", "field-mask", "page-cap", "office-hours", "require-purpose"] {
+        let file = wardlock.home().join(format!("plugins/{starter}.wasm"));
+        assert!(file.is_file(), "{} is missing", file.display());
+    }
+}
