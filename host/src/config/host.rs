@@ -353,6 +353,8 @@ fn callback_url(document: &Document<'_>, text: Option<&str>) -> Result<Option<Ur
     let plain = |url: &Url| {
         url.scheme() == "https"
             && url.path() == CallbackListener::PATH
+            && url.query().is_none()
+            && url.fragment().is_none()
             && url.username().is_empty()
             && url.password().is_none()
             && url.query().is_none()
