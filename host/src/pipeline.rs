@@ -140,6 +140,12 @@ fn authenticate(host: &Host, raw: RawRequest, seen: &mut Seen) -> Result<(Agent,
     };
     let agent = Agent { name: agent.name, workspace: agent.workspace };
     seen.agent = Some(agent.clone());
+    if token.is_some_and(|token| request.holds(token.as_bytes())) {
+        // It would reach plugins and the provider.
+        let detail = "the agent's own token stands in the request, besides where tokens are taken from";
+        return Err(Refusal::new(Code::SecretInRequest, "secrets", detail)
+            .hint("send it in `Authorization` or `Wardlock-Token` only"));
+    }
     Ok((agent, request))
 }
 
@@ -159,9 +165,7 @@ async fn answer_own(host: &Host, id: &RequestId, agent: &Agent, request: &AgentR
 
 /// A stored secret inside an agent's own request is refused before any plugin or row sees it (promise 1).
 fn refuse_secrets(host: &Host, request: &AgentRequest) -> Result<(), Refusal> {
-    let purpose = request.purpose.as_deref().unwrap_or_default().as_bytes();
-    let parts = [request.target.as_bytes(), &request.body, purpose].into_iter();
-    for part in parts.chain(request.headers.iter().map(|header| header.value.as_slice())) {
+    for part in request.parts() {
         if host.egress().contains_secret(part).map_err(|error| vault_locked(&error))? {
             return Err(Refusal::new(Code::SecretInRequest, "secrets", "a stored secret stands in the request")
                 .hint("agents never need a credential here; find out how this one came by it"));

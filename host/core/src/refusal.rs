@@ -87,7 +87,7 @@ codes! {
     RequestTimeout = "request_timeout", 408, true, Agent;
     /// The body's type is not the one that the operation declares.
     BodyType = "body_type", 415, false, Agent;
-    /// A stored secret stands in the request.
+    /// A stored secret, or the agent's own token, stands in the request.
     SecretInRequest = "secret_in_request", 400, false, Agent;
     /// The path names another workspace than the agent's own.
     WorkspaceMismatch = "workspace_mismatch", 403, false, Agent;

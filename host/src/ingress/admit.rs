@@ -83,6 +83,20 @@ pub struct AgentRequest {
     pub scheme: Option<String>,
 }
 
+impl AgentRequest {
+    /// Returns every part of it that an agent writes freely.
+    pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        let purpose = self.purpose.as_deref().unwrap_or_default().as_bytes();
+        let parts = [self.target.as_bytes(), &self.body, purpose].into_iter();
+        parts.chain(self.headers.iter().map(|header| header.value.as_slice()))
+    }
+
+    /// Returns whether some part of it holds these bytes, as they are.
+    pub fn holds(&self, bytes: &[u8]) -> bool {
+        self.parts().any(|part| part.windows(bytes.len()).any(|window| window == bytes))
+    }
+}
+
 fn bad(detail: impl Into<String>) -> Refusal {
     Refusal::new(Code::BadRequest, "admit", detail)
 }

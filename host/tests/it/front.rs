@@ -121,6 +121,29 @@ async fn upstream_sees_only_what_is_its_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn token_anywhere_else_is_refused_and_goes_nowhere() {
+    let world = World::start(Plan::default()).await;
+    let (token, before) = (world.tokens["acme"].clone(), world.api_calls());
+    let leads = "/acme/zoho/crm/v8/Leads";
+    for (method, target, headers, body) in [
+        ("GET", format!("{leads}/{token}?fields=Last_Name"), String::new(), String::new()),
+        ("GET", format!("{leads}/search?fields=Last_Name&word={token}"), String::new(), String::new()),
+        ("GET", format!("{leads}?fields=Last_Name"), format!("Wardlock-Purpose: {token}\r\n"), String::new()),
+        ("GET", format!("{leads}?fields=Last_Name"), format!("If-Modified-Since: {token}\r\n"), String::new()),
+        ("POST", leads.to_owned(), String::new(), format!("{{\"data\":[{{\"Last_Name\":\"{token}\"}}]}}")),
+    ] {
+        let reply = world.ask("acme", method, &target, &headers, &body).await;
+        assert_eq!(reply.status, 400, "{method} {target}");
+        let said = String::from_utf8_lossy(&reply.body);
+        assert!(said.contains("secret_in_request") && !said.contains(&token), "{said}");
+        let rows = format!("{:?}", world.rows(&reply));
+        assert!(rows.contains("secret_in_request") && !rows.contains(&token), "{rows}");
+    }
+    assert_eq!(world.api_calls(), before, "something was sent");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn token_is_taken_under_any_scheme() {
     use base64::Engine as _;
 
