@@ -357,8 +357,6 @@ fn callback_url(document: &Document<'_>, text: Option<&str>) -> Result<Option<Ur
             && url.fragment().is_none()
             && url.username().is_empty()
             && url.password().is_none()
-            && url.query().is_none()
-            && url.fragment().is_none()
             && url.as_str() == text
     };
     match Url::parse(text).ok().filter(plain) {
