@@ -98,7 +98,8 @@ async fn show_all(demo: &Demo) -> Result<Value, Failure> {
         ok &= ask.holds(&seen);
         report[ask.name] = seen;
     }
-    let sound = demo.host.audit().verify().is_ok_and(|verified| verified.is_sound());
+    let sound =
+        demo.host.audit().verify(&wardlock_audit::Against::default()).is_ok_and(|verified| verified.is_sound());
     let rows = demo.host.audit().count().map_err(Failure::no)?;
     let token_calls = demo.simulator.token_calls();
     ok &= token_calls == 1 && sound;

@@ -8,7 +8,7 @@ use wardlock_audit::{Act, Audit};
 use wardlock_core::connection::{Connection, WriteMode};
 use wardlock_core::id::RequestId;
 use wardlock_core::service::ServiceDefinition;
-use wardlock_egress::vault::{KeySource, Purpose, Vault};
+use wardlock_egress::vault::{KeySource, Vault};
 use wardlock_egress::{CallbackListener, Dialer, Egress, Limits, ListenError};
 use wardlock_sandbox::{Sandbox, SandboxConfig};
 use wardlock_state::State;
@@ -19,6 +19,7 @@ use crate::gate::Seat;
 use crate::home::Home;
 use crate::ingress::Places;
 use crate::loaded::{Loaded, Services};
+use crate::record;
 
 /// Where requests go: the world, or the simulator.
 pub struct World {
@@ -66,8 +67,7 @@ impl Host {
         // After the engine, which looks at the process's memory map once, and before the first key is there.
         crate::harden::close_memory();
         let vault = Arc::new(Vault::open(&home.state_folder(), unlock)?);
-        let path_key = vault.keys().derive_key(Purpose::AuditPaths);
-        let audit = Audit::open(&home.state_path("audit.db")?, *path_key, clock(), config.durabilities())?;
+        let audit = record::open(home, config, &vault)?;
         let state = State::open(&home.state_path("state.db")?, clock())?;
         let patience = config.upstream_timeout();
         let limits = Limits { total: patience, idle: patience, ..Limits::default() };

@@ -5,7 +5,8 @@
 //!
 //! - [`pipeline`]: the path of a request, one step a line.
 //! - [`ingress`]: the agents' front door; `own`: what the host itself answers them.
-//! - [`host`]: every part, wired once; [`gate`]: whether it is there, or the vault is locked; `harden`: the process.
+//! - [`host`]: every part, wired once; [`gate`]: whether it is there, or the vault is locked; `harden`: the process;
+//!   `record`: how the audit is wired.
 //! - [`loaded`], [`config`], [`home`]: what the operator wrote, and where it stands.
 //! - [`policy`]: ready-made workspaces, cases, explanations.
 //! - `backup`: the whole home as one encrypted archive, and back.
@@ -28,6 +29,7 @@ pub mod ops;
 mod own;
 pub mod pipeline;
 pub mod policy;
+mod record;
 mod report;
 pub mod serve;
 mod text;

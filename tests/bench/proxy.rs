@@ -90,7 +90,7 @@ fn measure(targets: [&Target; 2], connections: usize, side_time: Duration) -> an
 
 /// Two rows for every request, every link of the chain in place.
 fn check_audit(world: &World, asked: usize) -> anyhow::Result<()> {
-    let verified = world.host.audit().verify()?;
+    let verified = world.host.audit().verify(&wardlock_audit::Against::default())?;
     ensure!(verified.is_sound(), "the audit does not verify");
     let rows = world.host.audit().count()?;
     let least = u64::try_from(asked)? * 2;

@@ -3,8 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
-
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use wardlock_core::decision::Permit;
 use wardlock_core::id::Digest;
@@ -15,29 +13,34 @@ use crate::described::{Described, PathKey};
 use crate::detail::Detail;
 use crate::entry::{Durabilities, Entry, Kind, LIST_ITEMS, Separation, Subject, bounded, render};
 use crate::error::AuditError;
+use crate::head::{PublicKey, SignedHead, Signer};
+use crate::limits::Limits;
+use crate::log::Log;
+use crate::opened::Opened;
 use crate::outcome::OutcomeGuard;
 use crate::refused::{Refused, plugins};
-use crate::writer::{self, Message, Reply};
+use crate::writer::{self, Job, Message, Reply};
 
 /// Returns milliseconds since 1970-01-01T00:00:00Z. For display only: rows are ordered by their sequence.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
-/// How much may be under way, and how long a caller waits for its place.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    /// Rows waiting to be written and intents without an outcome, together.
-    pub(crate) places: usize,
-    /// How long a caller waits for a place before it is refused.
-    pub(crate) wait: Duration,
-    /// How long `SQLite` waits for a lock that somebody else holds.
-    pub(crate) busy: Duration,
-    /// How large the file may grow, pages; `None`: as the disk allows.
-    pub(crate) pages: Option<u32>,
+/// What a log is opened with.
+#[derive(Clone)]
+pub struct Settings {
+    /// Keys the values that may not stand in plain; derived from the vault's key.
+    pub path_key: [u8; 32],
+    /// Signs heads.
+    pub signer: Signer,
+    /// The clock.
+    pub clock: Clock,
+    /// What the rows of requests must survive.
+    pub durabilities: Durabilities,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self { places: 4096, wait: Duration::from_secs(2), busy: Duration::from_secs(5), pages: None }
+impl Settings {
+    /// Returns the usual settings under these keys.
+    pub fn new(path_key: [u8; 32], signer: Signer, clock: Clock) -> Self {
+        Self { path_key, signer, clock, durabilities: Durabilities::default() }
     }
 }
 
@@ -82,42 +85,54 @@ impl Receipt {
 pub(crate) struct Inner {
     pub(crate) path: PathBuf,
     pub(crate) key: PathKey,
+    public_key: PublicKey,
+    opened: Opened,
     durabilities: Durabilities,
     limits: Limits,
     places: Arc<Semaphore>,
-    sender: Option<mpsc::Sender<Message>>,
+    sender: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Audit {
     /// Opens the log, creating it 0600 if it is missing. Requests that a crash left without an outcome are closed
-    /// as `unknown`. `path_key` keys the values that may not stand in plain; the host derives it from the vault.
-    pub fn open(
-        path: &Path,
-        path_key: [u8; 32],
-        clock: Clock,
-        durabilities: Durabilities,
-    ) -> Result<Self, AuditError> {
-        Self::open_with(path, path_key, clock, durabilities, Limits::default())
+    /// as `unknown`.
+    pub fn open(path: &Path, settings: Settings) -> Result<Self, AuditError> {
+        Self::open_with(path, settings, Limits::default())
     }
 
-    pub(crate) fn open_with(
-        path: &Path,
-        path_key: [u8; 32],
-        clock: Clock,
-        durabilities: Durabilities,
-        limits: Limits,
-    ) -> Result<Self, AuditError> {
-        let (sender, thread) = writer::start(path, clock, limits)?;
+    pub(crate) fn open_with(path: &Path, settings: Settings, limits: Limits) -> Result<Self, AuditError> {
+        let Settings { path_key, signer, clock, durabilities } = settings;
+        let public_key = signer.key();
+        let (sender, thread, opened) = writer::start(Log::open(path, limits)?, clock, signer, limits)?;
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
             key: PathKey::new(&path_key),
+            public_key,
+            opened,
             durabilities,
             limits,
             places: Arc::new(Semaphore::new(limits.places)),
             sender: Some(sender),
             thread: Some(thread),
         })))
+    }
+
+    /// Returns what opening the log found.
+    pub fn opened(&self) -> &Opened {
+        &self.0.opened
+    }
+
+    /// Returns the key under which heads are checked.
+    pub fn public_key(&self) -> PublicKey {
+        self.0.public_key
+    }
+
+    /// Signs the end of the chain as it stands now, and returns once the head is on the disk.
+    pub async fn head(&self) -> Result<SignedHead, AuditError> {
+        let (reply, signed) = oneshot::channel();
+        self.0.send(Job::Head(reply))?;
+        signed.await.map_err(|_| AuditError::Closed)?
     }
 
     /// Writes the INTENT row and returns once it is on the disk. Without the receipt nothing is sent; the guard
@@ -127,7 +142,7 @@ impl Audit {
         let entry = intent_entry(permit, peer, &self.0.key, self.0.durabilities);
         let (reply, written) = oneshot::channel();
         let reply = Reply::Intent { audit: Arc::clone(&self.0), permit: permit.digest(), reply };
-        self.0.send(Message { entry, slot, reply })?;
+        self.0.send(Job::Row(Message { entry, slot, reply }))?;
         written.await.map_err(|_| AuditError::Closed)?
     }
 
@@ -174,7 +189,7 @@ impl Inner {
 
     async fn write(&self, entry: Entry, slot: OwnedSemaphorePermit) -> Result<(), AuditError> {
         let (reply, written) = oneshot::channel();
-        self.send(Message { entry, slot, reply: Reply::Done(reply) })?;
+        self.send(Job::Row(Message { entry, slot, reply: Reply::Done(reply) }))?;
         written.await.map_err(|_| AuditError::Closed)?
     }
 
@@ -184,13 +199,13 @@ impl Inner {
         slot: OwnedSemaphorePermit,
     ) -> Result<oneshot::Receiver<Result<(), AuditError>>, AuditError> {
         let (reply, written) = oneshot::channel();
-        self.send(Message { entry, slot, reply: Reply::Done(reply) })?;
+        self.send(Job::Row(Message { entry, slot, reply: Reply::Done(reply) }))?;
         Ok(written)
     }
 
-    fn send(&self, message: Message) -> Result<(), AuditError> {
+    fn send(&self, job: Job) -> Result<(), AuditError> {
         let sender = self.sender.as_ref().ok_or(AuditError::Closed)?;
-        sender.send(message).map_err(|_| AuditError::Closed)
+        sender.send(job).map_err(|_| AuditError::Closed)
     }
 }
 

@@ -4,7 +4,6 @@
 //! be recorded is refused, never dropped. No row holds a header value, a body, or a path or query value that the
 //! service does not mark safe: such values stand as keyed hashes, so that they can still be searched for.
 //!
-//! Signed heads, a mirror, export and retention come with a later issue; [`Verified::head`] is their place.
 //! A second opener of the same file is kept out by the home's lock, not here. In reading order:
 //!
 //! - `audit`: [`Audit`], the handle; [`Receipt`] and [`OutcomeGuard`], what an intent gives.
@@ -13,6 +12,9 @@
 //! - `detail`: the JSON inside a row, with its version.
 //! - `entry`: a row before it has its place in the chain.
 //! - `chain`: how a row's hash is computed.
+//! - `head` and `heads`: the end of a chain, signed; the lines that are kept elsewhere.
+//! - `log`: the end of the log, where rows are appended and heads signed.
+//! - `limits` and `opened`: how much may wait; what opening found.
 //! - `writer`: the one thread that writes, many rows to a commit.
 //! - `store` and `private_file`: the database file, its settings and its format.
 //! - `row`, `query` and `escape`: reading rows, and showing them.
@@ -26,6 +28,11 @@ mod detail;
 mod entry;
 mod error;
 mod escape;
+mod head;
+mod heads;
+mod limits;
+mod log;
+mod opened;
 mod outcome;
 mod private_file;
 mod query;
@@ -36,17 +43,19 @@ mod verify;
 mod writer;
 
 pub use act::{Act, ActKind};
-pub use audit::{Audit, Clock, Receipt};
+pub use audit::{Audit, Clock, Receipt, Settings};
 pub use described::Described;
 pub use detail::{ActDetail, AnswerDetail, Detail, PluginDetail, RefusalDetail, RequestDetail, Value};
 pub use entry::{Durabilities, Durability, Kind, Separation};
 pub use error::{AuditError, FileProblem};
 pub use escape::escape;
+pub use head::{KeptHead, NotAHead, NotAKey, PublicKey, SignedHead, Signer};
+pub use opened::Opened;
 pub use outcome::{Finished, OutcomeGuard};
 pub use query::Filter;
 pub use refused::{Refused, RefusedDecision};
 pub use row::{Escaped, Row};
-pub use verify::{Fault, FaultKind, Head, Verified};
+pub use verify::{Against, Fault, FaultKind, Head, KeptFound, KeptState, Verified, verify_copy};
 
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "tests look at the files from outside")]

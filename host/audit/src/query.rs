@@ -13,10 +13,10 @@ use crate::audit::Audit;
 use crate::detail::{Detail, VERSION};
 use crate::entry::Kind;
 use crate::error::AuditError;
+use crate::log::integer;
 use crate::row::Row;
 use crate::store;
-use crate::verify::{self, Verified};
-use crate::writer::integer;
+use crate::verify::{self, Against, Verified};
 
 /// Which rows to list. Everything given must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,8 +113,8 @@ impl Audit {
     }
 
     /// Walks the whole chain and says where it is broken, and how.
-    pub fn verify(&self) -> Result<Verified, AuditError> {
-        verify::verify(&self.reader()?)
+    pub fn verify(&self, against: &Against) -> Result<Verified, AuditError> {
+        verify::verify(&self.reader()?, against)
     }
 
     fn reader(&self) -> Result<Connection, AuditError> {

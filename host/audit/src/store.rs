@@ -4,13 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use crate::error::AuditError;
 use crate::private_file;
 
 /// The migrations, oldest first; the number of them is the format.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_records.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("../migrations/0001_records.sql"), include_str!("../migrations/0002_heads.sql")];
 
 /// `WLAU`: says whose database this is (`SQLite`'s `application_id`).
 const APPLICATION_ID: i32 = 0x574c_4155;
@@ -49,9 +50,49 @@ pub(crate) fn snapshot(path: &Path, to: &Path) -> Result<(), AuditError> {
     connection.execute("VACUUM INTO ?1", [to.to_string_lossy()]).map(drop).map_err(AuditError::read)
 }
 
+/// Opens a copy of a log for reading, of any format up to ours. Nothing is written, not even beside it.
+pub(crate) fn open_copy(path: &Path) -> Result<Connection, AuditError> {
+    let beside = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        Path::new(&name).exists()
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let opened = if beside("-wal") {
+        Connection::open_with_flags(path, flags)
+    } else {
+        // Without its `-wal` a copy is whole by itself, and `SQLite` need not look for one that others write.
+        let escaped = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+        let uri = format!("file:{escaped}?immutable=1");
+        Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)
+    };
+    let connection = opened.map_err(AuditError::read)?;
+    connection.pragma_update(None, "trusted_schema", false).map_err(AuditError::read)?;
+    let found = format_of(path, &connection).map_err(|error| match error {
+        AuditError::Open(error) => AuditError::Read(error),
+        other => other,
+    })?;
+    match found {
+        Some(_) => Ok(connection),
+        None => Err(AuditError::NotAudit { path: path.to_owned() }),
+    }
+}
+
 /// Makes a commit survive the loss of power, or a crash of the process only.
 pub(crate) fn set_power_safe(connection: &Connection, power_safe: bool) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", if power_safe { "FULL" } else { "NORMAL" })
+}
+
+/// Returns whether a log is of a format that holds signed heads; a copy may be older.
+pub(crate) fn has_heads(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).map(|format| format >= 2)
+}
+
+/// Returns the hash that a row's column holds.
+pub(crate) fn row_hash(connection: &Connection, sequence: i64) -> rusqlite::Result<Option<Vec<u8>>> {
+    let mut statement = connection.prepare_cached("SELECT hash FROM records WHERE sequence = ?1")?;
+    let hash = statement.query_row([sequence], |row| Ok(row.get_ref(0)?.as_blob().unwrap_or_default().to_vec()));
+    hash.optional()
 }
 
 fn settle(connection: &Connection) -> rusqlite::Result<()> {
@@ -77,28 +118,35 @@ fn foreign_or_open(path: &Path, error: rusqlite::Error) -> AuditError {
 }
 
 fn migrate(path: &Path, connection: &mut Connection) -> Result<(), AuditError> {
-    let number = |connection: &Connection, pragma: &str| -> Result<i64, AuditError> {
-        connection.pragma_query_value(None, pragma, |row| row.get(0)).map_err(AuditError::open)
-    };
-    let found = number(connection, "user_version")?;
-    let owner = number(connection, "application_id")?;
-    let tables: i64 = connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(AuditError::open)?;
-    let fresh = found == 0 && owner == 0 && tables == 0;
-    if !fresh && owner != i64::from(APPLICATION_ID) {
-        return Err(AuditError::NotAudit { path: path.to_owned() });
-    }
-    let known = MIGRATIONS.len();
-    let done = usize::try_from(found).unwrap_or(usize::MAX);
-    if done > known {
-        let found = u32::try_from(found).unwrap_or(u32::MAX);
-        return Err(AuditError::NewerFormat { found, known: u32::try_from(known).unwrap_or(u32::MAX) });
-    }
+    let done = format_of(path, connection)?.unwrap_or(0);
     for (at, sql) in MIGRATIONS.iter().enumerate().skip(done) {
         apply(connection, at + 1, sql).map_err(AuditError::open)?;
     }
     Ok(())
+}
+
+/// Returns the format of a log that we can read; `None`: the file is empty.
+fn format_of(path: &Path, connection: &Connection) -> Result<Option<usize>, AuditError> {
+    let number = |pragma: &str| -> Result<i64, AuditError> {
+        let number = connection.pragma_query_value(None, pragma, |row| row.get(0));
+        number.map_err(|error| foreign_or_open(path, error))
+    };
+    let (found, owner) = (number("user_version")?, number("application_id")?);
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(AuditError::open)?;
+    if found == 0 && owner == 0 && tables == 0 {
+        return Ok(None);
+    }
+    if owner != i64::from(APPLICATION_ID) {
+        return Err(AuditError::NotAudit { path: path.to_owned() });
+    }
+    let (known, format) = (MIGRATIONS.len(), usize::try_from(found).unwrap_or(usize::MAX));
+    if format > known {
+        let found = u32::try_from(found).unwrap_or(u32::MAX);
+        return Err(AuditError::NewerFormat { found, known: u32::try_from(known).unwrap_or(u32::MAX) });
+    }
+    Ok(Some(format))
 }
 
 fn apply(connection: &mut Connection, format: usize, sql: &str) -> rusqlite::Result<()> {

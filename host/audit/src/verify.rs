@@ -1,18 +1,35 @@
 //! Walks the chain and says where it is broken, and how.
 //!
 //! A chain alone cannot show that its end was cut off, that it was rewritten from some row on with every hash
-//! computed anew, or that the whole file was put back to an older one: for that a head must be kept elsewhere.
-//! [`Verified::head`] is what signed heads, which come with a later issue, will be compared with.
+//! computed anew, or that the whole file was put back to an older one. The signed heads inside it show the first two
+//! to whoever lacks the signing key; against who has it, and against the third, only a head that is kept elsewhere
+//! helps ([`Against`]).
 
+mod heads;
 mod judge;
 mod walk;
 
 use std::fmt;
+use std::path::Path;
 
 use rusqlite::Connection;
 use wardlock_core::id::Digest;
 
+use crate::chain::Link;
 use crate::error::AuditError;
+use crate::head::{KeptHead, PublicKey, SignedHead};
+use crate::store;
+
+pub use heads::{KeptFound, KeptState};
+
+/// What is known from outside the log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Against {
+    /// Heads that were kept elsewhere.
+    pub heads: Vec<KeptHead>,
+    /// The key under which every head must be signed.
+    pub key: Option<PublicKey>,
+}
 
 /// The end of a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +54,18 @@ pub enum FaultKind {
     },
     /// The rows were put in afterwards.
     Inserted,
+    /// A head says that the rows were there, at the end: they were cut off, or an older file was put back.
+    CutOff,
+    /// The rows hang together, and are others than a head says: rewritten with every hash computed anew.
+    Rewritten,
+    /// The rows are signed by no head, and are more than ever stay unsigned: heads were taken away.
+    Unsigned,
+    /// A head is missing before the one of this row.
+    HeadMissing,
+    /// The head of this row is not as it was signed.
+    HeadForged,
+    /// The head of this row is signed under another key than the one that was named.
+    HeadForeign,
     /// The file is damaged from here on, so nothing can be said of what follows.
     Unreadable,
 }
@@ -74,6 +103,12 @@ impl fmt::Display for Fault {
             FaultKind::Deleted => write!(f, "{is} missing"),
             FaultKind::Reordered { written_as } => write!(f, "{was} written at another place: {written_as}"),
             FaultKind::Inserted => write!(f, "{was} put in afterwards"),
+            FaultKind::CutOff => write!(f, "{is} missing at the end: cut off, or an older file was put back"),
+            FaultKind::Rewritten => write!(f, "{was} written anew, with every hash computed anew"),
+            FaultKind::Unsigned => write!(f, "{is} signed by no head: heads were taken away"),
+            FaultKind::HeadMissing => write!(f, "{is} signed by a head before which another one is missing"),
+            FaultKind::HeadForged => write!(f, "{is} signed by a head that is not as it was signed"),
+            FaultKind::HeadForeign => write!(f, "{is} signed by a head of another key"),
             FaultKind::Unreadable => write!(f, "and all that follows cannot be read"),
         }
     }
@@ -90,6 +125,16 @@ pub struct Verified {
     pub faults: Vec<Fault>,
     /// Whether there are more of them than are told.
     pub more_faults: bool,
+    /// How many signed heads the log holds.
+    pub heads: u64,
+    /// The newest of them.
+    pub last_head: Option<SignedHead>,
+    /// How many rows stand after it; `None` where the log is of a version that signed no heads.
+    pub unsigned: Option<u64>,
+    /// The keys under which heads are signed, in order; more than one: the vault was replaced in between.
+    pub keys: Vec<PublicKey>,
+    /// What became of each head that was kept elsewhere, in the order given.
+    pub kept: Vec<KeptFound>,
     /// Requests under way: intents without an outcome. After a crash the next start closes them as `unknown`.
     pub open_intents: u64,
 }
@@ -101,20 +146,33 @@ impl Verified {
     }
 }
 
+/// Verifies a copy of a log, wherever it stands and whatever version of it; needs no key and changes nothing.
+pub fn verify_copy(path: &Path, against: &Against) -> Result<Verified, AuditError> {
+    verify(&store::open_copy(path)?, against)
+}
+
 /// Walks the whole log, as it stood when the walk began.
-pub(crate) fn verify(connection: &Connection) -> Result<Verified, AuditError> {
-    let mut walked = walk::walk(connection)?;
-    walk::find_far_moves(connection, &mut walked)?;
-    let mut faults = judge::judge(&walked.pieces);
+pub(crate) fn verify(connection: &Connection, against: &Against) -> Result<Verified, AuditError> {
+    let files = std::slice::from_ref(connection);
+    let origin = walk::Origin::from(Link::genesis());
+    let mut walked = walk::walk(files)?;
+    walk::find_far_moves(files, &origin, &mut walked)?;
+    let mut faults = judge::judge(&walked.pieces, &origin);
     if let Some(after) = walked.unreadable_after {
         faults.push(Fault::new(after + 1, after + 1, FaultKind::Unreadable));
     }
+    let heads = heads::check(connection, walked.end(&origin), against, &mut faults)?;
     let open = connection.query_row("SELECT count(*) FROM open_intents", [], |row| row.get::<_, i64>(0));
     Ok(Verified {
         rows: walked.rows,
         head: walked.head,
         faults,
         more_faults: walked.more,
+        heads: heads.count,
+        last_head: heads.last,
+        unsigned: heads.unsigned,
+        keys: heads.keys,
+        kept: heads.kept,
         open_intents: open.ok().and_then(|count| u64::try_from(count).ok()).unwrap_or(0),
     })
 }

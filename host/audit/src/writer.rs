@@ -1,35 +1,38 @@
 //! The one thread that writes. Whatever waits goes into one commit, and only then are its callers answered.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use wardlock_core::answer::Outcome;
 use wardlock_core::id::Digest;
-use wardlock_core::plugin::Effect;
 
-use crate::audit::{Clock, Inner, Limits, Receipt};
-use crate::chain::{HASHED_COUNT, Link, hash_row};
-use crate::entry::{Durability, Entry, Kind, Subject};
+use crate::act::Act;
+use crate::audit::{Clock, Inner, Receipt};
+use crate::entry::{Durability, Entry, Kind};
 use crate::error::AuditError;
+use crate::head::{SignedHead, Signer};
+use crate::limits::Limits;
+use crate::log::{FoundHead, Log, unwritten};
+use crate::opened::Opened;
 use crate::outcome::{self, Open, OutcomeGuard};
-use crate::store;
 
 /// How many rows go into one commit; beyond this a larger batch gains little.
 const BATCH: usize = 256;
 
-/// The columns of [`HASHED_COLUMNS`](crate::chain::HASHED_COLUMNS), between the row's place and its links.
-const INSERT: &str = "INSERT INTO records (sequence, kind, at_ms, request_id, workspace, connection, agent, \
-                      operation, effect, decision, outcome, closes, detail, prev, hash) \
-                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
-
 /// How long an outcome that could not be written waits before it is tried again.
 const RETRY: Duration = Duration::from_millis(500);
+
+/// What the thread is asked to do.
+#[expect(clippy::large_enum_variant, reason = "nearly every job is a row, and a box for each would cost more")]
+pub(crate) enum Job {
+    /// Write a row.
+    Row(Message),
+    /// Sign the end of the chain as it stands now.
+    Head(oneshot::Sender<Result<SignedHead, AuditError>>),
+}
 
 /// A row and who waits for it.
 pub(crate) struct Message {
@@ -52,114 +55,156 @@ pub(crate) enum Reply {
     Nobody,
 }
 
-struct Writer {
-    connection: Connection,
-    receiver: Receiver<Message>,
+pub(crate) struct Writer {
+    log: Log,
+    receiver: Receiver<Job>,
     clock: Clock,
-    head: Link,
-    power_safe: bool,
+    signer: Signer,
+    limits: Limits,
+    /// When a head was last signed, or could not be.
+    tried: Instant,
+    /// Whether it could not be.
+    is_unable: bool,
     /// Outcomes that could not be written yet.
     kept: Vec<Message>,
 }
 
-/// Opens the file, closes what a crash left open, and starts the thread.
-pub(crate) fn start(
-    path: &Path,
-    clock: Clock,
-    limits: Limits,
-) -> Result<(Sender<Message>, JoinHandle<()>), AuditError> {
-    let connection = store::open_for_writing(path, limits.busy)?;
-    if let Some(pages) = limits.pages {
-        let set = connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()));
-        set.map_err(AuditError::open)?;
+/// What came in one turn.
+#[derive(Default)]
+struct Turn {
+    rows: Vec<Message>,
+    heads: Vec<oneshot::Sender<Result<SignedHead, AuditError>>>,
+    is_last: bool,
+}
+
+impl Turn {
+    fn take(&mut self, job: Job) {
+        match job {
+            Job::Row(message) => self.rows.push(message),
+            Job::Head(reply) => self.heads.push(reply),
+        }
     }
+}
+
+/// Closes what a crash left open, signs what stands unsigned, and starts the thread.
+pub(crate) fn start(
+    (log, found): (Log, Option<FoundHead>),
+    clock: Clock,
+    signer: Signer,
+    limits: Limits,
+) -> Result<(Sender<Job>, JoinHandle<()>, Opened), AuditError> {
     let (sender, receiver) = mpsc::channel();
-    let head = last_link(&connection)?;
-    let mut writer = Writer { connection, receiver, clock, head, power_safe: true, kept: Vec::new() };
-    writer.close_open_intents()?;
+    let mut writer =
+        Writer { log, receiver, clock, signer, limits, tried: Instant::now(), is_unable: false, kept: Vec::new() };
+    let opened = writer.begin(found)?;
     let thread = thread::Builder::new()
         .name("wardlock-audit".to_owned())
         .spawn(move || writer.run())
         .map_err(|error| AuditError::Thread(Arc::new(error)))?;
-    Ok((sender, thread))
+    Ok((sender, thread, opened))
 }
 
 impl Writer {
+    /// Brings the log into order after whatever ended the last run.
+    fn begin(&mut self, found: Option<FoundHead>) -> Result<Opened, AuditError> {
+        let ours = self.signer.key();
+        let other_key = found.as_ref().and_then(|found| found.key).filter(|key| *key != ours);
+        let mut opened =
+            Opened { closed_as_unknown: 0, other_key, is_broken: found.is_some_and(|found| !found.holds) };
+        let close =
+            |(sequence, subject)| outcome::entry(subject, Durability::Power, sequence, Outcome::Unknown, None);
+        let mut entries: Vec<Entry> = self.log.open_intents()?.into_iter().map(close).collect();
+        opened.closed_as_unknown = entries.len() as u64;
+        if let Some(other) = other_key {
+            let act = Act::admin("wardlock", "audit.other-key", other.id(), ours.id());
+            entries.push(act.into_entry());
+        }
+        if !entries.is_empty() {
+            self.log.commit(entries.iter(), || (self.clock)()).map_err(unwritten)?;
+        }
+        if self.log.unsigned() > 0 || other_key.is_some() {
+            self.sign(Durability::Power).map_err(unwritten)?;
+        }
+        Ok(opened)
+    }
+
     fn run(mut self) {
-        while let Some(batch) = self.next_batch() {
-            self.write(batch);
+        loop {
+            let turn = self.next_turn();
+            self.write(turn.rows);
+            let is_due = self.log.unsigned() > 0 && (turn.is_last || self.head_due().is_zero());
+            if !turn.heads.is_empty() {
+                let signed = self.sign(Durability::Power).map_err(unwritten);
+                for reply in turn.heads {
+                    drop(reply.send(signed.clone()));
+                }
+            } else if is_due {
+                // What cannot be signed now is signed with the next rows; nobody waits for it.
+                drop(self.sign(if turn.is_last { Durability::Power } else { Durability::Crash }));
+            }
+            // An outcome that is still kept then is closed as `unknown` at the next start.
+            if turn.is_last {
+                return;
+            }
         }
     }
 
-    /// Waits for rows; `None` once no more can come and nothing is kept.
-    fn next_batch(&mut self) -> Option<Vec<Message>> {
-        let mut batch = std::mem::take(&mut self.kept);
-        let first = if batch.is_empty() {
-            self.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected)
-        } else {
-            self.receiver.recv_timeout(RETRY)
+    fn sign(&mut self, durability: Durability) -> rusqlite::Result<SignedHead> {
+        let signed = self.log.sign(&self.signer, (self.clock)(), durability);
+        (self.tried, self.is_unable) = (Instant::now(), signed.is_err());
+        signed
+    }
+
+    /// How long the newest rows may still stand unsigned.
+    fn head_due(&self) -> Duration {
+        let due = match (self.is_unable, self.log.unsigned() >= self.limits.head_rows) {
+            (true, _) => RETRY,
+            (false, true) => Duration::ZERO,
+            (false, false) => self.limits.head_time,
+        };
+        due.saturating_sub(self.tried.elapsed())
+    }
+
+    /// Waits for work, or for when a head is due.
+    fn next_turn(&mut self) -> Turn {
+        let mut turn = Turn { rows: std::mem::take(&mut self.kept), ..Turn::default() };
+        let patience = match (turn.rows.is_empty(), self.log.unsigned()) {
+            (false, _) => Some(RETRY),
+            (true, 0) => None,
+            (true, _) => Some(self.head_due()),
+        };
+        let first = match patience {
+            Some(patience) => self.receiver.recv_timeout(patience),
+            None => self.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         match first {
-            Ok(message) => batch.push(message),
+            Ok(job) => turn.take(job),
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => {
-                // The last attempt; what fails here is closed as `unknown` at the next start.
-                if !batch.is_empty() {
-                    self.write(batch);
-                }
-                return None;
-            }
+            Err(RecvTimeoutError::Disconnected) => turn.is_last = true,
         }
-        while batch.len() < BATCH {
-            match self.receiver.try_recv() {
-                Ok(message) => batch.push(message),
-                Err(_) => break,
-            }
+        while turn.rows.len() < BATCH
+            && let Ok(job) = self.receiver.try_recv()
+        {
+            turn.take(job);
         }
-        Some(batch)
+        turn
     }
 
     fn write(&mut self, batch: Vec<Message>) {
-        match self.commit(batch.iter().map(|message| &message.entry)) {
+        if batch.is_empty() {
+            return;
+        }
+        match self.log.commit(batch.iter().map(|message| &message.entry), || (self.clock)()) {
             Ok(first) => {
                 for (sequence, message) in (first..).zip(batch) {
                     message.done(sequence);
                 }
             }
             Err(error) => {
-                let error = AuditError::Write(Arc::new(error));
+                let error = unwritten(error);
                 self.kept.extend(batch.into_iter().filter_map(|message| message.failed(&error)));
             }
         }
-    }
-
-    /// Writes rows in one commit and returns the first one's sequence.
-    fn commit<'a>(&mut self, entries: impl Iterator<Item = &'a Entry> + Clone) -> rusqlite::Result<u64> {
-        let power_safe = entries.clone().any(|entry| entry.durability == Durability::Power);
-        if power_safe != self.power_safe {
-            store::set_power_safe(&self.connection, power_safe)?;
-            self.power_safe = power_safe;
-        }
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut head = self.head;
-        for entry in entries {
-            head = append(&transaction, head, (self.clock)(), entry)?;
-        }
-        transaction.commit()?;
-        let first = self.head.sequence + 1;
-        self.head = head;
-        Ok(first)
-    }
-
-    fn close_open_intents(&mut self) -> Result<(), AuditError> {
-        let open = open_intents(&self.connection).map_err(AuditError::open)?;
-        let close =
-            |(sequence, subject)| outcome::entry(subject, Durability::Power, sequence, Outcome::Unknown, None);
-        let entries: Vec<Entry> = open.into_iter().map(close).collect();
-        if entries.is_empty() {
-            return Ok(());
-        }
-        self.commit(entries.iter()).map(|_| ()).map_err(|error| AuditError::Write(Arc::new(error)))
     }
 }
 
@@ -195,94 +240,4 @@ impl Message {
         let kept = Self { entry: self.entry, slot: self.slot, reply: Reply::Nobody };
         (kept.entry.kind == Kind::Outcome).then_some(kept)
     }
-}
-
-fn append(transaction: &Transaction<'_>, head: Link, at_ms: u64, entry: &Entry) -> rusqlite::Result<Link> {
-    let sequence = head.sequence + 1;
-    let subject = &entry.subject;
-    let columns: [ValueRef<'_>; HASHED_COUNT] = [
-        text(Some(entry.kind.as_str())),
-        ValueRef::Integer(integer(at_ms)),
-        text(subject.request_id.as_deref()),
-        text(subject.workspace.as_deref()),
-        text(subject.connection.as_deref()),
-        text(subject.agent.as_deref()),
-        text(subject.operation.as_deref()),
-        text(subject.effect),
-        text(entry.decision),
-        text(entry.outcome),
-        entry.closes.map_or(ValueRef::Null, |closes| ValueRef::Integer(integer(closes))),
-        text(Some(&entry.detail)),
-    ];
-    let hash = hash_row(head.hash.as_bytes(), sequence, &columns);
-    let mut insert = transaction.prepare_cached(INSERT)?;
-    insert.raw_bind_parameter(1, integer(sequence))?;
-    for (at, column) in columns.iter().enumerate() {
-        insert.raw_bind_parameter(at + 2, ToSqlOutput::Borrowed(*column))?;
-    }
-    insert.raw_bind_parameter(HASHED_COUNT + 2, head.hash.as_bytes().as_slice())?;
-    insert.raw_bind_parameter(HASHED_COUNT + 3, hash.as_bytes().as_slice())?;
-    insert.raw_execute()?;
-    match (entry.kind, entry.closes) {
-        (Kind::Intent, _) => {
-            transaction
-                .prepare_cached("INSERT INTO open_intents (sequence) VALUES (?1)")?
-                .execute([integer(sequence)])?;
-        }
-        (_, Some(closes)) => {
-            transaction
-                .prepare_cached("DELETE FROM open_intents WHERE sequence = ?1")?
-                .execute([integer(closes)])?;
-        }
-        (_, None) => {}
-    }
-    Ok(Link { sequence, hash })
-}
-
-fn text(value: Option<&str>) -> ValueRef<'_> {
-    value.map_or(ValueRef::Null, |text| ValueRef::Text(text.as_bytes()))
-}
-
-/// `SQLite`'s integers are signed. Neither a sequence nor a time comes near the end of them.
-pub(crate) fn integer(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-fn last_link(connection: &Connection) -> Result<Link, AuditError> {
-    let last = connection
-        .query_row("SELECT sequence, hash FROM records ORDER BY sequence DESC LIMIT 1", [], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
-        })
-        .optional()
-        .map_err(AuditError::open)?;
-    let Some((sequence, hash)) = last else {
-        return Ok(Link::genesis());
-    };
-    // A last row that was tampered with is chained on to all the same; `verify` tells of it.
-    let hash = <[u8; 32]>::try_from(hash).map_or_else(|hash| Digest::of(&hash), Digest::from_bytes);
-    Ok(Link { sequence: u64::try_from(sequence).unwrap_or(0), hash })
-}
-
-fn open_intents(connection: &Connection) -> rusqlite::Result<Vec<(u64, Subject)>> {
-    let mut statement = connection.prepare(
-        "SELECT sequence, request_id, workspace, connection, agent, operation, effect \
-         FROM open_intents JOIN records USING (sequence) ORDER BY sequence",
-    )?;
-    let rows = statement.query_map([], |row| {
-        let effect: Option<String> = row.get(6)?;
-        let subject = Subject {
-            request_id: row.get(1)?,
-            workspace: row.get(2)?,
-            connection: row.get(3)?,
-            agent: row.get(4)?,
-            operation: row.get(5)?,
-            effect: effect.as_deref().and_then(effect_word),
-        };
-        Ok((u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0), subject))
-    })?;
-    rows.collect()
-}
-
-fn effect_word(text: &str) -> Option<&'static str> {
-    [Effect::Read, Effect::Write, Effect::Destructive].map(Effect::as_str).into_iter().find(|word| *word == text)
 }

@@ -9,7 +9,7 @@ use wardlock_egress::vault::VaultError;
 use wardlock_state::StateError;
 
 /// The protocol's version; a daemon of another version says so instead of guessing.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// One question, on one line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -161,7 +161,14 @@ pub enum Command {
         request_id: String,
     },
     /// Walk the audit's chain.
-    AuditVerify,
+    AuditVerify {
+        /// A text with heads that were kept elsewhere.
+        heads: String,
+        /// The public key under which every head must be signed.
+        public_key: Option<String>,
+    },
+    /// Sign the end of the audit.
+    AuditHead,
     /// Say whether the vault is open, and where its key comes from.
     VaultStatus,
     /// Forget every key and token until the vault is unlocked again.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::audit_args::AuditVerb;
+
 /// Wardlock stands between agents and the APIs that people have accounts for.
 ///
 /// Agents call it instead of the API, with a token of its own; policy plugins say what may pass; the host alone
@@ -447,40 +449,6 @@ pub struct ExplainArgs {
     /// The purpose that the agent would give.
     #[arg(long)]
     pub purpose: Option<String>,
-}
-
-/// `wardlock audit`.
-#[derive(Debug, Subcommand)]
-pub enum AuditVerb {
-    /// List the newest rows.
-    List(AuditListArgs),
-    /// Show every row of one request.
-    Show {
-        /// The request's id.
-        request_id: String,
-    },
-    /// Walk the chain and say whether it holds.
-    Verify,
-}
-
-/// `wardlock audit list`.
-#[derive(Debug, Args)]
-pub struct AuditListArgs {
-    /// How many rows.
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
-    pub limit: u32,
-    /// Of one workspace.
-    #[arg(long)]
-    pub workspace: Option<String>,
-    /// Of one connection.
-    #[arg(long)]
-    pub connection: Option<String>,
-    /// Of one agent.
-    #[arg(long)]
-    pub agent: Option<String>,
-    /// With one decision.
-    #[arg(long, value_parser = ["allow", "hold", "deny"])]
-    pub decision: Option<String>,
 }
 
 /// `wardlock doctor`.

@@ -1,11 +1,12 @@
 //! `wardlock backup …`: the whole home, to another machine and back.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
-use wardlock_audit::{Act, Audit};
+use wardlock_audit::{Act, Against};
 use wardlock_egress::vault::{
-    Copied, CopyError, KeySource as Unlock, Opening, Purpose, Recipients, Restored, Vault, VaultError,
+    Copied, CopyError, KeySource as Unlock, Opening, Recipients, Restored, Vault, VaultError,
 };
 
 use super::args::{BackupArgs, Cli, KeyChoice, RestoreArgs};
@@ -15,7 +16,7 @@ use crate::admin::{Brought, Command, Failure};
 use crate::backup::{self, Unpacked};
 use crate::config::{HostConfig, KeySource};
 use crate::home::{CONFIG_FILE, Home, Restoring, open_operator_file};
-use crate::{host, ops};
+use crate::{host, ops, record};
 
 /// `wardlock backup create`.
 pub async fn create(cli: &Cli, args: &BackupArgs) -> Result<ExitCode, Failure> {
@@ -107,14 +108,13 @@ async fn look_at_audit(
     source: &Unlock,
     unpacked: &Unpacked,
 ) -> Result<Value, Failure> {
-    let vault = Vault::open(&home.state_folder(), source)?;
-    let key = vault.keys().derive_key(Purpose::AuditPaths);
-    let audit = Audit::open(&home.state_path("audit.db")?, *key, host::clock(), config.durabilities())?;
+    let vault = Arc::new(Vault::open(&home.state_folder(), source)?);
+    let audit = record::open(home, config, &vault)?;
     let made = format!("a backup of {}", crate::text::time(unpacked.manifest.made_ms));
     audit.act(Act::admin(ops::OPERATOR, "backup.restore", "home", made)).await?;
-    let verified = audit.verify()?;
+    let verified = audit.verify(&Against::default())?;
     let faults: Vec<String> = verified.faults.iter().map(ToString::to_string).collect();
-    Ok(json!({ "rows": verified.rows, "holds": faults.is_empty(), "faults": faults }))
+    Ok(json!({ "rows": verified.rows, "holds": verified.is_sound(), "faults": faults }))
 }
 
 fn report(

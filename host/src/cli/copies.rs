@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
-use wardlock_audit::{Act, Audit};
-use wardlock_egress::vault::{Existing, Opening, Passphrase, PromptError, Purpose, Recipients, Vault};
+use wardlock_audit::Act;
+use wardlock_egress::vault::{Existing, Opening, Passphrase, PromptError, Recipients, Vault};
 
 use super::args::{Cli, ExportArgs, ImportArgs};
 use super::{local, remote, show, talk};
@@ -72,7 +73,7 @@ pub async fn import(cli: &Cli, home: &Home, args: &ImportArgs) -> Result<Value, 
     let _lock = home.lock("vault import")?;
     let file = crate::home::read_operator_file(&args.file).map_err(Failure::usage)?;
     let opening = opening(args.identity.as_deref(), args.export_passphrase_fd, "--export-passphrase-fd")?;
-    let vault = Vault::open(&home.state_folder(), &local::unlock(cli, home)?)?;
+    let vault = Arc::new(Vault::open(&home.state_folder(), &local::unlock(cli, home)?)?);
     let existing = if args.replace { Existing::Replace } else { Existing::Refuse };
     let imported = vault.import(&file, &opening, existing, host::clock()())?;
     let counts = format!(
@@ -94,10 +95,8 @@ pub async fn import(cli: &Cli, home: &Home, args: &ImportArgs) -> Result<Value, 
 }
 
 /// Writes a row into the audit of a home that this process holds.
-pub(super) async fn record(home: &Home, vault: &Vault, act: Act) -> Result<(), Failure> {
-    let key = vault.keys().derive_key(Purpose::AuditPaths);
-    let durabilities = HostConfig::load(home)?.durabilities();
-    let audit = Audit::open(&home.state_path("audit.db")?, *key, host::clock(), durabilities)?;
+pub(super) async fn record(home: &Home, vault: &Arc<Vault>, act: Act) -> Result<(), Failure> {
+    let audit = crate::record::open(home, &HostConfig::load(home)?, vault)?;
     Ok(audit.act(act).await?)
 }
 

@@ -2,6 +2,8 @@
 //! error is talk.
 
 mod args;
+mod audit;
+mod audit_args;
 mod backup;
 mod copies;
 mod init;
@@ -49,6 +51,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Plugin(verb) => local::plugin(&cli, verb).await,
         Verb::Policy(args::PolicyVerb::Check { cases }) => local::policy_check(&cli, cases.as_deref()).await,
         Verb::Doctor(args::DoctorArgs { look: Some(folder) }) => look::run(&cli, folder).await,
+        Verb::Audit(verb) => audit::run(&cli, verb).await,
         _ => remote::run(&cli).await,
     }
 }

@@ -7,9 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use wardlock_egress::vault::Secret;
 
-use super::args::{
-    AgentVerb, AuditVerb, Cli, ConnectArgs, ConnectionsVerb, ExplainArgs, PolicyVerb, RegistrationVerb, Verb,
-};
+use super::args::{AgentVerb, Cli, ConnectArgs, ConnectionsVerb, ExplainArgs, PolicyVerb, RegistrationVerb, Verb};
 use super::talk::Person;
 use super::{local, show, talk};
 use crate::admin::{AdminClient, Brought, ClientError, Command, Failure, How};
@@ -155,15 +153,6 @@ fn command_of(verb: &Verb) -> Result<(Command, Option<Secret>), Failure> {
         Verb::Agent(AgentVerb::List) => Command::AgentList,
         Verb::Agent(AgentVerb::Revoke { name }) => Command::AgentRevoke { name: name.clone() },
         Verb::Policy(PolicyVerb::Explain(explain)) => explain_command(explain)?,
-        Verb::Audit(AuditVerb::List(list)) => Command::AuditList {
-            limit: list.limit,
-            workspace: list.workspace.clone(),
-            connection: list.connection.clone(),
-            agent: list.agent.clone(),
-            decision: list.decision.clone(),
-        },
-        Verb::Audit(AuditVerb::Show { request_id }) => Command::AuditShow { request_id: request_id.clone() },
-        Verb::Audit(AuditVerb::Verify) => Command::AuditVerify,
         Verb::Init(_)
         | Verb::Demo(_)
         | Verb::Serve(_)
@@ -171,6 +160,7 @@ fn command_of(verb: &Verb) -> Result<(Command, Option<Secret>), Failure> {
         | Verb::Backup(_)
         | Verb::Service(_)
         | Verb::Plugin(_)
+        | Verb::Audit(_)
         | Verb::Policy(PolicyVerb::Check { .. }) => return Err(Failure::usage("this command runs by itself")),
     };
     Ok((command, None))
@@ -267,7 +257,7 @@ fn tell(verb: &Verb, result: &Value) {
 /// A program reads the answer off the exit code: 1 where the answer is no.
 fn verdict(verb: &Verb, result: &Value) -> ExitCode {
     let no = match verb {
-        Verb::Doctor(_) | Verb::Reload | Verb::Audit(AuditVerb::Verify) => result["ok"] == false,
+        Verb::Doctor(_) | Verb::Reload => result["ok"] == false,
         Verb::Policy(PolicyVerb::Explain(_)) => result["decision"] != "allow",
         _ => false,
     };

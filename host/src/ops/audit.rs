@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use wardlock_audit::{Filter, Row};
 
-use super::blocking;
+use super::{against, blocking, verified};
 use crate::admin::Failure;
 use crate::host::Host;
 
@@ -33,12 +33,24 @@ pub(super) async fn show(host: &Arc<Host>, request_id: &str) -> Result<Value, Fa
     Ok(Value::Array(rows.iter().map(Row::to_json).collect()))
 }
 
-pub(super) async fn verify(host: &Arc<Host>) -> Result<Value, Failure> {
-    let audit = host.audit().clone();
-    let verified = blocking(move || audit.verify()).await?.map_err(Failure::no)?;
-    let faults: Vec<String> = verified.faults.iter().map(ToString::to_string).collect();
-    let head = verified.head.map(|head| json!({ "sequence": head.sequence, "hash": head.hash.to_string() }));
-    Ok(json!({ "ok": faults.is_empty(), "rows": verified.rows, "head": head, "faults": faults }))
+pub(super) async fn verify(host: &Arc<Host>, heads: &str, public_key: Option<&str>) -> Result<Value, Failure> {
+    let against = against(heads, public_key)?;
+    let (audit, asked) = (host.audit().clone(), against.clone());
+    let found = blocking(move || audit.verify(&asked)).await?.map_err(Failure::no)?;
+    Ok(verified(&found, &against, true))
+}
+
+pub(super) async fn head(host: &Arc<Host>) -> Result<Value, Failure> {
+    let head = host.audit().head().await?;
+    Ok(json!({
+        "line": head.line(),
+        "number": head.number,
+        "sequence": head.sequence,
+        "hash": head.hash.to_string(),
+        "time": crate::text::time(head.at_ms),
+        "key": head.key.id(),
+        "public_key": head.key.to_string(),
+    }))
 }
 
 /// One row as a list shows it; `audit show` has the rest.

@@ -1,5 +1,7 @@
 //! `wardlock doctor`: which protections are active, and what to mend.
 
+mod records;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -73,8 +75,8 @@ fn red(name: &str, found: impl Into<String>, mend: &str) -> Check {
 
 /// Looks at everything.
 pub async fn examine(host: &Arc<Host>) -> Examination {
-    let mut checks =
-        vec![home(host), key(host).await, memory(host), engine(host), separation(host).await, audit(host).await];
+    let mut checks = vec![home(host), key(host).await, memory(host), engine(host), separation(host).await];
+    checks.extend(records::examine(host).await);
     checks.extend(frozen(host));
     checks.extend(workspaces(host));
     checks.extend(connections(host).await);
@@ -178,22 +180,6 @@ fn frozen(host: &Host) -> Option<Check> {
         format!("frozen: {}", names.join(", ")),
         "wardlock thaw WORKSPACE, or wardlock thaw --all",
     ))
-}
-
-async fn audit(host: &Arc<Host>) -> Check {
-    const NAME: &str = "audit";
-    const MEND: &str = "keep a copy of state/audit.db and look at `wardlock audit verify`";
-    let audit = host.audit().clone();
-    match blocking(move || audit.verify()).await {
-        Ok(Ok(verified)) if verified.faults.is_empty() => {
-            green(NAME, format!("{} rows, the chain holds", verified.rows))
-        }
-        Ok(Ok(verified)) => {
-            red(NAME, verified.faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "), MEND)
-        }
-        Ok(Err(error)) => red(NAME, error.to_string(), MEND),
-        Err(failure) => red(NAME, failure.message, MEND),
-    }
 }
 
 fn workspaces(host: &Host) -> Vec<Check> {

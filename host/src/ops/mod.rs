@@ -13,6 +13,7 @@ mod grants;
 mod look;
 mod registrations;
 mod vault;
+mod verified;
 
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ pub use copies::DANGER;
 pub(crate) use copies::not_written;
 pub use doctor::examine;
 pub use look::sieve;
+pub(crate) use verified::{against, verified};
 
 /// Who does administrative acts, until operators have names ("Writes under control").
 pub(crate) const OPERATOR: &str = "operator";
@@ -107,7 +109,8 @@ pub async fn execute(
             audit::list(host, limit, workspace, connection, agent, decision).await
         }
         Command::AuditShow { request_id } => audit::show(host, &request_id).await,
-        Command::AuditVerify => audit::verify(host).await,
+        Command::AuditVerify { heads, public_key } => audit::verify(host, &heads, public_key.as_deref()).await,
+        Command::AuditHead => audit::head(host).await,
         Command::VaultStatus => vault::status(host).await,
         Command::VaultExport { recipients } => copies::export(host, &recipients, brought).await,
         Command::BackupCreate { recipients } => copies::back_up(host, &recipients, brought).await,

@@ -23,6 +23,7 @@
 
 mod world;
 
+mod audit;
 mod backup;
 mod canaries;
 mod connecting;

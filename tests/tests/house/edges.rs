@@ -32,7 +32,7 @@ const EDGES: [(&str, &[&str]); 10] = [
 ];
 
 /// What only some crates may link, and which. Whoever is not named cannot do it.
-const POWERS: [(&str, &[&str]); 14] = [
+const POWERS: [(&str, &[&str]); 15] = [
     // Connecting upstream.
     ("reqwest", &["wardlock-egress", "wardlock"]),
     ("hyper-rustls", &["wardlock-egress", "wardlock"]),
@@ -42,6 +42,8 @@ const POWERS: [(&str, &[&str]); 14] = [
     ("argon2", &["wardlock-egress", "wardlock"]),
     ("age", &["wardlock-egress", "wardlock"]),
     ("rpassword", &["wardlock-egress", "wardlock"]),
+    // Signing heads, and checking them.
+    ("ed25519-dalek", &["wardlock-audit", "wardlock-egress", "wardlock"]),
     // Running plugins.
     ("wasmtime", &["wardlock-sandbox", "wardlock"]),
     ("wasmtime-wasi", &["wardlock-sandbox", "wardlock"]),

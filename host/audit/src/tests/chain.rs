@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::support::Home;
 use crate::verify::{Fault, FaultKind};
-use crate::{Act, Verified};
+use crate::{Act, Against, Verified, verify_copy};
 
 /// Makes a log of so many rows.
 fn log(rows: u64) -> Home {
@@ -20,7 +20,8 @@ fn log(rows: u64) -> Home {
 }
 
 fn verify(home: &Home) -> Verified {
-    home.open().verify().expect("walked")
+    // As it stands: opening it for writing would add a signed head.
+    verify_copy(&home.path(), &Against::default()).expect("walked")
 }
 
 #[track_caller]
@@ -156,7 +157,9 @@ fn damage_to_the_file_is_told_with_the_place_or_as_an_error() {
 
 #[test]
 fn an_empty_log_is_sound() {
-    let verified = verify(&Home::new());
+    let home = Home::new();
+    drop(home.open());
+    let verified = verify(&home);
     assert!(verified.is_sound() && verified.head.is_none() && verified.rows == 0);
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use wardlock_core::answer::Outcome;
 
 use super::support::{Home, finished, read_permit, write_permit};
-use crate::audit::Limits;
-use crate::{Act, AuditError, Filter, Kind, Separation};
+use crate::limits::Limits;
+use crate::{Act, Against, AuditError, Filter, Kind, Separation};
 
 const AT_ONCE: Duration = Duration::ZERO;
 
@@ -77,7 +77,7 @@ async fn an_intent_that_a_crash_left_open_is_closed_as_unknown() {
     let row = after.open().show(write_permit(1).id().as_str()).expect("rows").pop().expect("the outcome");
     assert_eq!((row.workspace.as_deref(), row.agent.as_deref()), (Some("acme"), Some("reporter")));
     assert_eq!(row.effect.as_deref(), Some("write"));
-    assert!(after.open().verify().expect("walked").is_sound());
+    assert!(after.open().verify(&Against::default()).expect("walked").is_sound());
 }
 
 #[tokio::test]
@@ -110,7 +110,7 @@ async fn a_full_disk_refuses_by_name_and_keeps_what_is_written() {
     drop(audit);
     let audit = home.open();
     assert_eq!(audit.count().expect("counted"), written);
-    assert!(audit.verify().expect("walked").is_sound());
+    assert!(audit.verify(&Against::default()).expect("walked").is_sound());
 }
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn a_failing_disk_refuses_and_an_outcome_is_written_once_it_recovers() {
     drop(audit.intend(&read_permit(3), Separation::None).await.expect("it resumes by itself"));
     drop(audit);
     assert_eq!(outcomes(&home), [(1, "ok".to_owned()), (3, "aborted".to_owned())]);
-    assert!(home.open().verify().expect("walked").is_sound());
+    assert!(home.open().verify(&Against::default()).expect("walked").is_sound());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -146,7 +146,7 @@ async fn many_callers_at_once_make_one_chain() {
     for task in tasks {
         task.await.expect("done");
     }
-    let verified = audit.verify().expect("walked");
+    let verified = audit.verify(&Against::default()).expect("walked");
     assert!(verified.is_sound(), "{:?}", verified.faults);
     assert_eq!((verified.rows, verified.open_intents), (128, 0));
 }

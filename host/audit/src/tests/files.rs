@@ -3,7 +3,7 @@
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use super::support::Home;
-use crate::audit::Limits;
+use crate::limits::Limits;
 use crate::{AuditError, FileProblem};
 
 fn refused(home: &Home) -> AuditError {
@@ -55,7 +55,7 @@ fn foreign_and_newer_files_are_refused_by_name() {
     drop(home.open());
     home.database().pragma_update(None, "user_version", 9).expect("changed");
     let error = refused(&home).to_string();
-    assert_eq!(error, "the audit is in format 9, and this Wardlock knows formats up to 1");
+    assert_eq!(error, "the audit is in format 9, and this Wardlock knows formats up to 2");
     home.database().pragma_update(None, "application_id", 1).expect("changed");
     assert!(matches!(refused(&home), AuditError::NotAudit { .. }));
     std::fs::write(home.path(), [b'x'; 5000]).expect("written");

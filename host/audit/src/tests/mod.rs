@@ -4,4 +4,5 @@ mod chain;
 mod content;
 mod durable;
 mod files;
-mod support;
+mod heads;
+pub(crate) mod support;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use ed25519_dalek::SigningKey;
 use rusqlite::Connection as Database;
 use tempfile::TempDir;
 use wardlock_core::answer::Outcome;
@@ -22,8 +23,17 @@ use wardlock_core::refusal::Refusal;
 use wardlock_core::rules::Judge;
 use wardlock_core::service;
 
-use crate::audit::Limits;
-use crate::{Audit, AuditError, Finished};
+use crate::limits::Limits;
+use crate::{Audit, AuditError, Finished, PublicKey, Settings, Signer};
+
+/// A signer as the vault makes one, from a seed.
+pub(crate) fn signer(seed: u8) -> Signer {
+    use ed25519_dalek::Signer as _;
+
+    let key = SigningKey::from_bytes(&[seed; 32]);
+    let public = PublicKey::from_bytes(key.verifying_key().to_bytes());
+    Signer::new(public, move |bytes| key.sign(bytes).to_bytes())
+}
 
 pub(super) struct Home {
     pub(super) folder: TempDir,
@@ -41,13 +51,21 @@ impl Home {
 
     pub(super) fn try_open(&self, limits: Limits) -> Result<Audit, AuditError> {
         let now = Arc::clone(&self.now);
-        Audit::open_with(
-            &self.path(),
-            [7; 32],
-            Arc::new(move || now.fetch_add(1, Ordering::Relaxed)),
-            crate::Durabilities::default(),
-            limits,
-        )
+        let clock = Arc::new(move || now.fetch_add(1, Ordering::Relaxed));
+        Audit::open_with(&self.path(), Settings::new([7; 32], signer(7), clock), limits)
+    }
+
+    /// Opens it under another signing key, as after the vault was replaced.
+    pub(super) fn open_as(&self, seed: u8) -> Audit {
+        let settings = Settings::new([7; 32], signer(seed), Arc::new(|| 1_700_000_000_000));
+        Audit::open(&self.path(), settings).expect("the audit")
+    }
+
+    /// Takes everybody else's rights on the file away.
+    pub(super) fn make_private(&self) {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        std::fs::set_permissions(self.path(), std::fs::Permissions::from_mode(0o600)).expect("changed");
     }
 
     pub(super) fn open(&self) -> Audit {

@@ -5,10 +5,10 @@
 //! that proves nothing was edited, if the place where it stands lacks a row, and inserted otherwise; and where two
 //! whole neighbours are not linked, the first was rewritten together with its hash.
 
-use super::walk::{Piece, Run};
+use super::walk::{Origin, Piece, Run};
 use super::{Fault, FaultKind};
 
-pub(super) fn judge(pieces: &[Piece]) -> Vec<Fault> {
+pub(super) fn judge(pieces: &[Piece], origin: &Origin) -> Vec<Fault> {
     let mut runs: Vec<&Run> = pieces
         .iter()
         .filter_map(|piece| match piece {
@@ -17,14 +17,14 @@ pub(super) fn judge(pieces: &[Piece]) -> Vec<Fault> {
         })
         .collect();
     runs.sort_by_key(|run| (run.written, run.place));
-    let (edited, mut inserted) = odd_rows(pieces, &runs);
+    let (edited, mut inserted) = odd_rows(pieces, &runs, origin);
     inserted.extend(doubled(&runs));
-    let missing = missing(&runs, &edited);
-    let mut faults = unlinked(&runs, &edited, &inserted);
+    let missing = missing(&runs, &edited, origin);
+    let mut faults = unlinked(&runs, &edited, &inserted, origin);
     faults.extend(edited.iter().map(|(place, _)| Fault::new(*place, *place, FaultKind::Edited)));
     faults.extend(inserted.iter().map(|(first, last)| Fault::new(*first, *last, FaultKind::Inserted)));
     faults.extend(missing.iter().map(|(first, last)| Fault::new(*first, *last, FaultKind::Deleted)));
-    faults.extend(moved(pieces, &missing, &inserted));
+    faults.extend(moved(pieces, &missing, &inserted, origin));
     if faults.is_empty() {
         faults.extend(renumbered(&runs));
     }
@@ -35,14 +35,16 @@ pub(super) fn judge(pieces: &[Piece]) -> Vec<Fault> {
 type Range = (i64, i64);
 
 /// Splits rows that prove nothing into edited ones, with the place that each took, and inserted ones.
-fn odd_rows(pieces: &[Piece], runs: &[&Run]) -> (Vec<(i64, i64)>, Vec<Range>) {
+fn odd_rows(pieces: &[Piece], runs: &[&Run], origin: &Origin) -> (Vec<(i64, i64)>, Vec<Range>) {
     let covered = |number: i64| runs.iter().any(|run| (run.written..=run.last_written()).contains(&number));
     let (mut edited, mut inserted) = (Vec::new(), Vec::new());
-    let mut before = 0;
+    let mut before = origin.place;
     for piece in pieces {
         match piece {
             Piece::Run(run) => before = run.last_written(),
-            Piece::Odd { place } if *place < 1 || covered(before + 1) => inserted.push((*place, *place)),
+            Piece::Odd { place } if *place <= origin.place || covered(before + 1) => {
+                inserted.push((*place, *place));
+            }
             Piece::Odd { place } => {
                 before += 1;
                 edited.push((*place, before));
@@ -74,12 +76,12 @@ fn doubled(runs: &[&Run]) -> Vec<Range> {
 }
 
 /// Finds places at which nothing was written.
-fn missing(runs: &[&Run], edited: &[(i64, i64)]) -> Vec<Range> {
+fn missing(runs: &[&Run], edited: &[(i64, i64)], origin: &Origin) -> Vec<Range> {
     let mut covered: Vec<Range> = runs.iter().map(|run| (run.written, run.last_written())).collect();
     covered.extend(edited.iter().map(|(_, written)| (*written, *written)));
     covered.sort_unstable();
     let mut missing = Vec::new();
-    let mut next = 1;
+    let mut next = origin.place + 1;
     for (first, last) in covered {
         if first > next {
             missing.push((next, first - 1));
@@ -90,9 +92,10 @@ fn missing(runs: &[&Run], edited: &[(i64, i64)]) -> Vec<Range> {
 }
 
 /// Finds whole rows to which the next whole row is not linked.
-fn unlinked(runs: &[&Run], edited: &[(i64, i64)], inserted: &[Range]) -> Vec<Fault> {
+fn unlinked(runs: &[&Run], edited: &[(i64, i64)], inserted: &[Range], origin: &Origin) -> Vec<Fault> {
     let mut faults = Vec::new();
-    if let Some(first) = runs.first().filter(|run| run.written == 1 && run.first_prev != [0; 32]) {
+    let is_odd = |run: &&&Run| run.written == origin.place + 1 && run.first_prev != origin.hash;
+    if let Some(first) = runs.first().filter(is_odd) {
         faults.push(Fault::new(first.place, first.place, FaultKind::Edited));
     }
     for pair in runs.windows(2) {
@@ -110,9 +113,9 @@ fn unlinked(runs: &[&Run], edited: &[(i64, i64)], inserted: &[Range]) -> Vec<Fau
 }
 
 /// Finds whole rows that stand elsewhere than deletions and insertions before them explain.
-fn moved(pieces: &[Piece], missing: &[Range], inserted: &[Range]) -> Vec<Fault> {
+fn moved(pieces: &[Piece], missing: &[Range], inserted: &[Range], origin: &Origin) -> Vec<Fault> {
     let mut faults = Vec::new();
-    let mut rank = 1;
+    let mut rank = origin.place + 1;
     for piece in pieces {
         let Piece::Run(run) = piece else {
             rank += 1;

@@ -4,8 +4,9 @@ use rusqlite::{Connection, ErrorCode, Row as SqlRow};
 use wardlock_core::id::Digest;
 
 use super::Head;
-use crate::chain::{HASHED_COLUMNS, HASHED_COUNT, hash_row};
+use crate::chain::{HASHED_COLUMNS, HASHED_COUNT, Link, hash_row};
 use crate::error::AuditError;
+use crate::log::integer;
 
 /// Pieces beyond this are not kept: a log that is broken in so many places is broken.
 const PIECES: usize = 4096;
@@ -52,6 +53,19 @@ impl Run {
     }
 }
 
+/// What stands before the first row that is walked: nothing, or rows that are elsewhere or were removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Origin {
+    pub(super) place: i64,
+    pub(super) hash: [u8; 32],
+}
+
+impl From<Link> for Origin {
+    fn from(link: Link) -> Self {
+        Self { place: integer(link.sequence), hash: *link.hash.as_bytes() }
+    }
+}
+
 /// What a walk found.
 pub(super) struct Walked {
     pub(super) rows: u64,
@@ -61,43 +75,63 @@ pub(super) struct Walked {
     pub(super) unreadable_after: Option<i64>,
 }
 
-pub(super) fn walk(connection: &Connection) -> Result<Walked, AuditError> {
-    let mut walked = Walked { rows: 0, head: None, pieces: Vec::new(), more: false, unreadable_after: None };
-    let mut last_place = 0;
-    let sql = format!("SELECT sequence, prev, hash, {HASHED_COLUMNS} FROM records ORDER BY sequence");
-    let mut statement = connection.prepare(&sql).map_err(AuditError::read)?;
-    let mut rows = statement.query([]).map_err(AuditError::read)?;
-    loop {
-        match rows.next() {
-            Ok(Some(row)) => {
-                last_place = take(row, &mut walked).map_err(AuditError::read)?;
-            }
-            Ok(None) => return Ok(walked),
-            Err(error) if is_damage(&error) => {
-                walked.unreadable_after = Some(last_place);
-                return Ok(walked);
-            }
-            Err(error) => return Err(AuditError::read(error)),
-        }
+impl Walked {
+    /// Returns the last place at which a row was written.
+    pub(super) fn end(&self, origin: &Origin) -> i64 {
+        let end = self.pieces.iter().map(|piece| match piece {
+            Piece::Run(run) => run.last_written(),
+            Piece::Odd { place } => *place,
+        });
+        end.max().unwrap_or(0).max(origin.place)
     }
 }
 
+/// Reads every row of some files, one after the other.
+pub(super) fn walk(files: &[Connection]) -> Result<Walked, AuditError> {
+    let mut walked = Walked { rows: 0, head: None, pieces: Vec::new(), more: false, unreadable_after: None };
+    let mut last_place = 0;
+    for file in files {
+        match walk_file(file, &mut walked, &mut last_place) {
+            Ok(()) => {}
+            Err(error) if is_damage(&error) => walked.unreadable_after = Some(last_place),
+            Err(error) => return Err(AuditError::read(error)),
+        }
+    }
+    Ok(walked)
+}
+
+fn walk_file(file: &Connection, walked: &mut Walked, last_place: &mut i64) -> rusqlite::Result<()> {
+    let sql = format!("SELECT sequence, prev, hash, {HASHED_COLUMNS} FROM records ORDER BY sequence");
+    let mut statement = file.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        *last_place = take(row, walked)?;
+    }
+    Ok(())
+}
+
 /// Looks for rows that were moved further than [`NEAR`]: each odd row is tried at each place that lacks its own.
-pub(super) fn find_far_moves(connection: &Connection, walked: &mut Walked) -> Result<(), AuditError> {
+pub(super) fn find_far_moves(
+    files: &[Connection],
+    origin: &Origin,
+    walked: &mut Walked,
+) -> Result<(), AuditError> {
     let odd = |piece: &Piece| matches!(piece, Piece::Odd { .. });
     if walked.more || !walked.pieces.iter().any(odd) {
         return Ok(());
     }
-    let empty = empty_places(&walked.pieces);
+    let empty = empty_places(&walked.pieces, origin);
     let sql = format!("SELECT sequence, prev, hash, {HASHED_COLUMNS} FROM records WHERE sequence = ?1");
-    let mut statement = connection.prepare(&sql).map_err(AuditError::read)?;
     for piece in walked.pieces.iter_mut().filter(|piece| odd(piece)).take(FAR) {
         let Piece::Odd { place } = *piece else { continue };
-        let mut rows = statement.query([place]).map_err(AuditError::read)?;
-        let Some(row) = rows.next().map_err(AuditError::read)? else { continue };
-        let written = Hashed::read(row).map_err(AuditError::read)?;
-        if let Some(written_at) = empty.iter().copied().find(|at| written.is_valid_at(*at)) {
-            *piece = Piece::Run(written.into_run(written_at));
+        for file in files {
+            let mut statement = file.prepare_cached(&sql).map_err(AuditError::read)?;
+            let mut rows = statement.query([place]).map_err(AuditError::read)?;
+            let Some(row) = rows.next().map_err(AuditError::read)? else { continue };
+            let written = Hashed::read(row).map_err(AuditError::read)?;
+            if let Some(written_at) = empty.iter().copied().find(|at| written.is_valid_at(*at)) {
+                *piece = Piece::Run(written.into_run(written_at));
+            }
         }
     }
     walked.pieces = joined(std::mem::take(&mut walked.pieces));
@@ -120,7 +154,7 @@ fn joined(pieces: Vec<Piece>) -> Vec<Piece> {
     joined
 }
 
-fn empty_places(pieces: &[Piece]) -> Vec<i64> {
+fn empty_places(pieces: &[Piece], origin: &Origin) -> Vec<i64> {
     let mut runs: Vec<(i64, i64)> = Vec::new();
     let mut odd = 0;
     for piece in pieces {
@@ -131,7 +165,7 @@ fn empty_places(pieces: &[Piece]) -> Vec<i64> {
     }
     runs.sort_unstable();
     let mut empty = Vec::new();
-    let mut next = 1;
+    let mut next = origin.place + 1;
     for (first, last) in runs {
         empty.extend((next..first).take(FAR));
         next = next.max(last + 1);

@@ -6,6 +6,7 @@ use std::fmt;
 
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use ed25519_dalek::{Signer as _, SigningKey};
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -21,7 +22,7 @@ pub(super) type Key = Zeroizing<[u8; 32]>;
 pub enum Purpose {
     /// Hashes of record ids and paths in the audit.
     AuditPaths,
-    /// Heads of the audit chain. Signing them comes with signed heads; until then they are authenticated.
+    /// Heads of the audit chain, which are signed.
     AuditHeads,
     /// Held requests.
     Drafts,
@@ -105,6 +106,20 @@ impl Keys {
     /// Authenticates bytes for a purpose (HMAC-SHA256).
     pub fn mac(&self, purpose: Purpose, bytes: &[u8]) -> [u8; 32] {
         *mac(&self.key(purpose, b"mac"), &[bytes])
+    }
+
+    /// Signs bytes for a purpose (Ed25519, RFC 8032). The signing key is derived, used and wiped here.
+    pub fn sign(&self, purpose: Purpose, bytes: &[u8]) -> [u8; 64] {
+        self.signing_key(purpose).sign(bytes).to_bytes()
+    }
+
+    /// Returns the public key under which [`Keys::sign`]'s signatures of a purpose are checked.
+    pub fn public_key(&self, purpose: Purpose) -> [u8; 32] {
+        self.signing_key(purpose).verifying_key().to_bytes()
+    }
+
+    fn signing_key(&self, purpose: Purpose) -> SigningKey {
+        SigningKey::from_bytes(&self.key(purpose, b"sign"))
     }
 
     /// Derives a key for a purpose, for code that computes keyed digests on its own.
@@ -207,6 +222,20 @@ mod tests {
         let distinct: std::collections::BTreeSet<_> = all.iter().collect();
         assert_eq!(distinct.len(), all.len());
         assert_eq!(keys.mac(Purpose::AuditPaths, b"x"), all[4]);
+    }
+
+    #[test]
+    fn signatures_hold_for_their_purpose_and_bytes_only() {
+        use ed25519_dalek::{Signature, VerifyingKey};
+
+        let keys = keys();
+        let key = VerifyingKey::from_bytes(&keys.public_key(Purpose::AuditHeads)).expect("a public key");
+        let signature = Signature::from_bytes(&keys.sign(Purpose::AuditHeads, b"head"));
+        assert!(key.verify_strict(b"head", &signature).is_ok());
+        assert!(key.verify_strict(b"other", &signature).is_err());
+        assert_ne!(keys.public_key(Purpose::AuditHeads), keys.public_key(Purpose::Drafts));
+        let other = Keys::new(Zeroizing::new([8; 32]));
+        assert_ne!(keys.public_key(Purpose::AuditHeads), other.public_key(Purpose::AuditHeads));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use wardlock_audit::{Audit, Clock, Durabilities, OutcomeGuard, Receipt, Separation};
+use wardlock_audit::{Audit, Clock, OutcomeGuard, PublicKey, Receipt, Separation, Settings, Signer};
 use wardlock_core::canonical::{CanonicalRequest, Header};
 use wardlock_core::chain::Chain;
 use wardlock_core::connection::{Connection, Link, LinkMode, WriteMode};
@@ -18,7 +18,7 @@ use wardlock_core::plugin::{Answer, Verdict};
 use wardlock_core::rules::Judge;
 use wardlock_core::service::{ServiceDefinition, parse};
 use wardlock_egress::Egress;
-use wardlock_egress::vault::{KeySource, Vault};
+use wardlock_egress::vault::{KeySource, Purpose, Vault};
 
 /// The read that most tests send.
 pub const LEADS: &str = "/crm/v8/Leads?fields=Last_Name&per_page=1";
@@ -33,10 +33,13 @@ pub fn make_vault(folder: &Path) -> Vault {
 
 /// Opens vault and audit.
 pub fn open(folder: &Path, clock: &Clock) -> (Arc<Vault>, Audit) {
-    let vault = Vault::open(&folder.join("vault"), &key(folder)).expect("a vault");
-    let audit = Audit::open(&folder.join("audit.db"), [7; 32], Arc::clone(clock), Durabilities::default())
-        .expect("an audit");
-    (Arc::new(vault), audit)
+    let vault = Arc::new(Vault::open(&folder.join("vault"), &key(folder)).expect("a vault"));
+    let public = PublicKey::from_bytes(vault.keys().public_key(Purpose::AuditHeads));
+    let keys = vault.keys();
+    let signer = Signer::new(public, move |bytes| keys.sign(Purpose::AuditHeads, bytes));
+    let settings = Settings::new([7; 32], signer, Arc::clone(clock));
+    let audit = Audit::open(&folder.join("audit.db"), settings).expect("an audit");
+    (vault, audit)
 }
 
 /// The wall clock, moved forward.

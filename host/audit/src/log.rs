@@ -1,0 +1,212 @@
+//! The end of the log: appends rows to the chain, commits them, and signs what stands there.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
+use wardlock_core::id::Digest;
+use wardlock_core::plugin::Effect;
+
+use crate::chain::{HASHED_COUNT, Link, hash_row};
+use crate::entry::{Durability, Entry, Kind, Subject};
+use crate::error::AuditError;
+use crate::head::{PublicKey, SignedHead, Signer};
+use crate::heads;
+use crate::limits::Limits;
+use crate::store;
+
+/// The columns of [`HASHED_COLUMNS`](crate::chain::HASHED_COLUMNS), between the row's place and its links.
+const INSERT: &str = "INSERT INTO records (sequence, kind, at_ms, request_id, workspace, connection, agent, \
+                      operation, effect, decision, outcome, closes, detail, prev, hash) \
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+
+/// The log, open for writing.
+pub(crate) struct Log {
+    connection: Connection,
+    head: Link,
+    /// Number of the last signed head, 0 where there is none.
+    signed: u64,
+    /// Place of the row under it.
+    signed_sequence: u64,
+    power_safe: bool,
+}
+
+/// What the newest head in the file says about it.
+pub(crate) struct FoundHead {
+    /// The key under which it was signed.
+    pub(crate) key: Option<PublicKey>,
+    /// Whether the row that it signed is there and is the same.
+    pub(crate) holds: bool,
+}
+
+impl Log {
+    /// Opens the file, creating and migrating it as needed.
+    pub(crate) fn open(path: &Path, limits: Limits) -> Result<(Self, Option<FoundHead>), AuditError> {
+        let connection = store::open_for_writing(path, limits.busy)?;
+        if let Some(pages) = limits.pages {
+            let set = connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()));
+            set.map_err(AuditError::open)?;
+        }
+        let head = last_link(&connection)?;
+        let stored = heads::last(&connection).map_err(AuditError::open)?;
+        let found = stored.as_ref().map(|stored| found_head(&connection, stored)).transpose()?;
+        let place = |number: i64| u64::try_from(number).unwrap_or(0);
+        let (signed, signed_sequence) =
+            stored.map_or((0, 0), |stored| (place(stored.number), place(stored.sequence)));
+        Ok((Self { connection, head, signed, signed_sequence, power_safe: true }, found))
+    }
+
+    /// Returns how many rows stand after the last signed head.
+    pub(crate) fn unsigned(&self) -> u64 {
+        self.head.sequence.saturating_sub(self.signed_sequence)
+    }
+
+    /// Writes rows in one commit and returns the first one's sequence.
+    pub(crate) fn commit<'a>(
+        &mut self,
+        entries: impl Iterator<Item = &'a Entry> + Clone,
+        now_ms: impl Fn() -> u64,
+    ) -> rusqlite::Result<u64> {
+        self.set_durability(entries.clone().map(|entry| entry.durability).max())?;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut head = self.head;
+        for entry in entries {
+            head = append(&transaction, head, now_ms(), entry)?;
+        }
+        transaction.commit()?;
+        let first = self.head.sequence + 1;
+        self.head = head;
+        Ok(first)
+    }
+
+    /// Signs the end of the chain, and keeps the head in the log.
+    pub(crate) fn sign(
+        &mut self,
+        signer: &Signer,
+        at_ms: u64,
+        durability: Durability,
+    ) -> rusqlite::Result<SignedHead> {
+        self.set_durability(Some(durability))?;
+        let head = signer.head(self.signed + 1, self.head, at_ms);
+        heads::insert(&self.connection, &head)?;
+        (self.signed, self.signed_sequence) = (head.number, head.sequence);
+        Ok(head)
+    }
+
+    /// Returns the intents that have no outcome, and what each is about.
+    pub(crate) fn open_intents(&self) -> Result<Vec<(u64, Subject)>, AuditError> {
+        open_intents(&self.connection).map_err(AuditError::open)
+    }
+
+    fn set_durability(&mut self, durability: Option<Durability>) -> rusqlite::Result<()> {
+        let power_safe = durability == Some(Durability::Power);
+        if power_safe != self.power_safe {
+            store::set_power_safe(&self.connection, power_safe)?;
+            self.power_safe = power_safe;
+        }
+        Ok(())
+    }
+}
+
+fn append(transaction: &Transaction<'_>, head: Link, at_ms: u64, entry: &Entry) -> rusqlite::Result<Link> {
+    let sequence = head.sequence + 1;
+    let subject = &entry.subject;
+    let columns: [ValueRef<'_>; HASHED_COUNT] = [
+        text(Some(entry.kind.as_str())),
+        ValueRef::Integer(integer(at_ms)),
+        text(subject.request_id.as_deref()),
+        text(subject.workspace.as_deref()),
+        text(subject.connection.as_deref()),
+        text(subject.agent.as_deref()),
+        text(subject.operation.as_deref()),
+        text(subject.effect),
+        text(entry.decision),
+        text(entry.outcome),
+        entry.closes.map_or(ValueRef::Null, |closes| ValueRef::Integer(integer(closes))),
+        text(Some(&entry.detail)),
+    ];
+    let hash = hash_row(head.hash.as_bytes(), sequence, &columns);
+    let mut insert = transaction.prepare_cached(INSERT)?;
+    insert.raw_bind_parameter(1, integer(sequence))?;
+    for (at, column) in columns.iter().enumerate() {
+        insert.raw_bind_parameter(at + 2, ToSqlOutput::Borrowed(*column))?;
+    }
+    insert.raw_bind_parameter(HASHED_COUNT + 2, head.hash.as_bytes().as_slice())?;
+    insert.raw_bind_parameter(HASHED_COUNT + 3, hash.as_bytes().as_slice())?;
+    insert.raw_execute()?;
+    match (entry.kind, entry.closes) {
+        (Kind::Intent, _) => {
+            transaction
+                .prepare_cached("INSERT INTO open_intents (sequence) VALUES (?1)")?
+                .execute([integer(sequence)])?;
+        }
+        (_, Some(closes)) => {
+            transaction
+                .prepare_cached("DELETE FROM open_intents WHERE sequence = ?1")?
+                .execute([integer(closes)])?;
+        }
+        (_, None) => {}
+    }
+    Ok(Link { sequence, hash })
+}
+
+fn text(value: Option<&str>) -> ValueRef<'_> {
+    value.map_or(ValueRef::Null, |text| ValueRef::Text(text.as_bytes()))
+}
+
+/// `SQLite`'s integers are signed. Neither a sequence nor a time comes near the end of them.
+pub(crate) fn integer(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn last_link(connection: &Connection) -> Result<Link, AuditError> {
+    let last = connection
+        .query_row("SELECT sequence, hash FROM records ORDER BY sequence DESC LIMIT 1", [], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
+        })
+        .optional()
+        .map_err(AuditError::open)?;
+    let Some((sequence, hash)) = last else {
+        return Ok(Link::genesis());
+    };
+    // A last row that was tampered with is chained on to all the same; `verify` tells of it.
+    let hash = <[u8; 32]>::try_from(hash).map_or_else(|hash| Digest::of(&hash), Digest::from_bytes);
+    Ok(Link { sequence: u64::try_from(sequence).unwrap_or(0), hash })
+}
+
+fn found_head(connection: &Connection, stored: &heads::Stored) -> Result<FoundHead, AuditError> {
+    let hash = store::row_hash(connection, stored.sequence).map_err(AuditError::open)?;
+    let is_same = |head: &SignedHead| hash.as_deref() == Some(head.hash.as_bytes()) || head.sequence == 0;
+    let holds = stored.head.as_ref().is_some_and(|head| is_same(head) && head.is_signed());
+    Ok(FoundHead { key: stored.head.map(|head| head.key), holds })
+}
+
+fn open_intents(connection: &Connection) -> rusqlite::Result<Vec<(u64, Subject)>> {
+    let mut statement = connection.prepare(
+        "SELECT sequence, request_id, workspace, connection, agent, operation, effect \
+         FROM open_intents JOIN records USING (sequence) ORDER BY sequence",
+    )?;
+    let rows = statement.query_map([], |row| {
+        let effect: Option<String> = row.get(6)?;
+        let subject = Subject {
+            request_id: row.get(1)?,
+            workspace: row.get(2)?,
+            connection: row.get(3)?,
+            agent: row.get(4)?,
+            operation: row.get(5)?,
+            effect: effect.as_deref().and_then(effect_word),
+        };
+        Ok((u64::try_from(row.get::<_, i64>(0)?).unwrap_or(0), subject))
+    })?;
+    rows.collect()
+}
+
+fn effect_word(text: &str) -> Option<&'static str> {
+    [Effect::Read, Effect::Write, Effect::Destructive].map(Effect::as_str).into_iter().find(|word| *word == text)
+}
+
+/// Wraps an error of writing.
+pub(crate) fn unwritten(error: rusqlite::Error) -> AuditError {
+    AuditError::Write(Arc::new(error))
+}

@@ -1,0 +1,14 @@
+//! What opening the log found.
+
+use crate::head::PublicKey;
+
+/// What the last run left behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// How many requests it left without an outcome; they were closed as `unknown`.
+    pub closed_as_unknown: u64,
+    /// The key that signed the newest head, where it is not the vault's: the vault was replaced, or the log was.
+    pub other_key: Option<PublicKey>,
+    /// Whether the newest head does not fit the rows: some were cut off or changed while nobody watched.
+    pub is_broken: bool,
+}

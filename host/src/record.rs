@@ -1,0 +1,42 @@
+//! How the audit is wired: its keys stay in the vault, and sign and hash for it.
+
+use std::sync::Arc;
+
+use wardlock_audit::{Audit, PublicKey, Settings, Signer};
+use wardlock_egress::vault::{Purpose, Vault};
+
+use crate::admin::Failure;
+use crate::config::HostConfig;
+use crate::home::Home;
+use crate::host::clock;
+
+/// Opens the audit of a home, and says what the last run left behind.
+pub fn open(home: &Home, config: &HostConfig, vault: &Arc<Vault>) -> Result<Audit, Failure> {
+    let path_key = vault.keys().derive_key(Purpose::AuditPaths);
+    let mut settings = Settings::new(*path_key, signer(vault), clock());
+    settings.durabilities = config.durabilities();
+    let audit = Audit::open(&home.state_path("audit.db")?, settings)?;
+    let opened = audit.opened();
+    if opened.closed_as_unknown > 0 {
+        tracing::warn!(
+            requests = opened.closed_as_unknown,
+            "requests were under way when the last run ended, and may have been executed; see `wardlock audit list --outcome unknown`"
+        );
+    }
+    if let Some(other) = &opened.other_key {
+        tracing::warn!(
+            key = other.id(),
+            "the audit was signed under another key: the vault or the log was replaced"
+        );
+    }
+    if opened.is_broken {
+        tracing::error!("the audit is not as its newest signed head says; see `wardlock audit verify`");
+    }
+    Ok(audit)
+}
+
+fn signer(vault: &Arc<Vault>) -> Signer {
+    let key = PublicKey::from_bytes(vault.keys().public_key(Purpose::AuditHeads));
+    let vault = Arc::clone(vault);
+    Signer::new(key, move |bytes| vault.keys().sign(Purpose::AuditHeads, bytes))
+}
