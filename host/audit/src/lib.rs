@@ -14,7 +14,7 @@
 //! - `chain`: how a row's hash is computed.
 //! - `head` and `heads`: the end of a chain, signed; the lines that are kept elsewhere.
 //! - `log`: the end of the log, where rows are appended and heads signed.
-//! - `limits` and `opened`: how much may wait; what opening found.
+//! - `limits`, `opened` and `disk`: how much may wait; what opening found; how fast the disk syncs.
 //! - `writer`: the one thread that writes, many rows to a commit.
 //! - `store` and `private_file`: the database file, its settings and its format.
 //! - `row`, `query` and `escape`: reading rows, and showing them.
@@ -25,6 +25,7 @@ mod audit;
 mod chain;
 mod described;
 mod detail;
+mod disk;
 mod entry;
 mod error;
 mod escape;

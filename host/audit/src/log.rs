@@ -1,6 +1,6 @@
 //! The end of the log: appends rows to the chain, commits them, and signs what stands there.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -23,6 +23,7 @@ const INSERT: &str = "INSERT INTO records (sequence, kind, at_ms, request_id, wo
 
 /// The log, open for writing.
 pub(crate) struct Log {
+    path: PathBuf,
     connection: Connection,
     head: Link,
     /// Number of the last signed head, 0 where there is none.
@@ -54,7 +55,12 @@ impl Log {
         let place = |number: i64| u64::try_from(number).unwrap_or(0);
         let (signed, signed_sequence) =
             stored.map_or((0, 0), |stored| (place(stored.number), place(stored.sequence)));
-        Ok((Self { connection, head, signed, signed_sequence, power_safe: true }, found))
+        Ok((Self { path: path.to_owned(), connection, head, signed, signed_sequence, power_safe: true }, found))
+    }
+
+    /// Returns the file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Returns how many rows stand after the last signed head.

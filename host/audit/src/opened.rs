@@ -1,5 +1,7 @@
 //! What opening the log found.
 
+use std::time::Duration;
+
 use crate::head::PublicKey;
 
 /// What the last run left behind.
@@ -11,4 +13,6 @@ pub struct Opened {
     pub other_key: Option<PublicKey>,
     /// Whether the newest head does not fit the rows: some were cut off or changed while nobody watched.
     pub is_broken: bool,
+    /// How long the log's disk takes to make one page durable; `None` where that could not be measured.
+    pub sync_time: Option<Duration>,
 }

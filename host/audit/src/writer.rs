@@ -11,6 +11,7 @@ use wardlock_core::id::Digest;
 
 use crate::act::Act;
 use crate::audit::{Clock, Inner, Receipt};
+use crate::disk;
 use crate::entry::{Durability, Entry, Kind};
 use crate::error::AuditError;
 use crate::head::{SignedHead, Signer};
@@ -109,8 +110,12 @@ impl Writer {
     fn begin(&mut self, found: Option<FoundHead>) -> Result<Opened, AuditError> {
         let ours = self.signer.key();
         let other_key = found.as_ref().and_then(|found| found.key).filter(|key| *key != ours);
-        let mut opened =
-            Opened { closed_as_unknown: 0, other_key, is_broken: found.is_some_and(|found| !found.holds) };
+        let mut opened = Opened {
+            closed_as_unknown: 0,
+            other_key,
+            is_broken: found.is_some_and(|found| !found.holds),
+            sync_time: disk::sync_time(self.log.path()),
+        };
         let close =
             |(sequence, subject)| outcome::entry(subject, Durability::Power, sequence, Outcome::Unknown, None);
         let mut entries: Vec<Entry> = self.log.open_intents()?.into_iter().map(close).collect();

@@ -22,6 +22,14 @@ fn every_file_is_ours_alone() {
 }
 
 #[test]
+fn the_disk_is_measured_and_nothing_is_left_of_it() {
+    let home = Home::new();
+    let audit = home.open();
+    assert!(audit.opened().sync_time.is_some_and(|time| !time.is_zero()));
+    assert!(!home.folder.path().join("audit.db-probe").exists());
+}
+
+#[test]
 fn l1_a_file_that_others_can_read_is_refused() {
     let home = Home::new();
     drop(home.open());

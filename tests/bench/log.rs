@@ -1,0 +1,58 @@
+//! A log in a folder of its own, and rows such as the product writes.
+
+use std::sync::{Arc, LazyLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ed25519_dalek::{Signer as _, SigningKey};
+use wardlock_audit::{Act, Audit, PublicKey, Refused, Settings, Signer};
+use wardlock_core::canonical::CanonicalRequest;
+use wardlock_core::id::RequestId;
+use wardlock_core::refusal::{Code, Refusal};
+use wardlock_core::service::{self, ServiceDefinition};
+
+const SERVICE: &str = include_str!("../../host/services/zoho-crm.toml");
+
+static DEFINITION: LazyLock<Option<ServiceDefinition>> =
+    LazyLock::new(|| service::parse(SERVICE, "zoho-crm.toml").ok());
+
+/// An open log.
+pub struct Log {
+    pub audit: Audit,
+    _folder: tempfile::TempDir,
+}
+
+impl Log {
+    /// Makes an empty one.
+    pub fn new() -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let public = PublicKey::from_bytes(key.verifying_key().to_bytes());
+        let signer = Signer::new(public, move |bytes| key.sign(bytes).to_bytes());
+        let settings = Settings::new([7; 32], signer, Arc::new(now_ms));
+        let audit = Audit::open(&folder.path().join("audit.db"), settings)?;
+        Ok(Self { audit, _folder: folder })
+    }
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A row that survives the loss of power.
+pub fn act(number: u32) -> Act {
+    Act::admin("operator", "agent.add", format!("agent-{number}"), "ok").in_workspace("acme")
+}
+
+/// A row that survives a crash: a refused read of one record.
+pub fn refused(number: u32) -> Refused {
+    let mut bits = [0; 16];
+    bits[..4].copy_from_slice(&number.to_be_bytes());
+    let refusal = Refusal::new(Code::ResourceNotAllowed, "resources", "no");
+    let refused = Refused::new(RequestId::from_random(bits), &refusal).by("acme", "reporter");
+    let target = format!("/crm/v8/Leads/{number}?fields=Last_Name,Company");
+    match CanonicalRequest::parse("GET", &target, Vec::new(), Vec::new()) {
+        Ok(request) => refused.asking_canonical(&request, DEFINITION.as_ref()),
+        Err(_) => refused,
+    }
+}
