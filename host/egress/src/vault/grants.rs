@@ -1,8 +1,8 @@
 //! Grants in the vault: consents, their tokens, and when their token endpoint was called.
 //!
 //! A consent has a generation that no other ever has, so that a token of an earlier consent can never be stored
-//! under, or used for, a later one. Rotation as a journalled transaction comes with "Credentials"; here a rotated
-//! refresh token and its access token become durable together, before either is used.
+//! under, or used for, a later one. A refresh is a transaction: the call stands in the journal before it is made, and a
+//! rotated refresh token and its access token become durable together, before either is used.
 
 use std::sync::Arc;
 
