@@ -165,7 +165,8 @@ fn sound(world: &World, lost: Option<&str>) -> Result<(), String> {
         (None, None) | (Some(Condition::Reconnect { interrupted_ms: Some(_), .. }), Some(_)) => {}
         (condition, _) => return Err(format!("the stored condition is {condition:?}")),
     }
-    let verified = world.audit.verify().map_err(|error| format!("the audit: {error}"))?;
+    let verified =
+        world.audit.verify(&wardlock_audit::Against::default()).map_err(|error| format!("the audit: {error}"))?;
     if verified.faults.is_empty() { Ok(()) } else { Err(format!("the audit: {:?}", verified.faults)) }
 }
 
