@@ -1,6 +1,6 @@
 //! Steps 12 and 13: the OUTCOME, and the reply. A body that flows takes its OUTCOME along and writes it at its end.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http_body_util::channel::Sender;
 use tokio::sync::oneshot;
@@ -23,12 +23,13 @@ pub async fn deliver(
     sent: Result<Sent, SendError>,
     guard: OutcomeGuard,
     held: (Place, Turn),
+    began: Instant,
 ) -> Result<Result<Reply, (Outcome, SendError)>, AuditError> {
     let sent = match sent {
         Ok(sent) => sent,
         Err(error) => {
             let outcome = error.outcome();
-            guard.finish(failed(&error)).await?;
+            guard.finish(failed(&error, began)).await?;
             return Ok(Err((outcome, error)));
         }
     };
@@ -38,6 +39,7 @@ pub async fn deliver(
         ScrubbedBody::Whole(body) => {
             finished.answer_sha256 = Some(Digest::of(&body));
             finished.answer_bytes = body.len() as u64;
+            finished.total = began.elapsed();
             let outcome = finished.outcome;
             guard.finish(finished).await?;
             Ok(Ok(Reply::answered(id, outcome, status, headers, exposed, body)))
@@ -47,7 +49,7 @@ pub async fn deliver(
             finished.outcome = Outcome::Streamed;
             let to = Downstream { sender, gone };
             tokio::spawn(async move {
-                flow(stream, to, guard, finished).await;
+                flow(stream, to, guard, finished, began).await;
                 // The provider counts the call until its answer has ended, and so do we.
                 drop(held);
             });
@@ -64,7 +66,13 @@ struct Downstream {
 }
 
 /// Passes a flowing body on, piece by scanned piece, and closes its record.
-async fn flow(mut stream: Box<ScrubbedStream>, mut to: Downstream, guard: OutcomeGuard, mut finished: Finished) {
+async fn flow(
+    mut stream: Box<ScrubbedStream>,
+    mut to: Downstream,
+    guard: OutcomeGuard,
+    mut finished: Finished,
+    began: Instant,
+) {
     loop {
         let piece = tokio::select! {
             piece = stream.next() => piece,
@@ -94,6 +102,7 @@ async fn flow(mut stream: Box<ScrubbedStream>, mut to: Downstream, guard: Outcom
         }
     }
     finished.redactions = count(stream.redactions());
+    finished.total = began.elapsed();
     if let Err(error) = guard.finish(finished).await {
         tracing::error!(%error, "the audit cannot record an outcome");
     }
@@ -110,10 +119,11 @@ fn finished(sent: &Sent) -> Finished {
         answer_sha256: None,
         upstream_micros: sent.micros,
         provider_code: sent.reading.code.clone(),
+        total: Duration::ZERO,
     }
 }
 
-fn failed(error: &SendError) -> Finished {
+fn failed(error: &SendError, began: Instant) -> Finished {
     Finished {
         outcome: error.outcome(),
         upstream_status: None,
@@ -124,6 +134,7 @@ fn failed(error: &SendError) -> Finished {
         answer_sha256: None,
         upstream_micros: error.micros,
         provider_code: None,
+        total: began.elapsed(),
     }
 }
 

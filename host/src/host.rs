@@ -235,7 +235,8 @@ pub fn clock() -> Arc<dyn Fn() -> u64 + Send + Sync> {
     Arc::new(now_ms)
 }
 
-fn now_ms() -> u64 {
+/// Returns the time in milliseconds since 1970-01-01T00:00:00Z.
+pub(crate) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -3,6 +3,7 @@
 //! Everything before `intend` can only refuse; nothing after it can change what is sent.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use wardlock_audit::{Described, Refused};
 use wardlock_core::answer::Outcome;
@@ -28,7 +29,7 @@ use crate::{own, report};
 
 /// Carries one request all the way, and writes its record whatever happens.
 pub async fn run(host: &Host, peer: Peer, id: RequestId, raw: RawRequest) -> Reply {
-    let mut seen = Seen::default();
+    let mut seen = Seen::new();
     let carried = carry(host, peer, &id, raw, &mut seen).await;
     match carried {
         Ok(reply) => reply,
@@ -37,8 +38,8 @@ pub async fn run(host: &Host, peer: Peer, id: RequestId, raw: RawRequest) -> Rep
 }
 
 /// What is known of a request so far: the record of a refusal is written from it.
-#[derive(Default)]
 struct Seen {
+    began: Instant,
     agent: Option<Agent>,
     method: String,
     purpose: Option<String>,
@@ -56,6 +57,27 @@ struct Seen {
     /// The request stands in the audit already: an INTENT, and its OUTCOME.
     recorded: bool,
     outcome: Option<Outcome>,
+}
+
+impl Seen {
+    fn new() -> Self {
+        Self {
+            began: Instant::now(),
+            agent: None,
+            method: String::new(),
+            purpose: None,
+            canonical: None,
+            named: None,
+            connection: None,
+            tenant: None,
+            classified: None,
+            verdicts: Vec::new(),
+            wants_problem_json: false,
+            scheme: None,
+            recorded: false,
+            outcome: None,
+        }
+    }
 }
 
 /// A request that goes no further.
@@ -99,11 +121,12 @@ async fn carry(host: &Host, peer: Peer, id: &RequestId, raw: RawRequest, seen: &
     let turn = host.egress().turn(&permit, host.config().queue_timeout()).await.map_err(busy)?;
     // Once more: plugins and other calls take their time, and a freeze is meant at once.
     refuse_frozen(host, &agent.workspace)?;
-    let (receipt, guard) = host.audit().intend(&permit, peer.separation).await.map_err(audit_unavailable)?;
+    let (receipt, guard) =
+        host.audit().intend(&permit, peer.separation, seen.began.elapsed()).await.map_err(audit_unavailable)?;
     seen.recorded = true;
     let waited = turn.waited();
     let sent = host.egress().send(permit, receipt).await;
-    match deliver(id, sent, guard, (place, turn)).await.map_err(audit_unavailable)? {
+    match deliver(id, sent, guard, (place, turn), seen.began).await.map_err(audit_unavailable)? {
         Ok(reply) => Ok(reply.after_waiting(waited)),
         Err((outcome, error)) => {
             seen.outcome = Some(outcome);
@@ -321,6 +344,7 @@ fn shape_of_scheme(services: &Services, scheme: &str) -> Option<RefusalShape> {
 fn refused(id: &RequestId, peer: Peer, seen: Seen, decision: &str, refusal: &Refusal) -> Refused {
     let mut refused = Refused::new(id.clone(), refusal)
         .separation(peer.separation)
+        .decided(seen.began.elapsed())
         .verdicts(seen.verdicts)
         .purpose(seen.purpose.as_deref());
     match (&seen.classified, &seen.canonical) {

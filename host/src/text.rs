@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use wardlock_audit::misleads;
+
 /// Decodes standard base64, padded or not.
 pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
     use base64::Engine as _;
@@ -31,13 +33,12 @@ pub fn time(ms: u64) -> String {
     time.map_or_else(|| "-".to_owned(), |time| time.to_string())
 }
 
-/// Makes text that others wrote safe to show on a terminal: control and bidirectional-override characters become
-/// visible escapes, so that nobody's terminal is driven by a request path.
+/// Makes text that others wrote safe to show on a terminal: control, invisible and direction-turning characters
+/// become visible escapes, so that nobody's terminal is driven by a request path.
 pub fn for_terminal(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
-        let hidden = matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-        if character.is_control() || hidden {
+        if misleads(character) {
             // Writing to a String cannot fail.
             let _ = write!(safe, "\\u{{{:x}}}", u32::from(character));
         } else {

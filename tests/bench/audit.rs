@@ -1,6 +1,7 @@
-//! What recording costs: rows a second by one caller and by many, as ratios.
+//! What recording costs: rows a second by one caller and by many, as ratios. And what finding rows and verifying costs in
+//! a log of a million.
 //!
-//! `cargo bench --workspace --bench audit`
+//! `cargo bench --workspace --bench audit [-- ROWS]`: 0 leaves the long log out.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its table")]
 
@@ -10,19 +11,103 @@ mod log;
 
 use std::time::{Duration, Instant};
 
+use anyhow::ensure;
 use figures::print_table;
 use log::{Log, act, refused};
-use wardlock_audit::Audit;
+use wardlock_audit::{Against, Audit, Filter};
 
 /// How long each row of the table is measured.
 const ROW_TIME: Duration = Duration::from_secs(3);
 
 /// How many callers wait at once where a commit serves many.
-const MANY: usize = 256;
+const MANY: u32 = 256;
+
+/// How long the long log is, unless the command line says otherwise.
+const LONG: u32 = 1_000_000;
 
 fn main() -> anyhow::Result<()> {
+    let rows = std::env::args().skip(1).find(|word| !word.starts_with("--")).map(|rows| rows.parse());
+    let rows = rows.transpose()?.unwrap_or(LONG);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build()?;
-    runtime.block_on(commits())
+    runtime.block_on(async {
+        commits().await?;
+        if rows > 0 {
+            long_log(rows).await?;
+        }
+        Ok(())
+    })
+}
+
+/// Finds rows in a long log, and walks it.
+async fn long_log(rows: u32) -> anyhow::Result<()> {
+    let log = Log::new()?;
+    let started = Instant::now();
+    let each = rows.div_ceil(MANY);
+    let writers = (0..MANY).map(|at| {
+        let audit = log.audit.clone();
+        tokio::spawn(async move {
+            for number in at * each..((at + 1) * each).min(rows) {
+                audit.refuse(refused(number)).await?;
+            }
+            anyhow::Ok(())
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await??;
+    }
+    let filled = started.elapsed();
+    println!("\n{rows} rows, written in {:.0} s, {} MiB.\n", filled.as_secs_f64(), log.bytes()? >> 20);
+    lists(&log, rows)?;
+    let started = Instant::now();
+    let verified = log.audit.verify(&Against::default())?;
+    ensure!(
+        verified.is_sound() && verified.rows == u64::from(rows),
+        "the log does not verify: {:?}",
+        verified.faults
+    );
+    let rate = f64::from(rows) / started.elapsed().as_secs_f64();
+    println!("\nVerified, with {} heads and the index: {rate:.0} rows/s.", verified.heads);
+    Ok(())
+}
+
+fn lists(log: &Log, rows: u32) -> anyhow::Result<()> {
+    let middle = log.audit.list(&Filter { before: Some(u64::from(rows / 2)), ..Filter::newest(1) })?;
+    let at_ms = middle.first().map_or(0, |row| row.at_ms);
+    let text = |text: &str| Some(text.to_owned());
+    let filters = [
+        ("the newest", Filter::default()),
+        ("of a workspace", Filter { workspace: text("acme"), ..Filter::default() }),
+        ("of the rarest agent", Filter { agent: text(&log::agent(0)), ..Filter::default() }),
+        (
+            "of two frequent names",
+            Filter { agent: text(&log::agent(1)), code: text("resource_not_allowed"), ..Filter::default() },
+        ),
+        ("of a path value", Filter { value: Some((rows / 2).to_string()), ..Filter::default() }),
+        (
+            "of a second in the middle",
+            Filter { since_ms: Some(at_ms), until_ms: Some(at_ms + 1000), ..Filter::default() },
+        ),
+        (
+            "of a time and an agent",
+            Filter { since_ms: Some(at_ms), agent: text(&log::agent(1)), ..Filter::default() },
+        ),
+        ("of what is not there", Filter { agent: text("nobody"), ..Filter::default() }),
+        ("a page in the middle", Filter { after: Some(u64::from(rows / 2)), ..Filter::default() }),
+    ];
+    let mut shown = Vec::new();
+    for (name, filter) in filters {
+        let started = Instant::now();
+        let found = log.audit.list(&filter)?.len();
+        let time = started.elapsed();
+        shown.push(vec![
+            name.to_owned(),
+            found.to_string(),
+            format!("{:.1}", time.as_secs_f64() * 1000.0),
+            String::new(),
+        ]);
+    }
+    print_table(&["list: at most 100 rows", "found", "ms", ""], &shown);
+    Ok(())
 }
 
 /// Rows that survive a crash, or the loss of power; one row to a commit, or whatever waits.
@@ -48,7 +133,7 @@ async fn commits() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn rate(callers: usize, power: bool) -> anyhow::Result<f64> {
+async fn rate(callers: u32, power: bool) -> anyhow::Result<f64> {
     let log = Log::new()?;
     if let Some(time) = log.audit.opened().sync_time.filter(|_| power && callers == 1) {
         println!("The disk takes {:.2} ms to make a page durable.", time.as_secs_f64() * 1000.0);

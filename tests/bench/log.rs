@@ -18,7 +18,7 @@ static DEFINITION: LazyLock<Option<ServiceDefinition>> =
 /// An open log.
 pub struct Log {
     pub audit: Audit,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Log {
@@ -30,13 +30,23 @@ impl Log {
         let signer = Signer::new(public, move |bytes| key.sign(bytes).to_bytes());
         let settings = Settings::new([7; 32], signer, Arc::new(now_ms));
         let audit = Audit::open(&folder.path().join("audit.db"), settings)?;
-        Ok(Self { audit, _folder: folder })
+        Ok(Self { audit, folder })
+    }
+
+    /// Returns how large it is.
+    pub fn bytes(&self) -> anyhow::Result<u64> {
+        Ok(std::fs::metadata(self.folder.path().join("audit.db"))?.len())
     }
 }
 
 fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// One agent in a hundred thousand rows, and three for the others.
+pub fn agent(number: u32) -> String {
+    if number.is_multiple_of(100_000) { "rare".to_owned() } else { format!("agent-{}", number % 3) }
 }
 
 /// A row that survives the loss of power.
@@ -49,8 +59,9 @@ pub fn refused(number: u32) -> Refused {
     let mut bits = [0; 16];
     bits[..4].copy_from_slice(&number.to_be_bytes());
     let refusal = Refusal::new(Code::ResourceNotAllowed, "resources", "no");
-    let refused = Refused::new(RequestId::from_random(bits), &refusal).by("acme", "reporter");
-    let target = format!("/crm/v8/Leads/{number}?fields=Last_Name,Company");
+    let refused = Refused::new(RequestId::from_random(bits), &refusal).by("acme", agent(number));
+    let module = if number.is_multiple_of(5) { "Contacts" } else { "Leads" };
+    let target = format!("/crm/v8/{module}/{number}?fields=Last_Name,Company");
     match CanonicalRequest::parse("GET", &target, Vec::new(), Vec::new()) {
         Ok(request) => refused.asking_canonical(&request, DEFINITION.as_ref()),
         Err(_) => refused,

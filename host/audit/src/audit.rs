@@ -3,21 +3,21 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use wardlock_core::decision::Permit;
 use wardlock_core::id::Digest;
-use wardlock_core::plugin::Effect;
 
 use crate::act::Act;
 use crate::described::{Described, PathKey};
-use crate::detail::Detail;
+use crate::detail::{Detail, RequestDetail};
 use crate::entry::{Durabilities, Entry, Kind, LIST_ITEMS, Separation, Subject, bounded, render};
 use crate::error::AuditError;
 use crate::head::{PublicKey, SignedHead, Signer};
 use crate::limits::Limits;
 use crate::log::Log;
 use crate::opened::Opened;
-use crate::outcome::OutcomeGuard;
+use crate::outcome::{OutcomeGuard, micros};
 use crate::refused::{Refused, plugins};
 use crate::writer::{self, Job, Message, Reply};
 
@@ -136,10 +136,18 @@ impl Audit {
     }
 
     /// Writes the INTENT row and returns once it is on the disk. Without the receipt nothing is sent; the guard
-    /// takes the outcome.
-    pub async fn intend(&self, permit: &Permit, peer: Separation) -> Result<(Receipt, OutcomeGuard), AuditError> {
+    /// takes the outcome. `decided` is how long it took from the request's arrival to the permit.
+    pub async fn intend(
+        &self,
+        permit: &Permit,
+        peer: Separation,
+        decided: Duration,
+    ) -> Result<(Receipt, OutcomeGuard), AuditError> {
         let slot = self.0.place().await?;
-        let entry = intent_entry(permit, peer, &self.0.key, self.0.durabilities);
+        let mut request = asked(permit, &self.0.key);
+        request.separation = Some(peer.as_str().to_owned());
+        request.decided_micros = Some(micros(decided));
+        let entry = intent_entry(permit, request, self.0.durabilities);
         let (reply, written) = oneshot::channel();
         let reply = Reply::Intent { audit: Arc::clone(&self.0), permit: permit.digest(), reply };
         self.0.send(Job::Row(Message { entry, slot, reply }))?;
@@ -222,20 +230,32 @@ impl Drop for Inner {
     }
 }
 
-fn intent_entry(permit: &Permit, peer: Separation, key: &PathKey, durabilities: Durabilities) -> Entry {
-    let connection = permit.connection();
-    let described = Described::classified(permit.classified());
-    let effect = described.effect.unwrap_or(Effect::Destructive);
+fn intent_entry(permit: &Permit, request: RequestDetail, durabilities: Durabilities) -> Entry {
+    let (connection, operation) = (permit.connection(), permit.classified().operation());
     let subject = Subject {
         request_id: Some(permit.id().as_str().to_owned()),
         workspace: Some(connection.workspace.to_string()),
         connection: Some(connection.name.to_string()),
         agent: Some(permit.agent().to_string()),
-        operation: described.operation.as_deref().map(bounded),
-        effect: Some(effect.as_str()),
+        operation: Some(bounded(&operation.name)),
+        effect: Some(operation.effect.as_str()),
     };
+    Entry {
+        kind: Kind::Intent,
+        durability: durabilities.of(operation.effect),
+        subject,
+        decision: Some("allow"),
+        outcome: None,
+        closes: None,
+        detail: render(&Detail { request: Some(request), ..Detail::empty() }),
+    }
+}
+
+/// Renders what a permit allows.
+fn asked(permit: &Permit, key: &PathKey) -> RequestDetail {
+    let connection = permit.connection();
     let role = permit.classified().definition().map(|definition| definition.host.as_str());
-    let mut request = described.into_detail(key);
+    let mut request = Described::classified(permit.classified()).into_detail(key);
     request.label = Some(bounded(&connection.label));
     request.region = Some(connection.region.to_string());
     request.environment = Some(bounded(&connection.environment));
@@ -246,15 +266,7 @@ fn intent_entry(permit: &Permit, peer: Separation, key: &PathKey, durabilities: 
     request.purpose = permit.purpose().map(bounded);
     request.cut |= permit.verdicts().len() > LIST_ITEMS;
     request.plugins = plugins(permit.verdicts(), key);
+    request.added = vec![bounded(&connection.service.inject.header)];
     request.permit = Some(permit.digest().to_string());
-    request.separation = Some(peer.as_str().to_owned());
-    Entry {
-        kind: Kind::Intent,
-        durability: durabilities.of(effect),
-        subject,
-        decision: Some("allow"),
-        outcome: None,
-        closes: None,
-        detail: render(&Detail { request: Some(request), ..Detail::empty() }),
-    }
+    request
 }

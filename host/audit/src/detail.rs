@@ -4,8 +4,11 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The version of this format, in every row.
-pub(crate) const VERSION: u32 = 1;
+/// The version of this format, in every row. 2 added `decided_micros`, `added` and `total_micros`.
+pub(crate) const VERSION: u32 = 2;
+
+/// The versions that are read.
+pub(crate) const VERSIONS: std::ops::RangeInclusive<u32> = 1..=VERSION;
 
 /// What one row holds besides its columns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +103,12 @@ pub struct RequestDetail {
     /// What each plugin said.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub plugins: Vec<PluginDetail>,
+    /// The names of the headers that the host adds, without values.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub added: Vec<String>,
+    /// How long it took from the request's arrival to the decision, microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decided_micros: Option<u64>,
     /// Digest of the permit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permit: Option<String>,
@@ -181,6 +190,9 @@ pub struct AnswerDetail {
     pub attempts: u32,
     /// How long the upstream took, microseconds.
     pub upstream_micros: u64,
+    /// How long it took from the request's arrival to here, microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_micros: Option<u64>,
     /// The answer's length, as the agent got it.
     pub answer_bytes: u64,
     /// SHA-256 of the answer, as the agent got it.

@@ -23,7 +23,7 @@ pub fn escape(text: &str) -> String {
 }
 
 /// Whether a character does something other than stand in its place (Unicode `Cc`, `Cf`, `Zl`, `Zp`, fillers).
-pub(crate) fn misleads(character: char) -> bool {
+pub fn misleads(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{115f}'
@@ -34,10 +34,11 @@ pub(crate) fn misleads(character: char) -> bool {
 }
 
 /// Renders JSON text so that it is harmless, too: the same value, with such characters as `\u` escapes.
-pub(crate) fn escape_json(json: &str) -> String {
+pub fn escape_json(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for character in json.chars() {
-        if !misleads(character) {
+        // Line ends stand between members, never inside a text.
+        if !misleads(character) || character == '\n' {
             escaped.push(character);
             continue;
         }

@@ -17,6 +17,7 @@
 //! - `limits`, `opened` and `disk`: how much may wait; what opening found; how fast the disk syncs.
 //! - `writer`: the one thread that writes, many rows to a commit.
 //! - `store` and `private_file`: the database file, its settings and its format.
+//! - `terms`, `index`, `search`: what rows are found by, and how that stays fast however many there are.
 //! - `row`, `query` and `escape`: reading rows, and showing them.
 //! - `verify`: walks the chain and says where it is broken, and how.
 
@@ -31,6 +32,7 @@ mod error;
 mod escape;
 mod head;
 mod heads;
+mod index;
 mod limits;
 mod log;
 mod opened;
@@ -39,7 +41,9 @@ mod private_file;
 mod query;
 mod refused;
 mod row;
+mod search;
 mod store;
+mod terms;
 mod verify;
 mod writer;
 
@@ -49,7 +53,7 @@ pub use described::Described;
 pub use detail::{ActDetail, AnswerDetail, Detail, PluginDetail, RefusalDetail, RequestDetail, Value};
 pub use entry::{Durabilities, Durability, Kind, Separation};
 pub use error::{AuditError, FileProblem};
-pub use escape::escape;
+pub use escape::{escape, escape_json, misleads};
 pub use head::{KeptHead, NotAHead, NotAKey, PublicKey, SignedHead, Signer};
 pub use opened::Opened;
 pub use outcome::{Finished, OutcomeGuard};

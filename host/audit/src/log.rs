@@ -13,6 +13,7 @@ use crate::entry::{Durability, Entry, Kind, Subject};
 use crate::error::AuditError;
 use crate::head::{PublicKey, SignedHead, Signer};
 use crate::heads;
+use crate::index::{self, chunk_of};
 use crate::limits::Limits;
 use crate::store;
 
@@ -30,6 +31,8 @@ pub(crate) struct Log {
     signed: u64,
     /// Place of the row under it.
     signed_sequence: u64,
+    /// The last row that is indexed.
+    indexed: u64,
     power_safe: bool,
 }
 
@@ -55,7 +58,11 @@ impl Log {
         let place = |number: i64| u64::try_from(number).unwrap_or(0);
         let (signed, signed_sequence) =
             stored.map_or((0, 0), |stored| (place(stored.number), place(stored.sequence)));
-        Ok((Self { path: path.to_owned(), connection, head, signed, signed_sequence, power_safe: true }, found))
+        let indexed = index::indexed(&connection).map_err(AuditError::open)?;
+        Ok((
+            Self { path: path.to_owned(), connection, indexed, head, signed, signed_sequence, power_safe: true },
+            found,
+        ))
     }
 
     /// Returns the file.
@@ -98,6 +105,21 @@ impl Log {
         heads::insert(&self.connection, &head)?;
         (self.signed, self.signed_sequence) = (head.number, head.sequence);
         Ok(head)
+    }
+
+    /// Returns whether a chunk of rows is full and not indexed.
+    pub(crate) fn has_full_chunk(&self) -> bool {
+        chunk_of(self.head.sequence + 1) > chunk_of(self.indexed + 1)
+    }
+
+    /// Indexes one chunk.
+    pub(crate) fn index(&mut self) -> rusqlite::Result<()> {
+        self.set_durability(None)?;
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let indexed = index::build(&transaction, self.indexed, self.head.sequence)?;
+        transaction.commit()?;
+        self.indexed = indexed;
+        Ok(())
     }
 
     /// Returns the intents that have no outcome, and what each is about.

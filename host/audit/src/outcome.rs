@@ -1,6 +1,7 @@
 //! What came of a sent request, and the guard that makes sure that something is written of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 use wardlock_core::answer::Outcome;
@@ -32,6 +33,8 @@ pub struct Finished {
     pub upstream_micros: u64,
     /// The provider's own code.
     pub provider_code: Option<String>,
+    /// How long it took from the request's arrival to here.
+    pub total: Duration,
 }
 
 /// Stands for an INTENT that has no OUTCOME yet. Dropped without [`OutcomeGuard::finish`], it writes `aborted`.
@@ -104,6 +107,11 @@ pub(crate) fn entry(
     }
 }
 
+/// A time as rows hold it.
+pub(crate) fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
 fn answer_detail(finished: &Finished) -> AnswerDetail {
     let exposed = if finished.redactions == 0 { "false" } else { "redacted" };
     AnswerDetail {
@@ -112,6 +120,7 @@ fn answer_detail(finished: &Finished) -> AnswerDetail {
         provider_code: finished.provider_code.as_deref().map(bounded),
         attempts: finished.attempts,
         upstream_micros: finished.upstream_micros,
+        total_micros: Some(micros(finished.total)),
         answer_bytes: finished.answer_bytes,
         answer_sha256: finished.answer_sha256.map(|digest| digest.to_string()),
         redactions: finished.redactions,

@@ -2,20 +2,20 @@
 //!
 //! Every read has a connection of its own, so that no reader ever waits for the writer, nor the writer for it.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
-use rusqlite::types::Value as SqlValue;
-use rusqlite::{Connection, Row as SqlRow, params_from_iter};
+use rusqlite::{Connection, Row as SqlRow};
 use wardlock_core::id::Digest;
 
 use crate::audit::Audit;
-use crate::detail::{Detail, VERSION};
+use crate::detail::{Detail, VERSIONS};
 use crate::entry::Kind;
 use crate::error::AuditError;
-use crate::log::integer;
+use crate::index::Search;
 use crate::row::Row;
+use crate::search::{File, find};
 use crate::store;
+use crate::terms::Term;
 use crate::verify::{self, Against, Verified};
 
 /// Which rows to list. Everything given must hold.
@@ -35,8 +35,22 @@ pub struct Filter {
     pub decision: Option<String>,
     /// Of this kind.
     pub kind: Option<Kind>,
-    /// So ended.
+    /// So ended: the INTENT and its OUTCOME.
     pub outcome: Option<String>,
+    /// Of this service.
+    pub service: Option<String>,
+    /// Of this region.
+    pub region: Option<String>,
+    /// Of this tenant.
+    pub tenant: Option<String>,
+    /// Touching this resource.
+    pub resource: Option<String>,
+    /// Judged by this plugin: its name, or the digest of its component.
+    pub plugin: Option<String>,
+    /// Refused with this code, of the host or of a plugin.
+    pub code: Option<String>,
+    /// Being this act (`agent.add`).
+    pub act: Option<String>,
     /// Of this request.
     pub request_id: Option<String>,
     /// Holding this value (a record id, say) as a keyed hash.
@@ -45,13 +59,16 @@ pub struct Filter {
     pub since_ms: Option<u64>,
     /// Written before then.
     pub until_ms: Option<u64>,
-    /// Standing before this place: for reading page by page.
+    /// Standing before this place: for reading page by page, backwards.
     pub before: Option<u64>,
-    /// At most so many, the newest.
+    /// Standing after this place: for reading page by page, forwards.
+    pub after: Option<u64>,
+    /// At most so many: the newest, or with `after` the oldest.
     pub limit: usize,
 }
 
 impl Default for Filter {
+    /// Lets everything through, up to 100 rows.
     fn default() -> Self {
         Self {
             workspace: None,
@@ -62,17 +79,32 @@ impl Default for Filter {
             decision: None,
             kind: None,
             outcome: None,
+            service: None,
+            region: None,
+            tenant: None,
+            resource: None,
+            plugin: None,
+            code: None,
+            act: None,
             request_id: None,
             value: None,
             since_ms: None,
             until_ms: None,
             before: None,
+            after: None,
             limit: 100,
         }
     }
 }
 
-const COLUMNS: &str = "sequence, kind, at_ms, request_id, workspace, connection, agent, operation, effect, \
+impl Filter {
+    /// Lets everything through, up to so many rows.
+    pub fn newest(limit: usize) -> Self {
+        Self { limit, ..Self::default() }
+    }
+}
+
+pub(crate) const COLUMNS: &str = "sequence, kind, at_ms, request_id, workspace, connection, agent, operation, effect, \
                        decision, outcome, closes, detail, prev, hash";
 
 impl Audit {
@@ -81,25 +113,14 @@ impl Audit {
         store::snapshot(&self.inner().path, to)
     }
 
-    /// Returns the newest rows that the filter lets through, newest last.
+    /// Returns rows that the filter lets through, oldest first.
     pub fn list(&self, filter: &Filter) -> Result<Vec<Row>, AuditError> {
-        let mut sql = format!("SELECT {COLUMNS} FROM records WHERE 1");
-        let mut values = Vec::new();
-        for (condition, value) in self.conditions(filter) {
-            values.push(value);
-            // Writing to a string cannot fail.
-            let _ = write!(sql, " AND {}", condition.replace('?', &format!("?{}", values.len())));
-        }
-        let limit = i64::try_from(filter.limit).unwrap_or(i64::MAX);
-        let _ = write!(sql, " ORDER BY sequence DESC LIMIT {limit}");
-        let mut rows = read(&self.reader()?, &sql, values)?;
-        rows.reverse();
-        Ok(rows)
+        find(&[File::new(self.reader()?)?], filter, self.search(filter))
     }
 
     /// Returns all rows of one request, in order: INTENT and OUTCOME, or the refusal, and the token calls it caused.
     pub fn show(&self, request_id: &str) -> Result<Vec<Row>, AuditError> {
-        let filter = Filter { request_id: Some(request_id.to_owned()), limit: usize::MAX, ..Filter::default() };
+        let filter = Filter { request_id: Some(request_id.to_owned()), ..Filter::newest(usize::MAX) };
         self.list(&filter)
     }
 
@@ -121,49 +142,31 @@ impl Audit {
         store::open_for_reading(&self.inner().path)
     }
 
-    fn conditions(&self, filter: &Filter) -> Vec<(&'static str, SqlValue)> {
-        let text = |condition, value: &Option<String>| {
-            value.as_ref().map(|value| (condition, SqlValue::Text(value.clone())))
-        };
-        let number =
-            |condition, value: Option<u64>| value.map(|value| (condition, SqlValue::Integer(integer(value))));
-        let kind = filter.kind.map(|kind| ("kind = ?", SqlValue::Text(kind.as_str().to_owned())));
-        let value = filter.value.as_ref().map(|value| {
-            let keyed = SqlValue::Text(format!("\"{}\"", self.keyed(value)));
-            ("instr(detail, ?) > 0", keyed)
-        });
-        [
-            text("workspace = ?", &filter.workspace),
-            text("connection = ?", &filter.connection),
-            text("agent = ?", &filter.agent),
-            text("operation = ?", &filter.operation),
-            text("effect = ?", &filter.effect),
-            text("decision = ?", &filter.decision),
-            kind,
-            text("outcome = ?", &filter.outcome),
-            text("request_id = ?", &filter.request_id),
-            value,
-            number("at_ms >= ?", filter.since_ms),
-            number("at_ms < ?", filter.until_ms),
-            number("sequence < ?", filter.before),
-        ]
-        .into_iter()
-        .flatten()
-        .collect()
+    fn search(&self, filter: &Filter) -> Search {
+        let keyed = filter.value.as_ref().map(|value| self.keyed(value));
+        let named = [
+            (Term::Value, keyed.as_deref()),
+            (Term::Act, filter.act.as_deref()),
+            (Term::Code, filter.code.as_deref()),
+            (Term::Plugin, filter.plugin.as_deref()),
+            (Term::Outcome, filter.outcome.as_deref()),
+            (Term::Resource, filter.resource.as_deref()),
+            (Term::Agent, filter.agent.as_deref()),
+            (Term::Operation, filter.operation.as_deref()),
+            (Term::Connection, filter.connection.as_deref()),
+            (Term::Workspace, filter.workspace.as_deref()),
+            (Term::Tenant, filter.tenant.as_deref()),
+            (Term::Region, filter.region.as_deref()),
+            (Term::Service, filter.service.as_deref()),
+            (Term::Effect, filter.effect.as_deref()),
+            (Term::Decision, filter.decision.as_deref()),
+            (Term::Kind, filter.kind.map(Kind::as_str)),
+        ];
+        Search::new(named.into_iter().filter_map(|(term, value)| Some(term.word(value?))).collect())
     }
 }
 
-fn read(connection: &Connection, sql: &str, values: Vec<SqlValue>) -> Result<Vec<Row>, AuditError> {
-    let mut statement = connection.prepare(sql).map_err(AuditError::read)?;
-    let mut rows = statement.query(params_from_iter(values)).map_err(AuditError::read)?;
-    let mut list = Vec::new();
-    while let Some(row) = rows.next().map_err(AuditError::read)? {
-        list.push(parse(row)?);
-    }
-    Ok(list)
-}
-
-fn parse(row: &SqlRow<'_>) -> Result<Row, AuditError> {
+pub(crate) fn parse(row: &SqlRow<'_>) -> Result<Row, AuditError> {
     let sequence = u64::try_from(row.get::<_, i64>(0).map_err(AuditError::read)?).unwrap_or(0);
     let damaged = |what: String| AuditError::Damaged { sequence, what };
     let text = |at: usize| row.get::<_, Option<String>>(at).map_err(|error| damaged(error.to_string()));
@@ -176,7 +179,7 @@ fn parse(row: &SqlRow<'_>) -> Result<Row, AuditError> {
     let kind = text(1)?.unwrap_or_default();
     let detail: Detail = serde_json::from_str(&text(12)?.unwrap_or_default())
         .map_err(|error| damaged(format!("its detail is not what this version writes: {error}")))?;
-    if detail.version != VERSION {
+    if !VERSIONS.contains(&detail.version) {
         return Err(damaged(format!("its detail has version {}", detail.version)));
     }
     Ok(Row {

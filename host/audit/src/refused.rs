@@ -1,5 +1,7 @@
 //! A request that the host did not send: one row, with who said no and why.
 
+use std::time::Duration;
+
 use wardlock_core::canonical::CanonicalRequest;
 use wardlock_core::chain::VerdictRecord;
 use wardlock_core::classify::Classified;
@@ -11,6 +13,7 @@ use wardlock_core::service::ServiceDefinition;
 use crate::described::{Described, PathKey, is_word};
 use crate::detail::{Detail, PluginDetail, RefusalDetail};
 use crate::entry::{Durability, Entry, Kind, LIST_ITEMS, Separation, Subject, bounded, render};
+use crate::outcome::micros;
 
 /// What the host concluded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +71,8 @@ pub struct Refused {
     pub verdicts: Vec<VerdictRecord>,
     /// Whether the agent is another user of the system.
     pub separation: Separation,
+    /// How long it took from the request's arrival to the refusal.
+    pub decided: Option<Duration>,
 }
 
 impl Refused {
@@ -91,6 +96,7 @@ impl Refused {
             refusal: refusal.clone(),
             verdicts: Vec::new(),
             separation: Separation::Unknown,
+            decided: None,
         }
     }
 
@@ -148,6 +154,12 @@ impl Refused {
         self
     }
 
+    /// Adds how long it took from the request's arrival to the refusal.
+    pub fn decided(mut self, decided: Duration) -> Self {
+        self.decided = Some(decided);
+        self
+    }
+
     /// Adds whether the agent is another user of the system.
     pub fn separation(mut self, separation: Separation) -> Self {
         self.separation = separation;
@@ -173,6 +185,7 @@ impl Refused {
         request.asked_workspace = self.asked_workspace.filter(|name| WorkspaceName::parse(name).is_ok());
         request.purpose = self.purpose.as_deref().map(bounded);
         request.separation = Some(self.separation.as_str().to_owned());
+        request.decided_micros = self.decided.map(micros);
         request.cut |= self.verdicts.len() > LIST_ITEMS;
         request.plugins = plugins(&self.verdicts, key);
         let refusal = refusal_detail(&self.refusal, key);

@@ -11,7 +11,7 @@ use crate::private_file;
 
 /// The migrations, oldest first; the number of them is the format.
 const MIGRATIONS: [&str; 2] =
-    [include_str!("../migrations/0001_records.sql"), include_str!("../migrations/0002_heads.sql")];
+    [include_str!("../migrations/0001_records.sql"), include_str!("../migrations/0002_heads_and_terms.sql")];
 
 /// `WLAU`: says whose database this is (`SQLite`'s `application_id`).
 const APPLICATION_ID: i32 = 0x574c_4155;

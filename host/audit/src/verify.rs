@@ -6,6 +6,7 @@
 //! helps ([`Against`]).
 
 mod heads;
+mod index;
 mod judge;
 mod walk;
 
@@ -66,6 +67,8 @@ pub enum FaultKind {
     HeadForged,
     /// The head of this row is signed under another key than the one that was named.
     HeadForeign,
+    /// The index of words does not say what the rows say: lists may leave them out, or show others.
+    Misindexed,
     /// The file is damaged from here on, so nothing can be said of what follows.
     Unreadable,
 }
@@ -109,6 +112,9 @@ impl fmt::Display for Fault {
             FaultKind::HeadMissing => write!(f, "{is} signed by a head before which another one is missing"),
             FaultKind::HeadForged => write!(f, "{is} signed by a head that is not as it was signed"),
             FaultKind::HeadForeign => write!(f, "{is} signed by a head of another key"),
+            FaultKind::Misindexed => {
+                write!(f, "{is} not in the index as they say: lists may leave them out, or show others")
+            }
             FaultKind::Unreadable => write!(f, "and all that follows cannot be read"),
         }
     }
@@ -162,6 +168,9 @@ pub(crate) fn verify(connection: &Connection, against: &Against) -> Result<Verif
         faults.push(Fault::new(after + 1, after + 1, FaultKind::Unreadable));
     }
     let heads = heads::check(connection, walked.end(&origin), against, &mut faults)?;
+    if faults.is_empty() && heads.unsigned.is_some() {
+        index::check(connection, &mut faults)?;
+    }
     let open = connection.query_row("SELECT count(*) FROM open_intents", [], |row| row.get::<_, i64>(0));
     Ok(Verified {
         rows: walked.rows,

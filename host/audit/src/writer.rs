@@ -66,6 +66,8 @@ pub(crate) struct Writer {
     tried: Instant,
     /// Whether it could not be.
     is_unable: bool,
+    /// Whether the last chunk could not be indexed.
+    is_unable_to_index: bool,
     /// Outcomes that could not be written yet.
     kept: Vec<Message>,
 }
@@ -95,8 +97,17 @@ pub(crate) fn start(
     limits: Limits,
 ) -> Result<(Sender<Job>, JoinHandle<()>, Opened), AuditError> {
     let (sender, receiver) = mpsc::channel();
-    let mut writer =
-        Writer { log, receiver, clock, signer, limits, tried: Instant::now(), is_unable: false, kept: Vec::new() };
+    let mut writer = Writer {
+        log,
+        receiver,
+        clock,
+        signer,
+        limits,
+        tried: Instant::now(),
+        is_unable: false,
+        is_unable_to_index: false,
+        kept: Vec::new(),
+    };
     let opened = writer.begin(found)?;
     let thread = thread::Builder::new()
         .name("wardlock-audit".to_owned())
@@ -147,6 +158,9 @@ impl Writer {
                 // What cannot be signed now is signed with the next rows; nobody waits for it.
                 drop(self.sign(if turn.is_last { Durability::Power } else { Durability::Crash }));
             }
+            if self.log.has_full_chunk() {
+                self.is_unable_to_index = self.log.index().is_err();
+            }
             // An outcome that is still kept then is closed as `unknown` at the next start.
             if turn.is_last {
                 return;
@@ -174,6 +188,7 @@ impl Writer {
     fn next_turn(&mut self) -> Turn {
         let mut turn = Turn { rows: std::mem::take(&mut self.kept), ..Turn::default() };
         let patience = match (turn.rows.is_empty(), self.log.unsigned()) {
+            (true, _) if self.log.has_full_chunk() && !self.is_unable_to_index => Some(Duration::ZERO),
             (false, _) => Some(RETRY),
             (true, 0) => None,
             (true, _) => Some(self.head_due()),

@@ -5,8 +5,10 @@
 
 mod client;
 mod protocol;
+mod rows;
 mod server;
 
 pub use client::{AdminClient, ClientError};
 pub use protocol::{Command, Event, Failure, How, Page};
+pub use rows::{AuditFilter, RowForm};
 pub use server::{Brought, bind, serve};

@@ -8,6 +8,8 @@ use wardlock_audit::AuditError;
 use wardlock_egress::vault::VaultError;
 use wardlock_state::StateError;
 
+use super::rows::{AuditFilter, RowForm};
+
 /// The protocol's version; a daemon of another version says so instead of guessing.
 pub const VERSION: u32 = 3;
 
@@ -142,18 +144,22 @@ pub enum Command {
         /// Purpose.
         purpose: Option<String>,
     },
-    /// List audit rows.
+    /// List audit rows, shortly.
     AuditList {
-        /// How many.
-        limit: u32,
-        /// Of one workspace.
-        workspace: Option<String>,
-        /// Of one connection.
-        connection: Option<String>,
-        /// Of one agent.
-        agent: Option<String>,
-        /// With one decision.
-        decision: Option<String>,
+        /// Which.
+        filter: Box<AuditFilter>,
+    },
+    /// Return audit rows as lines, a page at a time.
+    AuditRows {
+        /// Which.
+        filter: Box<AuditFilter>,
+        /// How.
+        form: RowForm,
+    },
+    /// Begin an export: record it, and sign the end of what it holds.
+    AuditExport {
+        /// What is exported, for the record.
+        what: String,
     },
     /// Show one request's rows.
     AuditShow {

@@ -2,38 +2,169 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use wardlock_audit::verify_copy;
 
 use super::args::Cli;
-use super::audit_args::{AuditVerb, AuditVerifyArgs};
+use super::audit_args::{
+    AuditExportArgs, AuditListArgs, AuditTailArgs, AuditVerb, AuditVerifyArgs, ExportFormat, FilterArgs,
+};
+use super::remote::Reach;
+use super::talk::Person;
 use super::{remote, show, talk};
-use crate::admin::{Brought, Command, Failure};
+use crate::admin::{AuditFilter, Brought, Command, Failure, RowForm};
+use crate::config::lifetime;
+use crate::host::now_ms;
 use crate::ops::{against, verified};
+
+/// How often it is looked for new rows.
+const LOOK: Duration = Duration::from_millis(300);
+
+/// How many rows are asked for at a time.
+const PAGE: u32 = 200;
 
 /// Runs one verb.
 pub async fn run(cli: &Cli, verb: &AuditVerb) -> Result<ExitCode, Failure> {
     let result = match verb {
-        AuditVerb::List(list) => {
-            let command = Command::AuditList {
-                limit: list.limit,
-                workspace: list.workspace.clone(),
-                connection: list.connection.clone(),
-                agent: list.agent.clone(),
-                decision: list.decision.clone(),
-            };
-            remote::ask(cli, command, Brought::Nothing).await?
-        }
+        AuditVerb::List(list) => return self::list(cli, list).await,
         AuditVerb::Show { request_id } => {
             remote::ask(cli, Command::AuditShow { request_id: request_id.clone() }, Brought::Nothing).await?
         }
+        AuditVerb::Tail(args) => return tail(cli, args).await,
+        AuditVerb::Export(args) => return export(cli, args).await,
         AuditVerb::Verify(args) => verify(cli, args).await?,
         AuditVerb::Head => return head(cli).await,
     };
     tell(cli, &result);
     let is_no = matches!(verb, AuditVerb::Verify(_)) && result["ok"] == false;
     Ok(ExitCode::from(u8::from(is_no)))
+}
+
+async fn list(cli: &Cli, list: &AuditListArgs) -> Result<ExitCode, Failure> {
+    let asked = AuditFilter { limit: list.limit, before: list.before, after: list.after, ..filter(&list.filter)? };
+    let rows = remote::ask(cli, Command::AuditList { filter: Box::new(asked) }).await?;
+    tell(cli, &rows);
+    let shown = rows.as_array().map(Vec::as_slice).unwrap_or_default();
+    if !cli.json && shown.len() == list.limit as usize {
+        let (oldest, newest) = (shown.first(), shown.last());
+        match (list.after, oldest, newest) {
+            (None, Some(row), _) => talk::line(&format!("\nolder ones: --before {}", row["sequence"])),
+            (Some(_), _, Some(row)) => talk::line(&format!("\nnewer ones: --after {}", row["sequence"])),
+            (_, _, _) => {}
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows the newest rows, and then those that come.
+async fn tail(cli: &Cli, args: &AuditTailArgs) -> Result<ExitCode, Failure> {
+    let reach = Reach::open(cli).await?;
+    if matches!(reach, Reach::Here(_)) {
+        return Err(Failure::no("no daemon serves this home, so no row will come")
+            .hint("`wardlock audit list` shows what there is"));
+    }
+    let form = if cli.json { RowForm::Jsonl } else { RowForm::Line };
+    let (follow, asked) = (filter(&args.filter)?, AuditFilter { limit: args.lines, ..filter(&args.filter)? });
+    let following = async {
+        let mut page = rows(&reach, asked, form).await?;
+        let mut last = page["last"].as_u64();
+        while print(&page) {
+            tokio::time::sleep(LOOK).await;
+            let newer = AuditFilter { after: Some(last.unwrap_or(0)), limit: PAGE, ..follow.clone() };
+            page = rows(&reach, newer, form).await?;
+            last = page["last"].as_u64().or(last);
+        }
+        Ok(ExitCode::SUCCESS)
+    };
+    tokio::select! {
+        ended = following => ended,
+        stopped = tokio::signal::ctrl_c() => stopped.map_err(Failure::no).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// Writes rows page by page: neither side ever holds many.
+async fn export(cli: &Cli, args: &AuditExportArgs) -> Result<ExitCode, Failure> {
+    let asked = filter(&args.filter)?;
+    let (form, word) = match args.format {
+        ExportFormat::Jsonl => (RowForm::Jsonl, "jsonl"),
+        ExportFormat::Csv => (RowForm::Csv, "csv"),
+    };
+    let reach = Reach::open(cli).await?;
+    let begun = ask(&reach, Command::AuditExport { what: word.to_owned() }).await?;
+    let until = begun["until"].as_u64().unwrap_or(0);
+    let head = begun["head"].as_str().unwrap_or_default();
+    let mut goes_on = form != RowForm::Csv || talk::lines([begun["columns"].as_str().unwrap_or_default()]);
+    let mut after = 0;
+    while goes_on {
+        let page = AuditFilter { after: Some(after), before: Some(until + 1), limit: PAGE, ..asked.clone() };
+        let page = rows(&reach, page, form).await?;
+        goes_on = print(&page) && page["more"] == true;
+        after = page["last"].as_u64().unwrap_or(after);
+    }
+    match form {
+        RowForm::Csv | RowForm::Line => talk::line(&format!("the rows end at this signed head:\n{head}")),
+        RowForm::Jsonl => {
+            talk::lines([json!({ "version": 1, "head": head }).to_string().as_str()]);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn ask(reach: &Reach, command: Command) -> Result<Value, Failure> {
+    reach.ask(command, Brought::Nothing, &Person::new(false)).await
+}
+
+async fn rows(reach: &Reach, filter: AuditFilter, form: RowForm) -> Result<Value, Failure> {
+    ask(reach, Command::AuditRows { filter: Box::new(filter), form }).await
+}
+
+/// Prints the lines of a page; returns whether somebody still reads.
+fn print(page: &Value) -> bool {
+    let lines = page["lines"].as_array().map(Vec::as_slice).unwrap_or_default();
+    talk::lines(lines.iter().filter_map(Value::as_str))
+}
+
+fn filter(args: &FilterArgs) -> Result<AuditFilter, Failure> {
+    let time = |text: &Option<String>| text.as_deref().map(moment).transpose();
+    Ok(AuditFilter {
+        since_ms: time(&args.since)?,
+        until_ms: time(&args.until)?,
+        before: None,
+        after: None,
+        limit: 0,
+        workspace: args.workspace.clone(),
+        connection: args.connection.clone(),
+        agent: args.agent.clone(),
+        service: args.service.clone(),
+        operation: args.operation.clone(),
+        effect: args.effect.clone(),
+        resource: args.resource.clone(),
+        region: args.region.clone(),
+        tenant: args.tenant.clone(),
+        decision: args.decision.clone(),
+        outcome: args.outcome.clone(),
+        code: args.code.clone(),
+        plugin: args.plugin.clone(),
+        value: args.path_value.clone(),
+        kind: args.kind.clone(),
+        act: args.act.clone(),
+    })
+}
+
+/// Reads a time: a stamp, a day, or how long ago. Milliseconds since 1970-01-01T00:00:00Z.
+fn moment(text: &str) -> Result<u64, Failure> {
+    if let Ok(ago) = lifetime(text) {
+        return Ok(now_ms().saturating_sub(u64::try_from(ago.as_millis()).unwrap_or(u64::MAX)));
+    }
+    let day = format!("{text}T00:00:00Z");
+    let stamp = text.parse::<jiff::Timestamp>().or_else(|_| day.parse());
+    let ms = stamp.ok().and_then(|stamp| u64::try_from(stamp.as_millisecond()).ok());
+    ms.ok_or_else(|| {
+        Failure::usage(format!("`{}` is no time", text.escape_debug()))
+            .hint("write \"2026-11-25T08:00:00Z\", \"2026-11-25\" (UTC), or \"24h\" for so long ago")
+    })
 }
 
 fn tell(cli: &Cli, result: &Value) {

@@ -2,18 +2,22 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// `wardlock audit`.
 #[derive(Debug, Subcommand)]
 pub enum AuditVerb {
     /// List the newest rows.
-    List(AuditListArgs),
+    List(Box<AuditListArgs>),
     /// Show every row of one request.
     Show {
         /// The request's id.
         request_id: String,
     },
+    /// Show rows as they are written, until ctrl-C.
+    Tail(Box<AuditTailArgs>),
+    /// Write rows to standard output, in order and however many there are.
+    Export(Box<AuditExportArgs>),
     /// Walk the chain and say whether it holds, and what cannot be said.
     Verify(AuditVerifyArgs),
     /// Sign the end of the log, and print one line to keep elsewhere.
@@ -43,6 +47,57 @@ pub struct AuditListArgs {
     /// How many rows.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
+    /// Only rows before this one: the page before.
+    #[arg(long, value_name = "ROW")]
+    pub before: Option<u64>,
+    /// Only rows after this one, the oldest first: the next page.
+    #[arg(long, value_name = "ROW", conflicts_with = "before")]
+    pub after: Option<u64>,
+    /// Which rows.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+}
+
+/// `wardlock audit tail`.
+#[derive(Debug, Args)]
+pub struct AuditTailArgs {
+    /// How many rows to begin with.
+    #[arg(long, short = 'n', default_value_t = 10)]
+    pub lines: u32,
+    /// Which rows.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+}
+
+/// `wardlock audit export`.
+#[derive(Debug, Args)]
+pub struct AuditExportArgs {
+    /// JSON lines, which end with a signed head, or a table for spreadsheets.
+    #[arg(long, value_enum, default_value_t = ExportFormat::Jsonl)]
+    pub format: ExportFormat,
+    /// Which rows; all of them without a filter.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+}
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// A JSON object a line.
+    Jsonl,
+    /// Comma-separated values (RFC 4180).
+    Csv,
+}
+
+/// Which rows. Everything given must hold.
+#[derive(Debug, Args)]
+pub struct FilterArgs {
+    /// Written then or later: `2026-11-25T08:00:00Z`, `2026-11-25`, or `24h` ago.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Written before then.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
     /// Of one workspace.
     #[arg(long)]
     pub workspace: Option<String>,
@@ -52,7 +107,43 @@ pub struct AuditListArgs {
     /// Of one agent.
     #[arg(long)]
     pub agent: Option<String>,
+    /// Of one service.
+    #[arg(long)]
+    pub service: Option<String>,
+    /// Of one operation.
+    #[arg(long)]
+    pub operation: Option<String>,
+    /// Of one effect: `read`, `write` or `destructive`.
+    #[arg(long)]
+    pub effect: Option<String>,
+    /// Touching one resource.
+    #[arg(long)]
+    pub resource: Option<String>,
+    /// Of one region.
+    #[arg(long)]
+    pub region: Option<String>,
+    /// Of one tenant.
+    #[arg(long)]
+    pub tenant: Option<String>,
     /// With one decision.
     #[arg(long, value_parser = ["allow", "hold", "deny"])]
     pub decision: Option<String>,
+    /// With one outcome: `ok`, `partial`, `failed`, `scheduled`, `aborted`, `unknown` or `streamed`.
+    #[arg(long)]
+    pub outcome: Option<String>,
+    /// Refused with one code, of the host or of a plugin.
+    #[arg(long)]
+    pub code: Option<String>,
+    /// Judged by one plugin: its name, or the SHA-256 of its component.
+    #[arg(long)]
+    pub plugin: Option<String>,
+    /// Holding this value of a path or query, such as a record's id. Rows hold its keyed hash only.
+    #[arg(long, value_name = "VALUE")]
+    pub path_value: Option<String>,
+    /// Of one kind: `intent`, `outcome`, `refusal`, `admin` or `grant`.
+    #[arg(long)]
+    pub kind: Option<String>,
+    /// Being one act, such as `agent.add`.
+    #[arg(long)]
+    pub act: Option<String>,
 }

@@ -41,16 +41,16 @@ pub async fn ask(cli: &Cli, command: Command, brought: Brought) -> Result<Value,
     Reach::open(cli).await?.ask(command, brought, &Person::new(false)).await
 }
 
-/// Who carries commands out.
+/// Who carries commands out: the daemon that holds the home, or this process.
 pub(super) enum Reach {
-    /// The daemon that holds the home.
+    /// The daemon, by its socket.
     Daemon(PathBuf),
     /// This process.
     Here(Arc<Host>),
 }
 
 impl Reach {
-    /// Finds out who.
+    /// Finds out who it is, and opens the home where nobody else does.
     pub(super) async fn open(cli: &Cli) -> Result<Self, Failure> {
         let home = Home::open(&Home::locate(cli.home.as_deref())?)?;
         let socket = home.state_path("admin.sock")?;
@@ -68,7 +68,7 @@ impl Reach {
         }
     }
 
-    /// Has one command carried out.
+    /// Has a command carried out.
     pub(super) async fn ask(&self, command: Command, brought: Brought, person: &Person) -> Result<Value, Failure> {
         match self {
             Self::Here(host) => ops::execute(host, command, brought, person).await,

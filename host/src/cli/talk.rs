@@ -6,15 +6,23 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
+use wardlock_audit::escape_json;
 use wardlock_egress::{Pasted, hand_over_pasted};
 
 use crate::admin::Page;
 use crate::ops::Talk;
 
-/// Prints data. A closed pipe ends quietly.
+/// Prints data, harmless on a terminal, too. A closed pipe ends quietly.
 pub fn data(value: &Value) {
-    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    let text = escape_json(&serde_json::to_string_pretty(value).unwrap_or_default());
     let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// Prints lines of data that are already text, for long output; returns whether somebody still reads.
+pub fn lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> bool {
+    let mut stdout = std::io::stdout().lock();
+    let written = lines.into_iter().try_for_each(|line| writeln!(stdout, "{line}"));
+    written.and_then(|()| stdout.flush()).is_ok()
 }
 
 /// Prints a line of data that is already text.

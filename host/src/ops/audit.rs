@@ -3,34 +3,103 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use wardlock_audit::{Filter, Row};
+use wardlock_audit::{Act, Filter, Kind, Row};
+use wardlock_core::answer::Outcome;
 
-use super::{against, blocking, verified};
-use crate::admin::Failure;
+use super::{OPERATOR, against, blocking, export, verified};
+use crate::admin::{AuditFilter, Failure, RowForm};
 use crate::host::Host;
 
-pub(super) async fn list(
-    host: &Arc<Host>,
-    limit: u32,
-    workspace: Option<String>,
-    connection: Option<String>,
-    agent: Option<String>,
-    decision: Option<String>,
-) -> Result<Value, Failure> {
-    let filter = Filter { limit: limit as usize, workspace, connection, agent, decision, ..Filter::default() };
-    let audit = host.audit().clone();
-    let rows = blocking(move || audit.list(&filter)).await?.map_err(Failure::no)?;
+/// The most rows of one answer, so that neither side holds many at once.
+const PAGE: u32 = 500;
+
+/// What to do about a request of which nobody knows whether it was executed.
+const LOOK_FIRST: &str =
+    "it may have been executed: look at the provider what became of it before it is sent again";
+
+pub(super) async fn list(host: &Arc<Host>, asked: AuditFilter) -> Result<Value, Failure> {
+    let rows = find(host, asked).await?;
     Ok(Value::Array(rows.iter().map(summary).collect()))
+}
+
+pub(super) async fn rows(host: &Arc<Host>, asked: AuditFilter, form: RowForm) -> Result<Value, Failure> {
+    let asked = AuditFilter { limit: asked.limit.min(PAGE), ..asked };
+    let is_full = asked.limit;
+    let rows = find(host, asked).await?;
+    let lines = rows.iter().map(|row| match form {
+        RowForm::Line => format!("{} {}", crate::text::time(row.at_ms), row.escaped()),
+        RowForm::Jsonl => row.to_json_line(),
+        RowForm::Csv => export::csv_line(row),
+    });
+    Ok(json!({
+        "lines": lines.collect::<Vec<_>>(),
+        "last": rows.last().map(|row| row.sequence),
+        "more": rows.len() == is_full as usize,
+    }))
+}
+
+/// Whoever takes the records out is recorded, too, and the export holds that row.
+pub(super) async fn export(host: &Arc<Host>, what: String) -> Result<Value, Failure> {
+    host.audit().act(Act::admin(OPERATOR, "audit.export", what, "ok")).await?;
+    let head = host.audit().head().await?;
+    Ok(json!({ "until": head.sequence, "head": head.line(), "columns": export::csv_head() }))
+}
+
+async fn find(host: &Arc<Host>, asked: AuditFilter) -> Result<Vec<Row>, Failure> {
+    let filter = filter(asked)?;
+    let audit = host.audit().clone();
+    blocking(move || audit.list(&filter)).await?.map_err(Failure::from)
+}
+
+fn filter(asked: AuditFilter) -> Result<Filter, Failure> {
+    let kind = asked.kind.map(|kind| {
+        Kind::parse(&kind).ok_or_else(|| {
+            Failure::usage(format!("there are no rows of kind `{kind}`"))
+                .hint("kinds: intent, outcome, refusal, admin, grant")
+        })
+    });
+    Ok(Filter {
+        workspace: asked.workspace,
+        connection: asked.connection,
+        agent: asked.agent,
+        operation: asked.operation,
+        effect: asked.effect,
+        decision: asked.decision,
+        kind: kind.transpose()?,
+        outcome: asked.outcome,
+        service: asked.service,
+        region: asked.region,
+        tenant: asked.tenant,
+        resource: asked.resource,
+        plugin: asked.plugin,
+        code: asked.code,
+        act: asked.act,
+        request_id: None,
+        value: asked.value,
+        since_ms: asked.since_ms,
+        until_ms: asked.until_ms,
+        before: asked.before,
+        after: asked.after,
+        limit: asked.limit as usize,
+    })
 }
 
 pub(super) async fn show(host: &Arc<Host>, request_id: &str) -> Result<Value, Failure> {
     let (audit, id) = (host.audit().clone(), request_id.to_owned());
-    let rows = blocking(move || audit.show(&id)).await?.map_err(Failure::no)?;
+    let rows = blocking(move || audit.show(&id)).await??;
     if rows.is_empty() {
         return Err(Failure::no(format!("the audit has no request `{request_id}`"))
             .hint("`wardlock audit list` shows the newest"));
     }
-    Ok(Value::Array(rows.iter().map(Row::to_json).collect()))
+    Ok(Value::Array(rows.iter().map(whole).collect()))
+}
+
+fn whole(row: &Row) -> Value {
+    let mut shown = row.to_json();
+    if row.outcome.as_deref() == Some(Outcome::Unknown.as_str()) {
+        shown["advice"] = LOOK_FIRST.into();
+    }
+    shown
 }
 
 pub(super) async fn verify(host: &Arc<Host>, heads: &str, public_key: Option<&str>) -> Result<Value, Failure> {

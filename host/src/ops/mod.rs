@@ -8,6 +8,7 @@ mod connections;
 mod copies;
 mod doctor;
 mod explain;
+mod export;
 mod freeze;
 mod grants;
 mod look;
@@ -105,9 +106,9 @@ pub async fn execute(
             let asked = explain::Asked { workspace, connection, agent, method, target, body, purpose };
             explain::explain(host, asked).await
         }
-        Command::AuditList { limit, workspace, connection, agent, decision } => {
-            audit::list(host, limit, workspace, connection, agent, decision).await
-        }
+        Command::AuditList { filter } => audit::list(host, *filter).await,
+        Command::AuditRows { filter, form } => audit::rows(host, *filter, form).await,
+        Command::AuditExport { what } => audit::export(host, what).await,
         Command::AuditShow { request_id } => audit::show(host, &request_id).await,
         Command::AuditVerify { heads, public_key } => audit::verify(host, &heads, public_key.as_deref()).await,
         Command::AuditHead => audit::head(host).await,

@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 use wardlock_tests::home::Wardlock;
+use wardlock_tests::raw;
 
 use crate::program::{register, run, with_workspace};
 
@@ -71,4 +72,111 @@ fn what_is_no_head_and_no_key_is_said_so() {
         let output = run(&wardlock, &[["audit", "verify"], args].concat());
         assert_eq!(output.code, Some(2), "{args:?}: {output:?}");
     }
+}
+
+/// Serves, with an agent whose requests are refused because nothing is connected.
+fn served() -> (Wardlock, wardlock_tests::home::Serving, String) {
+    let wardlock = with_workspace();
+    let serving = wardlock.serve(&["--simulator"]).expect("it serves");
+    let added = json(&wardlock, &["agent", "add", "reporter", "--workspace", "acme"]);
+    let token = added["token"].as_str().expect("a token").to_owned();
+    (wardlock, serving, token)
+}
+
+fn ask(wardlock: &Wardlock, token: &str, target: &str, purpose: &str) {
+    let request = format!(
+        "GET {target} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\nWardlock-Purpose: {purpose}\r\n\
+         Connection: close\r\n\r\n",
+        wardlock.agents()
+    );
+    let reply = raw::exchange(wardlock.agents(), request.as_bytes()).expect("a reply");
+    assert!(reply.status >= 400, "nothing is connected");
+}
+
+const HOSTILE: &str = "=HYPERLINK(\"http://evil.example\"),<script>alert(1)</script>";
+
+#[test]
+fn rows_are_listed_by_what_they_name_also_by_a_value_that_they_do_not_hold() {
+    let (wardlock, serving, token) = served();
+    ask(&wardlock, &token, "/acme/zoho/crm/v8/Leads/4150868000000624001", "one");
+    ask(&wardlock, &token, "/acme/zoho/crm/v8/Contacts/4150868000000624002", "two");
+    let found = |args: &[&str]| {
+        let rows = json(&wardlock, &[&["audit", "list"], args].concat());
+        rows.as_array().expect("rows").len()
+    };
+    assert_eq!(found(&["--path-value", "4150868000000624001"]), 1);
+    assert_eq!(found(&["--path-value", "4150868000000624009"]), 0);
+    assert_eq!(found(&["--resource", "Contacts", "--agent", "reporter", "--region", "eu"]), 1);
+    assert_eq!(found(&["--code", "service_not_connected", "--since", "1h"]), 2);
+    assert_eq!(found(&["--code", "service_not_connected", "--until", "2020-01-01"]), 0);
+    assert_eq!(found(&["--kind", "admin", "--act", "agent.add"]), 1);
+    assert_eq!(found(&["--limit", "1", "--after", "1"]), 1);
+    for wrong in [["--since", "yesterday"], ["--kind", "nothing"]] {
+        assert_eq!(run(&wardlock, &[&["audit", "list"], &wrong[..]].concat()).code, Some(2), "{wrong:?}");
+    }
+    serving.stop().expect("it ends");
+}
+
+#[test]
+fn an_export_holds_every_row_ends_with_a_head_and_is_harmless() {
+    let (wardlock, serving, token) = served();
+    ask(&wardlock, &token, "/acme/zoho/crm/v8/Leads/1", HOSTILE);
+    for number in 0..450 {
+        ask(&wardlock, &token, &format!("/acme/zoho/crm/v8/Leads/{number}"), "many");
+    }
+    let jsonl = run(&wardlock, &["audit", "export"]).ok().expect("exported").stdout;
+    let lines: Vec<Value> = jsonl.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let (head, rows) = lines.split_last().expect("lines");
+    for (at, row) in rows.iter().enumerate() {
+        assert_eq!(row["sequence"], at + 1, "every row, in order");
+    }
+    assert!(rows.len() > 450, "more than two pages: {}", rows.len());
+    assert!(rows.iter().any(|row| row["request"]["purpose"] == HOSTILE), "the value itself is kept");
+    assert_eq!(
+        rows.last().expect("a row")["act"]["what"],
+        "audit.export",
+        "who takes the records out is recorded"
+    );
+
+    let kept = tempfile::NamedTempFile::new().expect("a file");
+    fs::write(kept.path(), &jsonl).expect("written");
+    let heads = kept.path().display().to_string();
+    let verified = json(&wardlock, &["audit", "verify", "--heads", &heads]);
+    assert_eq!(verified["kept_heads"][0]["row"], rows.len(), "the head is of the last row: {head}");
+    assert_eq!(verified["ok"], true, "{verified}");
+
+    let csv =
+        run(&wardlock, &["audit", "export", "--format", "csv", "--agent", "reporter"]).ok().expect("exported");
+    let mut table = csv.stdout.lines();
+    assert!(table.next().is_some_and(|head| head.starts_with("sequence,time,kind,request,")), "{}", csv.stdout);
+    assert_eq!(table.count(), 451);
+    assert!(csv.stdout.contains("\"'=HYPERLINK(\"\"http://evil.example\"\"),<script>"), "a formula is text");
+    assert!(csv.stderr.contains("wardlock-audit-head-1 "), "{}", csv.stderr);
+    serving.stop().expect("it ends");
+}
+
+#[test]
+fn tail_shows_rows_as_they_come_until_ctrl_c() {
+    use std::io::BufRead as _;
+
+    let (wardlock, serving, token) = served();
+    let mut tail = std::process::Command::new(env!("CARGO_BIN_EXE_wardlock"))
+        .arg("--home")
+        .arg(wardlock.home())
+        .args(["audit", "tail", "-n", "1", "--agent", "reporter"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut lines = std::io::BufReader::new(tail.stdout.take().expect("standard output")).lines();
+    for number in 1..=3 {
+        ask(&wardlock, &token, &format!("/acme/zoho/crm/v8/Leads/{number}"), &format!("number {number}"));
+        let line = lines.next().expect("a line").expect("text");
+        assert!(line.contains(&format!("purpose=number {number}")), "{line}");
+    }
+    let pid = rustix::process::Pid::from_child(&tail);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("told");
+    assert_eq!(tail.wait().expect("it ends").code(), Some(0));
+    serving.stop().expect("it ends");
+    let alone = run(&wardlock, &["audit", "tail"]);
+    assert_eq!(alone.code.map(|code| code != 0), Some(true), "{alone:?}");
 }

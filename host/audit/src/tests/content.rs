@@ -1,5 +1,7 @@
 //! What rows hold, and above all what they do not.
 
+use std::time::Duration;
+
 use wardlock_core::answer::Outcome;
 use wardlock_core::plugin::{Reason, Verdict};
 use wardlock_core::refusal::{Code, Refusal};
@@ -33,7 +35,7 @@ async fn no_unsafe_value_is_in_any_byte_of_the_files() {
     let home = Home::new();
     let audit = home.open();
     for permit in [read_permit(1), write_permit(2)] {
-        let (_receipt, guard) = audit.intend(&permit, Separation::None).await.expect("recorded");
+        let (_receipt, guard) = audit.intend(&permit, Separation::None, Duration::ZERO).await.expect("recorded");
         guard.finish(finished(Outcome::Ok)).await.expect("recorded");
     }
     let unknown =
@@ -58,7 +60,7 @@ async fn an_intent_says_who_asked_what_of_whom_by_which_rules() {
     let home = Home::new();
     let audit = home.open();
     let permit = read_permit(1);
-    let _ = audit.intend(&permit, Separation::None).await.expect("recorded");
+    let _ = audit.intend(&permit, Separation::None, Duration::ZERO).await.expect("recorded");
     let row = audit.show(permit.id().as_str()).expect("rows").swap_remove(0);
     let shown = row.escaped().to_string();
     assert_eq!(
@@ -95,7 +97,7 @@ async fn an_intent_says_who_asked_what_of_whom_by_which_rules() {
 async fn a_body_is_recorded_by_its_length_and_hash() {
     let home = Home::new();
     let audit = home.open();
-    let _ = audit.intend(&write_permit(1), Separation::Unknown).await.expect("recorded");
+    let _ = audit.intend(&write_permit(1), Separation::Unknown, Duration::ZERO).await.expect("recorded");
     let row = audit.list(&Filter::default()).expect("rows").swap_remove(0);
     let detail = row.detail.request.expect("the request");
     let body = br#"{"Name":"planted-body"}"#;
@@ -141,7 +143,8 @@ async fn what_an_agent_makes_is_bounded() {
 async fn rows_are_found_by_all_that_they_say() {
     let home = Home::new();
     let audit = home.open();
-    let (_receipt, guard) = audit.intend(&read_permit(1), Separation::None).await.expect("recorded");
+    let (_receipt, guard) =
+        audit.intend(&read_permit(1), Separation::None, Duration::ZERO).await.expect("recorded");
     guard.finish(finished(Outcome::Partial)).await.expect("recorded");
     let (refusal, verdicts) = refusal_of(2, deny("no"));
     audit.refuse(Refused::new(id(2), &refusal).on(&connection()).verdicts(verdicts)).await.expect("recorded");
@@ -164,7 +167,7 @@ async fn rows_are_found_by_all_that_they_say() {
     assert_eq!(found(&|filter| filter.connection = text("crm")), [1, 2, 3, 6]);
     assert_eq!(found(&|filter| filter.agent = text("writer")), [4]);
     assert_eq!(found(&|filter| filter.decision = text("hold")), [4]);
-    assert_eq!(found(&|filter| filter.outcome = text("partial")), [2]);
+    assert_eq!(found(&|filter| filter.outcome = text("partial")), [1, 2]);
     assert_eq!(found(&|filter| filter.operation = text("records.read")), [1, 2]);
     assert!(found(&|filter| filter.effect = text("write")).is_empty());
     assert_eq!(found(&|filter| filter.kind = Some(Kind::Admin)), [5]);
@@ -185,4 +188,45 @@ async fn a_row_as_json_has_its_version_and_its_place() {
     assert!(line.starts_with(r#"{"version":1,"sequence":1,"kind":"admin","at_ms":1700000000000,"#), "{line}");
     assert!(line.contains(r#""act":{"who":"ada\u202e","what":"reload","target":"acme","result":"ok"}"#), "{line}");
     assert_eq!(serde_json::from_str::<serde_json::Value>(&line).expect("JSON"), row.to_json());
+}
+
+#[tokio::test]
+async fn what_an_agent_makes_is_harmless_wherever_it_is_shown() {
+    let hostile = format!("\u{1b}]0;x\u{7}\u{202e}\0\r\n=HYPERLINK(\"x\")<script>{}", "\u{9b}1m".repeat(1 << 20));
+    let home = Home::new();
+    let audit = home.open();
+    let refusal = Refusal::new(Code::NotCanonical, "canonical", "x");
+    let refused = Refused::new(id(1), &refusal).by(hostile.clone(), hostile.clone()).purpose(Some(&hostile));
+    audit.refuse(refused).await.expect("recorded");
+    audit
+        .act(Act::admin(hostile.clone(), hostile.clone(), hostile.clone(), hostile.clone()))
+        .await
+        .expect("recorded");
+    for row in audit.list(&Filter::default()).expect("rows") {
+        for shown in [row.escaped().to_string(), row.to_json_line()] {
+            assert!(!shown.chars().any(crate::misleads), "{shown:?}");
+            assert!(shown.len() < 20_000, "bounded: {}", shown.len());
+        }
+        let value: serde_json::Value = serde_json::from_str(&row.to_json_line()).expect("JSON");
+        assert_eq!(value, row.to_json(), "the value itself is kept");
+    }
+    let kept = audit.list(&Filter::default()).expect("rows").swap_remove(0).agent.expect("an agent");
+    assert!(hostile.starts_with(kept.trim_end_matches('…')) && kept.len() <= 512);
+}
+
+#[tokio::test]
+async fn a_record_says_how_long_things_took_and_what_the_host_adds() {
+    let home = Home::new();
+    let audit = home.open();
+    let decided = Duration::from_micros(150);
+    let (_receipt, guard) = audit.intend(&read_permit(1), Separation::None, decided).await.expect("recorded");
+    guard.finish(finished(Outcome::Ok)).await.expect("recorded");
+    let rows = audit.list(&Filter::default()).expect("rows");
+    let request = rows[0].detail.request.as_ref().expect("the request");
+    assert_eq!(
+        (request.decided_micros, request.added.as_slice()),
+        (Some(150), ["authorization".to_owned()].as_slice())
+    );
+    let answer = rows[1].detail.answer.as_ref().expect("the answer");
+    assert_eq!((answer.total_micros, answer.upstream_micros), (Some(2000), 850));
 }

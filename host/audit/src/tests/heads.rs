@@ -166,7 +166,7 @@ async fn a_replaced_vault_is_noticed_recorded_and_told() {
     let (home, head) = log().await;
     let audit = home.open_as(8);
     assert_eq!(audit.opened().other_key, Some(signer(7).key()));
-    let row = audit.list(&crate::Filter { limit: 1, ..Default::default() }).expect("rows").remove(0);
+    let row = audit.list(&crate::Filter::newest(1)).expect("rows").remove(0);
     let act = row.detail.act.expect("an act");
     assert_eq!((act.what.as_str(), act.target), ("audit.other-key", signer(7).key().id()));
     drop(audit);

@@ -5,4 +5,5 @@ mod content;
 mod durable;
 mod files;
 mod heads;
+mod search;
 pub(crate) mod support;

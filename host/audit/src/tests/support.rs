@@ -191,5 +191,6 @@ pub(super) fn finished(outcome: Outcome) -> Finished {
         answer_sha256: Some(Digest::of(b"an answer")),
         upstream_micros: 850,
         provider_code: None,
+        total: Duration::from_millis(2),
     }
 }

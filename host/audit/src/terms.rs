@@ -1,0 +1,108 @@
+//! What a row can be looked for by: a word for everything that it names.
+//!
+//! A word is the first 8 bytes of SHA-256 over its kind, a zero byte and its value. Two values with the same word cost
+//! a false find at most, and only whoever makes two on purpose meets one.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::detail::{RequestDetail, Value};
+use crate::row::Row;
+
+/// What kinds of things rows name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Term {
+    Kind,
+    Workspace,
+    Connection,
+    Agent,
+    Operation,
+    Effect,
+    Decision,
+    Outcome,
+    Service,
+    Region,
+    Tenant,
+    Resource,
+    /// A plugin's name, or the digest of its component.
+    Plugin,
+    /// The code of a refusal, of the host or of a plugin.
+    Code,
+    /// What an act did.
+    Act,
+    /// A value that stands as a keyed hash.
+    Value,
+}
+
+impl Term {
+    /// Returns the label, which is part of every stored word and must not change.
+    fn label(self) -> &'static str {
+        match self {
+            Self::Kind => "kind",
+            Self::Workspace => "workspace",
+            Self::Connection => "connection",
+            Self::Agent => "agent",
+            Self::Operation => "operation",
+            Self::Effect => "effect",
+            Self::Decision => "decision",
+            Self::Outcome => "outcome",
+            Self::Service => "service",
+            Self::Region => "region",
+            Self::Tenant => "tenant",
+            Self::Resource => "resource",
+            Self::Plugin => "plugin",
+            Self::Code => "code",
+            Self::Act => "act",
+            Self::Value => "value",
+        }
+    }
+
+    /// Returns the word of a value.
+    pub(crate) fn word(self, value: &str) -> i64 {
+        let mut hasher = Sha256::new();
+        hasher.update(self.label());
+        hasher.update([0]);
+        hasher.update(value);
+        let digest: [u8; 32] = hasher.finalize().into();
+        i64::from_be_bytes(*digest.first_chunk().unwrap_or(&[0; 8]))
+    }
+}
+
+/// Returns the words of a row, sorted, each once.
+pub(crate) fn words(row: &Row) -> Vec<i64> {
+    let mut words = vec![Term::Kind.word(row.kind.as_str())];
+    let mut name = |term: Term, value: Option<&str>| words.extend(value.map(|value| term.word(value)));
+    name(Term::Workspace, row.workspace.as_deref());
+    name(Term::Connection, row.connection.as_deref());
+    name(Term::Agent, row.agent.as_deref());
+    name(Term::Operation, row.operation.as_deref());
+    name(Term::Effect, row.effect.as_deref());
+    name(Term::Decision, row.decision.as_deref());
+    name(Term::Outcome, row.outcome.as_deref());
+    if let Some(refusal) = &row.detail.refusal {
+        name(Term::Code, Some(&refusal.code));
+        name(Term::Code, refusal.plugin_code.as_deref());
+    }
+    name(Term::Act, row.detail.act.as_ref().map(|act| act.what.as_str()));
+    if let Some(request) = &row.detail.request {
+        of_request(request, &mut words);
+    }
+    words.sort_unstable();
+    words.dedup();
+    words
+}
+
+fn of_request(request: &RequestDetail, words: &mut Vec<i64>) {
+    let mut name = |term: Term, value: Option<&str>| words.extend(value.map(|value| term.word(value)));
+    name(Term::Service, request.service.as_deref());
+    name(Term::Region, request.region.as_deref());
+    name(Term::Tenant, request.tenant.as_deref());
+    for resource in &request.resources {
+        name(Term::Resource, Some(resource));
+    }
+    for plugin in &request.plugins {
+        name(Term::Plugin, Some(&plugin.name));
+        name(Term::Plugin, Some(&plugin.sha256));
+    }
+    let keyed = |value: &Value| value.keyed.as_deref().map(|keyed| Term::Value.word(keyed));
+    words.extend(request.parameters.iter().chain(&request.query).filter_map(keyed));
+}

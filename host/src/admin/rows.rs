@@ -1,0 +1,63 @@
+//! Which audit rows are asked for, and in which form they come.
+
+use serde::{Deserialize, Serialize};
+
+/// Which rows. Everything given must hold.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditFilter {
+    /// Written then or later, milliseconds since 1970-01-01T00:00:00Z.
+    pub since_ms: Option<u64>,
+    /// Written before then.
+    pub until_ms: Option<u64>,
+    /// Before this row.
+    pub before: Option<u64>,
+    /// After this row, the oldest first.
+    pub after: Option<u64>,
+    /// How many.
+    pub limit: u32,
+    /// Workspace.
+    pub workspace: Option<String>,
+    /// Connection.
+    pub connection: Option<String>,
+    /// Agent.
+    pub agent: Option<String>,
+    /// Service.
+    pub service: Option<String>,
+    /// Operation.
+    pub operation: Option<String>,
+    /// Effect.
+    pub effect: Option<String>,
+    /// Resource.
+    pub resource: Option<String>,
+    /// Region.
+    pub region: Option<String>,
+    /// Tenant.
+    pub tenant: Option<String>,
+    /// Decision.
+    pub decision: Option<String>,
+    /// Outcome.
+    pub outcome: Option<String>,
+    /// Code of a refusal.
+    pub code: Option<String>,
+    /// A plugin's name or digest.
+    pub plugin: Option<String>,
+    /// A value of a path or query.
+    pub value: Option<String>,
+    /// Kind of row.
+    pub kind: Option<String>,
+    /// Act.
+    pub act: Option<String>,
+}
+
+/// How rows come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RowForm {
+    /// A line for people.
+    Line,
+    /// A JSON object a line.
+    Jsonl,
+    /// Comma-separated values.
+    Csv,
+}
