@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wardlock_audit::{Audit, PublicKey, Settings, Signer};
+use wardlock_audit::{Audit, MirrorFound, PublicKey, Settings, Signer};
 use wardlock_egress::vault::{Purpose, Vault};
 
 use crate::admin::Failure;
@@ -15,6 +15,8 @@ pub fn open(home: &Home, config: &HostConfig, vault: &Arc<Vault>) -> Result<Audi
     let path_key = vault.keys().derive_key(Purpose::AuditPaths);
     let mut settings = Settings::new(*path_key, signer(vault), clock());
     settings.durabilities = config.durabilities();
+    settings.rotation = config.audit_rotation();
+    settings.mirror = config.audit_mirror().map(|path| home.path().join(path));
     let audit = Audit::open(&home.state_path("audit.db")?, settings)?;
     let opened = audit.opened();
     if opened.closed_as_unknown > 0 {
@@ -31,6 +33,9 @@ pub fn open(home: &Home, config: &HostConfig, vault: &Arc<Vault>) -> Result<Audi
     }
     if opened.is_broken {
         tracing::error!("the audit is not as its newest signed head says; see `wardlock audit verify`");
+    }
+    if opened.mirror.is_some_and(|found| found != MirrorFound::Fits) {
+        tracing::error!("the audit and its mirror do not say the same; see `wardlock doctor`");
     }
     Ok(audit)
 }

@@ -19,6 +19,7 @@ use crate::log::Log;
 use crate::opened::Opened;
 use crate::outcome::{OutcomeGuard, micros};
 use crate::refused::{Refused, plugins};
+use crate::rotate::Rotation;
 use crate::writer::{self, Job, Message, Reply};
 
 /// Returns milliseconds since 1970-01-01T00:00:00Z. For display only: rows are ordered by their sequence.
@@ -35,12 +36,23 @@ pub struct Settings {
     pub clock: Clock,
     /// What the rows of requests must survive.
     pub durabilities: Durabilities,
+    /// Where every row is written once more.
+    pub mirror: Option<PathBuf>,
+    /// When the log goes on in another file, and how long files are kept.
+    pub rotation: Rotation,
 }
 
 impl Settings {
     /// Returns the usual settings under these keys.
     pub fn new(path_key: [u8; 32], signer: Signer, clock: Clock) -> Self {
-        Self { path_key, signer, clock, durabilities: Durabilities::default() }
+        Self {
+            path_key,
+            signer,
+            clock,
+            durabilities: Durabilities::default(),
+            mirror: None,
+            rotation: Rotation::default(),
+        }
     }
 }
 
@@ -102,9 +114,10 @@ impl Audit {
     }
 
     pub(crate) fn open_with(path: &Path, settings: Settings, limits: Limits) -> Result<Self, AuditError> {
-        let Settings { path_key, signer, clock, durabilities } = settings;
+        let Settings { path_key, signer, clock, durabilities, mirror, rotation } = settings;
         let public_key = signer.key();
-        let (sender, thread, opened) = writer::start(Log::open(path, limits)?, clock, signer, limits)?;
+        let log = Log::open(path, mirror.as_deref(), limits)?;
+        let (sender, thread, opened) = writer::start(log, clock, signer, rotation)?;
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
             key: PathKey::new(&path_key),

@@ -24,6 +24,9 @@ pub enum FileProblem {
         /// Its length.
         bytes: i64,
     },
+    /// It is no mirror of an audit.
+    #[error("it is no mirror of an audit, and nothing else may stand in it")]
+    NotMirror,
     /// Others may read or write it.
     #[error("others may read or write it: mode {mode:o}")]
     Exposed {
@@ -64,6 +67,33 @@ pub enum AuditError {
     /// The row is not on the disk.
     #[error("failed to write the audit")]
     Write(#[source] Arc<rusqlite::Error>),
+    /// The mirror is not fit to be one.
+    #[error("failed to use the audit's mirror {path:?}")]
+    MirrorFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        problem: Arc<FileProblem>,
+    },
+    /// The mirror cannot be written.
+    #[error("failed to write the audit's mirror {path:?}")]
+    Mirror {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        error: rustix::io::Errno,
+    },
+    /// The folder of the log cannot be read, or a file of it not removed.
+    #[error("failed to use the folder of the audit {path:?}")]
+    Folder {
+        /// The log's first file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        error: rustix::io::Errno,
+    },
     /// Too many requests are under way or waiting to be recorded.
     #[error("too many requests are waiting to be recorded")]
     Full,
@@ -90,20 +120,35 @@ impl AuditError {
     /// Returns what the operator can do.
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
-            Self::File { problem, .. } => match **problem {
+            Self::MirrorFile { problem, .. } if matches!(**problem, FileProblem::Open(_)) => {
+                "the mirror's folder must exist and be writable; is its disk there?"
+            }
+            Self::File { problem, .. } | Self::MirrorFile { problem, .. } => match **problem {
+                FileProblem::Open(rustix::io::Errno::ROFS) => "the disk is read-only: mount it for writing",
                 FileProblem::Open(_) => "the home's `state` folder must exist and be writable by Wardlock's user",
                 FileProblem::NotRegular => "move it away; a new one is created at the next start",
                 FileProblem::Foreign { .. } => "run Wardlock as the user that owns its home",
                 FileProblem::Cut { .. } => {
                     "put a backup in its place; moved away, a new one is created, without what it held"
                 }
+                FileProblem::NotMirror => "name another file in `audit.mirror`, or move this one away",
                 FileProblem::Exposed { .. } => "take the rights away with `chmod 600`, and ask who read it",
             },
             Self::NotAudit { .. } => "move it away; a new one is created at the next start",
             Self::NewerFormat { .. } => "run the newer Wardlock that wrote it; an older one must not touch it",
-            Self::Write(_) => {
-                "look at the disk: full, read-only or failing; nothing is sent until rows can be written"
+            Self::Write(error) => match error.sqlite_error_code() {
+                Some(rusqlite::ErrorCode::DiskFull) => {
+                    "the disk is full: free some space, and it goes on by itself; nothing is sent until then"
+                }
+                Some(rusqlite::ErrorCode::ReadOnly) => {
+                    "the disk is read-only: mount it for writing; nothing is sent until then"
+                }
+                _ => "look at the disk: full, read-only or failing; nothing is sent until rows can be written",
+            },
+            Self::Mirror { .. } => {
+                "look at the mirror's disk: full, read-only, failing or gone; nothing is sent until it can be written"
             }
+            Self::Folder { .. } => "the folder must be readable and writable by Wardlock's user",
             Self::Full => "send fewer requests at a time; if this stays, the disk is too slow",
             Self::Damaged { .. } => "run `wardlock audit verify`",
             Self::Open(_) | Self::Closed | Self::Read(_) | Self::Thread(_) => return None,

@@ -14,6 +14,8 @@
 //! - `chain`: how a row's hash is computed.
 //! - `head` and `heads`: the end of a chain, signed; the lines that are kept elsewhere.
 //! - `log`: the end of the log, where rows are appended and heads signed.
+//! - `files`, `rotate` and `removed`: going on in another file, and what stays of one that is removed.
+//! - `mirror`: every row once more, in another file.
 //! - `limits`, `opened` and `disk`: how much may wait; what opening found; how fast the disk syncs.
 //! - `writer`: the one thread that writes, many rows to a commit.
 //! - `store` and `private_file`: the database file, its settings and its format.
@@ -30,16 +32,20 @@ mod disk;
 mod entry;
 mod error;
 mod escape;
+mod files;
 mod head;
 mod heads;
 mod index;
 mod limits;
 mod log;
+mod mirror;
 mod opened;
 mod outcome;
 mod private_file;
 mod query;
 mod refused;
+mod removed;
+mod rotate;
 mod row;
 mod search;
 mod store;
@@ -55,12 +61,15 @@ pub use entry::{Durabilities, Durability, Kind, Separation};
 pub use error::{AuditError, FileProblem};
 pub use escape::{escape, escape_json, misleads};
 pub use head::{KeptHead, NotAHead, NotAKey, PublicKey, SignedHead, Signer};
+pub use mirror::MirrorFound;
 pub use opened::Opened;
 pub use outcome::{Finished, OutcomeGuard};
 pub use query::Filter;
 pub use refused::{Refused, RefusedDecision};
+pub use removed::Removed;
+pub use rotate::{RotateAfter, Rotation};
 pub use row::{Escaped, Row};
-pub use verify::{Against, Fault, FaultKind, Head, KeptFound, KeptState, Verified, verify_copy};
+pub use verify::{Against, Fault, FaultKind, Head, KeptFound, KeptState, Verified, verify_copies};
 
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "tests look at the files from outside")]

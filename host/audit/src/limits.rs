@@ -16,6 +16,8 @@ pub(crate) struct Limits {
     pub(crate) busy: Duration,
     /// How large the file may grow, pages; `None`: as the disk allows.
     pub(crate) pages: Option<u32>,
+    /// How large the mirror may grow, bytes; `None`: as its disk allows.
+    pub(crate) mirror_bytes: Option<u64>,
     /// How many rows may stand without a signed head.
     pub(crate) head_rows: u64,
     /// How long a row may stand without one.
@@ -29,6 +31,7 @@ impl Default for Limits {
             wait: Duration::from_secs(2),
             busy: Duration::from_secs(5),
             pages: None,
+            mirror_bytes: None,
             head_rows: HEAD_ROWS,
             head_time: Duration::from_mins(1),
         }

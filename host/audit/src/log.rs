@@ -5,16 +5,20 @@ use std::sync::Arc;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
+use rustix::io::Errno;
 use wardlock_core::id::Digest;
 use wardlock_core::plugin::Effect;
 
 use crate::chain::{HASHED_COUNT, Link, hash_row};
 use crate::entry::{Durability, Entry, Kind, Subject};
 use crate::error::AuditError;
+use crate::files::{self, LogFile};
 use crate::head::{PublicKey, SignedHead, Signer};
 use crate::heads;
 use crate::index::{self, chunk_of};
 use crate::limits::Limits;
+use crate::mirror::{Mirror, MirrorFound};
+use crate::rotate;
 use crate::store;
 
 /// The columns of [`HASHED_COLUMNS`](crate::chain::HASHED_COLUMNS), between the row's place and its links.
@@ -22,18 +26,21 @@ const INSERT: &str = "INSERT INTO records (sequence, kind, at_ms, request_id, wo
                       operation, effect, decision, outcome, closes, detail, prev, hash) \
                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 
-/// The log, open for writing.
+/// The log, open for writing: its last file, and the end of its chain.
 pub(crate) struct Log {
-    path: PathBuf,
-    connection: Connection,
-    head: Link,
-    /// Number of the last signed head, 0 where there is none.
-    signed: u64,
-    /// Place of the row under it.
-    signed_sequence: u64,
+    pub(crate) first_file: PathBuf,
+    pub(crate) file: LogFile,
+    pub(crate) connection: Connection,
+    pub(crate) head: Link,
+    /// The newest signed head.
+    pub(crate) signed: Option<SignedHead>,
+    /// Its number, also where it has not the shape of one; 0 where there is none.
+    signed_number: u64,
     /// The last row that is indexed.
     indexed: u64,
+    pub(crate) mirror: Option<Mirror>,
     power_safe: bool,
+    pub(crate) limits: Limits,
 }
 
 /// What the newest head in the file says about it.
@@ -44,35 +51,74 @@ pub(crate) struct FoundHead {
     pub(crate) holds: bool,
 }
 
+/// What opening found.
+pub(crate) struct Found {
+    pub(crate) head: Option<FoundHead>,
+    pub(crate) mirror: Option<MirrorFound>,
+}
+
 impl Log {
-    /// Opens the file, creating and migrating it as needed.
-    pub(crate) fn open(path: &Path, limits: Limits) -> Result<(Self, Option<FoundHead>), AuditError> {
-        let connection = store::open_for_writing(path, limits.busy)?;
-        if let Some(pages) = limits.pages {
-            let set = connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()));
-            set.map_err(AuditError::open)?;
+    /// Opens the last file of a log, creating and migrating it as needed, and its mirror.
+    pub(crate) fn open(first: &Path, mirror: Option<&Path>, limits: Limits) -> Result<(Self, Found), AuditError> {
+        let folder = |error| AuditError::Folder { path: first.to_owned(), error };
+        // The first file says whether there is a folder at all, by its own error.
+        let mut files = files::all(first).or_else(|error| match error {
+            Errno::NOENT | Errno::NOTDIR => Ok(Vec::new()),
+            other => Err(folder(other)),
+        })?;
+        let file = files.pop().unwrap_or_else(|| files::file(first, 1));
+        let mut connection = open_file(&file.path, limits)?;
+        if let Some(before) = files.last() {
+            rotate::begin_after(&mut connection, &store::open_for_reading(&before.path)?)
+                .map_err(AuditError::open)?;
         }
-        let head = last_link(&connection)?;
         let stored = heads::last(&connection).map_err(AuditError::open)?;
+        let head = last_link(&connection)?;
         let found = stored.as_ref().map(|stored| found_head(&connection, stored)).transpose()?;
-        let place = |number: i64| u64::try_from(number).unwrap_or(0);
-        let (signed, signed_sequence) =
-            stored.map_or((0, 0), |stored| (place(stored.number), place(stored.sequence)));
-        let indexed = index::indexed(&connection).map_err(AuditError::open)?;
-        Ok((
-            Self { path: path.to_owned(), connection, indexed, head, signed, signed_sequence, power_safe: true },
-            found,
-        ))
+        let mut log = Self {
+            first_file: first.to_owned(),
+            file,
+            head,
+            signed_number: stored.as_ref().and_then(|stored| u64::try_from(stored.number).ok()).unwrap_or(0),
+            signed: stored.and_then(|stored| stored.head),
+            indexed: index::indexed(&connection).map_err(AuditError::open)?,
+            connection,
+            mirror: None,
+            power_safe: true,
+            limits,
+        };
+        let mirror = mirror.map(|path| log.open_mirror(path, &files)).transpose()?;
+        Ok((log, Found { head: found, mirror }))
     }
 
-    /// Returns the file.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    fn open_mirror(&mut self, path: &Path, older: &[LogFile]) -> Result<MirrorFound, AuditError> {
+        let older: Vec<Connection> =
+            older.iter().map(|file| store::open_for_reading(&file.path)).collect::<Result<_, _>>()?;
+        let files: Vec<&Connection> = older.iter().chain([&self.connection]).collect();
+        let (mut mirror, found) = Mirror::open(path, &files, self.head.sequence, self.limits.mirror_bytes)?;
+        for file in files {
+            mirror.catch_up(file, self.head.sequence, true)?;
+        }
+        self.mirror = Some(mirror);
+        Ok(found)
+    }
+
+    /// Mirrors what is committed and not mirrored yet.
+    pub(crate) fn catch_up(&mut self, durability: Durability) -> Result<(), AuditError> {
+        let Some(mirror) = &mut self.mirror else {
+            return Ok(());
+        };
+        mirror.catch_up(&self.connection, self.head.sequence, durability == Durability::Power)
+    }
+
+    /// Returns whether everything that is committed is mirrored.
+    pub(crate) fn is_mirrored(&self) -> bool {
+        self.mirror.as_ref().is_none_or(|mirror| mirror.sequence >= self.head.sequence)
     }
 
     /// Returns how many rows stand after the last signed head.
     pub(crate) fn unsigned(&self) -> u64 {
-        self.head.sequence.saturating_sub(self.signed_sequence)
+        self.head.sequence.saturating_sub(self.signed.map_or(0, |head| head.sequence))
     }
 
     /// Writes rows in one commit and returns the first one's sequence.
@@ -101,15 +147,30 @@ impl Log {
         durability: Durability,
     ) -> rusqlite::Result<SignedHead> {
         self.set_durability(Some(durability))?;
-        let head = signer.head(self.signed + 1, self.head, at_ms);
+        let head = signer.head(self.signed_number + 1, self.head, at_ms);
         heads::insert(&self.connection, &head)?;
-        (self.signed, self.signed_sequence) = (head.number, head.sequence);
+        (self.signed_number, self.signed) = (head.number, Some(head));
+        if let Some(mirror) = &mut self.mirror {
+            // Rows are what a mirror must not lack; the next head comes soon.
+            let _ = mirror.head(&head, durability == Durability::Power);
+        }
         Ok(head)
     }
 
     /// Returns whether a chunk of rows is full and not indexed.
     pub(crate) fn has_full_chunk(&self) -> bool {
         chunk_of(self.head.sequence + 1) > chunk_of(self.indexed + 1)
+    }
+
+    /// Returns whether any row is not indexed.
+    pub(crate) fn has_unindexed(&self) -> bool {
+        self.head.sequence > self.indexed
+    }
+
+    /// Takes notice that the connection is another one, to a file that has just begun.
+    pub(crate) fn begin_file(&mut self) {
+        self.indexed = self.head.sequence;
+        self.power_safe = true;
     }
 
     /// Indexes one chunk.
@@ -127,7 +188,7 @@ impl Log {
         open_intents(&self.connection).map_err(AuditError::open)
     }
 
-    fn set_durability(&mut self, durability: Option<Durability>) -> rusqlite::Result<()> {
+    pub(crate) fn set_durability(&mut self, durability: Option<Durability>) -> rusqlite::Result<()> {
         let power_safe = durability == Some(Durability::Power);
         if power_safe != self.power_safe {
             store::set_power_safe(&self.connection, power_safe)?;
@@ -173,6 +234,7 @@ fn append(transaction: &Transaction<'_>, head: Link, at_ms: u64, entry: &Entry) 
             transaction
                 .prepare_cached("DELETE FROM open_intents WHERE sequence = ?1")?
                 .execute([integer(closes)])?;
+            transaction.prepare_cached("DELETE FROM carried WHERE sequence = ?1")?.execute([integer(closes)])?;
         }
         (_, None) => {}
     }
@@ -196,23 +258,42 @@ fn last_link(connection: &Connection) -> Result<Link, AuditError> {
         .optional()
         .map_err(AuditError::open)?;
     let Some((sequence, hash)) = last else {
-        return Ok(Link::genesis());
+        // A file that goes on after another one begins with that one's head.
+        let head = heads::last(connection).map_err(AuditError::open)?.and_then(|stored| stored.head);
+        return Ok(head.map_or_else(Link::genesis, |head| Link { sequence: head.sequence, hash: head.hash }));
     };
     // A last row that was tampered with is chained on to all the same; `verify` tells of it.
     let hash = <[u8; 32]>::try_from(hash).map_or_else(|hash| Digest::of(&hash), Digest::from_bytes);
     Ok(Link { sequence: u64::try_from(sequence).unwrap_or(0), hash })
 }
 
+fn open_file(path: &Path, limits: Limits) -> Result<Connection, AuditError> {
+    let connection = store::open_for_writing(path, limits.busy)?;
+    if let Some(pages) = limits.pages {
+        let set = connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()));
+        set.map_err(AuditError::open)?;
+    }
+    Ok(connection)
+}
+
 fn found_head(connection: &Connection, stored: &heads::Stored) -> Result<FoundHead, AuditError> {
     let hash = store::row_hash(connection, stored.sequence).map_err(AuditError::open)?;
-    let is_same = |head: &SignedHead| hash.as_deref() == Some(head.hash.as_bytes()) || head.sequence == 0;
+    let first: Option<i64> = connection
+        .query_row("SELECT min(sequence) FROM records", [], |row| row.get(0))
+        .map_err(AuditError::open)?;
+    // The row of a head that was copied here stands in the file before.
+    let is_before = |head: &SignedHead| first.map_or(head.number > 1, |first| integer(head.sequence) < first);
+    let is_same =
+        |head: &SignedHead| hash.as_deref() == Some(head.hash.as_bytes()) || head.sequence == 0 || is_before(head);
     let holds = stored.head.as_ref().is_some_and(|head| is_same(head) && head.is_signed());
     Ok(FoundHead { key: stored.head.map(|head| head.key), holds })
 }
 
 fn open_intents(connection: &Connection) -> rusqlite::Result<Vec<(u64, Subject)>> {
     let mut statement = connection.prepare(
-        "SELECT sequence, request_id, workspace, connection, agent, operation, effect \
+        "SELECT sequence, request_id, workspace, connection, agent, operation, effect FROM carried \
+         UNION ALL \
+         SELECT sequence, request_id, workspace, connection, agent, operation, effect \
          FROM open_intents JOIN records USING (sequence) ORDER BY sequence",
     )?;
     let rows = statement.query_map([], |row| {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::head::PublicKey;
+use crate::mirror::MirrorFound;
 
 /// What the last run left behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Opened {
     pub other_key: Option<PublicKey>,
     /// Whether the newest head does not fit the rows: some were cut off or changed while nobody watched.
     pub is_broken: bool,
+    /// How the mirror compared with the log, where there is one.
+    pub mirror: Option<MirrorFound>,
     /// How long the log's disk takes to make one page durable; `None` where that could not be measured.
     pub sync_time: Option<Duration>,
 }

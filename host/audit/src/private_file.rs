@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use rustix::fd::OwnedFd;
 use rustix::fs::{FileType, Mode, OFlags, fstat, fsync, open};
 use rustix::io::Errno;
 
@@ -16,7 +17,23 @@ const SMALLEST_PAGE: i64 = 512;
 ///
 /// Closing a file gives up this process's POSIX locks on it, so this runs before `SQLite` holds any.
 pub(crate) fn prepare(path: &Path) -> Result<(), FileProblem> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let (_file, bytes) = open_ours(path, OFlags::RDWR)?;
+    // `SQLite` takes less than its smallest page for an empty database, and would begin afresh over what is damaged.
+    if (1..SMALLEST_PAGE).contains(&bytes) {
+        return Err(FileProblem::Cut { bytes });
+    }
+    sync_folder(path)
+}
+
+/// Opens a file of ours for appending, creating it 0600 if it is missing.
+pub(crate) fn open_to_append(path: &Path) -> Result<OwnedFd, FileProblem> {
+    let (file, _) = open_ours(path, OFlags::RDWR | OFlags::APPEND)?;
+    sync_folder(path)?;
+    Ok(file)
+}
+
+fn open_ours(path: &Path, access: OFlags) -> Result<(OwnedFd, i64), FileProblem> {
+    let flags = access | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = open(path, flags, Mode::RUSR | Mode::WUSR).map_err(|error| match error {
         Errno::LOOP | Errno::ISDIR | Errno::NXIO => FileProblem::NotRegular,
         other => FileProblem::Open(other),
@@ -32,11 +49,7 @@ pub(crate) fn prepare(path: &Path) -> Result<(), FileProblem> {
     if mode.intersects(Mode::RWXG | Mode::RWXO) {
         return Err(FileProblem::Exposed { mode: mode.as_raw_mode() });
     }
-    // `SQLite` takes less than its smallest page for an empty database, and would begin afresh over what is damaged.
-    if (1..SMALLEST_PAGE).contains(&stat.st_size) {
-        return Err(FileProblem::Cut { bytes: stat.st_size });
-    }
-    sync_folder(path)
+    Ok((file, stat.st_size))
 }
 
 /// Makes the file's name durable, too: a new file's entry is lost with the power otherwise.

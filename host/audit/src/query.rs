@@ -11,6 +11,7 @@ use crate::audit::Audit;
 use crate::detail::{Detail, VERSIONS};
 use crate::entry::Kind;
 use crate::error::AuditError;
+use crate::files;
 use crate::index::Search;
 use crate::row::Row;
 use crate::search::{File, find};
@@ -115,7 +116,8 @@ impl Audit {
 
     /// Returns rows that the filter lets through, oldest first.
     pub fn list(&self, filter: &Filter) -> Result<Vec<Row>, AuditError> {
-        find(&[File::new(self.reader()?)?], filter, self.search(filter))
+        let files = self.readers()?.into_iter().map(File::new).collect::<Result<Vec<_>, _>>()?;
+        find(&files, filter, self.search(filter))
     }
 
     /// Returns all rows of one request, in order: INTENT and OUTCOME, or the refusal, and the token calls it caused.
@@ -126,20 +128,33 @@ impl Audit {
 
     /// Returns how many rows there are.
     pub fn count(&self) -> Result<u64, AuditError> {
-        let count: i64 = self
-            .reader()?
-            .query_row("SELECT count(*) FROM records", [], |row| row.get(0))
-            .map_err(AuditError::read)?;
-        Ok(u64::try_from(count).unwrap_or(0))
+        let count =
+            |file: &Connection| file.query_row("SELECT count(*) FROM records", [], |row| row.get::<_, i64>(0));
+        let counts = self.readers()?.iter().map(count).collect::<Result<Vec<_>, _>>().map_err(AuditError::read)?;
+        Ok(counts.into_iter().filter_map(|count| u64::try_from(count).ok()).sum())
     }
 
-    /// Walks the whole chain and says where it is broken, and how.
+    /// Walks the whole chain, through all files, and says where it is broken, and how.
     pub fn verify(&self, against: &Against) -> Result<Verified, AuditError> {
-        verify::verify(&self.reader()?, against)
+        verify::verify(&self.readers()?, against)
     }
 
-    fn reader(&self) -> Result<Connection, AuditError> {
-        store::open_for_reading(&self.inner().path)
+    /// Opens every file of the log for reading, in order.
+    fn readers(&self) -> Result<Vec<Connection>, AuditError> {
+        let first = &self.inner().path;
+        let folder = |error| AuditError::Folder { path: first.clone(), error };
+        let mut readers = Vec::new();
+        for file in files::all(first).map_err(folder)? {
+            match store::open_for_reading(&file.path) {
+                // One that the writer is just making has no rows.
+                Ok(reader) if store::is_made(&reader)? => readers.push(reader),
+                Ok(_) => {}
+                // One whose time is over may have gone since the folder was read.
+                Err(_) if !file.path.exists() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(readers)
     }
 
     fn search(&self, filter: &Filter) -> Search {

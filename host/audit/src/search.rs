@@ -17,6 +17,8 @@ pub(crate) struct File {
     first: u64,
     last: u64,
     indexed: u64,
+    /// The first chunk that its index knows: one of an earlier file, where it holds the outcome of an intent there.
+    first_chunk: u64,
 }
 
 impl File {
@@ -29,7 +31,11 @@ impl File {
         // A file without rows ends before it begins.
         let (first, last) = (place(end("min")?).unwrap_or(1), place(end("max")?).unwrap_or(0));
         let indexed = indexed(&connection).map_err(AuditError::read)?;
-        Ok(Self { connection, first, last, indexed: indexed.min(last) })
+        let chunk: Option<i64> = connection
+            .query_row("SELECT min(chunk) FROM terms", [], |row| row.get(0))
+            .map_err(AuditError::read)?;
+        let first_chunk = place(chunk).unwrap_or(u64::MAX);
+        Ok(Self { connection, first, last, indexed: indexed.min(last), first_chunk })
     }
 
     /// Narrows rows to those of a time. Clocks jump, so the rows of a time need not stand together.
@@ -143,13 +149,14 @@ fn in_chunks(
     if rows.is_empty() {
         return Ok(true);
     }
-    // An outcome that stands in the next file is indexed there, under its intent's chunk in this one.
-    let beside: Vec<&Connection> = files[at..].iter().take(2).map(|file| &file.connection).collect();
     let mut chunks: Vec<u64> = (chunk_of(*rows.start())..=chunk_of(*rows.end())).collect();
     if !found.is_ascending() {
         chunks.reverse();
     }
     for chunk in chunks {
+        // An outcome that stands in a later file is indexed there, under its intent's chunk in this one.
+        let knows = |file: &&File| file.first_chunk <= chunk;
+        let beside: Vec<&Connection> = files[at..].iter().filter(knows).map(|file| &file.connection).collect();
         let mut sequences: BTreeSet<u64> =
             search.in_chunk(&beside, chunk)?.into_iter().filter_map(|place| u64::try_from(place).ok()).collect();
         let of_chunk = chunk * CHUNK + 1..=(chunk + 1) * CHUNK;

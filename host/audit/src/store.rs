@@ -83,6 +83,12 @@ pub(crate) fn set_power_safe(connection: &Connection, power_safe: bool) -> rusql
     connection.pragma_update(None, "synchronous", if power_safe { "FULL" } else { "NORMAL" })
 }
 
+/// Returns whether a file has all its tables.
+pub(crate) fn is_made(connection: &Connection) -> Result<bool, AuditError> {
+    let format = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
+    format.map(|format| usize::try_from(format) == Ok(MIGRATIONS.len())).map_err(AuditError::read)
+}
+
 /// Returns whether a log is of a format that holds signed heads; a copy may be older.
 pub(crate) fn has_heads(connection: &Connection) -> rusqlite::Result<bool> {
     connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).map(|format| format >= 2)

@@ -8,10 +8,11 @@
 mod heads;
 mod index;
 mod judge;
+mod origin;
 mod walk;
 
 use std::fmt;
-use std::path::Path;
+use std::path::PathBuf;
 
 use rusqlite::Connection;
 use wardlock_core::id::Digest;
@@ -19,6 +20,7 @@ use wardlock_core::id::Digest;
 use crate::chain::Link;
 use crate::error::AuditError;
 use crate::head::{KeptHead, PublicKey, SignedHead};
+use crate::removed::Removed;
 use crate::store;
 
 pub use heads::{KeptFound, KeptState};
@@ -67,8 +69,12 @@ pub enum FaultKind {
     HeadForged,
     /// The head of this row is signed under another key than the one that was named.
     HeadForeign,
+    /// The signed stub of removed rows is not as it was signed, or does not follow on the one before.
+    StubForged,
     /// The index of words does not say what the rows say: lists may leave them out, or show others.
     Misindexed,
+    /// The rows are as they were, but the database around them is damaged: what is looked up in it may be wrong.
+    Damaged,
     /// The file is damaged from here on, so nothing can be said of what follows.
     Unreadable,
 }
@@ -112,9 +118,13 @@ impl fmt::Display for Fault {
             FaultKind::HeadMissing => write!(f, "{is} signed by a head before which another one is missing"),
             FaultKind::HeadForged => write!(f, "{is} signed by a head that is not as it was signed"),
             FaultKind::HeadForeign => write!(f, "{is} signed by a head of another key"),
+            FaultKind::StubForged => {
+                write!(f, "{is} said to be removed by a stub that is not as it was signed, or fits no other")
+            }
             FaultKind::Misindexed => {
                 write!(f, "{is} not in the index as they say: lists may leave them out, or show others")
             }
+            FaultKind::Damaged => write!(f, "{is} whole, but the database around them is damaged"),
             FaultKind::Unreadable => write!(f, "and all that follows cannot be read"),
         }
     }
@@ -123,6 +133,12 @@ impl fmt::Display for Fault {
 /// What a walk along the chain found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
+    /// How many files were read.
+    pub files: usize,
+    /// The row before the first one that was read: 0, or the last of what was removed or was not given.
+    pub begins_after: u64,
+    /// What was removed because its time was over.
+    pub removed: Vec<Removed>,
     /// How many rows were read.
     pub rows: u64,
     /// The end of the chain, as it stands in the file; `None`: there is no row.
@@ -152,27 +168,49 @@ impl Verified {
     }
 }
 
-/// Verifies a copy of a log, wherever it stands and whatever version of it; needs no key and changes nothing.
-pub fn verify_copy(path: &Path, against: &Against) -> Result<Verified, AuditError> {
-    verify(&store::open_copy(path)?, against)
+/// Verifies copies of a log's files, wherever they stand and whatever version they are of; needs no key and changes
+/// nothing. Where the first files are missing, the walk begins after them, and says so.
+pub fn verify_copies(paths: &[PathBuf], against: &Against) -> Result<Verified, AuditError> {
+    let mut files = Vec::new();
+    for path in paths {
+        let file = store::open_copy(path)?;
+        let first: Option<i64> =
+            file.query_row("SELECT min(sequence) FROM records", [], |row| row.get(0)).map_err(AuditError::read)?;
+        files.push((first.unwrap_or(i64::MAX), file));
+    }
+    files.sort_by_key(|(first, _)| *first);
+    let files: Vec<Connection> = files.into_iter().map(|(_, file)| file).collect();
+    let begins_after = origin::before_copies(&files)?;
+    walk_all(&files, begins_after, against)
 }
 
 /// Walks the whole log, as it stood when the walk began.
-pub(crate) fn verify(connection: &Connection, against: &Against) -> Result<Verified, AuditError> {
-    let files = std::slice::from_ref(connection);
-    let origin = walk::Origin::from(Link::genesis());
+pub(crate) fn verify(files: &[Connection], against: &Against) -> Result<Verified, AuditError> {
+    walk_all(files, None, against)
+}
+
+fn walk_all(files: &[Connection], begins_after: Option<Link>, against: &Against) -> Result<Verified, AuditError> {
+    let mut faults = Vec::new();
+    let removed = origin::removed(files, &mut faults)?;
+    let begins_after = begins_after.unwrap_or_else(|| removed.last().map_or_else(Link::genesis, Removed::end));
+    let origin = walk::Origin::from(begins_after);
     let mut walked = walk::walk(files)?;
     walk::find_far_moves(files, &origin, &mut walked)?;
-    let mut faults = judge::judge(&walked.pieces, &origin);
+    faults.extend(judge::judge(&walked.pieces, &origin));
     if let Some(after) = walked.unreadable_after {
         faults.push(Fault::new(after + 1, after + 1, FaultKind::Unreadable));
     }
-    let heads = heads::check(connection, walked.end(&origin), against, &mut faults)?;
-    if faults.is_empty() && heads.unsigned.is_some() {
-        index::check(connection, &mut faults)?;
+    let heads = heads::check(files, &origin, walked.end(&origin), against, &mut faults)?;
+    if faults.is_empty() {
+        for file in files {
+            index::check(file, &mut faults)?;
+            check_database(file, &mut faults)?;
+        }
     }
-    let open = connection.query_row("SELECT count(*) FROM open_intents", [], |row| row.get::<_, i64>(0));
     Ok(Verified {
+        files: files.len(),
+        begins_after: begins_after.sequence,
+        removed,
         rows: walked.rows,
         head: walked.head,
         faults,
@@ -182,6 +220,31 @@ pub(crate) fn verify(connection: &Connection, against: &Against) -> Result<Verif
         unsigned: heads.unsigned,
         keys: heads.keys,
         kept: heads.kept,
-        open_intents: open.ok().and_then(|count| u64::try_from(count).ok()).unwrap_or(0),
+        open_intents: files.last().map_or(0, open_intents),
     })
+}
+
+/// Has `SQLite` compare its own indexes with the tables: rows are looked up by time and by request in them.
+fn check_database(file: &Connection, faults: &mut Vec<Fault>) -> Result<(), AuditError> {
+    let said = file.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
+    let is_whole = match said {
+        Ok(said) => said == "ok",
+        Err(error) if walk::is_damage(&error) => false,
+        Err(error) => return Err(AuditError::read(error)),
+    };
+    if !is_whole {
+        let ends = file.query_row("SELECT min(sequence), max(sequence) FROM records NOT INDEXED", [], |row| {
+            Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?))
+        });
+        let (first, last) = ends.unwrap_or_default();
+        faults.push(Fault::new(first.unwrap_or(0), last.unwrap_or(0), FaultKind::Damaged));
+    }
+    Ok(())
+}
+
+fn open_intents(file: &Connection) -> u64 {
+    let count = |table: &str| {
+        file.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0)).unwrap_or(0)
+    };
+    u64::try_from(count("open_intents") + count("carried")).unwrap_or(0)
 }

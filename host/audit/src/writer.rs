@@ -15,10 +15,11 @@ use crate::disk;
 use crate::entry::{Durability, Entry, Kind};
 use crate::error::AuditError;
 use crate::head::{SignedHead, Signer};
-use crate::limits::Limits;
-use crate::log::{FoundHead, Log, unwritten};
+use crate::log::{Found, Log, unwritten};
+use crate::mirror::MirrorFound;
 use crate::opened::Opened;
 use crate::outcome::{self, Open, OutcomeGuard};
+use crate::rotate::Rotation;
 
 /// How many rows go into one commit; beyond this a larger batch gains little.
 const BATCH: usize = 256;
@@ -61,7 +62,7 @@ pub(crate) struct Writer {
     receiver: Receiver<Job>,
     clock: Clock,
     signer: Signer,
-    limits: Limits,
+    rotation: Rotation,
     /// When a head was last signed, or could not be.
     tried: Instant,
     /// Whether it could not be.
@@ -91,10 +92,10 @@ impl Turn {
 
 /// Closes what a crash left open, signs what stands unsigned, and starts the thread.
 pub(crate) fn start(
-    (log, found): (Log, Option<FoundHead>),
+    (log, found): (Log, Found),
     clock: Clock,
     signer: Signer,
-    limits: Limits,
+    rotation: Rotation,
 ) -> Result<(Sender<Job>, JoinHandle<()>, Opened), AuditError> {
     let (sender, receiver) = mpsc::channel();
     let mut writer = Writer {
@@ -102,7 +103,7 @@ pub(crate) fn start(
         receiver,
         clock,
         signer,
-        limits,
+        rotation,
         tried: Instant::now(),
         is_unable: false,
         is_unable_to_index: false,
@@ -118,14 +119,16 @@ pub(crate) fn start(
 
 impl Writer {
     /// Brings the log into order after whatever ended the last run.
-    fn begin(&mut self, found: Option<FoundHead>) -> Result<Opened, AuditError> {
+    fn begin(&mut self, found: Found) -> Result<Opened, AuditError> {
         let ours = self.signer.key();
+        let (mirror, found) = (found.mirror, found.head);
         let other_key = found.as_ref().and_then(|found| found.key).filter(|key| *key != ours);
         let mut opened = Opened {
             closed_as_unknown: 0,
             other_key,
             is_broken: found.is_some_and(|found| !found.holds),
-            sync_time: disk::sync_time(self.log.path()),
+            mirror,
+            sync_time: disk::sync_time(&self.log.file.path),
         };
         let close =
             |(sequence, subject)| outcome::entry(subject, Durability::Power, sequence, Outcome::Unknown, None);
@@ -135,8 +138,10 @@ impl Writer {
             let act = Act::admin("wardlock", "audit.other-key", other.id(), ours.id());
             entries.push(act.into_entry());
         }
+        entries.extend(mirror.and_then(told).map(Act::into_entry));
         if !entries.is_empty() {
             self.log.commit(entries.iter(), || (self.clock)()).map_err(unwritten)?;
+            self.log.catch_up(Durability::Power)?;
         }
         if self.log.unsigned() > 0 || other_key.is_some() {
             self.sign(Durability::Power).map_err(unwritten)?;
@@ -158,6 +163,8 @@ impl Writer {
                 // What cannot be signed now is signed with the next rows; nobody waits for it.
                 drop(self.sign(if turn.is_last { Durability::Power } else { Durability::Crash }));
             }
+            // What fails here is tried again with the next head, and costs nobody their answer.
+            drop(self.log.maintain(self.rotation, &self.signer, &*self.clock));
             if self.log.has_full_chunk() {
                 self.is_unable_to_index = self.log.index().is_err();
             }
@@ -176,10 +183,10 @@ impl Writer {
 
     /// How long the newest rows may still stand unsigned.
     fn head_due(&self) -> Duration {
-        let due = match (self.is_unable, self.log.unsigned() >= self.limits.head_rows) {
+        let due = match (self.is_unable, self.log.unsigned() >= self.log.limits.head_rows) {
             (true, _) => RETRY,
             (false, true) => Duration::ZERO,
-            (false, false) => self.limits.head_time,
+            (false, false) => self.log.limits.head_time,
         };
         due.saturating_sub(self.tried.elapsed())
     }
@@ -214,18 +221,38 @@ impl Writer {
         if batch.is_empty() {
             return;
         }
-        match self.log.commit(batch.iter().map(|message| &message.entry), || (self.clock)()) {
+        let durability = batch.iter().map(|message| message.entry.durability).max().unwrap_or(Durability::Power);
+        let entries = batch.iter().map(|message| &message.entry);
+        // Nothing new is written while the mirror lacks what is there.
+        let committed = self
+            .log
+            .catch_up(Durability::Power)
+            .and_then(|()| self.log.commit(entries, || (self.clock)()).map_err(unwritten));
+        match committed {
             Ok(first) => {
+                let mirrored = self.log.catch_up(durability);
                 for (sequence, message) in (first..).zip(batch) {
-                    message.done(sequence);
+                    match &mirrored {
+                        Ok(()) => message.done(sequence),
+                        Err(error) => self.kept.extend(message.unmirrored(sequence, error)),
+                    }
                 }
             }
             Err(error) => {
-                let error = unwritten(error);
                 self.kept.extend(batch.into_iter().filter_map(|message| message.failed(&error)));
             }
         }
     }
+}
+
+/// The act that tells of a mirror that does not fit.
+fn told(found: MirrorFound) -> Option<Act> {
+    let (how, sequence) = match found {
+        MirrorFound::Fits => return None,
+        MirrorFound::Ahead { sequence } => ("ahead", sequence),
+        MirrorFound::Differs { sequence } => ("differs", sequence),
+    };
+    Some(Act::admin("wardlock", "audit.mirror", format!("row {sequence}"), how))
 }
 
 impl Message {
@@ -244,6 +271,24 @@ impl Message {
             }
             Reply::Done(reply) => drop(reply.send(Ok(()))),
             Reply::Nobody => {}
+        }
+    }
+
+    /// Tells the caller that its row is in the log, but not in the mirror. An intent is not sent then, so the row that
+    /// says so is given back to be written.
+    fn unmirrored(self, sequence: u64, error: &AuditError) -> Option<Self> {
+        match self.reply {
+            Reply::Intent { reply, .. } => {
+                drop(reply.send(Err(error.clone())));
+                let (subject, durability) = (self.entry.subject, self.entry.durability);
+                let entry = outcome::entry(subject, durability, sequence, Outcome::Aborted, None);
+                Some(Self { entry, slot: self.slot, reply: Reply::Nobody })
+            }
+            Reply::Done(reply) => {
+                drop(reply.send(Err(error.clone())));
+                None
+            }
+            Reply::Nobody => None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use wardlock_audit::verify_copy;
+use wardlock_audit::verify_copies;
 
 use super::args::Cli;
 use super::audit_args::{
@@ -181,16 +181,12 @@ async fn verify(cli: &Cli, args: &AuditVerifyArgs) -> Result<Value, Failure> {
         heads.push('\n');
         heads.push_str(&text_of(file)?);
     }
-    let Some(file) = &args.file else {
-        return remote::ask(
-            cli,
-            Command::AuditVerify { heads, public_key: args.public_key.clone() },
-            Brought::Nothing,
-        )
-        .await;
-    };
+    if args.files.is_empty() {
+        let command = Command::AuditVerify { heads, public_key: args.public_key.clone() };
+        return remote::ask(cli, command, Brought::Nothing).await;
+    }
     let against = against(&heads, args.public_key.as_deref())?;
-    let found = verify_copy(file, &against)?;
+    let found = verify_copies(&args.files, &against)?;
     Ok(verified(&found, &against, false))
 }
 

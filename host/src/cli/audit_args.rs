@@ -36,9 +36,9 @@ pub struct AuditVerifyArgs {
     /// The public key under which every head must be signed, as `wardlock audit head` prints it.
     #[arg(long, value_name = "KEY")]
     pub public_key: Option<String>,
-    /// Verify this copy of an audit.db instead; needs no home, no vault and no daemon.
-    #[arg(long, value_name = "FILE")]
-    pub file: Option<PathBuf>,
+    /// Verify copies of a log's files instead; needs no home, no vault and no daemon.
+    #[arg(long = "file", value_name = "FILE", num_args = 1..)]
+    pub files: Vec<PathBuf>,
 }
 
 /// `wardlock audit list`.

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use url::Url;
-use wardlock_audit::{Durabilities, Durability};
+use wardlock_audit::{Durabilities, Rotation};
 use wardlock_egress::{CallbackListener, vault};
 
 use crate::admin::Failure;
 use crate::home::{CONFIG_FILE, Home};
 
 use super::ConfigError;
+use super::audit::AuditFile;
 use super::text_error::{Document, TextError};
 use super::units::{Bytes, Span};
 
@@ -112,6 +113,7 @@ impl HostConfig {
             check_host(&document, &["listen", "hosts", &at.to_string()], host, "wardlock.internal:7420")?;
         }
         let key = key_source(&document, raw.vault)?;
+        raw.audit.check(&document)?;
         check_limits(&document, &raw.limits)?;
         for (at, word) in raw.backup.recipients.iter().enumerate() {
             vault::Recipients::check(word).map_err(|error| {
@@ -164,7 +166,17 @@ impl HostConfig {
 
     /// Returns what the records of requests survive.
     pub fn durabilities(&self) -> Durabilities {
-        Durabilities { reads: self.audit.reads.into(), writes: self.audit.writes.into() }
+        self.audit.durabilities()
+    }
+
+    /// Returns where every audit row is written once more; a relative path is within the home.
+    pub fn audit_mirror(&self) -> Option<PathBuf> {
+        self.audit.mirror()
+    }
+
+    /// Returns when the audit goes on in another file, and how long files are kept.
+    pub fn audit_rotation(&self) -> Rotation {
+        self.audit.rotation()
     }
 
     /// Returns the largest body that is buffered.
@@ -276,35 +288,6 @@ enum KeyWord {
     Passphrase,
     Keychain,
     Credential,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct AuditFile {
-    reads: DurabilityWord,
-    writes: DurabilityWord,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum DurabilityWord {
-    Crash,
-    Power,
-}
-
-impl From<DurabilityWord> for Durability {
-    fn from(word: DurabilityWord) -> Self {
-        match word {
-            DurabilityWord::Crash => Self::Crash,
-            DurabilityWord::Power => Self::Power,
-        }
-    }
-}
-
-impl Default for AuditFile {
-    fn default() -> Self {
-        Self { reads: DurabilityWord::Crash, writes: DurabilityWord::Power }
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -4,6 +4,7 @@
 //! then a typed value in which every name is one that exists. Each error names file, line, column and key, shows
 //! the line, and says what is meant instead.
 
+mod audit;
 mod host;
 mod secrets;
 mod text_error;

@@ -49,7 +49,7 @@ impl TryFrom<String> for Bytes {
     }
 }
 
-/// Reads how long a token lives, such as `30min`, `12h` or `90d`: at most ten years.
+/// Reads how long something lives, such as `30min`, `12h`, `90d` or `1y`: at most ten years.
 pub fn lifetime(text: &str) -> Result<Duration, String> {
     let bad = || format!("`{}` is not a time such as \"30min\", \"12h\" or \"90d\"", text.escape_debug());
     let (number, unit) = split(text).ok_or_else(bad)?;
@@ -58,6 +58,7 @@ pub fn lifetime(text: &str) -> Result<Duration, String> {
         "min" => 60,
         "h" => 60 * 60,
         "d" => 24 * 60 * 60,
+        "y" => 365 * 24 * 60 * 60,
         _ => return Err(bad()),
     };
     let lifetime = number.checked_mul(seconds).map(Duration::from_secs);
@@ -96,6 +97,7 @@ mod tests {
     fn lifetimes_are_numbers_with_a_unit() {
         assert_eq!(lifetime("90d"), Ok(Duration::from_hours(90 * 24)));
         assert_eq!(lifetime("0s"), Ok(Duration::ZERO));
+        assert_eq!(lifetime("1y"), lifetime("365d"));
         for bad in ["", "d", "90", "1w", "-1d", "1.5h", "4000d", "99999999999999999999d", "999999999999999999d"] {
             assert!(lifetime(bad).is_err(), "{bad}");
         }

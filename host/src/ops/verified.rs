@@ -1,7 +1,7 @@
 //! What verifying the audit found, and what it cannot say: the same from the daemon and from a copy.
 
 use serde_json::{Value, json};
-use wardlock_audit::{Against, KeptFound, KeptHead, KeptState, PublicKey, Verified};
+use wardlock_audit::{Against, KeptFound, KeptHead, KeptState, PublicKey, Removed, Verified};
 
 use crate::admin::Failure;
 use crate::text::time;
@@ -26,7 +26,8 @@ pub fn verified(found: &Verified, against: &Against, is_own: bool) -> Value {
     let head = found.head.map(|head| json!({ "sequence": head.sequence, "hash": head.hash.to_string() }));
     let last = found.last_head.as_ref();
     json!({
-        "ok": faults.is_empty() && found.kept.iter().all(|kept| kept.state == KeptState::Holds),
+        "ok": faults.is_empty() && found.kept.iter().all(|kept| matches!(kept.state, KeptState::Holds | KeptState::Removed)),
+        "files": found.files,
         "rows": found.rows,
         "head": head,
         "faults": faults,
@@ -37,6 +38,7 @@ pub fn verified(found: &Verified, against: &Against, is_own: bool) -> Value {
             "public_keys": found.keys.iter().map(ToString::to_string).collect::<Vec<_>>(),
         },
         "kept_heads": found.kept.iter().map(kept).collect::<Vec<_>>(),
+        "removed": found.removed.iter().map(removed).collect::<Vec<_>>(),
         "open_requests": found.open_intents,
         "not_said": not_said(found, against, is_own),
     })
@@ -50,9 +52,18 @@ fn kept(kept: &KeptFound) -> Value {
         }
         KeptState::CutOff => "the log is shorter: rows were cut off, or an older file was put back",
         KeptState::Contradicted => "the log says otherwise: it was written anew",
+        KeptState::Removed => "its row was removed when its time was over; a signed stub says so",
         KeptState::NotSigned => "the line is not as it was signed, so it says nothing",
     };
     json!({ "row": kept.head.sequence, "time": time(kept.head.at_ms), "found": found })
+}
+
+fn removed(stub: &Removed) -> Value {
+    json!({
+        "rows": format!("{} to {}", stub.first, stub.last),
+        "written": format!("{} to {}", time(stub.first_ms), time(stub.last_ms)),
+        "removed": time(stub.at_ms),
+    })
 }
 
 /// What nobody can tell from what was given.
@@ -69,6 +80,11 @@ fn not_said(found: &Verified, against: &Against, is_own: bool) -> Vec<String> {
             "whether rows after row {row} were cut off together with their heads, or written anew by who holds the vault's \
              key: no kept head is newer"
         )),
+    }
+    let removed = found.removed.last().map_or(0, |stub| stub.last);
+    if found.begins_after > removed {
+        not_said
+            .push(format!("the files before row {} were not given: what stands in them", found.begins_after + 1));
     }
     match found.unsigned {
         None => {

@@ -180,3 +180,55 @@ fn tail_shows_rows_as_they_come_until_ctrl_c() {
     let alone = run(&wardlock, &["audit", "tail"]);
     assert_eq!(alone.code.map(|code| code != 0), Some(true), "{alone:?}");
 }
+
+#[test]
+fn a_mirror_holds_every_row_and_one_that_cannot_be_written_refuses_the_start_by_name() {
+    let wardlock = with_workspace();
+    let config = |mirror: &str| {
+        let listen =
+            format!("[listen]\nagents = \"{}\"\ncallback = \"{}\"\n", wardlock.agents(), wardlock.callback());
+        let audit = format!("[audit]\nmirror = \"{mirror}\"\nrotate = \"30d\"\nkeep = \"1y\"\n");
+        wardlock.write("wardlock.toml", &(listen + &audit)).expect("written");
+    };
+    config("state/mirror.jsonl");
+    run(&wardlock, &["agent", "add", "reporter", "--workspace", "acme"]).ok().expect("an agent");
+    let rows = json(&wardlock, &["audit", "list"]).as_array().expect("rows").len();
+    let mirror = fs::read_to_string(wardlock.home().join("state/mirror.jsonl")).expect("the mirror");
+    let mirrored = mirror.lines().filter(|line| line.contains("\"sequence\":")).count();
+    assert!(rows > 0 && mirrored == rows, "{mirrored} of {rows}");
+    let heads = wardlock.home().join("state/mirror.jsonl").display().to_string();
+    assert_eq!(json(&wardlock, &["audit", "verify", "--heads", &heads])["ok"], true);
+
+    config("/nonexistent/mirror.jsonl");
+    let refused = run(&wardlock, &["agent", "list"]);
+    assert_eq!(refused.code, Some(3), "{refused:?}");
+    assert!(refused.stderr.contains("/nonexistent/mirror.jsonl"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("is its disk there?"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_request_that_a_crash_left_open_is_shown_with_what_to_do_and_counted_by_doctor() {
+    let wardlock = with_rows();
+    // What a crash leaves: an intent, and nothing that ends it.
+    let database = rusqlite::Connection::open(wardlock.home().join("state/audit.db")).expect("the audit");
+    database
+        .execute_batch(
+            "INSERT INTO records SELECT sequence + 1, 'intent', at_ms, 'req_crash', 'acme', 'zoho', 'reporter', \
+             'records.update', 'write', 'allow', NULL, NULL, detail, hash, zeroblob(32) FROM records ORDER BY \
+             sequence DESC LIMIT 1; INSERT INTO open_intents SELECT max(sequence) FROM records",
+        )
+        .expect("left open");
+    drop(database);
+    let shown = json(&wardlock, &["audit", "show", "req_crash"]);
+    assert_eq!(shown[1]["outcome"], "unknown", "{shown}");
+    assert!(shown[1]["advice"].as_str().is_some_and(|advice| advice.contains("look at the provider")), "{shown}");
+    let doctor = run(&wardlock, &["--json", "doctor"]).json().expect("json");
+    let checks = doctor["checks"].as_array().expect("checks");
+    let check = checks.iter().find(|check| check["check"] == "requests without an outcome").expect("counted");
+    assert_eq!(check["state"], "yellow");
+    assert!(
+        check["found"].as_str().is_some_and(|found| found.starts_with("1 in the last week, 1 of them")),
+        "{check}"
+    );
+    assert!(checks.iter().any(|check| check["check"] == "audit's disk"), "{doctor}");
+}

@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::support::Home;
+use super::support::{Home, verify_copy};
 use crate::verify::{Fault, FaultKind};
-use crate::{Act, Against, Verified, verify_copy};
+use crate::{Act, Against, Verified};
 
 /// Makes a log of so many rows.
 fn log(rows: u64) -> Home {

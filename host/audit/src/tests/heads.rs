@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::support::{Home, signer};
+use super::support::{Home, signer, verify_copy};
 use crate::limits::{HEAD_ROWS, Limits};
-use crate::{Act, Against, Audit, KeptHead, KeptState, SignedHead, Verified, verify_copy};
+use crate::{Act, Against, Audit, KeptHead, KeptState, SignedHead, Verified};
 
 async fn act(audit: &Audit, rows: u64) {
     for row in 0..rows {
@@ -218,17 +218,34 @@ async fn a_copy_is_verified_where_nothing_can_be_written_and_is_left_as_it_was()
     assert!(matches!(verify_copy(Path::new("/dev/null"), &against), Err(crate::AuditError::NotAudit { .. })));
 }
 
-#[tokio::test]
-async fn a_log_of_the_format_before_opens_is_migrated_signed_and_verifies() {
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/fixtures/format-1.db");
-    let before = verify(&fixture, &Against::default());
-    assert!(before.is_sound() && before.rows == 14 && before.unsigned.is_none(), "{before:?}");
+/// Copies a log that an earlier version made. A request was under way in it.
+fn from_fixture(name: &str) -> (Verified, Home) {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tests/fixtures").join(name);
     let home = Home::new();
     std::fs::copy(&fixture, home.path()).expect("copied");
     home.make_private();
+    (verify(&fixture, &Against::default()), home)
+}
+
+#[tokio::test]
+async fn a_log_of_format_1_opens_is_migrated_signed_and_verifies() {
+    let (before, home) = from_fixture("format-1.db");
+    assert!(before.is_sound() && before.rows == 14 && before.unsigned.is_none(), "{before:?}");
     let audit = home.open();
-    assert_eq!(audit.opened().closed_as_unknown, 1, "a request was under way");
-    let verified = audit.verify(&Against::default()).expect("walked");
-    assert!(verified.is_sound() && verified.heads == 1 && verified.rows == 15, "{verified:?}");
+    assert_eq!(audit.opened().closed_as_unknown, 1);
+    let found = audit.verify(&Against::default()).expect("walked");
+    assert!(found.is_sound() && found.heads == 1 && found.rows == 15, "{found:?}");
     assert_eq!(audit.list(&crate::Filter::default()).expect("rows").len(), 15);
+    let by_value = crate::Filter { value: Some("planted-id".to_owned()), ..Default::default() };
+    assert_eq!(audit.list(&by_value).expect("rows").len(), 7, "old rows are found by what they name, too");
+}
+
+#[tokio::test]
+async fn a_log_of_format_2_opens_and_verifies() {
+    let (before, home) = from_fixture("format-2.db");
+    assert!(before.is_sound() && before.rows == 12 && before.heads == 2, "{before:?}");
+    let audit = home.open();
+    assert_eq!((audit.opened().closed_as_unknown, audit.opened().is_broken), (1, false));
+    let found = audit.verify(&Against::default()).expect("walked");
+    assert!(found.is_sound() && found.heads == 3 && found.rows == 13, "{found:?}");
 }

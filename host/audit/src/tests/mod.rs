@@ -5,5 +5,7 @@ mod content;
 mod durable;
 mod files;
 mod heads;
+mod mirror;
+mod rotation;
 mod search;
 pub(crate) mod support;

@@ -6,7 +6,9 @@ use wardlock_core::answer::Outcome;
 use wardlock_core::id::Digest;
 use wardlock_core::refusal::{Code, Refusal};
 
-use super::support::{Home, classified, connection, finished, id, read_permit, refusal_of, request, write_permit};
+use super::support::{
+    Home, classified, connection, finished, id, read_permit, refusal_of, request, verify_copy, write_permit,
+};
 use crate::index::{CHUNK, chunk_of};
 use crate::{Act, Against, Audit, Filter, Kind, Refused, Row, Separation};
 
@@ -198,7 +200,7 @@ async fn an_index_that_hides_a_row_or_shows_another_is_found() {
         wait_for_index(&home, 2 * CHUNK).await;
         drop(audit);
         home.tamper(sql);
-        let faults = crate::verify_copy(&home.path(), &Against::default()).expect("walked").faults;
+        let faults = verify_copy(&home.path(), &Against::default()).expect("walked").faults;
         let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
         assert!(told.len() == 1 && told[0].contains("not in the index as they say"), "{sql}: {told:?}");
     }

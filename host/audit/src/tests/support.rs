@@ -1,7 +1,7 @@
 //! A home with an audit in it, and permits made as the host makes them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,7 +24,12 @@ use wardlock_core::rules::Judge;
 use wardlock_core::service;
 
 use crate::limits::Limits;
-use crate::{Audit, AuditError, Finished, PublicKey, Settings, Signer};
+use crate::{Against, Audit, AuditError, Finished, PublicKey, Settings, Signer, Verified};
+
+/// Verifies one copy of a log.
+pub(super) fn verify_copy(path: &Path, against: &Against) -> Result<Verified, AuditError> {
+    crate::verify_copies(&[path.to_owned()], against)
+}
 
 /// A signer as the vault makes one, from a seed.
 pub(crate) fn signer(seed: u8) -> Signer {
@@ -50,9 +55,13 @@ impl Home {
     }
 
     pub(super) fn try_open(&self, limits: Limits) -> Result<Audit, AuditError> {
+        Audit::open_with(&self.path(), self.settings(), limits)
+    }
+
+    /// Returns the usual settings, with a clock that ticks at every look.
+    pub(super) fn settings(&self) -> Settings {
         let now = Arc::clone(&self.now);
-        let clock = Arc::new(move || now.fetch_add(1, Ordering::Relaxed));
-        Audit::open_with(&self.path(), Settings::new([7; 32], signer(7), clock), limits)
+        Settings::new([7; 32], signer(7), Arc::new(move || now.fetch_add(1, Ordering::Relaxed)))
     }
 
     /// Opens it under another signing key, as after the vault was replaced.

@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use super::walk::Origin;
 use super::{Against, Fault, FaultKind};
 use crate::error::AuditError;
 use crate::head::{KeptHead, PublicKey, SignedHead};
@@ -30,6 +31,8 @@ pub enum KeptState {
     CutOff,
     /// The log says otherwise.
     Contradicted,
+    /// Its row was removed when its time was over, and so were others.
+    Removed,
     /// The line itself is not as it was signed, so it says nothing.
     NotSigned,
 }
@@ -45,28 +48,29 @@ pub(super) struct Heads {
 
 /// Compares every head, and adds what is wrong to the faults that the rows themselves show.
 pub(super) fn check(
-    connection: &Connection,
+    files: &[Connection],
+    origin: &Origin,
     end: i64,
     against: &Against,
     faults: &mut Vec<Fault>,
 ) -> Result<Heads, AuditError> {
-    let signs_heads = has_heads(connection).map_err(AuditError::read)?;
-    let stored = if signs_heads { all(connection).map_err(AuditError::read)? } else { Vec::new() };
+    let (signs_heads, stored) = stored(files).map_err(AuditError::read)?;
     let mut judge =
-        Judge { connection, end, cut: 0, held: Vec::new(), contradicted: Vec::new(), faults: Vec::new() };
+        Judge { files, origin, end, cut: 0, held: Vec::new(), contradicted: Vec::new(), faults: Vec::new() };
     let mut keys = Vec::new();
-    let mut before: Option<i64> = None;
+    // Heads of files that were removed, or are not here, are not missed.
+    let mut next = if origin.place > 0 { stored.first().map_or(1, |stored| stored.number) } else { 1 };
     for stored in &stored {
-        if stored.number != before.map_or(1, |number| number + 1) {
+        if stored.number != next {
             judge.fault(stored.sequence, stored.sequence, FaultKind::HeadMissing);
         }
-        before = Some(stored.number);
+        next = stored.number.saturating_add(1);
         judge.stored(stored, against, &mut keys)?;
     }
     let inside = judge.rewritten();
     let kept = against.heads.iter().map(|head| judge.kept(head, against, &keys)).collect::<Result<_, _>>()?;
     let last = stored.last().and_then(|stored| stored.head);
-    let signed = last.map_or(0, |head| head.sequence);
+    let signed = last.map_or(0, |head| head.sequence).max(u64::try_from(origin.place).unwrap_or(0));
     let unsigned = signs_heads.then(|| u64::try_from(end).unwrap_or(0).saturating_sub(signed));
     if unsigned.is_some_and(|rows| rows > 2 * HEAD_ROWS) {
         judge.fault(integer(signed) + 1, end, FaultKind::Unsigned);
@@ -76,8 +80,27 @@ pub(super) fn check(
     Ok(Heads { count: stored.len() as u64, last, unsigned, keys, kept })
 }
 
+/// Returns every head of every file once: a file begins with a copy of the last one of the file before.
+fn stored(files: &[Connection]) -> rusqlite::Result<(bool, Vec<Stored>)> {
+    let (mut signs_heads, mut heads) = (false, Vec::<Stored>::new());
+    for file in files {
+        if !has_heads(file)? {
+            continue;
+        }
+        signs_heads = true;
+        for stored in all(file)? {
+            let is_copy = |last: &Stored| last.number == stored.number && last.head == stored.head;
+            if !heads.last().is_some_and(is_copy) {
+                heads.push(stored);
+            }
+        }
+    }
+    Ok((signs_heads, heads))
+}
+
 struct Judge<'a> {
-    connection: &'a Connection,
+    files: &'a [Connection],
+    origin: &'a Origin,
     /// The last place at which a row was written.
     end: i64,
     /// The last row that some head says was there.
@@ -129,10 +152,10 @@ impl Judge<'_> {
             self.cut = self.cut.max(place);
             return Ok(KeptState::CutOff);
         }
-        if place == 0 {
-            return Ok(KeptState::Holds);
+        if place < self.origin.place {
+            return Ok(KeptState::Removed);
         }
-        let found = row_hash(self.connection, place).map_err(AuditError::read)?;
+        let found = self.hash_of(place)?;
         if found.as_deref() == Some(hash) {
             self.held.push(place);
             return Ok(KeptState::Holds);
@@ -142,6 +165,19 @@ impl Judge<'_> {
             self.contradicted.push(place);
         }
         Ok(KeptState::Contradicted)
+    }
+
+    fn hash_of(&self, place: i64) -> Result<Option<Vec<u8>>, AuditError> {
+        if place == self.origin.place {
+            return Ok(Some(self.origin.hash.to_vec()));
+        }
+        for file in self.files {
+            let found = row_hash(file, place).map_err(AuditError::read)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     /// Returns the rows that are others than the heads say, and begins with another source: who could rewrite rows

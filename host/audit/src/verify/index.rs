@@ -8,11 +8,15 @@ use super::{Fault, FaultKind};
 use crate::error::AuditError;
 use crate::index::{CHUNK, chunk_of, entries, indexed};
 use crate::log::integer;
+use crate::store::has_heads;
 
 type Entry = (i64, i64, i64);
 
 /// Adds the chunks of one file that are not indexed as their rows say.
 pub(super) fn check(connection: &Connection, faults: &mut Vec<Fault>) -> Result<(), AuditError> {
+    if !has_heads(connection).map_err(AuditError::read)? {
+        return Ok(());
+    }
     let wrong = wrong_chunks(connection).map_err(AuditError::read)?;
     for chunk in wrong {
         let first = chunk.saturating_mul(integer(CHUNK)).saturating_add(1);

@@ -176,7 +176,7 @@ fn empty_places(pieces: &[Piece], origin: &Origin) -> Vec<i64> {
     empty
 }
 
-fn is_damage(error: &rusqlite::Error) -> bool {
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 

@@ -32,6 +32,9 @@ fn the_template_shows_the_defaults() {
     shown.callback_url = None;
     assert_eq!(shown.recipients.len(), 1);
     shown.recipients.clear();
+    assert_eq!(shown.audit_mirror(), Some("/mnt/other-disk/wardlock-audit.jsonl".into()));
+    assert!(shown.audit_rotation().after.is_some() && shown.audit_rotation().keep.is_some());
+    (shown.audit.mirror, shown.audit.rotate, shown.audit.keep) = (None, None, None);
     assert_eq!(shown, default);
 }
 
@@ -64,6 +67,12 @@ fn settings_say_what_is_wrong_and_where() {
         "[limits]\nbody = \"1GiB\"\n",
         "wardlock.toml:2:8: `limits.body`: bodies are kept in memory, so \"64MiB\" is the most\n\
          2 | body = \"1GiB\"\n  |        ^^^^^^",
+    );
+    check(
+        "[audit]\nkeep = \"1y\"\n",
+        "wardlock.toml:2:8: `audit.keep`: only whole files are removed, and there is one as long as `rotate` is missing\n\
+         2 | keep = \"1y\"\n  |        ^^^^\n\
+         set `rotate = \"100MiB\"`, too",
     );
     check(
         "[limits]\nrequest_time = 30\n",

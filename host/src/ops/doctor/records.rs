@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wardlock_audit::{Against, Durability, Verified};
+use wardlock_audit::{Against, Durability, Filter, Kind, MirrorFound, Verified};
+use wardlock_core::answer::Outcome;
+use wardlock_core::plugin::Effect;
 
 use super::{Check, green, red, yellow};
 use crate::host::Host;
@@ -13,7 +15,52 @@ const NAME: &str = "audit";
 
 /// Looks at the audit.
 pub(super) async fn examine(host: &Arc<Host>) -> Vec<Check> {
-    vec![chain(host).await, disk(host)]
+    let mut checks = vec![chain(host).await, disk(host)];
+    checks.extend(mirror(host));
+    checks.extend(unknown(host).await);
+    checks
+}
+
+/// For how long requests of which nobody knows whether they were executed are pointed out.
+const POINTED_OUT: Duration = Duration::from_hours(7 * 24);
+
+/// Requests of which nobody knows whether they were executed.
+async fn unknown(host: &Arc<Host>) -> Option<Check> {
+    const NAME: &str = "requests without an outcome";
+    let since_ms = host.now_ms().saturating_sub(u64::try_from(POINTED_OUT.as_millis()).unwrap_or(u64::MAX));
+    let filter = Filter {
+        outcome: Some(Outcome::Unknown.as_str().to_owned()),
+        kind: Some(Kind::Outcome),
+        since_ms: Some(since_ms),
+        ..Filter::newest(MOST)
+    };
+    let audit = host.audit().clone();
+    let rows = blocking(move || audit.list(&filter)).await.ok()?.ok()?;
+    if rows.is_empty() {
+        return None;
+    }
+    let writes = rows.iter().filter(|row| row.effect.as_deref() != Some(Effect::Read.as_str())).count();
+    let found = format!("{} in the last week, {writes} of them writes: they may have been executed", rows.len());
+    let mend = "look at the provider before you send them again; `wardlock audit list --outcome unknown`";
+    Some(yellow(NAME, found, mend))
+}
+
+/// How many of them are counted.
+const MOST: usize = 1000;
+
+fn mirror(host: &Host) -> Option<Check> {
+    const NAME: &str = "audit's mirror";
+    const MEND: &str = "keep both files, and compare them: after a loss of power reads may be missing in the log; otherwise an \
+                        older or another log was put in its place";
+    Some(match host.audit().opened().mirror? {
+        MirrorFound::Fits => green(NAME, "holds every row, or what it began with and every row since"),
+        MirrorFound::Ahead { sequence } => {
+            red(NAME, format!("at the start it held row {sequence}, which the log does not have"), MEND)
+        }
+        MirrorFound::Differs { sequence } => {
+            red(NAME, format!("at the start its row {sequence} was another one than the log's"), MEND)
+        }
+    })
 }
 
 /// Beyond this a write waits longer for the disk than for a provider's network.
@@ -55,7 +102,8 @@ async fn chain(host: &Arc<Host>) -> Check {
 }
 
 fn sound(verified: &Verified) -> Check {
-    let found = format!("{} rows, the chain holds, {} signed heads", verified.rows, verified.heads);
+    let files = if verified.files > 1 { format!(" in {} files", verified.files) } else { String::new() };
+    let found = format!("{} rows{files}, the chain holds, {} signed heads", verified.rows, verified.heads);
     if verified.keys.len() > 1 {
         let found = format!("{found} under {} keys: the vault was replaced", verified.keys.len());
         return yellow(NAME, found, "if nobody replaced it on purpose, find out who did");
