@@ -2,10 +2,13 @@
 
 mod chain;
 mod content;
+mod disk;
 mod durable;
 mod files;
 mod heads;
+mod kill;
 mod mirror;
 mod rotation;
 mod search;
 pub(crate) mod support;
+mod tamper;
