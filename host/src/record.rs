@@ -10,11 +10,22 @@ use crate::config::HostConfig;
 use crate::home::Home;
 use crate::host::clock;
 
-/// Opens the audit of a home, and says what the last run left behind.
-pub fn open(home: &Home, config: &HostConfig, vault: &Arc<Vault>) -> Result<Audit, Failure> {
+/// Opens the audit of a home that was just restored. Its mirror stays alone: it is the original's, or on a disk that is not
+/// here.
+pub fn open_restored(home: &Home, config: &HostConfig, vault: &Arc<Vault>) -> Result<Audit, Failure> {
+    Ok(Audit::open(&home.state_path("audit.db")?, settings(config, vault))?)
+}
+
+fn settings(config: &HostConfig, vault: &Arc<Vault>) -> Settings {
     let path_key = vault.keys().derive_key(Purpose::AuditPaths);
     let mut settings = Settings::new(*path_key, signer(vault), clock());
     settings.durabilities = config.durabilities();
+    settings
+}
+
+/// Opens the audit of a home, and says what the last run left behind.
+pub fn open(home: &Home, config: &HostConfig, vault: &Arc<Vault>) -> Result<Audit, Failure> {
+    let mut settings = settings(config, vault);
     settings.rotation = config.audit_rotation();
     settings.mirror = config.audit_mirror().map(|path| home.path().join(path));
     let audit = Audit::open(&home.state_path("audit.db")?, settings)?;

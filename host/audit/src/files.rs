@@ -27,6 +27,11 @@ pub(crate) fn file(first: &Path, number: u64) -> LogFile {
     LogFile { number, path: first.with_file_name(format!("{stem}.{number}.{extension}")) }
 }
 
+/// Returns whether a file of this name belongs to a log that begins in `first`.
+pub fn is_of_log(first: &str, name: &str) -> bool {
+    number_of(Path::new(first), name).is_some()
+}
+
 /// Returns every file of a log that is there, in order.
 pub(crate) fn all(first: &Path) -> Result<Vec<LogFile>, Errno> {
     let folder = first.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -60,6 +60,7 @@ pub use detail::{ActDetail, AnswerDetail, Detail, PluginDetail, RefusalDetail, R
 pub use entry::{Durabilities, Durability, Kind, Separation};
 pub use error::{AuditError, FileProblem};
 pub use escape::{escape, escape_json, misleads};
+pub use files::is_of_log;
 pub use head::{KeptHead, NotAHead, NotAKey, PublicKey, SignedHead, Signer};
 pub use mirror::MirrorFound;
 pub use opened::Opened;

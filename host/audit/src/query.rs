@@ -2,7 +2,7 @@
 //!
 //! Every read has a connection of its own, so that no reader ever waits for the writer, nor the writer for it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Row as SqlRow};
 use wardlock_core::id::Digest;
@@ -109,9 +109,15 @@ pub(crate) const COLUMNS: &str = "sequence, kind, at_ms, request_id, workspace, 
                        decision, outcome, closes, detail, prev, hash";
 
 impl Audit {
-    /// Writes a consistent copy of the log to a file that does not exist yet, closed to others, while rows are written.
-    pub fn snapshot(&self, to: &Path) -> Result<(), AuditError> {
-        store::snapshot(&self.inner().path, to)
+    /// Returns the log's files, in order; the last one is written.
+    pub fn files(&self) -> Result<Vec<PathBuf>, AuditError> {
+        Ok(self.opened_files()?.into_iter().map(|(path, _)| path).collect())
+    }
+
+    /// Writes a consistent copy of one of the log's files to another that does not exist yet, closed to others, while rows
+    /// are written.
+    pub fn snapshot(file: &Path, to: &Path) -> Result<(), AuditError> {
+        store::snapshot(file, to)
     }
 
     /// Returns rows that the filter lets through, oldest first.
@@ -141,13 +147,17 @@ impl Audit {
 
     /// Opens every file of the log for reading, in order.
     fn readers(&self) -> Result<Vec<Connection>, AuditError> {
+        Ok(self.opened_files()?.into_iter().map(|(_, reader)| reader).collect())
+    }
+
+    fn opened_files(&self) -> Result<Vec<(PathBuf, Connection)>, AuditError> {
         let first = &self.inner().path;
         let folder = |error| AuditError::Folder { path: first.clone(), error };
         let mut readers = Vec::new();
         for file in files::all(first).map_err(folder)? {
             match store::open_for_reading(&file.path) {
                 // One that the writer is just making has no rows.
-                Ok(reader) if store::is_made(&reader)? => readers.push(reader),
+                Ok(reader) if store::is_made(&reader)? => readers.push((file.path, reader)),
                 Ok(_) => {}
                 // One whose time is over may have gone since the folder was read.
                 Err(_) if !file.path.exists() => {}

@@ -4,9 +4,10 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use tar::{Builder, EntryType, Header};
+use wardlock_audit::Audit;
 use wardlock_egress::vault::Recipients;
 
-use super::{AUDIT, KEY, MANIFEST, Manifest, SIMULATOR, STATE, VAULT};
+use super::{KEY, MANIFEST, Manifest, SIMULATOR, STATE, STATE_FOLDER, VAULT};
 use crate::admin::Failure;
 use crate::config::KeySource;
 use crate::home::{Home, HomeError};
@@ -46,7 +47,10 @@ pub fn write(host: &Host, recipients: &Recipients, now_ms: u64) -> Result<Writte
     // The audit last: it may tell of more than the others hold, never of less.
     entries.snapshot(VAULT, |to| Ok(host.vault().snapshot(to)?))?;
     entries.snapshot(STATE, |to| Ok(host.state().snapshot(to)?))?;
-    entries.snapshot(AUDIT, |to| Ok(host.audit().snapshot(to)?))?;
+    for file in host.audit().files()? {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        entries.snapshot(&format!("{STATE_FOLDER}{name}"), |to| Ok(Audit::snapshot(&file, to)?))?;
+    }
     if let Some(mark) = home.read(SIMULATOR)? {
         entries.add(SIMULATOR, &mark)?;
     }

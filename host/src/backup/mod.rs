@@ -19,9 +19,12 @@ pub use restore::{Unpacked, unpack};
 const MANIFEST: &str = "backup.json";
 /// The sealed key's name in the archive.
 const KEY: &str = "vault.key.age";
-/// The files of `state/` that a backup holds, as snapshots; the last one only in a simulator's home.
+/// Where the databases are.
+const STATE_FOLDER: &str = "state/";
+/// The audit's first file there; others go on from it.
+const AUDIT: &str = "audit.db";
+/// The other files of `state/` that a backup holds, databases as snapshots; the last one only in a simulator's home.
 const VAULT: &str = "state/vault.db";
-const AUDIT: &str = "state/audit.db";
 const STATE: &str = "state/state.db";
 const SIMULATOR: &str = "state/simulator";
 

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use std::io::{self, Read};
 
 use tar::{Archive, Entry, EntryType};
+use wardlock_audit::is_of_log;
 use wardlock_egress::vault::{CopyError, Opened, SealedKey};
 
-use super::{AUDIT, KEY, MANIFEST, Manifest, SIMULATOR, STATE, VAULT};
+use super::{AUDIT, KEY, MANIFEST, Manifest, SIMULATOR, STATE, STATE_FOLDER, VAULT};
 use crate::admin::Failure;
 use crate::home::{CONFIG_FILE, HomeError, Restoring};
 
@@ -97,7 +98,8 @@ impl Reader<'_> {
         match name {
             MANIFEST | KEY | SIMULATOR => Some(SMALL),
             CONFIG_FILE => Some(TEXT),
-            VAULT | AUDIT | STATE => Some(self.most),
+            VAULT | STATE => Some(self.most),
+            _ if name.strip_prefix(STATE_FOLDER).is_some_and(|name| is_of_log(AUDIT, name)) => Some(self.most),
             _ => match name.split_once('/')?.0 {
                 "workspaces" | "services" => Some(TEXT),
                 "plugins" => Some(PLUGIN),

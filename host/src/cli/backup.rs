@@ -109,7 +109,7 @@ async fn look_at_audit(
     unpacked: &Unpacked,
 ) -> Result<Value, Failure> {
     let vault = Arc::new(Vault::open(&home.state_folder(), source)?);
-    let audit = record::open(home, config, &vault)?;
+    let audit = record::open_restored(home, config, &vault)?;
     let made = format!("a backup of {}", crate::text::time(unpacked.manifest.made_ms));
     audit.act(Act::admin(ops::OPERATOR, "backup.restore", "home", made)).await?;
     let verified = audit.verify(&Against::default())?;

@@ -175,3 +175,27 @@ async fn a_copy_of_the_later_files_says_what_it_begins_after() {
     let last = verify_copy(paths.last().expect("a file"), &Against::default()).expect("walked");
     assert!(last.is_sound() && last.begins_after > found.begins_after, "{last:?}");
 }
+
+#[tokio::test]
+async fn every_file_of_a_log_is_copied_while_it_is_written_and_the_copies_are_one_log() {
+    let home = Home::new();
+    let audit = open(&home, None);
+    act(&audit, 45).await;
+    let copies = tempfile::tempdir().expect("a folder");
+    let mut paths = Vec::new();
+    for file in audit.files().expect("files") {
+        let name = file.file_name().expect("a name").to_owned();
+        assert!(files::is_of_log("audit.db", &name.to_string_lossy()), "{name:?}");
+        let copy = copies.path().join(name);
+        Audit::snapshot(&file, &copy).expect("copied");
+        paths.push(copy);
+        act(&audit, 1).await;
+    }
+    assert!(paths.len() > 2, "{paths:?}");
+    let found = verify_copies(&paths, &Against::default()).expect("walked");
+    assert!(found.is_sound() && found.rows >= 45, "{found:?}");
+    let mut settings = home.settings();
+    settings.rotation = Rotation::default();
+    let restored = Audit::open(&copies.path().join("audit.db"), settings).expect("opened");
+    assert!(restored.verify(&Against::default()).expect("walked").is_sound());
+}

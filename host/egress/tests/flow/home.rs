@@ -115,6 +115,7 @@ pub async fn permit(
     let Decision::Allow(permit) = decide(&judge, classified, outcome, asked) else {
         panic!("not allowed");
     };
-    let (receipt, guard) = audit.intend(&permit, Separation::Unknown, std::time::Duration::ZERO).await.expect("an intent");
+    let (receipt, guard) =
+        audit.intend(&permit, Separation::Unknown, std::time::Duration::ZERO).await.expect("an intent");
     (*permit, receipt, guard)
 }
