@@ -44,7 +44,7 @@ pub async fn run(cli: &Cli, verb: &AuditVerb) -> Result<ExitCode, Failure> {
 
 async fn list(cli: &Cli, list: &AuditListArgs) -> Result<ExitCode, Failure> {
     let asked = AuditFilter { limit: list.limit, before: list.before, after: list.after, ..filter(&list.filter)? };
-    let rows = remote::ask(cli, Command::AuditList { filter: Box::new(asked) }).await?;
+    let rows = remote::ask(cli, Command::AuditList { filter: Box::new(asked) }, Brought::Nothing).await?;
     tell(cli, &rows);
     let shown = rows.as_array().map(Vec::as_slice).unwrap_or_default();
     if !cli.json && shown.len() == list.limit as usize {
