@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use wardlock_audit::{Act, Audit};
+use wardlock_audit::Audit;
 use wardlock_core::connection::{Connection, WriteMode};
 use wardlock_core::id::RequestId;
 use wardlock_core::service::ServiceDefinition;
@@ -17,9 +17,10 @@ use crate::admin::Failure;
 use crate::config::HostConfig;
 use crate::gate::Seat;
 use crate::home::Home;
-use crate::ingress::Places;
+use crate::ingress::{Places, Rates};
 use crate::loaded::{Loaded, Services};
 use crate::record;
+use crate::sums::Sums;
 
 /// Where requests go: the world, or the simulator.
 pub struct World {
@@ -48,7 +49,8 @@ pub struct Host {
     audit: Audit,
     state: State,
     places: Arc<Places>,
-    unauthenticated: AtomicU64,
+    rates: Rates,
+    sums: Sums,
     callback: tokio::sync::Mutex<Weak<CallbackListener>>,
 }
 
@@ -85,7 +87,8 @@ impl Host {
             audit,
             state,
             places,
-            unauthenticated: AtomicU64::new(0),
+            rates: Rates::new(config.rate(), config.rate_per_agent()),
+            sums: Sums::default(),
             callback: tokio::sync::Mutex::default(),
         }))
     }
@@ -154,6 +157,11 @@ impl Host {
         &self.places
     }
 
+    /// Returns how often agents may ask.
+    pub fn rates(&self) -> &Rates {
+        &self.rates
+    }
+
     /// Returns which world this is.
     pub fn world(&self) -> &World {
         &self.seat.world
@@ -193,27 +201,21 @@ impl Host {
         now_ms()
     }
 
-    /// Counts a request that was refused before it was known whose it is. The audit gets sums, not rows: a guesser must not fill the disk.
-    pub fn count_unauthenticated(&self) {
-        self.unauthenticated.fetch_add(1, Ordering::Relaxed);
+    /// Returns what the audit gets as sums.
+    pub fn sums(&self) -> &Sums {
+        &self.sums
     }
 
-    /// Writes down what is kept in memory between times: agents' last use, and the sum of unauthenticated requests.
+    /// Writes down what is kept in memory between times: agents' last use, and sums.
     pub async fn write_down(&self) {
         if let Err(error) = self.state.flush_last_used() {
             tracing::error!(%error, "agents' last use cannot be written");
         }
-        self.record_unauthenticated().await;
-    }
-
-    async fn record_unauthenticated(&self) {
-        let count = self.unauthenticated.swap(0, Ordering::Relaxed);
-        if count == 0 {
-            return;
-        }
-        let act = Act::admin("wardlock", "agents.unauthenticated", "agents", format!("{count} requests refused"));
-        if let Err(error) = self.audit.act(act).await {
-            tracing::error!(%error, "the audit cannot record");
+        self.rates.tidy();
+        for act in self.sums.take() {
+            if let Err(error) = self.audit.act(act).await {
+                tracing::error!(%error, "the audit cannot record");
+            }
         }
     }
 }

@@ -6,7 +6,7 @@
 //! - [`pipeline`]: the path of a request, one step a line.
 //! - [`ingress`]: the agents' front door; `own`: what the host itself answers them.
 //! - [`host`]: every part, wired once; [`gate`]: whether it is there, or the vault is locked; `harden`: the process;
-//!   `record`: how the audit is wired.
+//!   `record`: how the audit is wired; `sums`: what it gets as sums.
 //! - [`loaded`], [`config`], [`home`]: what the operator wrote, and where it stands.
 //! - [`policy`]: ready-made workspaces, cases, explanations.
 //! - `backup`: the whole home as one encrypted archive, and back.
@@ -32,6 +32,7 @@ pub mod policy;
 mod record;
 mod report;
 pub mod serve;
+mod sums;
 mod text;
 
 pub use cli::main;

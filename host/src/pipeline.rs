@@ -94,6 +94,7 @@ impl From<Refusal> for Stop {
 
 async fn carry(host: &Host, peer: Peer, id: &RequestId, raw: RawRequest, seen: &mut Seen) -> Result<Reply, Stop> {
     let (agent, request) = authenticate(host, raw, seen)?;
+    host.rates().take(&agent.name)?;
     let place = host.places().take(&agent.workspace, &agent.name)?;
     refuse_frozen(host, &agent.workspace)?;
     if own::is_own(&request.target) {
@@ -152,7 +153,7 @@ fn authenticate(host: &Host, raw: RawRequest, seen: &mut Seen) -> Result<(Agent,
     seen.scheme.clone_from(&request.scheme);
     let agent = token.as_deref().and_then(|token| host.state().authenticate(token));
     let Some(agent) = agent else {
-        host.count_unauthenticated();
+        host.sums().count_unauthenticated();
         // One answer for missing, unknown, revoked and expired: which it was helps only a guesser.
         return Err(Refusal::new(
             Code::Unauthenticated,
@@ -307,10 +308,14 @@ async fn refuse(host: &Host, peer: Peer, id: &RequestId, seen: Seen, stop: Stop)
     let Stop { decision, refusal } = stop;
     let shape = shape_of(host, &seen).filter(|_| !seen.wants_problem_json);
     let outcome = seen.outcome;
-    // Before authentication only sums are recorded; a sent request has its rows already; a dry run writes nothing
+    // Before authentication, and of floods, only sums are recorded; a sent request has its rows already; a dry run writes nothing
     // when it would have been allowed.
-    let unrecorded = seen.agent.is_some() && !seen.recorded && decision != "allow";
-    if unrecorded && let Err(error) = host.audit().refuse(refused(id, peer, seen, decision, &refusal)).await {
+    let unrecorded = !seen.recorded && decision != "allow";
+    let has_a_row =
+        |agent: &Agent| unrecorded && host.sums().has_a_row(&agent.workspace, &agent.name, refusal.code);
+    if seen.agent.as_ref().is_some_and(has_a_row)
+        && let Err(error) = host.audit().refuse(refused(id, peer, seen, decision, &refusal)).await
+    {
         let refusal = audit_unavailable(error);
         return Reply::refused(id, "deny", None, &refusal, shape.as_ref());
     }

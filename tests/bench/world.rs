@@ -42,7 +42,8 @@ name   = "read-only"
 file   = "read-only.wasm"
 sha256 = "@read-only"
 "#;
-const LIMITS: &str = "[limits]\nrequests = 512\nrequests_per_agent = 512\n";
+const LIMITS: &str =
+    "[limits]\nrequests = 512\nrequests_per_agent = 512\nrate = \"1000000/s\"\nrate_per_agent = \"1000000/s\"\n";
 
 /// A running world.
 pub struct World {

@@ -145,6 +145,8 @@ codes! {
     DryRun = "dry_run", 200, false, Agent;
     /// As many calls are under way as the provider takes, and no turn came in time.
     UpstreamBusy = "upstream_busy", 503, true, Upstream;
+    /// The agent, or all together, asked more often than they may.
+    RateLimited = "rate_limited", 429, true, Agent;
     /// Too much is under way.
     Overloaded = "overloaded", 503, true, Agent;
     /// A fault of Wardlock's own.

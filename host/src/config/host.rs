@@ -16,7 +16,7 @@ use crate::home::{CONFIG_FILE, Home};
 use super::ConfigError;
 use super::audit::AuditFile;
 use super::text_error::{Document, TextError};
-use super::units::{Bytes, Span};
+use super::units::{Bytes, Rate, Span};
 
 /// Where agents call.
 const AGENTS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7420));
@@ -219,6 +219,16 @@ impl HostConfig {
         self.limits.requests_per_agent
     }
 
+    /// Returns how often agents may ask, all together.
+    pub fn rate(&self) -> Rate {
+        self.limits.rate
+    }
+
+    /// Returns how often one agent may ask.
+    pub fn rate_per_agent(&self) -> Rate {
+        self.limits.rate_per_agent
+    }
+
     /// Returns how many plugin decisions may run.
     pub fn plugin_concurrency(&self) -> u32 {
         self.limits.plugins
@@ -301,6 +311,8 @@ struct LimitsFile {
     connections: usize,
     requests: usize,
     requests_per_agent: usize,
+    rate: Rate,
+    rate_per_agent: Rate,
     plugins: u32,
 }
 
@@ -315,6 +327,8 @@ impl Default for LimitsFile {
             connections: 1024,
             requests: 256,
             requests_per_agent: 64,
+            rate: Rate::per_second(2000),
+            rate_per_agent: Rate::per_second(200),
             plugins: 32,
         }
     }

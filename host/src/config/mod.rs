@@ -14,7 +14,7 @@ mod workspace;
 
 pub use host::{HostConfig, KeySource, credential};
 pub use text_error::{Document, TextError};
-pub use units::{Bytes, Span, lifetime};
+pub use units::{Bytes, Rate, Span, lifetime};
 pub use wording::nearest;
 pub use workspace::{ConnectionPlan, PluginPlan, WorkspacePlan};
 

@@ -1,5 +1,6 @@
-//! Times and sizes as people write them: `20ms`, `5s`, `32MiB`.
+//! Times, sizes and rates as people write them: `20ms`, `5s`, `32MiB`, `200/s`.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -13,6 +14,45 @@ pub struct Span(pub Duration);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Bytes(pub u64);
+
+/// How often something may happen, such as `200/s`, `600/min` or `10000/h`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Rate {
+    /// How many in [`Rate::per`], and how many at once.
+    pub count: NonZeroU32,
+    /// A second, a minute or an hour.
+    pub per: Duration,
+}
+
+impl Rate {
+    /// So many a second, and at least one.
+    pub fn per_second(count: u32) -> Self {
+        Self { count: NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN), per: Duration::from_secs(1) }
+    }
+}
+
+impl TryFrom<String> for Rate {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let bad =
+            || format!("`{}` is not a rate such as \"200/s\", \"600/min\" or \"10000/h\"", text.escape_debug());
+        let (count, per) = text.split_once('/').ok_or_else(bad)?;
+        let per = match per.trim_start() {
+            "s" => Duration::from_secs(1),
+            "min" => Duration::from_mins(1),
+            "h" => Duration::from_hours(1),
+            _ => return Err(bad()),
+        };
+        let count = count.trim_end();
+        let digits = count.bytes().all(|byte| byte.is_ascii_digit());
+        let count: Option<NonZeroU32> = count.parse().ok().filter(|_| digits);
+        // More than a million in a second is no limit that means anything.
+        let most = per.as_secs().saturating_mul(1_000_000);
+        count.filter(|count| u64::from(count.get()) <= most).map(|count| Self { count, per }).ok_or_else(bad)
+    }
+}
 
 impl TryFrom<String> for Span {
     type Error = String;
@@ -91,6 +131,19 @@ mod tests {
 
     fn check_size(text: &str, bytes: Option<u64>) {
         assert_eq!(Bytes::try_from(text.to_owned()).ok().map(|size| size.0), bytes, "{text}");
+    }
+
+    #[test]
+    fn rates_are_a_number_and_a_time() {
+        let read = |text: &str| Rate::try_from(text.to_owned()).map(|rate| (rate.count.get(), rate.per.as_secs()));
+        assert_eq!(read("200/s"), Ok((200, 1)));
+        assert_eq!(read("600 / min"), Ok((600, 60)));
+        assert_eq!(read("10000/h"), Ok((10_000, 3600)));
+        for bad in
+            ["", "200", "/s", "0/s", "-1/s", "+1/s", "1.5/s", "200/ms", "200/d", "2000000/s", "99999999999/h"]
+        {
+            assert!(read(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

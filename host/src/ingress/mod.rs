@@ -8,6 +8,7 @@ mod framing;
 mod peer;
 mod places;
 mod query_token;
+mod rates;
 mod reply;
 mod strict;
 
@@ -31,6 +32,7 @@ use crate::pipeline;
 pub use admit::{AgentRequest, Limits, RawRequest};
 pub use peer::Peer;
 pub use places::{Place, Places};
+pub use rates::Rates;
 pub use reply::{AgentBody, BrokenOff, FlowingBody, Reply};
 
 /// Head of a request must arrive within this time: a slow client must not hold a slot.
@@ -132,7 +134,7 @@ impl Door {
     /// Refuses what was never admitted: it is counted, and has no row of its own.
     fn refuse(&self, refusal: &Refusal) -> Response<AgentBody> {
         if let Ok(host) = self.gate.host() {
-            host.count_unauthenticated();
+            host.sums().count_unauthenticated();
         }
         Reply::refused_early(&new_request_id(), refusal).into_response()
     }

@@ -137,3 +137,33 @@ async fn no_more_calls_are_under_way_than_the_account_takes_and_callers_are_told
     assert_eq!(rows.len(), 1, "a refusal, and no INTENT without OUTCOME");
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a27_a_flood_of_one_agent_is_refused_has_one_row_and_hurts_nobody_else() {
+    let config = "[limits]\nrate_per_agent = \"5/h\"\n".to_owned();
+    let files = ["acme", "other"].map(|name| (name, workspace(name, "eu", "", &plugin("read-only", "{}"))));
+    let plan = Plan { workspaces: files.into(), connect: vec!["acme/zoho"], config, ..Plan::default() };
+    let world = World::start(plan).await;
+    for _ in 0..5 {
+        assert_eq!(world.get(LEADS).await.status, 200);
+    }
+    let before = world.api_calls();
+    let mut rows = 0;
+    for _ in 0..20 {
+        let reply = world.ask("acme", "GET", LEADS, PROBLEM, "").await;
+        let told = reply.json().expect("json");
+        assert_eq!((reply.status, &told["code"], &told["retryable"]), (429, &"rate_limited".into(), &true.into()));
+        let wait: u64 = reply.header("retry-after").expect("a time").parse().expect("seconds");
+        assert!((700..=720).contains(&wait), "a fifth of an hour: {wait}");
+        rows += world.rows(&reply).len();
+    }
+    assert_eq!(world.api_calls(), before, "something was sent");
+    assert_eq!(rows, 1, "the first has a row");
+    let other = world.ask("other", "GET", "/other/zoho/crm/v8/Leads?fields=Last_Name", PROBLEM, "").await;
+    assert_eq!(other.json().expect("json")["code"], "service_not_connected", "it is judged as ever");
+    world.host.write_down().await;
+    let newest = wardlock_audit::Filter { limit: 1, ..Default::default() };
+    let sum = format!("{:?}", world.host.audit().list(&newest).expect("rows"));
+    assert!(sum.contains("19 requests refused as rate_limited") && sum.contains("agent-acme"), "{sum}");
+    world.end().await;
+}

@@ -45,6 +45,7 @@ impl Code {
             Self::UpstreamTimeout => "look whether it was executed before sending it again",
             Self::AnswerNotScannable => "ask for another form of answer, or for less",
             Self::DryRun => "send it without `Wardlock-Dry-Run` to have it done",
+            Self::RateLimited => "send less often, and wait as long as `Retry-After` says",
             Self::UpstreamBusy | Self::Overloaded => "send fewer at once",
             Self::Internal => "the operator finds the cause in Wardlock's log",
         }

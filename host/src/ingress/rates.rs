@@ -1,0 +1,113 @@
+//! How often agents may ask, one by one and all together (the generic cell rate algorithm: what is not used up to now may come
+//! at once, and nobody waits for a minute to turn over).
+
+use std::time::Duration;
+
+use governor::clock::{Clock, DefaultClock};
+use governor::state::keyed::HashMapStateStore;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use wardlock_core::id::AgentName;
+use wardlock_core::refusal::{Code, Refusal};
+
+use crate::config::Rate;
+
+/// The rates, and how far each is used up.
+#[derive(Debug)]
+pub struct Rates {
+    all: (Rate, DefaultDirectRateLimiter),
+    per_agent: (Rate, RateLimiter<AgentName, HashMapStateStore<AgentName>, DefaultClock>),
+    clock: DefaultClock,
+}
+
+impl Rates {
+    /// Begins with nothing used up.
+    pub fn new(all: Rate, per_agent: Rate) -> Self {
+        Self {
+            all: (all, RateLimiter::direct(quota(all))),
+            per_agent: (per_agent, RateLimiter::hashmap(quota(per_agent))),
+            clock: DefaultClock::default(),
+        }
+    }
+
+    /// Counts a request of an agent that is known. One that is refused as the agent's own counts for nobody else.
+    pub fn take(&self, agent: &AgentName) -> Result<(), Refusal> {
+        let (rate, limiter) = &self.per_agent;
+        limiter.check_key(agent).map_err(|early| self.too_often("this agent", *rate, &early))?;
+        let (rate, limiter) = &self.all;
+        limiter.check().map_err(|early| self.too_often("all agents together", *rate, &early))
+    }
+
+    /// Forgets the agents that used nothing lately.
+    pub fn tidy(&self) {
+        self.per_agent.1.retain_recent();
+    }
+
+    fn too_often(
+        &self,
+        who: &str,
+        rate: Rate,
+        early: &governor::NotUntil<<DefaultClock as Clock>::Instant>,
+    ) -> Refusal {
+        let wait = early.wait_time_from(self.clock.now());
+        let detail = format!("{who} may make {} requests in {} s", rate.count, rate.per.as_secs());
+        Refusal::new(Code::RateLimited, "rates", detail)
+            .hint("send less often; the operator sets `rate_per_agent` and `rate` in wardlock.toml")
+            .retry_after(whole_seconds(wait))
+    }
+}
+
+/// Rounds up: who comes a moment too early would be refused once more.
+fn whole_seconds(wait: Duration) -> u32 {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    u32::try_from(seconds).unwrap_or(u32::MAX).max(1)
+}
+
+fn quota(rate: Rate) -> Quota {
+    let one = rate.per / rate.count.get();
+    // A period of no length is none; a million in a second still has one of a microsecond.
+    Quota::with_period(one).map_or_else(|| Quota::per_second(rate.count), |quota| quota.allow_burst(rate.count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rate(text: &str) -> Rate {
+        Rate::try_from(text.to_owned()).expect("a rate")
+    }
+
+    fn agent(name: &str) -> AgentName {
+        AgentName::parse(name).expect("a name")
+    }
+
+    #[test]
+    fn a27_an_agent_that_asks_too_often_is_told_when_to_come_again() {
+        let rates = Rates::new(rate("1000/s"), rate("3/h"));
+        for _ in 0..3 {
+            rates.take(&agent("one")).expect("as many may come at once");
+        }
+        let refusal = rates.take(&agent("one")).expect_err("the fourth");
+        assert_eq!(refusal.code, Code::RateLimited);
+        let wait = refusal.retry_after.expect("a time");
+        assert!((1190..=1200).contains(&wait), "a third of an hour: {wait}");
+        rates.take(&agent("two")).expect("another agent has its own");
+    }
+
+    #[test]
+    fn a27_who_is_refused_uses_up_nothing_of_the_others() {
+        let rates = Rates::new(rate("4/h"), rate("2/h"));
+        let greedy = (0..100).filter(|_| rates.take(&agent("greedy")).is_ok()).count();
+        assert_eq!(greedy, 2);
+        rates.take(&agent("two")).expect("the third of all");
+        rates.take(&agent("three")).expect("the fourth of all");
+        let refusal = rates.take(&agent("four")).expect_err("the fifth of all");
+        assert!(refusal.detail.contains("all agents together"), "{}", refusal.detail);
+    }
+
+    #[test]
+    fn a_time_is_rounded_up_to_seconds() {
+        for (millis, seconds) in [(1, 1), (1000, 1), (1001, 2), (0, 1)] {
+            assert_eq!(whole_seconds(Duration::from_millis(millis)), seconds);
+        }
+    }
+}
