@@ -11,9 +11,10 @@ use wardlock_core::refusal::{Code, Refusal};
 use wardlock_egress::vault::KeySource;
 
 use crate::admin::Failure;
-use crate::config::HostConfig;
-use crate::home::{Home, HomeLock};
+use crate::config::{ConfigError, HostConfig};
+use crate::home::{CONFIG_FILE, Home, HomeLock};
 use crate::host::{Host, World};
+use crate::loaded::PolicyFiles;
 
 /// How often it is looked whether the last request under way has let go of the host.
 const LOOK: Duration = Duration::from_millis(10);
@@ -24,6 +25,8 @@ pub struct Seat {
     pub home: Home,
     /// Its settings, as they were at the start.
     pub config: HostConfig,
+    /// The file that those were read from.
+    pub config_file: PolicyFiles,
     /// Where requests go.
     pub world: World,
     _lock: HomeLock,
@@ -37,8 +40,11 @@ impl Seat {
         }
         let lock = home.lock(what)?;
         home.clear_outgoing()?;
-        let config = HostConfig::load(&home)?;
-        Ok(Arc::new(Self { home, config, world, _lock: lock }))
+        let text = HostConfig::text(&home)?;
+        let config = HostConfig::parse(CONFIG_FILE, &text).map_err(ConfigError::from)?;
+        let mut config_file = PolicyFiles::default();
+        config_file.note(CONFIG_FILE, &text);
+        Ok(Arc::new(Self { home, config, config_file, world, _lock: lock }))
     }
 }
 
@@ -98,6 +104,7 @@ impl Gate {
         }
         let host = Host::unlock(&self.seat, key).await?;
         note(&host, Act::admin(who, "vault.unlock", "vault", "ok")).await;
+        note(&host, host.policy_loaded()).await;
         *self.host.write().unwrap_or_else(PoisonError::into_inner) = Some(host);
         tracing::info!("the vault is unlocked");
         Ok(())

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use wardlock_audit::Audit;
+use wardlock_audit::{Act, Audit};
 use wardlock_core::connection::{Connection, WriteMode};
 use wardlock_core::id::RequestId;
 use wardlock_core::service::ServiceDefinition;
@@ -93,13 +93,21 @@ impl Host {
         }))
     }
 
-    /// Loads workspaces, services and plugins anew; requests under way keep what they have.
-    pub async fn reload(&self) -> Arc<Loaded> {
+    /// Returns the act by which the audit shows which policy holds from here on: one digest over all its files.
+    pub fn policy_loaded(&self) -> Act {
+        let mut files = self.seat.config_file.clone();
+        files.extend(self.loaded().files());
+        Act::admin("wardlock", "policy.loaded", "wardlock.toml, services, workspaces", files.digest().to_string())
+    }
+
+    /// Loads workspaces, services and plugins anew; requests under way keep what they have. Returns what was and what is.
+    pub async fn reload(&self) -> [Arc<Loaded>; 2] {
         let services = Arc::new(Services::load(self.home()));
         let loaded = Arc::new(Loaded::load(self.home(), &self.sandbox, &services).await);
         *self.services.write().unwrap_or_else(PoisonError::into_inner) = services;
-        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&loaded);
-        loaded
+        let mut held = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *held, Arc::clone(&loaded));
+        [before, loaded]
     }
 
     /// Returns what is loaded now.

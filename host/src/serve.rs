@@ -134,6 +134,9 @@ pub async fn run(gate: Arc<Gate>) -> Result<(), Failure> {
     tracing::info!(agents = %running.agents(), home = %seat.home.path().display(), vault, "serving");
     if let Some(host) = gate.opened() {
         tell_problems(&host);
+        if let Err(error) = host.audit().act(host.policy_loaded()).await {
+            tracing::error!(%error, "the audit cannot record which policy holds");
+        }
     }
     loop {
         tokio::select! {

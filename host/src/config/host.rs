@@ -90,8 +90,12 @@ pub struct HostConfig {
 impl HostConfig {
     /// Reads a home's settings; a missing `wardlock.toml` means the defaults.
     pub fn load(home: &Home) -> Result<Self, ConfigError> {
-        let text = home.read_text(CONFIG_FILE)?.unwrap_or_default();
-        Ok(Self::parse(CONFIG_FILE, &text)?)
+        Ok(Self::parse(CONFIG_FILE, &Self::text(home)?)?)
+    }
+
+    /// Reads the text of a home's `wardlock.toml`; a missing one is empty.
+    pub fn text(home: &Home) -> Result<String, ConfigError> {
+        Ok(home.read_text(CONFIG_FILE)?.unwrap_or_default())
     }
 
     /// Parses the text of a `wardlock.toml`.

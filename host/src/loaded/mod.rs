@@ -5,6 +5,7 @@
 //! connection, and nothing else.
 
 mod chain;
+mod files;
 mod problem;
 mod services;
 
@@ -19,6 +20,7 @@ use wardlock_sandbox::{Plugin, Sandbox};
 use crate::config::{ConnectionPlan, Document, WorkspacePlan};
 use crate::home::Home;
 
+pub use files::PolicyFiles;
 pub use problem::{Problem, Severity};
 pub use services::Services;
 
@@ -61,8 +63,6 @@ pub enum State {
 pub struct Workspace {
     /// Its name.
     pub name: WorkspaceName,
-    /// SHA-256 of its file, for the audit.
-    pub digest: Option<wardlock_core::id::Digest>,
     /// Its connections; `Err` holds the reason for which all of it is closed.
     pub connections: Result<BTreeMap<ConnectionName, LoadedConnection>, String>,
 }
@@ -71,13 +71,18 @@ pub struct Workspace {
 #[derive(Debug, Default)]
 pub struct Loaded {
     workspaces: BTreeMap<WorkspaceName, Workspace>,
+    files: PolicyFiles,
     problems: Vec<Problem>,
 }
 
 impl Loaded {
     /// Loads every workspace of a home. It always succeeds: what does not load is closed.
     pub async fn load(home: &Home, sandbox: &Sandbox, services: &Services) -> Self {
-        let mut loaded = Self { workspaces: BTreeMap::new(), problems: services.problems().to_vec() };
+        let mut loaded = Self {
+            files: services.files().clone(),
+            problems: services.problems().to_vec(),
+            ..Self::default()
+        };
         let files = match home.list("workspaces", "toml") {
             Ok(files) => files,
             Err(error) => {
@@ -151,6 +156,11 @@ impl Loaded {
             .flat_map(BTreeMap::values)
     }
 
+    /// Returns the files that all this was read from.
+    pub fn files(&self) -> &PolicyFiles {
+        &self.files
+    }
+
     /// Returns everything that is wrong: for `doctor`, `reload` and `policy check`.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
@@ -174,6 +184,7 @@ impl Loaded {
         file: &str,
         text: &str,
     ) {
+        self.files.note(file, text);
         let read = Document::parse(file, text)
             .map_err(|error| vec![error])
             .and_then(|document| Ok((WorkspacePlan::read(&document, &name, services)?, document)));
@@ -190,8 +201,7 @@ impl Loaded {
             let key = plan.connection.name.clone();
             connections.insert(key, self.load_connection(chains, &document, plan).await);
         }
-        let digest = Some(wardlock_core::id::Digest::of(text.as_bytes()));
-        self.workspaces.insert(name.clone(), Workspace { name, digest, connections: Ok(connections) });
+        self.workspaces.insert(name.clone(), Workspace { name, connections: Ok(connections) });
     }
 
     async fn load_connection(
@@ -223,7 +233,7 @@ impl Loaded {
         let workspace = Some(name.to_string());
         self.problems
             .extend(problems.into_iter().map(|problem| Problem { workspace: workspace.clone(), ..problem }));
-        self.workspaces.insert(name.clone(), Workspace { name, digest: None, connections: Err(reason) });
+        self.workspaces.insert(name.clone(), Workspace { name, connections: Err(reason) });
     }
 }
 

@@ -7,7 +7,7 @@ use wardlock_core::service::{ServiceDefinition, parse};
 
 use crate::home::Home;
 
-use super::Problem;
+use super::{PolicyFiles, Problem};
 
 /// The definitions that are built in: file name and text.
 const BUILT_IN: [(&str, &str); 1] = [("zoho-crm.toml", include_str!("../../services/zoho-crm.toml"))];
@@ -19,6 +19,7 @@ pub struct Services {
     /// Names whose definition does not load, and why.
     broken: BTreeMap<String, String>,
     problems: Vec<Problem>,
+    files: PolicyFiles,
 }
 
 #[derive(Debug, Clone)]
@@ -50,7 +51,10 @@ impl Services {
         };
         for file in files {
             match home.read_text(&format!("services/{file}")) {
-                Ok(Some(text)) => services.add(&file, &text, false),
+                Ok(Some(text)) => {
+                    services.files.note(&format!("services/{file}"), &text);
+                    services.add(&file, &text, false);
+                }
                 Ok(None) => {}
                 Err(error) => services.refuse(&file, Problem::from_home(None, &error)),
             }
@@ -76,6 +80,11 @@ impl Services {
     /// Returns why the definition of that name does not load, if there is one that does not.
     pub fn broken(&self, name: &str) -> Option<&str> {
         self.broken.get(name).map(String::as_str)
+    }
+
+    /// Returns the operator's own files.
+    pub fn files(&self) -> &PolicyFiles {
+        &self.files
     }
 
     /// Returns what is wrong with the operator's own definitions.

@@ -22,9 +22,11 @@ use serde_json::{Value, json};
 use wardlock_audit::Act;
 
 use crate::admin::{Brought, Command, Failure, Page};
+use crate::config::HostConfig;
 use crate::gate::{Gate, Seat};
+use crate::home::CONFIG_FILE;
 use crate::host::Host;
-use crate::loaded::{Problem, Severity, State};
+use crate::loaded::{PolicyFiles, Problem, Severity, State};
 
 pub use copies::DANGER;
 pub(crate) use copies::not_written;
@@ -135,13 +137,31 @@ fn status(seat: &Seat, unlocked: bool) -> Value {
 
 /// Loads workspaces, services and plugins anew, and says what came of it.
 pub async fn reload(host: &Arc<Host>) -> Value {
-    let loaded = host.reload().await;
-    let problems: Vec<Value> = loaded.problems().iter().map(Problem::to_json).collect();
+    let [before, loaded] = host.reload().await;
+    let mut problems: Vec<Value> = loaded.problems().iter().map(Problem::to_json).collect();
+    problems.extend(changed_settings(host).as_ref().map(Problem::to_json));
     let ok = loaded.problems().iter().all(|problem| problem.severity == Severity::Note);
     let connections = loaded.connections().filter(|found| matches!(found.state, State::Open(_))).count();
     let result = if ok { "ok" } else { "problems" };
     note(host, Act::admin(OPERATOR, "reload", "workspaces", result)).await;
+    for (file, digest) in loaded.files().changed_since(before.files()) {
+        let result = digest.map_or_else(|| "removed".to_owned(), |digest| digest.to_string());
+        note(host, Act::admin(OPERATOR, "policy.changed", file, result)).await;
+    }
+    note(host, host.policy_loaded()).await;
     json!({ "ok": ok, "connections_open": connections, "problems": problems })
+}
+
+/// Says that `wardlock.toml` is not what it was at the start: nothing but a start reads it.
+fn changed_settings(host: &Host) -> Option<Problem> {
+    let mut now = PolicyFiles::default();
+    now.note(CONFIG_FILE, &HostConfig::text(host.home()).ok()?);
+    if now == host.seat().config_file {
+        return None;
+    }
+    let hint = "restart `wardlock serve` to have them".to_owned();
+    let problem = Problem::new(None, "wardlock.toml holds other settings than those that hold now");
+    Some(Problem { hint: Some(hint), ..problem.note() })
 }
 
 /// Records an administrative act. The act is done already, so a failing audit is reported, not undone.

@@ -116,12 +116,31 @@ fn l9_an_edited_policy_holds_only_after_a_reload_that_the_audit_shows() {
     assert_eq!(open(&wardlock), Some(1), "no file is watched");
     let acts = |wardlock: &Wardlock| {
         let rows = run(wardlock, &["--json", "audit", "list"]).ok().expect("rows").stdout;
-        rows.matches("reload workspaces").count()
+        (rows.matches("reload workspaces").count(), rows.matches("policy.changed").count(), policies(&rows))
     };
-    assert_eq!(acts(&wardlock), 0);
+    let (reloads, changes, policies_before) = acts(&wardlock);
+    assert_eq!((reloads, changes, policies_before.len()), (0, 0, 1), "the start says which policy holds");
     run(&wardlock, &["reload"]).ok().expect("loaded");
     assert_eq!(open(&wardlock), Some(2));
-    assert_eq!(acts(&wardlock), 1, "who changes the policy is on record");
+    let (reloads, changes, policies_after) = acts(&wardlock);
+    assert_eq!((reloads, changes), (1, 1), "who changes the policy is on record");
+    assert_eq!(policies_after.len(), 2, "{policies_after:?}");
+    assert!(policies_after.contains(&policies_before[0]), "and which policy held before and after");
+    wardlock.write("wardlock.toml", "[limits]\nrequests = 3\n").expect("written");
+    let told = run(&wardlock, &["--json", "reload"]).ok().expect("loaded").stdout;
+    assert!(told.contains("wardlock.toml holds other settings"), "{told}");
+}
+
+/// The distinct digests of policies that rows name.
+fn policies(rows: &str) -> Vec<String> {
+    let mut digests: Vec<String> = rows
+        .lines()
+        .flat_map(|line| line.split_once("policy.loaded"))
+        .filter_map(|(_, rest)| rest.split(|c: char| !c.is_ascii_hexdigit()).find(|word| word.len() == 64))
+        .map(str::to_owned)
+        .collect();
+    digests.dedup();
+    digests
 }
 
 fn command(home: &Path) -> Command {
