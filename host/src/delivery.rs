@@ -10,26 +10,50 @@ use wardlock_core::id::{Digest, RequestId};
 use wardlock_egress::{ScrubbedBody, ScrubbedStream, SendError, Sent, Turn};
 
 use crate::ingress::{BrokenOff, FlowingBody, Place, Reply};
+use crate::metrics::Sending;
 
 /// Bytes that may wait for a slow agent before the upstream is waited for: a handful of network reads.
 const CHUNKS_WAITING: usize = 8;
 /// How long an agent may leave a flowing answer unread: it holds a place and a socket of the provider's.
 const SLOWEST_AGENT: Duration = Duration::from_mins(1);
 
+/// A request whose INTENT is on the disk, and what it holds until its answer has ended.
+pub struct UnderWay {
+    /// When it arrived.
+    pub began: Instant,
+    /// Its record.
+    pub guard: OutcomeGuard,
+    /// Its numbers.
+    pub counted: Option<Sending>,
+    /// Its place here.
+    pub _place: Place,
+    /// Its turn at the provider, who counts a call until its answer has ended.
+    pub _turn: Turn,
+}
+
+impl UnderWay {
+    /// Counts the request and closes its record.
+    async fn finish(mut self, mut finished: Finished) -> Result<(), AuditError> {
+        finished.total = self.began.elapsed();
+        if let Some(counted) = self.counted.take() {
+            counted.finished(&finished);
+        }
+        self.guard.finish(finished).await
+    }
+}
+
 /// A sent request's reply, or the error that the agent is told, once the OUTCOME is on the disk. An answer that flows
 /// keeps the request's place until it ends.
 pub async fn deliver(
     id: &RequestId,
     sent: Result<Sent, SendError>,
-    guard: OutcomeGuard,
-    held: (Place, Turn),
-    began: Instant,
+    under_way: UnderWay,
 ) -> Result<Result<Reply, (Outcome, SendError)>, AuditError> {
     let sent = match sent {
         Ok(sent) => sent,
         Err(error) => {
             let outcome = error.outcome();
-            guard.finish(failed(&error, began)).await?;
+            under_way.finish(failed(&error)).await?;
             return Ok(Err((outcome, error)));
         }
     };
@@ -39,20 +63,15 @@ pub async fn deliver(
         ScrubbedBody::Whole(body) => {
             finished.answer_sha256 = Some(Digest::of(&body));
             finished.answer_bytes = body.len() as u64;
-            finished.total = began.elapsed();
             let outcome = finished.outcome;
-            guard.finish(finished).await?;
+            under_way.finish(finished).await?;
             Ok(Ok(Reply::answered(id, outcome, status, headers, exposed, body)))
         }
         ScrubbedBody::Flowing(stream) => {
             let (sender, body, gone) = FlowingBody::new(CHUNKS_WAITING);
             finished.outcome = Outcome::Streamed;
             let to = Downstream { sender, gone };
-            tokio::spawn(async move {
-                flow(stream, to, guard, finished, began).await;
-                // The provider counts the call until its answer has ended, and so do we.
-                drop(held);
-            });
+            tokio::spawn(flow(stream, to, under_way, finished));
             Ok(Ok(Reply::flowing(id, status, headers, body)))
         }
     }
@@ -66,13 +85,7 @@ struct Downstream {
 }
 
 /// Passes a flowing body on, piece by scanned piece, and closes its record.
-async fn flow(
-    mut stream: Box<ScrubbedStream>,
-    mut to: Downstream,
-    guard: OutcomeGuard,
-    mut finished: Finished,
-    began: Instant,
-) {
+async fn flow(mut stream: Box<ScrubbedStream>, mut to: Downstream, under_way: UnderWay, mut finished: Finished) {
     loop {
         let piece = tokio::select! {
             piece = stream.next() => piece,
@@ -102,8 +115,7 @@ async fn flow(
         }
     }
     finished.redactions = count(stream.redactions());
-    finished.total = began.elapsed();
-    if let Err(error) = guard.finish(finished).await {
+    if let Err(error) = under_way.finish(finished).await {
         tracing::error!(%error, "the audit cannot record an outcome");
     }
 }
@@ -123,7 +135,7 @@ fn finished(sent: &Sent) -> Finished {
     }
 }
 
-fn failed(error: &SendError, began: Instant) -> Finished {
+fn failed(error: &SendError) -> Finished {
     Finished {
         outcome: error.outcome(),
         upstream_status: None,
@@ -134,7 +146,7 @@ fn failed(error: &SendError, began: Instant) -> Finished {
         answer_sha256: None,
         upstream_micros: error.micros,
         provider_code: None,
-        total: began.elapsed(),
+        total: Duration::ZERO,
     }
 }
 

@@ -15,6 +15,7 @@ use crate::config::{ConfigError, HostConfig};
 use crate::home::{CONFIG_FILE, Home, HomeLock};
 use crate::host::{Host, World};
 use crate::loaded::PolicyFiles;
+use crate::metrics::Metrics;
 
 /// How often it is looked whether the last request under way has let go of the host.
 const LOOK: Duration = Duration::from_millis(10);
@@ -29,6 +30,8 @@ pub struct Seat {
     pub config_file: PolicyFiles,
     /// Where requests go.
     pub world: World,
+    /// What has been counted since the process started.
+    pub metrics: Arc<Metrics>,
     _lock: HomeLock,
 }
 
@@ -44,7 +47,7 @@ impl Seat {
         let config = HostConfig::parse(CONFIG_FILE, &text).map_err(ConfigError::from)?;
         let mut config_file = PolicyFiles::default();
         config_file.note(CONFIG_FILE, &text);
-        Ok(Arc::new(Self { home, config, config_file, world, _lock: lock }))
+        Ok(Arc::new(Self { home, config, config_file, world, metrics: Metrics::new(), _lock: lock }))
     }
 }
 

@@ -19,6 +19,7 @@ use crate::gate::Seat;
 use crate::home::Home;
 use crate::ingress::{Places, Rates};
 use crate::loaded::{Loaded, Services};
+use crate::metrics::Metrics;
 use crate::record;
 use crate::sums::Sums;
 
@@ -62,18 +63,19 @@ impl Host {
 
     /// Opens everything in a home that is held already.
     pub async fn unlock(seat: &Arc<Seat>, unlock: &KeySource) -> Result<Arc<Self>, Failure> {
-        let Seat { home, config, world, .. } = &**seat;
+        let Seat { home, config, world, metrics, .. } = &**seat;
         let plugins = SandboxConfig { max_concurrent: config.plugin_concurrency(), ..SandboxConfig::default() };
         let sandbox = Sandbox::new(plugins)
             .map_err(|error| Failure::home(format!("failed to start the plugin engine: {error}")))?;
         // After the engine, which looks at the process's memory map once, and before the first key is there.
         crate::harden::close_memory();
         let vault = Arc::new(Vault::open(&home.state_folder(), unlock)?);
-        let audit = record::open(home, config, &vault)?;
+        let audit = record::open(home, config, &vault, metrics)?;
         let state = State::open(&home.state_path("state.db")?, clock())?;
         let patience = config.upstream_timeout();
         let limits = Limits { total: patience, idle: patience, ..Limits::default() };
         let egress = Egress::with_limits(Arc::clone(&vault), world.dialer.clone(), audit.clone(), clock(), limits);
+        egress.watch_refreshes(metrics.refresh_watch());
         let services = Arc::new(Services::load(home));
         let loaded = Arc::new(Loaded::load(home, &sandbox, &services).await);
         let places = Places::new(config.requests(), config.requests_per_agent());
@@ -160,6 +162,11 @@ impl Host {
         &self.state
     }
 
+    /// Returns what is counted.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.seat.metrics
+    }
+
     /// Returns the places for requests under way.
     pub fn places(&self) -> &Arc<Places> {
         &self.places
@@ -212,6 +219,12 @@ impl Host {
     /// Returns what the audit gets as sums.
     pub fn sums(&self) -> &Sums {
         &self.sums
+    }
+
+    /// Counts a request that was refused before it was known whose it is.
+    pub fn count_unauthenticated(&self) {
+        self.sums.count_unauthenticated();
+        self.metrics().unauthenticated();
     }
 
     /// Writes down what is kept in memory between times: agents' last use, and sums.

@@ -7,6 +7,7 @@
 //! - [`ingress`]: the agents' front door; `own`: what the host itself answers them.
 //! - [`host`]: every part, wired once; [`gate`]: whether it is there, or the vault is locked; `harden`: the process;
 //!   `record`: how the audit is wired; `sums`: what it gets as sums.
+//! - [`metrics`]: what operators watch; `health`: whether it serves, in one word each.
 //! - [`loaded`], [`config`], [`home`]: what the operator wrote, and where it stands.
 //! - [`policy`]: ready-made workspaces, cases, explanations.
 //! - `backup`: the whole home as one encrypted archive, and back.
@@ -21,10 +22,12 @@ mod delivery;
 pub mod demo;
 pub mod gate;
 mod harden;
+mod health;
 pub mod home;
 pub mod host;
 pub mod ingress;
 pub mod loaded;
+pub mod metrics;
 pub mod ops;
 mod own;
 pub mod pipeline;

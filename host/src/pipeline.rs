@@ -3,7 +3,7 @@
 //! Everything before `intend` can only refuse; nothing after it can change what is sent.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wardlock_audit::{Described, Refused};
 use wardlock_core::answer::Outcome;
@@ -21,10 +21,11 @@ use wardlock_egress::Busy;
 use wardlock_egress::vault::VaultError;
 use wardlock_sandbox::{RequestContext, run_chain};
 
-use crate::delivery::deliver;
+use crate::delivery::{UnderWay, deliver};
 use crate::host::Host;
 use crate::ingress::{AgentRequest, Peer, RawRequest, Reply};
 use crate::loaded::{OpenConnection, Services};
+use crate::metrics::{ConnectionMetrics, Sending};
 use crate::{own, report};
 
 /// Carries one request all the way, and writes its record whatever happens.
@@ -48,6 +49,8 @@ struct Seen {
     /// The workspace and connection that the path names, whoever's they are.
     named: Option<(String, String)>,
     connection: Option<Arc<Connection>>,
+    /// What the connection counts.
+    metrics: Option<Arc<ConnectionMetrics>>,
     tenant: Option<String>,
     classified: Option<Classified>,
     verdicts: Vec<VerdictRecord>,
@@ -69,6 +72,7 @@ impl Seen {
             canonical: None,
             named: None,
             connection: None,
+            metrics: None,
             tenant: None,
             classified: None,
             verdicts: Vec::new(),
@@ -77,6 +81,11 @@ impl Seen {
             recorded: false,
             outcome: None,
         }
+    }
+
+    /// The operation's effect, where it is known.
+    fn effect(&self) -> &'static str {
+        self.classified.as_ref().map_or("unknown", |classified| classified.operation().effect.as_str())
     }
 }
 
@@ -95,7 +104,7 @@ impl From<Refusal> for Stop {
 async fn carry(host: &Host, peer: Peer, id: &RequestId, raw: RawRequest, seen: &mut Seen) -> Result<Reply, Stop> {
     let (agent, request) = authenticate(host, raw, seen)?;
     host.rates().take(&agent.name)?;
-    let place = host.places().take(&agent.workspace, &agent.name)?;
+    let place = host.places().take(&agent.workspace, &agent.name).inspect_err(|_| host.metrics().no_place())?;
     refuse_frozen(host, &agent.workspace)?;
     if own::is_own(&request.target) {
         // Reading about a request of one's own sends nothing and writes no row.
@@ -126,14 +135,24 @@ async fn carry(host: &Host, peer: Peer, id: &RequestId, raw: RawRequest, seen: &
         host.audit().intend(&permit, peer.separation, seen.began.elapsed()).await.map_err(audit_unavailable)?;
     seen.recorded = true;
     let waited = turn.waited();
+    let under_way =
+        UnderWay { began: seen.began, guard, counted: count_allowed(seen, waited), _place: place, _turn: turn };
     let sent = host.egress().send(permit, receipt).await;
-    match deliver(id, sent, guard, (place, turn), seen.began).await.map_err(audit_unavailable)? {
+    match deliver(id, sent, under_way).await.map_err(audit_unavailable)? {
         Ok(reply) => Ok(reply.after_waiting(waited)),
         Err((outcome, error)) => {
             seen.outcome = Some(outcome);
             Err(Stop { decision: "allow", refusal: error.refusal() })
         }
     }
+}
+
+/// Counts a request that is recorded as allowed, and what will come of it.
+fn count_allowed(seen: &Seen, waited: Duration) -> Option<Sending> {
+    let metrics = seen.metrics.as_ref()?;
+    metrics.request(seen.effect(), "allow");
+    metrics.waited(waited);
+    Some(Sending::new(Arc::clone(metrics)))
 }
 
 /// An agent, authenticated.
@@ -153,7 +172,7 @@ fn authenticate(host: &Host, raw: RawRequest, seen: &mut Seen) -> Result<(Agent,
     seen.scheme.clone_from(&request.scheme);
     let agent = token.as_deref().and_then(|token| host.state().authenticate(token));
     let Some(agent) = agent else {
-        host.sums().count_unauthenticated();
+        host.count_unauthenticated();
         // One answer for missing, unknown, revoked and expired: which it was helps only a guesser.
         return Err(Refusal::new(
             Code::Unauthenticated,
@@ -232,6 +251,7 @@ fn resolve(
     }
     let open = host.loaded().open(&agent.workspace, &connection)?;
     seen.connection = Some(Arc::clone(&open.connection));
+    seen.metrics = Some(open.metrics(host.metrics()));
     Ok((open, request))
 }
 
@@ -280,20 +300,16 @@ fn busy(busy: Busy) -> Refusal {
 }
 
 fn permitted(decision: Decision, seen: &mut Seen) -> Result<Permit, Stop> {
-    match decision {
-        Decision::Allow(permit) => {
-            seen.verdicts = permit.verdicts().to_vec();
-            Ok(*permit)
-        }
-        Decision::Hold { refusal, verdicts } => {
-            seen.verdicts = verdicts;
-            Err(Stop { decision: "hold", refusal })
-        }
-        Decision::Deny { refusal, verdicts } => {
-            seen.verdicts = verdicts;
-            Err(Stop { decision: "deny", refusal })
-        }
+    let (verdicts, permitted) = match decision {
+        Decision::Allow(permit) => (permit.verdicts().to_vec(), Ok(*permit)),
+        Decision::Hold { refusal, verdicts } => (verdicts, Err(Stop { decision: "hold", refusal })),
+        Decision::Deny { refusal, verdicts } => (verdicts, Err(Stop { decision: "deny", refusal })),
+    };
+    if let Some(metrics) = &seen.metrics {
+        metrics.decided(seen.began.elapsed(), &verdicts);
     }
+    seen.verdicts = verdicts;
+    permitted
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "fits `map_err`")]
@@ -308,6 +324,7 @@ async fn refuse(host: &Host, peer: Peer, id: &RequestId, seen: Seen, stop: Stop)
     let Stop { decision, refusal } = stop;
     let shape = shape_of(host, &seen).filter(|_| !seen.wants_problem_json);
     let outcome = seen.outcome;
+    count_refused(host, &seen, decision);
     // Before authentication, and of floods, only sums are recorded; a sent request has its rows already; a dry run writes nothing
     // when it would have been allowed.
     let unrecorded = !seen.recorded && decision != "allow";
@@ -317,9 +334,29 @@ async fn refuse(host: &Host, peer: Peer, id: &RequestId, seen: Seen, stop: Stop)
         && let Err(error) = host.audit().refuse(refused(id, peer, seen, decision, &refusal)).await
     {
         let refusal = audit_unavailable(error);
+        host.metrics().audit.unrecorded.inc();
+        host.metrics().refused(refusal.code);
         return Reply::refused(id, "deny", None, &refusal, shape.as_ref());
     }
+    host.metrics().refused(refusal.code);
     Reply::refused(id, decision, outcome, &refusal, shape.as_ref())
+}
+
+/// Counts a request of a known agent that was not sent. Only names that the configuration holds become labels.
+fn count_refused(host: &Host, seen: &Seen, decision: &str) {
+    let (Some(agent), false) = (&seen.agent, seen.recorded) else {
+        return;
+    };
+    if let Some(metrics) = &seen.metrics {
+        metrics.request(seen.effect(), decision);
+        return metrics.took(seen.began.elapsed());
+    }
+    let (loaded, workspace) = (host.loaded(), agent.workspace.as_str());
+    let named = seen.named.as_ref().filter(|(named, _)| named == workspace).map(|(_, connection)| connection);
+    let connection = named.and_then(|name| loaded.connection(workspace, name));
+    let connection = connection.map_or("", |found| found.connection.name.as_str());
+    let workspace = if loaded.has_workspace(&agent.workspace) { workspace } else { "" };
+    host.metrics().request(workspace, connection, seen.effect(), decision);
 }
 
 /// Tells an agent that the vault is locked. Nothing more can be known then: agents' tokens and records are behind it.

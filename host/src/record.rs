@@ -9,6 +9,7 @@ use crate::admin::Failure;
 use crate::config::HostConfig;
 use crate::home::Home;
 use crate::host::clock;
+use crate::metrics::{Metrics, audit_watch};
 
 /// Opens the audit of a home that was just restored. Its mirror stays alone: it is the original's, or on a disk that is not
 /// here.
@@ -24,8 +25,14 @@ fn settings(config: &HostConfig, vault: &Arc<Vault>) -> Settings {
 }
 
 /// Opens the audit of a home, and says what the last run left behind.
-pub fn open(home: &Home, config: &HostConfig, vault: &Arc<Vault>) -> Result<Audit, Failure> {
+pub fn open(
+    home: &Home,
+    config: &HostConfig,
+    vault: &Arc<Vault>,
+    metrics: &Arc<Metrics>,
+) -> Result<Audit, Failure> {
     let mut settings = settings(config, vault);
+    settings.watch = Some(audit_watch(metrics));
     settings.rotation = config.audit_rotation();
     settings.mirror = config.audit_mirror().map(|path| home.path().join(path));
     let audit = Audit::open(&home.state_path("audit.db")?, settings)?;

@@ -20,8 +20,10 @@ const SUMMARY: Duration = Duration::from_mins(1);
 /// A running set of listeners.
 pub struct Running {
     agents: SocketAddr,
+    operators: Option<SocketAddr>,
     stop: watch::Sender<bool>,
-    front: tokio::task::JoinHandle<()>,
+    /// The agents' listener, and the operators'.
+    fronts: Vec<tokio::task::JoinHandle<()>>,
     background: Vec<tokio::task::JoinHandle<()>>,
     gate: Arc<Gate>,
 }
@@ -29,16 +31,24 @@ pub struct Running {
 impl Running {
     /// Binds every listener, then serves. A port that is taken is an error, never shared.
     pub async fn start(gate: Arc<Gate>, agents: SocketAddr) -> Result<Self, Failure> {
-        let listener = TcpListener::bind(agents).await.map_err(|error| {
-            Failure::no(format!("failed to listen on {agents}: {error}"))
-                .hint("another program has the port; set `agents` under `[listen]` in wardlock.toml")
-        })?;
-        let agents = listener.local_addr().map_err(Failure::no)?;
+        let config = &gate.seat().config;
+        let (listener, agents) = bind(agents, "agents").await?;
+        let for_operators = match config.operators() {
+            Some(address) => Some(bind(address, "operators").await?),
+            None => None,
+        };
         let (stop, stopped) = watch::channel(false);
-        let drain = gate.seat().config.shutdown_timeout();
-        let front = tokio::spawn(ingress::serve(listener, Arc::clone(&gate), until(stopped), drain));
+        let drain = config.shutdown_timeout();
+        let front = ingress::serve(listener, Arc::clone(&gate), until(stopped.clone()), drain);
+        let mut fronts = vec![tokio::spawn(front)];
+        let mut operators = None;
+        if let Some((listener, address)) = for_operators {
+            let front = ingress::serve_operators(listener, Arc::clone(&gate), until(stopped), drain);
+            fronts.push(tokio::spawn(front));
+            operators = Some(address);
+        }
         let background = vec![spawn_admin(Arc::clone(&gate))?, spawn_summaries(Arc::clone(&gate))];
-        Ok(Self { agents, stop, front, background, gate })
+        Ok(Self { agents, operators, stop, fronts, background, gate })
     }
 
     /// Returns the agents' address.
@@ -46,11 +56,18 @@ impl Running {
         self.agents
     }
 
+    /// Returns the operators' address, if there is one.
+    pub fn operators(&self) -> Option<SocketAddr> {
+        self.operators
+    }
+
     /// Stops accepting, lets requests under way end, and closes the rest.
     pub async fn stop(self) {
         let _ = self.stop.send(true);
-        if let Err(error) = self.front.await {
-            tracing::error!(%error, "the agents' listener ended badly");
+        for front in self.fronts {
+            if let Err(error) = front.await {
+                tracing::error!(%error, "a listener ended badly");
+            }
         }
         for task in &self.background {
             task.abort();
@@ -63,6 +80,16 @@ impl Running {
             Err(_) => tracing::error!("requests are still open; their rows will show no outcome"),
         }
     }
+}
+
+/// Binds a listener; `key` is its name under `[listen]`.
+async fn bind(address: SocketAddr, key: &str) -> Result<(TcpListener, SocketAddr), Failure> {
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        Failure::no(format!("failed to listen on {address}: {error}"))
+            .hint(format!("another program has the port; set `{key}` under `[listen]` in wardlock.toml"))
+    })?;
+    let address = listener.local_addr().map_err(Failure::no)?;
+    Ok((listener, address))
 }
 
 async fn until(mut stopped: watch::Receiver<bool>) {
@@ -131,7 +158,8 @@ pub async fn run(gate: Arc<Gate>) -> Result<(), Failure> {
     let seat = gate.seat();
     let running = Running::start(Arc::clone(&gate), seat.config.agents()).await?;
     let vault = if gate.opened().is_some() { "open" } else { "locked" };
-    tracing::info!(agents = %running.agents(), home = %seat.home.path().display(), vault, "serving");
+    let operators = running.operators().map_or_else(|| "off".to_owned(), |address| address.to_string());
+    tracing::info!(agents = %running.agents(), operators, home = %seat.home.path().display(), vault, "serving");
     if let Some(host) = gate.opened() {
         tell_problems(&host);
         if let Err(error) = host.audit().act(host.policy_loaded()).await {

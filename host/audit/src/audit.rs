@@ -25,6 +25,20 @@ use crate::writer::{self, Job, Message, Reply};
 /// Returns milliseconds since 1970-01-01T00:00:00Z. For display only: rows are ordered by their sequence.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
+/// What one commit was, for who counts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Commit {
+    /// How many rows it held.
+    pub rows: usize,
+    /// How long it took, the mirror included.
+    pub took: Duration,
+    /// Whether its rows are where they must be; callers are told an error otherwise.
+    pub is_written: bool,
+}
+
+/// Is told of every commit on the writing thread, before its callers are answered. It must not block.
+pub type Watch = Arc<dyn Fn(Commit) + Send + Sync>;
+
 /// What a log is opened with.
 #[derive(Clone)]
 pub struct Settings {
@@ -40,6 +54,8 @@ pub struct Settings {
     pub mirror: Option<PathBuf>,
     /// When the log goes on in another file, and how long files are kept.
     pub rotation: Rotation,
+    /// Who counts commits.
+    pub watch: Option<Watch>,
 }
 
 impl Settings {
@@ -52,6 +68,7 @@ impl Settings {
             durabilities: Durabilities::default(),
             mirror: None,
             rotation: Rotation::default(),
+            watch: None,
         }
     }
 }
@@ -114,10 +131,10 @@ impl Audit {
     }
 
     pub(crate) fn open_with(path: &Path, settings: Settings, limits: Limits) -> Result<Self, AuditError> {
-        let Settings { path_key, signer, clock, durabilities, mirror, rotation } = settings;
+        let Settings { path_key, signer, clock, durabilities, mirror, rotation, watch } = settings;
         let public_key = signer.key();
         let log = Log::open(path, mirror.as_deref(), limits)?;
-        let (sender, thread, opened) = writer::start(log, clock, signer, rotation)?;
+        let (sender, thread, opened) = writer::start(log, clock, signer, rotation, watch)?;
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
             key: PathKey::new(&path_key),

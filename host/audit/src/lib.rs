@@ -54,7 +54,7 @@ mod verify;
 mod writer;
 
 pub use act::{Act, ActKind};
-pub use audit::{Audit, Clock, Receipt, Settings};
+pub use audit::{Audit, Clock, Commit, Receipt, Settings, Watch};
 pub use described::Described;
 pub use detail::{ActDetail, AnswerDetail, Detail, PluginDetail, RefusalDetail, RequestDetail, Value};
 pub use entry::{Durabilities, Durability, Kind, Separation};

@@ -10,7 +10,7 @@ use wardlock_core::answer::Outcome;
 use wardlock_core::id::Digest;
 
 use crate::act::Act;
-use crate::audit::{Clock, Inner, Receipt};
+use crate::audit::{Clock, Commit, Inner, Receipt, Watch};
 use crate::disk;
 use crate::entry::{Durability, Entry, Kind};
 use crate::error::AuditError;
@@ -63,6 +63,7 @@ pub(crate) struct Writer {
     clock: Clock,
     signer: Signer,
     rotation: Rotation,
+    watch: Option<Watch>,
     /// When a head was last signed, or could not be.
     tried: Instant,
     /// Whether it could not be.
@@ -96,6 +97,7 @@ pub(crate) fn start(
     clock: Clock,
     signer: Signer,
     rotation: Rotation,
+    watch: Option<Watch>,
 ) -> Result<(Sender<Job>, JoinHandle<()>, Opened), AuditError> {
     let (sender, receiver) = mpsc::channel();
     let mut writer = Writer {
@@ -104,6 +106,7 @@ pub(crate) fn start(
         clock,
         signer,
         rotation,
+        watch,
         tried: Instant::now(),
         is_unable: false,
         is_unable_to_index: false,
@@ -223,14 +226,21 @@ impl Writer {
         }
         let durability = batch.iter().map(|message| message.entry.durability).max().unwrap_or(Durability::Power);
         let entries = batch.iter().map(|message| &message.entry);
+        let (rows, began) = (batch.len(), Instant::now());
         // Nothing new is written while the mirror lacks what is there.
         let committed = self
             .log
             .catch_up(Durability::Power)
             .and_then(|()| self.log.commit(entries, || (self.clock)()).map_err(unwritten));
+        let mirrored = match &committed {
+            Ok(_) => self.log.catch_up(durability),
+            Err(error) => Err(error.clone()),
+        };
+        if let Some(watch) = &self.watch {
+            watch(Commit { rows, took: began.elapsed(), is_written: mirrored.is_ok() });
+        }
         match committed {
             Ok(first) => {
-                let mirrored = self.log.catch_up(durability);
                 for (sequence, message) in (first..).zip(batch) {
                     match &mirrored {
                         Ok(()) => message.done(sequence),

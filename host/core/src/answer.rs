@@ -26,6 +26,10 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 7] =
+        [Self::Ok, Self::Partial, Self::Failed, Self::Scheduled, Self::Aborted, Self::Unknown, Self::Streamed];
+
     /// Returns the word used on every surface.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -31,6 +31,8 @@ pub struct VerdictRecord {
     pub verdict: &'static str,
     /// The plugin's code or the fault's sentence.
     pub code: Option<String>,
+    /// The kind of the fault, one of [`PluginFault::KINDS`].
+    pub fault: Option<&'static str>,
     /// What was changed, without values.
     pub edits: Vec<String>,
     /// Whether the verdict counted (`enforce`) or was only recorded (`monitor`).
@@ -197,6 +199,7 @@ fn record_of(link: &Link, answer: &Result<Answer, PluginFault>, micros: u64) -> 
         settings: link.settings,
         verdict,
         code,
+        fault: answer.as_ref().err().map(PluginFault::kind),
         edits,
         enforced: link.mode == LinkMode::Enforce,
         micros,

@@ -250,3 +250,20 @@ pub enum PluginFault {
         what: String,
     },
 }
+
+impl PluginFault {
+    /// Every kind, as [`PluginFault::kind`] names them.
+    pub const KINDS: [&'static str; 6] = ["timeout", "memory", "trap", "nonsense", "busy", "engine"];
+
+    /// Returns the kind in one word, without anything of the plugin's own.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Timeout { .. } => "timeout",
+            Self::Memory => "memory",
+            Self::Trap { .. } => "trap",
+            Self::Nonsense { .. } => "nonsense",
+            Self::Busy => "busy",
+            Self::Engine { .. } => "engine",
+        }
+    }
+}

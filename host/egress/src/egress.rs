@@ -15,7 +15,7 @@ use crate::dialer::Dialer;
 use crate::oauth::callback::CallbackListener;
 use crate::oauth::connect::{self, ConnectError, ConnectPlan, Connected, Progress};
 use crate::oauth::exchange::TokenError;
-use crate::oauth::mint::{TokenOwner, Wanted};
+use crate::oauth::mint::{RefreshWatch, TokenOwner, Wanted};
 use crate::oauth::revoke::{Revocation, Revoked};
 use crate::send::{self, SendError, Sent};
 use crate::turns::{self, Busy, Turn, Turns};
@@ -105,6 +105,11 @@ impl Egress {
             unwatched: Mutex::default(),
             turns: Arc::default(),
         }))
+    }
+
+    /// Has somebody count the refreshes of tokens; only the first to ask is heard.
+    pub fn watch_refreshes(&self, watch: RefreshWatch) {
+        self.0.owner.watch(watch);
     }
 
     /// Sends what a permit allows, once, and returns the scanned answer. The receipt proves that the intent is

@@ -35,6 +35,7 @@ pub use oauth::callback::{CallbackListener, CallbackProblem, ListenError};
 pub use oauth::connect::{ConnectError, ConnectPlan, Connected, Event, Progress, Replaced};
 pub use oauth::consent::{Consent, ConsentError, PendingConsent};
 pub use oauth::exchange::TokenError;
+pub use oauth::mint::RefreshWatch;
 pub use oauth::revoke::Revoked;
 pub use oauth::scopes::scopes_for;
 pub use oauth::tenant::LookupError;

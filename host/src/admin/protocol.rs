@@ -11,7 +11,7 @@ use wardlock_state::StateError;
 use super::rows::{AuditFilter, RowForm};
 
 /// The protocol's version; a daemon of another version says so instead of guessing.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// One question, on one line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,6 +33,8 @@ pub enum Command {
     Status,
     /// Load workspaces, services and plugins anew.
     Reload,
+    /// Write every metric as text.
+    Metrics,
     /// Check everything.
     Doctor,
     /// Give the fingerprints of every stored secret, to look for them in files.

@@ -38,6 +38,8 @@ pub enum Verb {
     Serve(ServeArgs),
     /// Check the home, the key, the wall and every workspace, and say what to mend.
     Doctor(DoctorArgs),
+    /// Print what the daemon has counted and measured, as Prometheus reads it.
+    Metrics,
     /// Load workspaces, services and plugins anew.
     Reload,
     /// The vault: open or locked, and where its key comes from.

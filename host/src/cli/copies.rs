@@ -96,7 +96,7 @@ pub async fn import(cli: &Cli, home: &Home, args: &ImportArgs) -> Result<Value, 
 
 /// Writes a row into the audit of a home that this process holds.
 pub(super) async fn record(home: &Home, vault: &Arc<Vault>, act: Act) -> Result<(), Failure> {
-    let audit = crate::record::open(home, &HostConfig::load(home)?, vault)?;
+    let audit = crate::record::open(home, &HostConfig::load(home)?, vault, &crate::metrics::Metrics::new())?;
     Ok(audit.act(act).await?)
 }
 

@@ -51,6 +51,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Plugin(verb) => local::plugin(&cli, verb).await,
         Verb::Policy(args::PolicyVerb::Check { cases }) => local::policy_check(&cli, cases.as_deref()).await,
         Verb::Doctor(args::DoctorArgs { look: Some(folder) }) => look::run(&cli, folder).await,
+        Verb::Metrics => remote::metrics(&cli).await,
         Verb::Audit(verb) => audit::run(&cli, verb).await,
         _ => remote::run(&cli).await,
     }

@@ -36,6 +36,21 @@ pub async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
     Ok(verdict(&cli.command, &result))
 }
 
+/// Prints the daemon's metrics. Without a daemon there are none, so the home's key is not asked for.
+pub async fn metrics(cli: &Cli) -> Result<ExitCode, Failure> {
+    let home = Home::open(&Home::locate(cli.home.as_deref())?)?;
+    let daemon = AdminClient::connect(&home.state_path("admin.sock")?).await.map_err(|error| {
+        Failure::no(error).hint("start `wardlock serve`: what it counts, it counts from its start on")
+    })?;
+    let result = daemon.ask(Command::Metrics, &Brought::Nothing, &Person::new(false)).await?;
+    if cli.json {
+        talk::data(&result);
+    } else {
+        talk::lines(result["text"].as_str().unwrap_or_default().lines());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Asks for what needs nobody to talk to.
 pub async fn ask(cli: &Cli, command: Command, brought: Brought) -> Result<Value, Failure> {
     Reach::open(cli).await?.ask(command, brought, &Person::new(false)).await
@@ -160,6 +175,7 @@ fn command_of(verb: &Verb) -> Result<(Command, Option<Secret>), Failure> {
         | Verb::Backup(_)
         | Verb::Service(_)
         | Verb::Plugin(_)
+        | Verb::Metrics
         | Verb::Audit(_)
         | Verb::Policy(PolicyVerb::Check { .. }) => return Err(Failure::usage("this command runs by itself")),
     };

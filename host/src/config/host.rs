@@ -81,6 +81,8 @@ pub struct HostConfig {
     callback: SocketAddr,
     callback_url: Option<Url>,
     hosts: Vec<String>,
+    operators: Option<SocketAddr>,
+    operators_hosts: Vec<String>,
     key: KeySource,
     audit: AuditFile,
     limits: LimitsFile,
@@ -112,9 +114,14 @@ impl HostConfig {
             let problem = "the consent callback must be on this machine, such as \"127.0.0.1:7421\"";
             return Err(document.error_at(&["listen", "callback"], problem));
         }
+        let operators = operators(&document, raw.listen.operators.as_deref(), [agents, callback])?;
         let callback_url = callback_url(&document, raw.listen.callback_url.as_deref())?;
         for (at, host) in raw.listen.hosts.iter().enumerate() {
             check_host(&document, &["listen", "hosts", &at.to_string()], host, "wardlock.internal:7420")?;
+        }
+        for (at, host) in raw.listen.operators_hosts.iter().enumerate() {
+            let path = ["listen", "operators_hosts", &at.to_string()];
+            check_host(&document, &path, host, "wardlock.internal:7422")?;
         }
         let key = key_source(&document, raw.vault)?;
         raw.audit.check(&document)?;
@@ -126,8 +133,20 @@ impl HostConfig {
             })?;
         }
         let ConfigFile { listen, audit, limits, backup, .. } = raw;
-        let ListenFile { hosts, .. } = listen;
-        Ok(Self { agents, callback, callback_url, hosts, key, audit, limits, recipients: backup.recipients })
+        let ListenFile { hosts, operators_hosts, .. } = listen;
+        let recipients = backup.recipients;
+        Ok(Self {
+            agents,
+            callback,
+            callback_url,
+            hosts,
+            operators,
+            operators_hosts,
+            key,
+            audit,
+            limits,
+            recipients,
+        })
     }
 
     /// Returns where agents call.
@@ -156,6 +175,16 @@ impl HostConfig {
     /// Returns the `Host` values that agents may use besides the listener's own address.
     pub fn allowed_hosts(&self) -> &[String] {
         &self.hosts
+    }
+
+    /// Returns where operators ask for metrics and health, if anywhere.
+    pub fn operators(&self) -> Option<SocketAddr> {
+        self.operators
+    }
+
+    /// Returns the `Host` values that operators may use besides the listener's own address.
+    pub fn operators_hosts(&self) -> &[String] {
+        &self.operators_hosts
     }
 
     /// Returns where the vault's key comes from.
@@ -247,6 +276,8 @@ impl Default for HostConfig {
             callback: CALLBACK,
             callback_url: None,
             hosts: Vec::new(),
+            operators: None,
+            operators_hosts: Vec::new(),
             key: KeySource::File { path: KEY_FILE.into() },
             audit,
             limits,
@@ -278,11 +309,20 @@ struct ListenFile {
     callback: String,
     callback_url: Option<String>,
     hosts: Vec<String>,
+    operators: Option<String>,
+    operators_hosts: Vec<String>,
 }
 
 impl Default for ListenFile {
     fn default() -> Self {
-        Self { agents: AGENTS.to_string(), callback: CALLBACK.to_string(), callback_url: None, hosts: Vec::new() }
+        Self {
+            agents: AGENTS.to_string(),
+            callback: CALLBACK.to_string(),
+            callback_url: None,
+            hosts: Vec::new(),
+            operators: None,
+            operators_hosts: Vec::new(),
+        }
     }
 }
 
@@ -344,6 +384,24 @@ fn address(document: &Document<'_>, path: &[&str], text: &str) -> Result<SocketA
             .error_at(path, "an address and a port are wanted")
             .hint("such as \"127.0.0.1:7420\", or \"[::1]:7420\"; names are not looked up")
     })
+}
+
+/// Reads where operators ask. Their listener has other rules than the others, so it cannot be one of them.
+fn operators(
+    document: &Document<'_>,
+    text: Option<&str>,
+    others: [SocketAddr; 2],
+) -> Result<Option<SocketAddr>, TextError> {
+    let path = ["listen", "operators"];
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let operators = address(document, &path, text)?;
+    if others.contains(&operators) {
+        let problem = "operators need another address than agents and the consent callback";
+        return Err(document.error_at(&path, problem));
+    }
+    Ok(Some(operators))
 }
 
 /// Reads the public redirect URI. It must say the same to the provider, to the browser and to the proxy in between.

@@ -32,26 +32,60 @@ pub struct Limits {
     pub connections: usize,
     /// The `Host` values that this listener answers to.
     pub hosts: BTreeSet<String>,
+    /// Which requests of browsers are admitted.
+    pub browsers: Browsers,
 }
+
+/// Which requests of browsers are admitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Browsers {
+    /// None: agents are programs.
+    No,
+    /// Those that a person typed or that come from this listener's own pages.
+    OwnPages,
+}
+
+/// The operators' listener answers small questions of few.
+const OPERATORS_CONNECTIONS: usize = 16;
+/// What is asked there has no body.
+const OPERATORS_BODY_TIME: Duration = Duration::from_secs(5);
 
 impl Limits {
     /// Takes the bounds from the configuration; the listener answers to its own address under its loopback names.
     pub fn new(config: &HostConfig, local: Option<SocketAddr>) -> Self {
-        let mut hosts: BTreeSet<String> = config.allowed_hosts().iter().map(|h| h.to_ascii_lowercase()).collect();
-        if let Some(local) = local {
-            let port = local.port();
-            hosts.extend(["127.0.0.1", "localhost", "[::1]"].map(|name| format!("{name}:{port}")));
-            hosts.insert(local.to_string());
-        }
         Self {
             body_bytes: config.body_bytes(),
             body_timeout: config.request_timeout(),
             headers: MAX_FIELDS,
             head_bytes: 64 << 10,
             connections: config.connections(),
-            hosts,
+            hosts: hosts(config.allowed_hosts(), local),
+            browsers: Browsers::No,
         }
     }
+
+    /// Returns the bounds of the operators' listener.
+    pub fn of_operators(config: &HostConfig, local: Option<SocketAddr>) -> Self {
+        Self {
+            body_bytes: 0,
+            body_timeout: OPERATORS_BODY_TIME,
+            connections: OPERATORS_CONNECTIONS,
+            hosts: hosts(config.operators_hosts(), local),
+            browsers: Browsers::OwnPages,
+            ..Self::new(config, local)
+        }
+    }
+}
+
+/// Returns the `Host` values of a listener: what the operator allows, and its own address under its loopback names.
+fn hosts(allowed: &[String], local: Option<SocketAddr>) -> BTreeSet<String> {
+    let mut hosts: BTreeSet<String> = allowed.iter().map(|host| host.to_ascii_lowercase()).collect();
+    if let Some(local) = local {
+        let port = local.port();
+        hosts.extend(["127.0.0.1", "localhost", "[::1]"].map(|name| format!("{name}:{port}")));
+        hosts.insert(local.to_string());
+    }
+    hosts
 }
 
 /// A bounded request with one reading as HTTP. Nothing is authenticated yet.
@@ -126,7 +160,7 @@ pub async fn admit(limits: &Limits, request: Request<Incoming>) -> Result<RawReq
             .hint("call this proxy as the API's base URL, not as an HTTP proxy"));
     }
     check_host(limits, &head.headers)?;
-    check_browser(&head.headers)?;
+    check_browser(limits.browsers, &head.headers)?;
     check_framing(&head.headers)?;
     let target = head.uri.path_and_query().map_or("", |target| target.as_str()).to_owned();
     let headers = plain_headers(&head.headers)?;
@@ -144,13 +178,19 @@ fn check_host(limits: &Limits, headers: &HeaderMap) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::new(Code::HostNotAllowed, "admit", "the `Host` header names none of this listener's hosts")
-        .hint("the operator may add a name to `hosts` under `[listen]` in wardlock.toml"))
+        .hint("the operator may add a name under `[listen]` in wardlock.toml: `hosts` for agents, `operators_hosts` for operators"))
 }
 
-/// Web pages have no business here: no browser sends these headers for a program (Fetch standard).
-fn check_browser(headers: &HeaderMap) -> Result<(), Refusal> {
-    let from_page =
-        headers.contains_key(header::ORIGIN) || headers.keys().any(|name| name.as_str().starts_with("sec-fetch-"));
+/// Other web pages have no business here: no browser sends these headers for a program (Fetch standard, and Fetch Metadata
+/// for `Sec-Fetch-Site`).
+fn check_browser(browsers: Browsers, headers: &HeaderMap) -> Result<(), Refusal> {
+    let foreign = match browsers {
+        Browsers::No => headers.keys().any(|name| name.as_str().starts_with("sec-fetch-")),
+        Browsers::OwnPages => {
+            headers.get_all("sec-fetch-site").iter().any(|site| site != "none" && site != "same-origin")
+        }
+    };
+    let from_page = foreign || headers.contains_key(header::ORIGIN);
     if from_page {
         return Err(Refusal::new(Code::BrowserRefused, "admit", "requests from web pages are refused"));
     }

@@ -1,10 +1,12 @@
-//! The agents' front door: accepts connections, admits what is HTTP with one reading, and hands it to the pipeline.
+//! The front doors: accept connections, admit what is HTTP with one reading, and hand it to the agents' pipeline or to the
+//! operators' few answers.
 //!
 //! Owns steps 1 and 2 of a request's path. It never dials out and never sees a credential but the agent's own
 //! token, which it consumes.
 
 mod admit;
 mod framing;
+mod operators;
 mod peer;
 mod places;
 mod query_token;
@@ -40,7 +42,27 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Serves agents until `shutdown` resolves, then lets requests under way finish for at most `drain`.
 pub async fn serve(listener: TcpListener, gate: Arc<Gate>, shutdown: impl Future<Output = ()>, drain: Duration) {
-    let door = Arc::new(Door::new(gate, &listener));
+    let limits = Limits::new(&gate.seat().config, listener.local_addr().ok());
+    run(listener, Door::new(limits, Agents { gate }), shutdown, drain).await;
+}
+
+/// Serves operators in the same way.
+pub async fn serve_operators(
+    listener: TcpListener,
+    gate: Arc<Gate>,
+    shutdown: impl Future<Output = ()>,
+    drain: Duration,
+) {
+    let limits = Limits::of_operators(&gate.seat().config, listener.local_addr().ok());
+    run(listener, Door::new(limits, operators::Operators { gate }), shutdown, drain).await;
+}
+
+async fn run<D: Desk>(
+    listener: TcpListener,
+    door: Arc<Door<D>>,
+    shutdown: impl Future<Output = ()>,
+    drain: Duration,
+) {
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -65,27 +87,66 @@ pub async fn serve(listener: TcpListener, gate: Arc<Gate>, shutdown: impl Future
     }
 }
 
+/// Who answers behind a door.
+trait Desk: Send + Sync + 'static {
+    /// How long one connection may last; `None`: as long as it is used.
+    const LIFETIME: Option<Duration>;
+
+    /// Answers a request with one framing.
+    fn request(
+        &self,
+        limits: &Limits,
+        peer: Peer,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<AgentBody>> + Send;
+
+    /// Answers what has no one reading as HTTP.
+    fn refuse(&self, refusal: &Refusal) -> Response<AgentBody>;
+
+    /// Notes how many connections there are now: one more, one less, or one too many.
+    fn note(&self, connections: Connections);
+}
+
+/// What becomes of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Connections {
+    Opened,
+    Closed,
+    Refused,
+}
+
 /// What every connection shares.
-struct Door {
-    gate: Arc<Gate>,
+struct Door<D: Desk> {
+    desk: D,
     limits: Limits,
     /// Closed when the listener shuts down; connections then finish their request and end.
     closing: Semaphore,
     slots: Arc<Semaphore>,
 }
 
-impl Door {
-    fn new(gate: Arc<Gate>, listener: &TcpListener) -> Self {
-        let limits = Limits::new(&gate.seat().config, listener.local_addr().ok());
+/// A connection that is open, until this is dropped.
+struct Open<D: Desk>(Arc<Door<D>>);
+
+impl<D: Desk> Drop for Open<D> {
+    fn drop(&mut self) {
+        self.0.desk.note(Connections::Closed);
+    }
+}
+
+impl<D: Desk> Door<D> {
+    fn new(limits: Limits, desk: D) -> Arc<Self> {
         let slots = Arc::new(Semaphore::new(limits.connections));
-        Self { gate, limits, closing: Semaphore::new(0), slots }
+        Arc::new(Self { desk, limits, closing: Semaphore::new(0), slots })
     }
 
     async fn connection(self: Arc<Self>, stream: TcpStream) {
         let Ok(_slot) = Arc::clone(&self.slots).try_acquire_owned() else {
             // Dropping the socket is the cheapest refusal under a flood.
+            self.desk.note(Connections::Refused);
             return;
         };
+        self.desk.note(Connections::Opened);
+        let _open = Open(Arc::clone(&self));
         let _ = stream.set_nodelay(true);
         let peer = Peer::of(&stream);
         let stream = strict::StrictStream::new(stream);
@@ -96,14 +157,15 @@ impl Door {
             let misframed = misframed.get().copied().filter(|_| stands_in);
             async move {
                 Ok::<_, Infallible>(match misframed {
-                    Some(misframed) => door.refuse(&admit::misframed(misframed)),
-                    None => door.request(peer, request).await,
+                    Some(misframed) => door.desk.refuse(&admit::misframed(misframed)),
+                    None => door.desk.request(&door.limits, peer, request).await,
                 })
             }
         });
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
+            .keep_alive(D::LIFETIME.is_none())
             .max_headers(self.limits.headers)
             .max_buf_size(self.limits.head_bytes)
             .serve_connection(TokioIo::new(stream), service);
@@ -114,28 +176,60 @@ impl Door {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
+            () = over(D::LIFETIME) => return,
         };
         if let Err(error) = ended {
-            tracing::debug!(%error, "an agent's connection ended early");
+            tracing::debug!(%error, "a connection ended early");
         }
     }
+}
 
-    async fn request(&self, peer: Peer, request: Request<Incoming>) -> Response<AgentBody> {
+/// Waits until a connection has lasted long enough.
+async fn over(lifetime: Option<Duration>) {
+    match lifetime {
+        Some(lifetime) => tokio::time::sleep(lifetime).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The agents' desk: everything goes to the pipeline.
+struct Agents {
+    gate: Arc<Gate>,
+}
+
+impl Desk for Agents {
+    const LIFETIME: Option<Duration> = None;
+
+    async fn request(&self, limits: &Limits, peer: Peer, request: Request<Incoming>) -> Response<AgentBody> {
         let id = new_request_id();
-        let admitted = admit::admit(&self.limits, request).await;
+        let admitted = admit::admit(limits, request).await;
         // Asked for only now: a slow client holds no host that somebody wants to lock.
         match (admitted, self.gate.host()) {
             (Ok(raw), Ok(host)) => pipeline::run(&host, peer, id, raw).await.into_response(),
-            (Ok(raw), Err(locked)) => pipeline::refuse_locked(&id, raw, &locked).into_response(),
+            (Ok(raw), Err(locked)) => {
+                self.gate.seat().metrics.refused(locked.code);
+                pipeline::refuse_locked(&id, raw, &locked).into_response()
+            }
             (Err(refusal), _) => self.refuse(&refusal),
         }
     }
 
     /// Refuses what was never admitted: it is counted, and has no row of its own.
     fn refuse(&self, refusal: &Refusal) -> Response<AgentBody> {
-        if let Ok(host) = self.gate.host() {
-            host.sums().count_unauthenticated();
+        self.gate.seat().metrics.refused(refusal.code);
+        match self.gate.opened() {
+            Some(host) => host.count_unauthenticated(),
+            None => self.gate.seat().metrics.unauthenticated(),
         }
         Reply::refused_early(&new_request_id(), refusal).into_response()
+    }
+
+    fn note(&self, connections: Connections) {
+        let metrics = &self.gate.seat().metrics;
+        match connections {
+            Connections::Opened => drop(metrics.connections.inc()),
+            Connections::Closed => drop(metrics.connections.dec()),
+            Connections::Refused => drop(metrics.connections_refused.inc()),
+        }
     }
 }

@@ -73,6 +73,11 @@ impl Places {
         Ok(Place { places: Arc::clone(self), workspace: workspace.clone(), agent: agent.clone() })
     }
 
+    /// Returns how many are taken.
+    pub fn in_use(&self) -> usize {
+        self.lock().all
+    }
+
     fn lock(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -10,7 +10,7 @@ mod problem;
 mod services;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use wardlock_core::connection::Connection;
 use wardlock_core::id::{ConnectionName, WorkspaceName};
@@ -19,6 +19,7 @@ use wardlock_sandbox::{Plugin, Sandbox};
 
 use crate::config::{ConnectionPlan, Document, WorkspacePlan};
 use crate::home::Home;
+use crate::metrics::{ConnectionMetrics, Metrics};
 
 pub use files::PolicyFiles;
 pub use problem::{Problem, Severity};
@@ -33,6 +34,15 @@ pub struct OpenConnection {
     pub connection: Arc<Connection>,
     /// Its plugins, in the order of the chain.
     pub plugins: Vec<Arc<Plugin>>,
+    /// What it counts, from its first request on.
+    metrics: OnceLock<Arc<ConnectionMetrics>>,
+}
+
+impl OpenConnection {
+    /// Returns what it counts.
+    pub fn metrics(&self, metrics: &Arc<Metrics>) -> Arc<ConnectionMetrics> {
+        Arc::clone(self.metrics.get_or_init(|| metrics.of_connection(&self.connection)))
+    }
 }
 
 /// A connection of a workspace whose file loads.
@@ -215,7 +225,8 @@ impl Loaded {
             Ok((links, plugins)) => {
                 connection.chain = links;
                 let connection = Arc::new(connection);
-                let open = OpenConnection { connection: Arc::clone(&connection), plugins };
+                let metrics = OnceLock::new();
+                let open = OpenConnection { connection: Arc::clone(&connection), plugins, metrics };
                 LoadedConnection { connection, scopes, state: State::Open(Arc::new(open)) }
             }
             Err(error) => {

@@ -76,6 +76,7 @@ fn red(name: &str, found: impl Into<String>, mend: &str) -> Check {
 /// Looks at everything.
 pub async fn examine(host: &Arc<Host>) -> Examination {
     let mut checks = vec![home(host), key(host).await, memory(host), engine(host), separation(host).await];
+    checks.push(operators(host));
     checks.extend(records::examine(host).await);
     checks.extend(frozen(host));
     checks.extend(workspaces(host));
@@ -143,6 +144,22 @@ fn engine(host: &Host) -> Check {
             "decisions are faster on Linux 6.7 or newer",
         )
     }
+}
+
+fn operators(host: &Host) -> Check {
+    const NAME: &str = "operators' listener";
+    let Some(address) = host.config().operators() else {
+        return green(NAME, "off; `wardlock metrics` shows the same numbers");
+    };
+    let found = format!("{address} answers `/metrics` and `/health`");
+    if address.ip().is_loopback() {
+        return green(NAME, format!("{found} to every user of this machine"));
+    }
+    yellow(
+        NAME,
+        format!("{found} to whoever reaches that address, without TLS and without asking who they are"),
+        "let a firewall admit the monitoring only, or set `operators` to a loopback address",
+    )
 }
 
 /// Against an agent with a shell under Wardlock's own user there is no promise.

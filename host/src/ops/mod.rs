@@ -27,6 +27,7 @@ use crate::gate::{Gate, Seat};
 use crate::home::CONFIG_FILE;
 use crate::host::Host;
 use crate::loaded::{PolicyFiles, Problem, Severity, State};
+use crate::metrics::Format;
 
 pub use copies::DANGER;
 pub(crate) use copies::not_written;
@@ -58,6 +59,7 @@ pub async fn at_the_gate(
         (Command::VaultLock, _) => vault::lock(gate).await,
         (Command::VaultUnlock, _) => vault::unlock(gate, brought).await,
         (Command::Status, None) => Ok(status(gate.seat(), false)),
+        (Command::Metrics, _) => Ok(metrics(gate).await),
         (Command::VaultStatus, None) => vault::locked_status(gate.seat()),
         (_, None) => Err(Failure::home("the vault is locked").hint("run `wardlock vault unlock` first")),
         (command, Some(host)) => execute(&host, command, brought, talk).await,
@@ -117,6 +119,9 @@ pub async fn execute(
         Command::VaultStatus => vault::status(host).await,
         Command::VaultExport { recipients } => copies::export(host, &recipients, brought).await,
         Command::BackupCreate { recipients } => copies::back_up(host, &recipients, brought).await,
+        Command::Metrics => {
+            Err(Failure::no("no daemon serves this home, so nothing is counted").hint("start `wardlock serve`"))
+        }
         Command::VaultLock | Command::VaultUnlock => {
             Err(Failure::no("no daemon serves this home, so nothing is unlocked")
                 .hint("`wardlock serve` asks for what it needs"))
@@ -129,10 +134,17 @@ fn status(seat: &Seat, unlocked: bool) -> Value {
         "pid": std::process::id(),
         "home": seat.home.path().display().to_string(),
         "agents": seat.config.agents().to_string(),
+        "operators": seat.config.operators().map(|address| address.to_string()),
         "simulator": seat.world.simulated,
         "vault": if unlocked { "open" } else { "locked" },
         "version": env!("CARGO_PKG_VERSION"),
     })
+}
+
+async fn metrics(gate: &Gate) -> Value {
+    let format = Format::Prometheus;
+    let text = gate.seat().metrics.render(gate, format).await;
+    json!({ "content_type": format.content_type(), "text": text })
 }
 
 /// Loads workspaces, services and plugins anew, and says what came of it.

@@ -18,17 +18,24 @@ const PATIENCE: Duration = Duration::from_mins(1);
 #[test]
 fn l2_a_taken_port_is_told_and_never_shared() {
     let wardlock = with_home();
-    let SocketAddr::V4(agents) = wardlock.agents() else { panic!("loopback is IPv4 here") };
-    // Whoever holds it would share it.
-    let other = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
-    sockopt::set_socket_reuseport(&other, true).expect("an option");
-    bind(&other, &agents).expect("bound");
-    listen(&other, 1).expect("listening");
-    let refused = run(&wardlock, &["serve"]);
-    assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(refused.stderr.contains(&format!("failed to listen on {agents}")), "{}", refused.stderr);
-    assert!(refused.stderr.contains("[listen]"), "how to mend it: {}", refused.stderr);
-    drop(other);
+    let operators = wardlock_tests::ports::unused();
+    let (agents, callback) = (wardlock.agents(), wardlock.callback());
+    let config =
+        format!("[listen]\nagents = \"{agents}\"\ncallback = \"{callback}\"\noperators = \"{operators}\"\n");
+    wardlock.write("wardlock.toml", &config).expect("written");
+    for (address, key) in [(agents, "agents"), (operators, "operators")] {
+        let SocketAddr::V4(address) = address else { panic!("loopback is IPv4 here") };
+        // Whoever holds it would share it.
+        let other = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+        sockopt::set_socket_reuseport(&other, true).expect("an option");
+        bind(&other, &address).expect("bound");
+        listen(&other, 1).expect("listening");
+        let refused = run(&wardlock, &["serve"]);
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        assert!(refused.stderr.contains(&format!("failed to listen on {address}")), "{}", refused.stderr);
+        let mend = format!("set `{key}` under `[listen]`");
+        assert!(refused.stderr.contains(&mend), "how to mend it: {}", refused.stderr);
+    }
     assert!(wardlock.serve(&[]).expect("a free port serves").stop().expect("it ends").success());
 }
 

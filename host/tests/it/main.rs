@@ -8,6 +8,7 @@
 //! - [`canaries`]: no stored secret in any byte that leaves, and proof that a leak would be seen.
 //! - [`flowing`]: answers that reach the agent as they come.
 //! - [`front`]: what the front door refuses, byte for byte.
+//! - [`operators`]: the operators' listener and its numbers; [`exposition`]: their text, read strictly.
 //! - [`promises`]: what must hold whatever happens.
 //! - [`look`]: stored secrets found in a project's files.
 //! - [`program`]: the executable: commands, exit codes, the socket, the demo.
@@ -21,6 +22,7 @@
     reason = "all of it is tests: a failure is a failed test, and files are looked at from outside"
 )]
 
+mod exposition;
 mod world;
 
 mod audit;
@@ -33,6 +35,7 @@ mod front;
 mod local;
 mod look;
 mod mistakes;
+mod operators;
 mod path;
 mod program;
 mod promises;

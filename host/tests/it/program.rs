@@ -383,9 +383,17 @@ fn locked_vault_answers_nobody_until_it_is_unlocked() {
     };
     with_passphrase(&["init", "--key", "passphrase"]).ok().expect("a home");
     let (agents, callback) = (wardlock.agents(), wardlock.callback());
-    let config =
-        format!("[listen]\nagents = \"{agents}\"\ncallback = \"{callback}\"\n[vault]\nkey = \"passphrase\"\n");
+    let operators = wardlock_tests::ports::unused();
+    let config = format!(
+        "[listen]\nagents = \"{agents}\"\ncallback = \"{callback}\"\noperators = \"{operators}\"\n[vault]\nkey = \"passphrase\"\n"
+    );
     wardlock.write("wardlock.toml", &config).expect("written");
+    let nobody = run(&wardlock, &["metrics"]);
+    assert_eq!(
+        nobody.code,
+        Some(1),
+        "without a daemon nothing is counted, and no passphrase asked for: {nobody:?}"
+    );
     let serving = wardlock.serve(&[]).expect("it serves, locked");
     let ask = |scheme: &str| {
         let request = format!(
@@ -406,6 +414,13 @@ fn locked_vault_answers_nobody_until_it_is_unlocked() {
         let refused = run(&wardlock, &["agent", "list"]);
         assert_eq!(refused.code, Some(3), "{refused:?}");
         assert!(refused.stderr.contains("wardlock vault unlock"), "{}", refused.stderr);
+        let health = format!("GET /health HTTP/1.1\r\nHost: {operators}\r\n\r\n");
+        let health = raw::exchange(operators, health.as_bytes()).expect("a reply");
+        assert_eq!((health.status, health.body.as_slice()), (503, b"vault_locked\n".as_slice()));
+        let metrics = run(&wardlock, &["metrics"]).ok().expect("counted while locked").stdout;
+        let series = crate::exposition::read(&metrics);
+        assert_eq!(series.get("wardlock_vault_open"), Some(&0.0));
+        assert!(series["wardlock_refusals_total{code=\"vault_locked\"}"] >= 2.0, "{metrics}");
     };
     locked();
     let wrong = wardlock.run(&["vault", "unlock"], b"another passphrase").expect("it runs");

@@ -20,6 +20,8 @@ use wardlock_tests::canary::Canaries;
 use wardlock_tests::raw::{self, RawReply};
 use zeroize::Zeroizing;
 
+use crate::exposition::{self, Series};
+
 const CLIENT_ID: &str = "1000.TESTCLIENT0000000000000000000001";
 /// What the service itself asks: the tenant, and the person who consented.
 const LOOK_UPS: [&str; 2] = ["/crm/v8/org", "/crm/v8/users?type=CurrentUser"];
@@ -32,6 +34,8 @@ pub struct Plan {
     pub guests: Vec<&'static str>,
     /// Connections to connect: `workspace/connection`.
     pub connect: Vec<&'static str>,
+    /// More of the `[listen]` table.
+    pub listen: String,
     /// More of `wardlock.toml`, after its `[listen]` table.
     pub config: String,
 }
@@ -67,6 +71,7 @@ impl Default for Plan {
             workspaces: vec![("acme", file)],
             guests: Vec::new(),
             connect: vec!["acme/zoho"],
+            listen: String::new(),
             config: String::new(),
         }
     }
@@ -80,6 +85,7 @@ pub struct World {
     /// Agent tokens by workspace.
     pub tokens: BTreeMap<String, String>,
     pub agents: SocketAddr,
+    pub operators: SocketAddr,
     running: Option<Running>,
     folder: TempDir,
     searched: Searched,
@@ -145,7 +151,10 @@ impl World {
         let path = folder.path().join("home");
         let home = Home::create(&path).expect("a home");
         home.mark_simulator().expect("a mark");
-        let config = format!("[listen]\ncallback = \"{callback}\"\n\n{}", plan.config);
+        let config = format!(
+            "[listen]\ncallback = \"{callback}\"\noperators = \"127.0.0.1:0\"\n{}\n\n{}",
+            plan.listen, plan.config
+        );
         home.write("wardlock.toml", config.as_bytes()).expect("written");
         let key = KeySource::File { path: path.join("state/vault.key") };
         Vault::create(&home.state_folder(), &key).expect("a vault");
@@ -154,7 +163,7 @@ impl World {
         host.vault().add_registration(registration(&client_secret, redirect)).expect("registered");
         let running =
             Running::start(Gate::of(Arc::clone(&host)), ([127, 0, 0, 1], 0).into()).await.expect("listening");
-        let agents = running.agents();
+        let (agents, operators) = (running.agents(), running.operators().expect("an operators' listener"));
         let tokens = BTreeMap::new();
         let mut world = Self {
             host,
@@ -162,6 +171,7 @@ impl World {
             canaries,
             tokens,
             agents,
+            operators,
             running: Some(running),
             folder,
             searched: Searched::default(),
@@ -226,11 +236,28 @@ impl World {
 
     /// Sends bytes as they are.
     pub async fn send(&self, request: String) -> RawReply {
-        let agents = self.agents;
-        let sent = tokio::task::spawn_blocking(move || raw::exchange(agents, request.as_bytes()));
+        self.send_to(self.agents, request).await
+    }
+
+    /// Sends bytes as they are to one of the listeners.
+    pub async fn send_to(&self, listener: SocketAddr, request: String) -> RawReply {
+        let sent = tokio::task::spawn_blocking(move || raw::exchange(listener, request.as_bytes()));
         let reply = sent.await.expect("a thread").expect("a reply");
         RECEIVED.lock().expect("a lock").extend_from_slice(&reply.bytes);
         reply
+    }
+
+    /// Asks the operators' listener.
+    pub async fn operate(&self, path: &str, headers: &str) -> RawReply {
+        let host = self.operators;
+        self.send_to(host, format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n")).await
+    }
+
+    /// Every series that the metrics show, in text that is what it says to be.
+    pub async fn series(&self) -> Series {
+        let reply = self.operate("/metrics", "").await;
+        assert_eq!(reply.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+        exposition::read(std::str::from_utf8(&reply.body).expect("UTF-8"))
     }
 
     /// Sends bytes as they are and returns all that comes until the host closes.
@@ -266,6 +293,9 @@ impl World {
 
     /// Ends the world and searches everything that it leaves and said for canaries.
     pub async fn end(mut self) {
+        if self.running.is_some() {
+            self.series().await;
+        }
         self.stop().await;
         self.canaries
             .scan("what agents received", &RECEIVED.lock().expect("a lock"))

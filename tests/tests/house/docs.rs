@@ -7,7 +7,7 @@ use std::path::Path;
 use wardlock_core::refusal::Code;
 use wardlock_tests::docs::{commands, links, root};
 
-const DOCUMENTS: [&str; 9] = [
+const DOCUMENTS: [&str; 10] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -15,6 +15,7 @@ const DOCUMENTS: [&str; 9] = [
     "CHANGELOG.md",
     "docs/refusals.md",
     "docs/plugins.md",
+    "docs/observability.md",
     "docs/operators.md",
     "policies/README.md",
 ];

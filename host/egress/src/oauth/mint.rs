@@ -8,7 +8,7 @@ mod flight;
 mod live;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -34,6 +34,9 @@ const LONGEST_PERMANENT_MS: u64 = 10 * 60_000;
 /// The longest pause after transient failures, milliseconds.
 const LONGEST_PAUSE_MS: u64 = 60_000;
 
+/// Is told how a refresh ended: `ok`, or a word of [`TokenError::word`]. It must not block.
+pub type RefreshWatch = Arc<dyn Fn(&GrantName, &'static str) + Send + Sync>;
+
 /// Owns every access token.
 #[derive(Clone)]
 pub(crate) struct TokenOwner {
@@ -45,6 +48,7 @@ pub(super) struct Shared {
     pub dialer: Dialer,
     pub audit: Audit,
     pub clock: Clock,
+    watch: OnceLock<RefreshWatch>,
     slots: Mutex<HashMap<GrantName, Arc<Slot>>>,
 }
 
@@ -87,7 +91,21 @@ enum Ask {
 
 impl TokenOwner {
     pub fn new(vault: Arc<Vault>, dialer: Dialer, audit: Audit, clock: Clock) -> Self {
-        Self { shared: Arc::new(Shared { vault, dialer, audit, clock, slots: Mutex::default() }) }
+        Self {
+            shared: Arc::new(Shared {
+                vault,
+                dialer,
+                audit,
+                clock,
+                watch: OnceLock::new(),
+                slots: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Has somebody count refreshes from here on; only the first to ask is heard.
+    pub fn watch(&self, watch: RefreshWatch) {
+        drop(self.shared.watch.set(watch));
     }
 
     /// Returns a token that lives, renewing it first where it must be.
@@ -226,6 +244,15 @@ impl TokenOwner {
         let slot = Arc::new(Slot::default());
         slots.insert(grant.clone(), Arc::clone(&slot));
         slot
+    }
+}
+
+impl Shared {
+    /// Tells who counts how a refresh ended.
+    fn refreshed(&self, grant: &GrantName, word: &'static str) {
+        if let Some(watch) = self.watch.get() {
+            watch(grant, word);
+        }
     }
 }
 

@@ -30,6 +30,9 @@ fn the_template_shows_the_defaults() {
     shown.hosts.clear();
     assert_eq!(shown.redirect_uri(), "https://connect.example.com/callback");
     shown.callback_url = None;
+    assert_eq!(shown.operators, Some(([127, 0, 0, 1], 7422).into()));
+    assert_eq!(shown.operators_hosts, ["wardlock.internal:7422"]);
+    (shown.operators, shown.operators_hosts) = (None, Vec::new());
     assert_eq!(shown.recipients.len(), 1);
     shown.recipients.clear();
     assert_eq!(shown.audit_mirror(), Some("/mnt/other-disk/wardlock-audit.jsonl".into()));
@@ -50,6 +53,11 @@ fn settings_say_what_is_wrong_and_where() {
         "wardlock.toml:2:10: `listen.agents`: an address and a port are wanted\n\
          2 | agents = \"localhost\"\n  |          ^^^^^^^^^^^\n\
          such as \"127.0.0.1:7420\", or \"[::1]:7420\"; names are not looked up",
+    );
+    check(
+        "[listen]\noperators = \"127.0.0.1:7420\"\n",
+        "wardlock.toml:2:13: `listen.operators`: operators need another address than agents and the consent callback\n\
+         2 | operators = \"127.0.0.1:7420\"\n  |             ^^^^^^^^^^^^^^^^",
     );
     check(
         "[vault]\nkey = \"keyring\"\n",

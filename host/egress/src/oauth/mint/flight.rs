@@ -49,6 +49,7 @@ pub(super) async fn fly(shared: &Shared, order: &Order) -> Result<Arc<Live>, Tok
         Err(failed) => Err(settled(shared, order, failed).await),
     };
     let word = result.as_ref().map_or_else(TokenError::word, |_| "ok");
+    shared.refreshed(&order.wanted.grant, word);
     if record(shared, grant, word).await.is_err() {
         tracing::warn!(grant, "the end of a token refresh could not be audited");
     }
