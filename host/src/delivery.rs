@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use http_body_util::channel::Sender;
 use tokio::sync::oneshot;
+use tracing::{Instrument as _, Span, debug_span};
 use wardlock_audit::{AuditError, Finished, OutcomeGuard};
 use wardlock_core::answer::Outcome;
 use wardlock_core::id::{Digest, RequestId};
@@ -38,7 +39,8 @@ impl UnderWay {
         if let Some(counted) = self.counted.take() {
             counted.finished(&finished);
         }
-        self.guard.finish(finished).await
+        Span::current().record("outcome", finished.outcome.as_str());
+        self.guard.finish(finished).instrument(debug_span!("audit", row = "outcome")).await
     }
 }
 
@@ -71,7 +73,7 @@ pub async fn deliver(
             let (sender, body, gone) = FlowingBody::new(CHUNKS_WAITING);
             finished.outcome = Outcome::Streamed;
             let to = Downstream { sender, gone };
-            tokio::spawn(flow(stream, to, under_way, finished));
+            tokio::spawn(flow(stream, to, under_way, finished).in_current_span());
             Ok(Ok(Reply::flowing(id, status, headers, body)))
         }
     }

@@ -8,6 +8,7 @@
 //! - [`host`]: every part, wired once; [`gate`]: whether it is there, or the vault is locked; `harden`: the process;
 //!   `record`: how the audit is wired; `sums`: what it gets as sums.
 //! - [`metrics`]: what operators watch; `health`: whether it serves, in one word each.
+//! - `logs`: how much is logged, and what never is.
 //! - [`loaded`], [`config`], [`home`]: what the operator wrote, and where it stands.
 //! - [`policy`]: ready-made workspaces, cases, explanations.
 //! - `backup`: the whole home as one encrypted archive, and back.
@@ -27,6 +28,7 @@ pub mod home;
 pub mod host;
 pub mod ingress;
 pub mod loaded;
+mod logs;
 pub mod metrics;
 pub mod ops;
 mod own;

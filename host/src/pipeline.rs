@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tracing::{Instrument as _, Span, debug_span};
 use wardlock_audit::{Described, Refused};
 use wardlock_core::answer::Outcome;
 use wardlock_core::canonical::CanonicalRequest;
@@ -117,11 +118,13 @@ async fn carry(host: &Host, peer: Peer, id: &RequestId, raw: RawRequest, seen: &
     let (open, request) = resolve(host, &agent, canonical, seen)?;
     let judge = Judge::new(Arc::clone(&open.connection), agent.name.clone(), host.write_level(&open.connection));
     let classified = judge.classify(request)?;
+    Span::current().record("operation", &*classified.operation().name);
     seen.classified = Some(classified.clone());
     judge.check(&classified)?;
     let asked = pin(host, id, &open.connection, seen)?;
     let context = context(host, id, &open.connection, &agent.name, &asked, dry_run);
-    let (classified, outcome) = run_chain(&judge, &open.plugins, context, classified).await;
+    let chain = run_chain(&judge, &open.plugins, context, classified);
+    let (classified, outcome) = chain.instrument(debug_span!("chain")).await;
     seen.classified = Some(classified.clone());
     let permit = permitted(decide(&judge, classified, outcome, asked), seen)?;
     if dry_run {
@@ -131,8 +134,9 @@ async fn carry(host: &Host, peer: Peer, id: &RequestId, raw: RawRequest, seen: &
     let turn = host.egress().turn(&permit, host.config().queue_timeout()).await.map_err(busy)?;
     // Once more: plugins and other calls take their time, and a freeze is meant at once.
     refuse_frozen(host, &agent.workspace)?;
+    let intent = host.audit().intend(&permit, peer.separation, seen.began.elapsed());
     let (receipt, guard) =
-        host.audit().intend(&permit, peer.separation, seen.began.elapsed()).await.map_err(audit_unavailable)?;
+        intent.instrument(debug_span!("audit", row = "intent")).await.map_err(audit_unavailable)?;
     seen.recorded = true;
     let waited = turn.waited();
     let under_way =
@@ -149,6 +153,7 @@ async fn carry(host: &Host, peer: Peer, id: &RequestId, raw: RawRequest, seen: &
 
 /// Counts a request that is recorded as allowed, and what will come of it.
 fn count_allowed(seen: &Seen, waited: Duration) -> Option<Sending> {
+    Span::current().record("decision", "allow");
     let metrics = seen.metrics.as_ref()?;
     metrics.request(seen.effect(), "allow");
     metrics.waited(waited);
@@ -182,6 +187,7 @@ fn authenticate(host: &Host, raw: RawRequest, seen: &mut Seen) -> Result<(Agent,
         .hint("send the token that `wardlock agent add` printed, in `Authorization` or `Wardlock-Token`"));
     };
     let agent = Agent { name: agent.name, workspace: agent.workspace };
+    Span::current().record("workspace", agent.workspace.as_str()).record("agent", agent.name.as_str());
     seen.agent = Some(agent.clone());
     if token.is_some_and(|token| request.holds(token.as_bytes())) {
         // It would reach plugins and the provider.
@@ -250,6 +256,7 @@ fn resolve(
             .hint(format!("call `/{}/…`", agent.workspace)));
     }
     let open = host.loaded().open(&agent.workspace, &connection)?;
+    Span::current().record("connection", open.connection.name.as_str());
     seen.connection = Some(Arc::clone(&open.connection));
     seen.metrics = Some(open.metrics(host.metrics()));
     Ok((open, request))
@@ -324,14 +331,17 @@ async fn refuse(host: &Host, peer: Peer, id: &RequestId, seen: Seen, stop: Stop)
     let Stop { decision, refusal } = stop;
     let shape = shape_of(host, &seen).filter(|_| !seen.wants_problem_json);
     let outcome = seen.outcome;
+    Span::current().record("decision", decision);
     count_refused(host, &seen, decision);
     // Before authentication, and of floods, only sums are recorded; a sent request has its rows already; a dry run writes nothing
     // when it would have been allowed.
     let unrecorded = !seen.recorded && decision != "allow";
     let has_a_row =
         |agent: &Agent| unrecorded && host.sums().has_a_row(&agent.workspace, &agent.name, refusal.code);
-    if seen.agent.as_ref().is_some_and(has_a_row)
-        && let Err(error) = host.audit().refuse(refused(id, peer, seen, decision, &refusal)).await
+    let record = seen.agent.as_ref().is_some_and(has_a_row);
+    let record = record.then(|| host.audit().refuse(refused(id, peer, seen, decision, &refusal)));
+    if let Some(record) = record
+        && let Err(error) = record.instrument(debug_span!("audit", row = "refused")).await
     {
         let refusal = audit_unavailable(error);
         host.metrics().audit.unrecorded.inc();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::Uri;
+use tracing::{Instrument as _, debug_span};
 use wardlock_audit::Receipt;
 use wardlock_core::answer::{AnswerReading, read_answer};
 use wardlock_core::decision::Permit;
@@ -75,8 +76,9 @@ pub(crate) async fn send(egress: &Egress, permit: Permit, receipt: Receipt) -> R
 
 impl Sending<'_> {
     async fn run(&mut self) -> Result<(Scrubbed, AnswerReading), SendFault> {
-        let live = self.egress.owner().token(&self.wanted).await.map_err(SendFault::Token)?;
-        let (answer, reading) = self.attempt(&live).await?;
+        let token = self.egress.owner().token(&self.wanted).instrument(debug_span!("token"));
+        let live = token.await.map_err(SendFault::Token)?;
+        let (answer, reading) = self.attempt(&live).instrument(debug_span!("upstream", attempt = 1)).await?;
         if !reading.stale_token {
             return Ok((answer, reading));
         }
@@ -84,9 +86,10 @@ impl Sending<'_> {
             self.egress.owner().note_stale(&self.wanted, &live);
             return Ok((answer, reading));
         }
-        let renewed = self.egress.owner().after_stale(&self.wanted, &live).await;
+        let renewed = self.egress.owner().after_stale(&self.wanted, &live);
+        let renewed = renewed.instrument(debug_span!("token")).await;
         match renewed.map_err(SendFault::Token)? {
-            Some(live) => self.attempt(&live).await,
+            Some(live) => self.attempt(&live).instrument(debug_span!("upstream", attempt = 2)).await,
             None => Ok((answer, reading)),
         }
     }

@@ -247,7 +247,7 @@ pub struct ServeArgs {
     /// Serve on the embedded simulator instead of the real providers. The home is marked as such.
     #[arg(long)]
     pub simulator: bool,
-    /// Log as JSON lines.
+    /// Log as JSON lines, whatever `[log]` in wardlock.toml says.
     #[arg(long)]
     pub json_logs: bool,
 }

@@ -14,17 +14,21 @@ use wardlock_sandbox::{Inspection, Sandbox, SandboxConfig};
 use super::args::{Cli, PluginVerb, ServeArgs, ServiceVerb};
 use super::{show, talk};
 use crate::admin::Failure;
-use crate::config::{HostConfig, KeySource};
+use crate::config::{HostConfig, KeySource, LogFormat};
 use crate::gate::{Gate, Seat};
 use crate::home::Home;
 use crate::host::{Host, World};
 use crate::loaded::Services;
-use crate::policy;
+use crate::{logs, policy};
 
 /// Serves until told to stop.
 pub async fn serve(cli: &Cli, args: &ServeArgs) -> Result<ExitCode, Failure> {
-    start_logs(args.json_logs);
     let home = Home::open(&Home::locate(cli.home.as_deref())?)?;
+    let mut log = HostConfig::load(&home)?.log();
+    if args.json_logs {
+        log.format = LogFormat::Json;
+    }
+    logs::start(log);
     if args.simulator {
         let unlock = unlock(cli, &home)?;
         crate::demo::serve_simulator(home, &unlock).await?;
@@ -49,15 +53,6 @@ async fn open_gate(cli: &Cli, seat: &Arc<Seat>) -> Result<Arc<Gate>, Failure> {
         return Ok(Gate::locked(Arc::clone(seat)));
     }
     Ok(Gate::of(Host::unlock(seat, &key).await?))
-}
-
-/// Logs go to standard error. Libraries that trace headers are capped, whatever is asked for.
-fn start_logs(json: bool) {
-    let builder = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::INFO);
-    // Colours for people; `NO_COLOR` is the library's to keep.
-    let builder = if std::io::stderr().is_terminal() { builder } else { builder.with_ansi(false) };
-    // A second call, in tests, changes nothing.
-    let _ = if json { builder.json().try_init() } else { builder.try_init() };
 }
 
 /// Gets what opens the vault: the key file, or the passphrase from its descriptor or the prompt.

@@ -15,6 +15,7 @@ use crate::home::{CONFIG_FILE, Home};
 
 use super::ConfigError;
 use super::audit::AuditFile;
+use super::log::LogConfig;
 use super::text_error::{Document, TextError};
 use super::units::{Bytes, Rate, Span};
 
@@ -87,6 +88,7 @@ pub struct HostConfig {
     audit: AuditFile,
     limits: LimitsFile,
     recipients: Vec<String>,
+    log: LogConfig,
 }
 
 impl HostConfig {
@@ -132,7 +134,7 @@ impl HostConfig {
                 wrong.hint(error.hint().unwrap_or_default())
             })?;
         }
-        let ConfigFile { listen, audit, limits, backup, .. } = raw;
+        let ConfigFile { listen, audit, limits, backup, log, .. } = raw;
         let ListenFile { hosts, operators_hosts, .. } = listen;
         let recipients = backup.recipients;
         Ok(Self {
@@ -146,6 +148,7 @@ impl HostConfig {
             audit,
             limits,
             recipients,
+            log,
         })
     }
 
@@ -195,6 +198,11 @@ impl HostConfig {
     /// Returns for whom every backup is made: age recipients.
     pub fn recipients(&self) -> &[String] {
         &self.recipients
+    }
+
+    /// Returns how much is logged, and in which form.
+    pub fn log(&self) -> LogConfig {
+        self.log
     }
 
     /// Returns what the records of requests survive.
@@ -282,6 +290,7 @@ impl Default for HostConfig {
             audit,
             limits,
             recipients: Vec::new(),
+            log: LogConfig::default(),
         }
     }
 }
@@ -294,6 +303,7 @@ struct ConfigFile {
     audit: AuditFile,
     limits: LimitsFile,
     backup: BackupFile,
+    log: LogConfig,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -6,6 +6,7 @@
 
 mod audit;
 mod host;
+mod log;
 mod secrets;
 mod text_error;
 mod units;
@@ -13,6 +14,7 @@ mod wording;
 mod workspace;
 
 pub use host::{HostConfig, KeySource, credential};
+pub use log::{LogConfig, LogFormat};
 pub use text_error::{Document, TextError};
 pub use units::{Bytes, Rate, Span, lifetime};
 pub use wording::nearest;

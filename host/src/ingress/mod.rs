@@ -25,6 +25,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tracing::{Instrument as _, Span, field};
+use wardlock_core::id::RequestId;
 use wardlock_core::refusal::Refusal;
 
 use crate::gate::Gate;
@@ -202,26 +204,12 @@ impl Desk for Agents {
 
     async fn request(&self, limits: &Limits, peer: Peer, request: Request<Incoming>) -> Response<AgentBody> {
         let id = new_request_id();
-        let admitted = admit::admit(limits, request).await;
-        // Asked for only now: a slow client holds no host that somebody wants to lock.
-        match (admitted, self.gate.host()) {
-            (Ok(raw), Ok(host)) => pipeline::run(&host, peer, id, raw).await.into_response(),
-            (Ok(raw), Err(locked)) => {
-                self.gate.seat().metrics.refused(locked.code);
-                pipeline::refuse_locked(&id, raw, &locked).into_response()
-            }
-            (Err(refusal), _) => self.refuse(&refusal),
-        }
+        let span = request_span(&id);
+        self.answer(limits, peer, id, request).instrument(span).await
     }
 
-    /// Refuses what was never admitted: it is counted, and has no row of its own.
     fn refuse(&self, refusal: &Refusal) -> Response<AgentBody> {
-        self.gate.seat().metrics.refused(refusal.code);
-        match self.gate.opened() {
-            Some(host) => host.count_unauthenticated(),
-            None => self.gate.seat().metrics.unauthenticated(),
-        }
-        Reply::refused_early(&new_request_id(), refusal).into_response()
+        self.refuse_as(&new_request_id(), refusal)
     }
 
     fn note(&self, connections: Connections) {
@@ -232,4 +220,55 @@ impl Desk for Agents {
             Connections::Refused => drop(metrics.connections_refused.inc()),
         }
     }
+}
+
+impl Agents {
+    async fn answer(
+        &self,
+        limits: &Limits,
+        peer: Peer,
+        id: RequestId,
+        request: Request<Incoming>,
+    ) -> Response<AgentBody> {
+        let admitted = admit::admit(limits, request).await;
+        // Asked for only now: a slow client holds no host that somebody wants to lock.
+        let response = match (admitted, self.gate.host()) {
+            (Ok(raw), Ok(host)) => pipeline::run(&host, peer, id, raw).await.into_response(),
+            (Ok(raw), Err(locked)) => {
+                self.gate.seat().metrics.refused(locked.code);
+                pipeline::refuse_locked(&id, raw, &locked).into_response()
+            }
+            (Err(refusal), _) => self.refuse_as(&id, &refusal),
+        };
+        Span::current().record("status", response.status().as_u16());
+        // One line a request, and at `debug`: at `info` they would fill a disk.
+        tracing::debug!("answered");
+        response
+    }
+
+    /// Refuses what was never admitted: it is counted, and has no row of its own.
+    fn refuse_as(&self, id: &RequestId, refusal: &Refusal) -> Response<AgentBody> {
+        self.gate.seat().metrics.refused(refusal.code);
+        match self.gate.opened() {
+            Some(host) => host.count_unauthenticated(),
+            None => self.gate.seat().metrics.unauthenticated(),
+        }
+        Reply::refused_early(id, refusal).into_response()
+    }
+}
+
+/// The span of one request: names and words, never a path, a header or a body. It is at the level of errors so that it is there
+/// at every level, and whatever is logged in it carries the id.
+fn request_span(id: &RequestId) -> Span {
+    tracing::error_span!(
+        "request",
+        request_id = id.as_str(),
+        workspace = field::Empty,
+        agent = field::Empty,
+        connection = field::Empty,
+        operation = field::Empty,
+        decision = field::Empty,
+        outcome = field::Empty,
+        status = field::Empty,
+    )
 }

@@ -227,3 +227,30 @@ async fn health_says_that_the_audit_cannot_write_and_that_it_can_again() {
     assert!(one(&series, "wardlock_audit_unrecorded_refusals_total") > 0.0);
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_requests_log_line_names_who_asked_what_and_what_came_of_it_and_no_more() {
+    let world = World::start(Plan::default()).await;
+    let path = "/acme/zoho/crm/v8/Leads?fields=Last_Name&ids=4567000000123456";
+    let headers = "X-Quiet: loudvalue\r\nWardlock-Purpose: loudpurpose\r\n";
+    let reply = world.ask("acme", "GET", path, headers, "").await;
+    let id = reply.header("wardlock-request-id").expect("an id").to_owned();
+    let log = crate::world::logged();
+    let line = log.lines().find(|line| line.contains(&id) && line.contains("answered")).expect("a line");
+    for shown in [
+        "workspace=\"acme\"",
+        "agent=\"agent-acme\"",
+        "connection=\"zoho\"",
+        "operation=\"records.list\"",
+        "decision=\"allow\"",
+        &format!("status={}", reply.status),
+    ] {
+        assert!(line.contains(shown), "no {shown}: {line}");
+    }
+    assert!(line.contains("outcome="), "{line}");
+    let of_request: Vec<&str> = log.lines().filter(|line| line.contains(&id)).collect();
+    for hidden in ["loudvalue", "loudpurpose", "4567000000123456", "fields=", "/crm/v8"] {
+        assert!(!of_request.iter().any(|line| line.contains(hidden)), "`{hidden}`: {of_request:?}");
+    }
+    world.end().await;
+}

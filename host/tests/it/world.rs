@@ -127,6 +127,11 @@ fn keep_logs() {
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(|| Kept).try_init();
 }
 
+/// Returns what was logged so far.
+pub fn logged() -> String {
+    String::from_utf8_lossy(&LOGGED.lock().expect("a lock")).into_owned()
+}
+
 /// What every agent ever received, for the search at the end.
 static RECEIVED: std::sync::Mutex<Vec<u8>> = std::sync::Mutex::new(Vec::new());
 

@@ -56,6 +56,65 @@ fn versions_of_dependencies_stand_in_one_place() {
 }
 
 #[test]
+fn no_log_or_span_takes_a_whole_request() {
+    // Rendered whole, these hold headers, bodies, targets or secrets. Each in two parts, so that this file does not find itself.
+    let whole = [
+        "req",
+        "request",
+        "raw",
+        "head",
+        "header",
+        "headers",
+        "body",
+        "uri",
+        "url",
+        "target",
+        "query",
+        "path",
+        "token",
+        "secret",
+        "permit",
+        "canonical",
+        "response",
+        "answer",
+        "self",
+    ];
+    for file in rust_files() {
+        let text = read(&file);
+        for name in whole {
+            for sign in ["?", "%"] {
+                let field = format!("{sign}{name}");
+                let found = text.match_indices(&field).find(|(at, _)| {
+                    let ends = text[at + field.len()..].starts_with([',', ')', '.']);
+                    let begins = text[..*at].ends_with(['(', ' ']);
+                    ends && begins && in_tracing(&text[..*at])
+                });
+                assert!(found.is_none(), "`{field}` is logged in {}", file.display());
+            }
+        }
+        let instrument = concat!("#[", "instrument");
+        let qualified = concat!("#[tracing", "::instrument");
+        for line in text.lines().filter(|line| line.contains(instrument) || line.contains(qualified)) {
+            assert!(line.contains("skip_all"), "{}: {line}", file.display());
+        }
+    }
+}
+
+/// Whether a text ends inside a call of one of tracing's macros.
+fn in_tracing(before: &str) -> bool {
+    const MACROS: [&str; 8] =
+        ["error!(", "warn!(", "info!(", "debug!(", "trace!(", "event!(", "_span!(", "span!("];
+    let begins = MACROS.iter().filter_map(|begin| before.rfind(begin)).max();
+    begins.is_some_and(|at| !before[at..].contains(';'))
+}
+
+#[test]
+fn the_search_for_whole_requests_finds_one() {
+    assert!(in_tracing("tracing::debug!(id, ") && in_tracing("error_span!(\n    \"request\",\n    "));
+    assert!(!in_tracing("tracing::debug!(id); let x = f("));
+}
+
+#[test]
 fn no_test_is_skipped_or_expected_to_fail() {
     // Written in two parts, so that this file does not find itself.
     let forbidden = [concat!("#[ig", "nore"), concat!("should_", "panic")];
