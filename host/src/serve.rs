@@ -156,15 +156,17 @@ pub async fn run(gate: Arc<Gate>) -> Result<(), Failure> {
     let mut stop = Stop::listen()?;
     let mut hangup = signal(SignalKind::hangup()).map_err(Failure::no)?;
     let seat = gate.seat();
+    if let Some(host) = gate.opened()
+        && let Err(error) = host.audit().act(host.policy_loaded()).await
+    {
+        tracing::error!(%error, "the audit cannot record which policy holds");
+    }
     let running = Running::start(Arc::clone(&gate), seat.config.agents()).await?;
     let vault = if gate.opened().is_some() { "open" } else { "locked" };
     let operators = running.operators().map_or_else(|| "off".to_owned(), |address| address.to_string());
     tracing::info!(agents = %running.agents(), operators, home = %seat.home.path().display(), vault, "serving");
     if let Some(host) = gate.opened() {
         tell_problems(&host);
-        if let Err(error) = host.audit().act(host.policy_loaded()).await {
-            tracing::error!(%error, "the audit cannot record which policy holds");
-        }
     }
     loop {
         tokio::select! {

@@ -6,6 +6,9 @@
 
 mod audit;
 mod host;
+mod key;
+mod limits;
+mod listen;
 mod log;
 mod secrets;
 mod text_error;
@@ -13,7 +16,8 @@ mod units;
 mod wording;
 mod workspace;
 
-pub use host::{HostConfig, KeySource, credential};
+pub use host::HostConfig;
+pub use key::{KeySource, credential};
 pub use log::{LogConfig, LogFormat};
 pub use text_error::{Document, TextError};
 pub use units::{Bytes, Rate, Span, lifetime};

@@ -50,11 +50,8 @@ mod tests {
     fn what_is_new_different_or_gone_is_named() {
         let before = files(&[("a.toml", "1"), ("b.toml", "2"), ("c.toml", "3")]);
         let after = files(&[("a.toml", "1"), ("b.toml", "two"), ("d.toml", "4")]);
-        let expected = [
-            ("b.toml", Some(Digest::of(b"two"))),
-            ("d.toml", Some(Digest::of(b"4"))),
-            ("c.toml", None),
-        ];
+        let expected =
+            [("b.toml", Some(Digest::of(b"two"))), ("d.toml", Some(Digest::of(b"4"))), ("c.toml", None)];
         assert_eq!(after.changed_since(&before), expected);
         assert_ne!(after.digest(), before.digest());
         assert_eq!(after.changed_since(&after), []);

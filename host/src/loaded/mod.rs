@@ -88,11 +88,8 @@ pub struct Loaded {
 impl Loaded {
     /// Loads every workspace of a home. It always succeeds: what does not load is closed.
     pub async fn load(home: &Home, sandbox: &Sandbox, services: &Services) -> Self {
-        let mut loaded = Self {
-            files: services.files().clone(),
-            problems: services.problems().to_vec(),
-            ..Self::default()
-        };
+        let mut loaded =
+            Self { files: services.files().clone(), problems: services.problems().to_vec(), ..Self::default() };
         let files = match home.list("workspaces", "toml") {
             Ok(files) => files,
             Err(error) => {

@@ -8,6 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketType, bind, listen, socket, sockopt};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 use wardlock_tests::home::Wardlock;
 
 use crate::program::{run, with_home, with_workspace};
@@ -121,33 +123,33 @@ fn l9_an_edited_policy_holds_only_after_a_reload_that_the_audit_shows() {
     let second = policy.replace("workspace = \"acme\"", "workspace = \"beta\"").replace("acme-zoho", "beta-zoho");
     wardlock.write("workspaces/beta.toml", &second).expect("written");
     assert_eq!(open(&wardlock), Some(1), "no file is watched");
-    let acts = |wardlock: &Wardlock| {
-        let rows = run(wardlock, &["--json", "audit", "list"]).ok().expect("rows").stdout;
-        (rows.matches("reload workspaces").count(), rows.matches("policy.changed").count(), policies(&rows))
-    };
-    let (reloads, changes, policies_before) = acts(&wardlock);
-    assert_eq!((reloads, changes, policies_before.len()), (0, 0, 1), "the start says which policy holds");
+    let (reloads, changes, before) = policy_acts(&wardlock);
+    assert_eq!((reloads, changes.len(), before.len()), (0, 0, 1), "the start says which policy holds");
     run(&wardlock, &["reload"]).ok().expect("loaded");
     assert_eq!(open(&wardlock), Some(2));
-    let (reloads, changes, policies_after) = acts(&wardlock);
-    assert_eq!((reloads, changes), (1, 1), "who changes the policy is on record");
-    assert_eq!(policies_after.len(), 2, "{policies_after:?}");
-    assert!(policies_after.contains(&policies_before[0]), "and which policy held before and after");
+    let (reloads, changes, after) = policy_acts(&wardlock);
+    assert_eq!(reloads, 1, "who changes the policy is on record");
+    let digest = hex::encode(Sha256::digest(&second));
+    assert_eq!(changes, [("workspaces/beta.toml".to_owned(), digest)], "and what they changed");
+    assert_eq!(after.len(), 2, "{after:?}");
+    assert!(after[0] == before[0] && after[1] != before[0], "which policy held before and after: {after:?}");
     wardlock.write("wardlock.toml", "[limits]\nrequests = 3\n").expect("written");
     let told = run(&wardlock, &["--json", "reload"]).ok().expect("loaded").stdout;
     assert!(told.contains("wardlock.toml holds other settings"), "{told}");
 }
 
-/// The distinct digests of policies that rows name.
-fn policies(rows: &str) -> Vec<String> {
-    let mut digests: Vec<String> = rows
-        .lines()
-        .flat_map(|line| line.split_once("policy.loaded"))
-        .filter_map(|(_, rest)| rest.split(|c: char| !c.is_ascii_hexdigit()).find(|word| word.len() == 64))
-        .map(str::to_owned)
-        .collect();
-    digests.dedup();
-    digests
+/// How often the audit names a reload, which files it says changed, and the digests of the policies that held.
+fn policy_acts(wardlock: &Wardlock) -> (usize, Vec<(String, String)>, Vec<String>) {
+    let rows = run(wardlock, &["audit", "export"]).ok().expect("rows").stdout;
+    let acts: Vec<Value> =
+        rows.lines().map(|row| serde_json::from_str::<Value>(row).expect("json")["act"].clone()).collect();
+    let field = |act: &Value, name: &str| act[name].as_str().unwrap_or_default().to_owned();
+    let what = |what: &'static str| acts.iter().filter(move |act| act["what"] == what);
+    (
+        what("reload").count(),
+        what("policy.changed").map(|act| (field(act, "target"), field(act, "result"))).collect(),
+        what("policy.loaded").map(|act| field(act, "result")).collect(),
+    )
 }
 
 fn command(home: &Path) -> Command {

@@ -26,13 +26,13 @@ fn the_template_shows_the_defaults() {
     // No recipient stands there whole: whoever took it over would make backups for somebody else.
     let uncommented = uncommented.replace("age1...", RECIPIENT);
     let mut shown = HostConfig::parse("wardlock.toml", &uncommented).expect("the template without `#`");
-    assert_eq!(shown.hosts, ["wardlock.internal:7420"]);
-    shown.hosts.clear();
+    assert_eq!(shown.listen.hosts, ["wardlock.internal:7420"]);
+    shown.listen.hosts.clear();
     assert_eq!(shown.redirect_uri(), "https://connect.example.com/callback");
-    shown.callback_url = None;
-    assert_eq!(shown.operators, Some(([127, 0, 0, 1], 7422).into()));
-    assert_eq!(shown.operators_hosts, ["wardlock.internal:7422"]);
-    (shown.operators, shown.operators_hosts) = (None, Vec::new());
+    shown.listen.callback_url = None;
+    assert_eq!(shown.listen.operators, Some(([127, 0, 0, 1], 7422).into()));
+    assert_eq!(shown.listen.operators_hosts, ["wardlock.internal:7422"]);
+    (shown.listen.operators, shown.listen.operators_hosts) = (None, Vec::new());
     assert_eq!(shown.recipients.len(), 1);
     shown.recipients.clear();
     assert_eq!(shown.audit_mirror(), Some("/mnt/other-disk/wardlock-audit.jsonl".into()));
