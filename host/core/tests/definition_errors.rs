@@ -1,6 +1,6 @@
 //! A mistake in a service definition gets a sentence: file, line, key, what is wrong, what is meant.
 
-use wardlock_core::service::parse;
+use wardlock_core::service::{ClientAuth, parse};
 
 const GOOD: &str = r#"name = "acme"
 display = "Acme"
@@ -141,6 +141,36 @@ fn regions_and_hosts() {
     let two = "[oauth]";
     let row = "[regions.us]\naccounts = \"accounts.acme.us\"\nconsole = \"c.acme.us\"\nevidence = \"x\"\nhosts = { api = { production = \"api.acme.eu\" } }\n[oauth]";
     check(two, row, "acme.toml:12: `regions.us`: host `api.acme.eu` stands in region `eu` too");
+}
+
+#[test]
+fn token_endpoints() {
+    check(
+        "token_path = \"/token\"",
+        "token_path = \"/token\"\nclient_auth = \"basik\"",
+        "acme.toml:15: `oauth.client_auth`: unknown variant `basik`, expected `body` or `basic` (did you mean `basic`?)",
+    );
+    check(
+        "token_path = \"/token\"",
+        "token_path = \"/token\"\ntoken_params = { grant_type = \"password\" }",
+        "acme.toml:12: `oauth.token_params`: `grant_type` is set by the host itself",
+    );
+    check(
+        "accounts = \"accounts.acme.eu\"",
+        "accounts = \"accounts.acme.eu\"\ntoken = \"https://token.acme.eu\"",
+        "acme.toml:5: `regions.eu.hosts`: `https://token.acme.eu` is not a bare host name: no scheme, port, path or capital letters",
+    );
+    let text = GOOD.replace("console =", "token = \"token.acme.eu\"\nconsole =").replace(
+        "pkce = true",
+        "pkce = true\nclient_auth = \"basic\"\nscopes = [\"offline_access\"]\ntoken_params = { audience = \"acme\" }",
+    );
+    let service = parse(&text, "acme.toml").unwrap_or_else(|error| panic!("{error}"));
+    let row = service.regions.values().next().expect("a row");
+    assert_eq!((row.accounts.as_str(), row.token_host()), ("accounts.acme.eu", "token.acme.eu"));
+    assert!(service.all_hosts().contains("token.acme.eu") && service.region_of_host("token.acme.eu").is_some());
+    assert_eq!(service.oauth.client_auth, ClientAuth::Basic);
+    let scopes = service.least_scopes(&["things.list".to_owned()].into(), &["things".to_owned()].into());
+    assert_eq!(scopes, ["me", "offline_access", "read"].map(str::to_owned).into());
 }
 
 #[test]

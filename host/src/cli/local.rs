@@ -132,7 +132,7 @@ fn summary(service: &ServiceDefinition) -> Value {
 
 fn details(service: &ServiceDefinition) -> Value {
     let regions = service.regions.iter().map(|(region, row)| {
-        json!({ "region": region.as_str(), "accounts": row.accounts, "hosts": row.hosts, "console": row.console, "evidence": row.evidence })
+        json!({ "region": region.as_str(), "accounts": row.accounts, "token": row.token_host(), "hosts": row.hosts, "console": row.console, "evidence": row.evidence })
     });
     let operations = service.operations.iter().map(|operation| {
         json!({

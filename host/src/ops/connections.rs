@@ -89,8 +89,8 @@ fn described(found: &LoadedConnection, stored: &Stored) -> Value {
     let service = &connection.service;
     let grant = stored.grant(found);
     let registration = stored.registration(grant);
-    let accounts = service.regions.get(&connection.region).map(|row| row.accounts.clone());
-    let token_url = accounts.as_ref().map(|host| format!("https://{host}{}", service.oauth.token_path));
+    let row = service.regions.get(&connection.region);
+    let token_url = row.map(|row| format!("https://{}{}", row.token_host(), service.oauth.token_path));
     let scopes = grant.map_or_else(|| wardlock_egress::scopes_for(connection), |grant| grant.scopes.clone());
     let plugins = connection.chain.iter().map(|link| {
         json!({ "name": link.name.as_str(), "sha256": link.digest.to_string(), "capabilities": link.capabilities })
@@ -100,13 +100,13 @@ fn described(found: &LoadedConnection, stored: &Stored) -> Value {
         "label": connection.label,
         "state": state_word(found, grant),
         "service": service.name.as_str(),
-        "auth_type": "oauth2 authorization code with PKCE",
+        "auth_type": if service.oauth.pkce { "oauth2 authorization code with PKCE" } else { "oauth2 authorization code" },
         "region": connection.region.as_str(),
         "environment": connection.environment,
         "registration": registration.map(|registration| registration.name.as_str()),
         "client_id": registration.map(|registration| registrations::masked(&registration.client_id)),
         "redirect_uri": registration.map(|registration| registration.redirect_uri.clone()),
-        "accounts_host": accounts,
+        "accounts_host": row.map(|row| row.accounts.clone()),
         "token_url": token_url,
         "api_base": connection.host("api").map(|host| format!("https://{host}")),
         "grant": connection.grant.as_str(),

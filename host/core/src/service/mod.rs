@@ -18,7 +18,7 @@ use crate::canonical::{Method, Parameter};
 use crate::id::{Digest, Region, ServiceName};
 use crate::plugin::{Effect, FieldUse};
 
-pub use oauth::{Budget, OAuth, RevokeForm, TenantLookup, UserLookup};
+pub use oauth::{Budget, ClientAuth, OAuth, RevokeForm, TenantLookup, UserLookup};
 pub use parse::{DefinitionError, parse};
 pub use template::{PathRules, PathTemplate, Segment};
 pub use text::nearest;
@@ -75,8 +75,10 @@ pub struct ServiceDefinition {
 /// One data centre.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegionRow {
-    /// The host of authorize, token and revoke endpoints.
+    /// The host of the authorization endpoint.
     pub accounts: String,
+    /// The host of token and revocation endpoints, where that is another.
+    pub token: Option<String>,
     /// The provider's developer console.
     pub console: String,
     /// API hosts by role (`api`, `upload`) and environment (`production`, `sandbox`, `developer`).
@@ -90,6 +92,11 @@ pub struct RegionRow {
 }
 
 impl RegionRow {
+    /// Returns the host of token and revocation endpoints.
+    pub fn token_host(&self) -> &str {
+        self.token.as_deref().unwrap_or(&self.accounts)
+    }
+
     /// Returns the host for a role in an environment.
     pub fn host(&self, role: &str, environment: &str) -> Option<&str> {
         self.hosts.get(role)?.get(environment).map(String::as_str)
@@ -377,7 +384,7 @@ impl ServiceDefinition {
     /// Returns the region row that a host of the table belongs to, with the environment for API hosts.
     pub fn region_of_host(&self, host: &str) -> Option<(&Region, Option<&str>)> {
         for (region, row) in &self.regions {
-            if row.accounts == host {
+            if row.accounts == host || row.token_host() == host {
                 return Some((region, None));
             }
             for by_environment in row.hosts.values() {
@@ -393,7 +400,8 @@ impl ServiceDefinition {
     pub fn all_hosts(&self) -> BTreeSet<&str> {
         let rows = self.regions.values();
         rows.flat_map(|row| {
-            std::iter::once(row.accounts.as_str())
+            [row.accounts.as_str(), row.token_host()]
+                .into_iter()
                 .chain(row.hosts.values().flat_map(|hosts| hosts.values().map(String::as_str)))
         })
         .collect()

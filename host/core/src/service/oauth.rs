@@ -4,17 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ScopeNeed;
 
-/// OAuth endpoints and the provider's quirks. Paths are on the region's accounts host.
+/// OAuth endpoints and the provider's quirks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OAuth {
-    /// Authorization endpoint.
+    /// Authorization endpoint, on the region's accounts host.
     pub authorize_path: String,
-    /// Token endpoint, for code exchange and refresh.
+    /// Token endpoint, for code exchange and refresh, on the region's token host.
     pub token_path: String,
-    /// Revocation endpoints to try in order.
+    /// How the client says who it is at the token endpoint.
+    pub client_auth: ClientAuth,
+    /// Fixed parameters of every call of the token endpoint.
+    pub token_params: BTreeMap<String, String>,
+    /// Revocation endpoints to try in order, on the region's token host.
     pub revoke: Vec<RevokeForm>,
     /// Fixed parameters of the authorization request (`access_type=offline`).
     pub authorize_params: BTreeMap<String, String>,
+    /// Scopes that every consent asks for, besides what its operations need (`offline_access`, without which some providers give
+    /// no refresh token).
+    pub scopes: BTreeSet<String>,
     /// Between scopes in the authorization request.
     pub scope_separator: String,
     /// Characters that may separate scopes in a token answer.
@@ -50,6 +57,15 @@ pub struct OAuth {
     pub revoking_spares_other_grants: bool,
 }
 
+/// How a client with a secret says who it is (RFC 6749 section 2.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// `client_id` and `client_secret` in the form.
+    Body,
+    /// HTTP Basic, and neither in the form.
+    Basic,
+}
+
 /// A number of calls per window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
@@ -62,7 +78,7 @@ pub struct Budget {
 /// One form of revocation request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RevokeForm {
-    /// Path on the accounts host.
+    /// Path on the token host.
     pub path: String,
     /// Where the token goes: form body, or query (Zoho's classic form).
     pub token_in_query: bool,
@@ -70,8 +86,8 @@ pub struct RevokeForm {
     pub client_auth: bool,
     /// Name of the hint parameter and its value, if any.
     pub hint: Option<(String, String)>,
-    /// A status that means: already gone.
-    pub gone_status: u16,
+    /// A status that means: already gone. Without one the answer does not tell (RFC 7009 section 2.2: 200 for any token).
+    pub gone_status: Option<u16>,
 }
 
 /// How the account behind a grant is looked up after consent.

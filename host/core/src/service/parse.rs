@@ -121,6 +121,7 @@ fn regions(
             region,
             RegionRow {
                 accounts: row.accounts,
+                token: row.token,
                 console: row.console,
                 hosts: row.hosts,
                 federated: row.federated,
@@ -136,8 +137,11 @@ fn oauth(raw: RawOAuth) -> OAuth {
     OAuth {
         authorize_path: raw.authorize_path,
         token_path: raw.token_path,
+        client_auth: raw.client_auth.into(),
+        token_params: raw.token_params,
         revoke: raw.revoke.into_iter().map(revoke).collect(),
         authorize_params: raw.authorize_params,
+        scopes: raw.scopes,
         scope_separator: raw.scope_separator,
         scope_separators_in_answer: raw.scope_separators_in_answer,
         pkce: raw.pkce,

@@ -13,12 +13,13 @@ impl ServiceDefinition {
         self.scope_names.get(resource).or(self.scope_name_of_others.as_ref()).map(String::as_str)
     }
 
-    /// Returns the least scopes with which these operations work on these resources, and the tenant look-up too.
+    /// Returns the least scopes with which these operations work on these resources, and the tenant look-up too, with those
+    /// that every consent asks for.
     ///
     /// An operation's first alternative counts as its narrowest. Where `resources` holds `*`, the first without
     /// a place for a resource's name is taken.
     pub fn least_scopes(&self, operations: &BTreeSet<String>, resources: &BTreeSet<String>) -> BTreeSet<String> {
-        let mut scopes = BTreeSet::new();
+        let mut scopes = self.oauth.scopes.clone();
         self.add_scopes(&self.tenant.scopes, resources, &mut scopes);
         let wanted = self.operations.iter().filter(|o| operations.contains(&o.name) && o.refused.is_none());
         for operation in wanted {

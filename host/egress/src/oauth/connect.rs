@@ -17,11 +17,9 @@ use wardlock_audit::Act;
 use crate::egress::Egress;
 use crate::oauth::callback::{CallbackListener, Expected, Heard, Taken};
 use crate::oauth::consent::{self, Consent, ConsentError, PendingConsent};
-use crate::oauth::endpoint;
 use crate::oauth::exchange::{self, TokenError, Tokens};
 use crate::oauth::scopes;
-use crate::route;
-use crate::vault::wire::SecretForm;
+use crate::oauth::token_call::TokenCall;
 use crate::vault::{ClientMaterial, Secret};
 use keep::{Old, Shown, Unkept};
 use room::Room;
@@ -217,21 +215,19 @@ async fn post_code(
     pending: &PendingConsent,
     code: &Secret,
 ) -> Result<Tokens, TokenError> {
-    let service = &plan.service;
-    let row =
-        route::row(service, &plan.region).map_err(|_| TokenError::Internal("the region is not in the table"))?;
-    let url = endpoint::url(&row.accounts, &service.oauth.token_path)?;
-    let mut form = SecretForm::new()
-        .plain("grant_type", "authorization_code")
-        .plain("client_id", &client.client_id)
-        .secret("client_secret", &client.client_secret)
-        .plain("redirect_uri", pending.redirect_uri())
-        .secret("code", code);
-    if let Some(verifier) = pending.verifier() {
-        form = form.secret("code_verifier", verifier);
+    let raw = token_call(egress, plan, client).exchange(pending, code).await?;
+    exchange::read(&plan.service, &plan.region, raw).map_err(|failed| failed.error)
+}
+
+/// The client of a plan, at its token endpoint.
+fn token_call<'a>(egress: &'a Egress, plan: &'a ConnectPlan, client: &'a ClientMaterial) -> TokenCall<'a> {
+    TokenCall {
+        dialer: egress.dialer(),
+        service: &plan.service,
+        region: &plan.region,
+        client_id: &client.client_id,
+        client_secret: &client.client_secret,
     }
-    let raw = endpoint::post(egress.dialer(), service, url, form, None).await?;
-    exchange::read(service, &plan.region, raw).map_err(|failed| failed.error)
 }
 
 /// Says what was granted.

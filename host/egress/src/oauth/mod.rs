@@ -22,3 +22,4 @@ mod page;
 pub(crate) mod revoke;
 pub(crate) mod scopes;
 pub(crate) mod tenant;
+pub(crate) mod token_call;

@@ -59,7 +59,7 @@ impl Revocation<'_> {
 
     async fn attempt(&self, form: &RevokeForm) -> Result<Revoked, EndpointError> {
         let row = route::row(self.service, self.region).map_err(|_| EndpointError::HostNotAllowed)?;
-        let mut url = endpoint::url(&row.accounts, &form.path)?;
+        let mut url = endpoint::url(row.token_host(), &form.path)?;
         let mut fields = SecretForm::new();
         if let Some((name, value)) = &form.hint {
             fields = fields.plain(name, value);
@@ -75,7 +75,7 @@ impl Revocation<'_> {
             None
         };
         let answer = endpoint::post(self.dialer, self.service, url, fields, basic).await?;
-        if answer.status == form.gone_status {
+        if Some(answer.status) == form.gone_status {
             return Ok(Revoked::AlreadyGone);
         }
         let failed = answer.status != 200 || says_failure(&answer.body);

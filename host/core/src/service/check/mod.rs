@@ -32,6 +32,22 @@ const NEVER_FORWARDED: [&str; 15] = [
     "x-http-method-override",
 ];
 
+/// Parameters of authorization and token requests that the host itself sets (RFC 6749 sections 4.1 and 6, RFC 7636).
+const OWN_PARAMETERS: [&str; 12] = [
+    "response_type",
+    "client_id",
+    "client_secret",
+    "redirect_uri",
+    "scope",
+    "state",
+    "code",
+    "code_challenge",
+    "code_challenge_method",
+    "code_verifier",
+    "grant_type",
+    "refresh_token",
+];
+
 type Checked = Result<(), DefinitionError>;
 
 /// Checks a whole definition.
@@ -105,7 +121,7 @@ fn check_region(source: &Source<'_>, name: &str, row: &RawRegion, span: &Range<u
 
 fn hosts_of(row: &RawRegion) -> impl Iterator<Item = &str> {
     let api = row.hosts.values().flat_map(|hosts| hosts.values().map(String::as_str));
-    std::iter::once(row.accounts.as_str()).chain(api)
+    std::iter::once(row.accounts.as_str()).chain(row.token.as_deref()).chain(api)
 }
 
 /// Returns whether a text is a DNS name with at least two labels, the last of them not a number.
@@ -134,6 +150,11 @@ fn check_oauth(source: &Source<'_>, oauth: &RawOAuth, span: &Range<usize>) -> Ch
     {
         if !is_plain_path(path) {
             return fail(part, "a path begins with `/` and holds no `?`, `#` or space");
+        }
+    }
+    for (part, params) in [("authorize_params", &oauth.authorize_params), ("token_params", &oauth.token_params)] {
+        if let Some(name) = params.keys().find(|name| OWN_PARAMETERS.contains(&name.as_str())) {
+            return fail(part, &format!("`{name}` is set by the host itself"));
         }
     }
     if oauth.scope_separator.is_empty() || oauth.scope_separators_in_answer.is_empty() {

@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::ClientAuth;
+
 pub(super) use operation::*;
 
 #[derive(Debug, Deserialize)]
@@ -46,6 +48,7 @@ pub(in crate::service) struct RawService {
 #[serde(deny_unknown_fields)]
 pub(in crate::service) struct RawRegion {
     pub(in crate::service) accounts: String,
+    pub(in crate::service) token: Option<String>,
     pub(in crate::service) console: String,
     /// Role → environment → host.
     pub(in crate::service) hosts: BTreeMap<String, BTreeMap<String, String>>,
@@ -61,9 +64,15 @@ pub(in crate::service) struct RawOAuth {
     pub(in crate::service) authorize_path: String,
     pub(in crate::service) token_path: String,
     #[serde(default)]
+    pub(in crate::service) client_auth: RawClientAuth,
+    #[serde(default)]
+    pub(in crate::service) token_params: BTreeMap<String, String>,
+    #[serde(default)]
     pub(in crate::service) revoke: Vec<RawRevoke>,
     #[serde(default)]
     pub(in crate::service) authorize_params: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(in crate::service) scopes: BTreeSet<String>,
     pub(in crate::service) scope_separator: String,
     pub(in crate::service) scope_separators_in_answer: Vec<char>,
     pub(in crate::service) pkce: bool,
@@ -84,6 +93,23 @@ pub(in crate::service) struct RawOAuth {
     pub(in crate::service) max_live_grants: Option<u32>,
     #[serde(default)]
     pub(in crate::service) revoking_spares_other_grants: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::service) enum RawClientAuth {
+    #[default]
+    Body,
+    Basic,
+}
+
+impl From<RawClientAuth> for ClientAuth {
+    fn from(raw: RawClientAuth) -> Self {
+        match raw {
+            RawClientAuth::Body => Self::Body,
+            RawClientAuth::Basic => Self::Basic,
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -109,7 +135,7 @@ pub(in crate::service) struct RawRevoke {
     #[serde(default)]
     pub(in crate::service) client_auth: bool,
     pub(in crate::service) hint: Option<RawPair>,
-    pub(in crate::service) gone_status: u16,
+    pub(in crate::service) gone_status: Option<u16>,
 }
 
 #[derive(Debug, Deserialize)]

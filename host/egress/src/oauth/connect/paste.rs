@@ -1,18 +1,13 @@
 //! Takes a refresh token that a person obtained by other means: for a console that hands tokens out itself, or a move
 //! from another tool. It is proved by a refresh and a look-up before it is stored.
 
-use std::sync::Arc;
-
 use wardlock_audit::Act;
 
 use super::keep::{self, Old};
-use super::{ConnectError, ConnectPlan, Connected, client_of, obtained};
+use super::{ConnectError, ConnectPlan, Connected, client_of, obtained, token_call};
 use crate::egress::Egress;
-use crate::oauth::endpoint;
-use crate::oauth::exchange::{self, TokenError, Tokens};
-use crate::route;
-use crate::vault::wire::SecretForm;
-use crate::vault::{ClientMaterial, Secret};
+use crate::oauth::exchange::{self, TokenError};
+use crate::vault::Secret;
 
 /// How it is called in the audit, apart from consents.
 const HOW: &str = "grant.connect.advanced-paste";
@@ -26,7 +21,9 @@ pub(crate) async fn connect(
     let client = client_of(egress, &plan, None).await?;
     let old = keep::old(egress, &plan.grant).await?;
     egress.record(Act::admin(&plan.who, HOW, plan.grant.as_str(), "trying")).await?;
-    let tokens = refresh(egress, &plan, &client, &pasted).await;
+    let raw = token_call(egress, &plan, &client).refresh(&pasted).await.map_err(TokenError::from);
+    let tokens =
+        raw.and_then(|raw| exchange::read(&plan.service, &plan.region, raw).map_err(|failed| failed.error));
     let word = tokens.as_ref().map_or_else(TokenError::word, |_| "ok");
     egress.record(Act::grant("token.refresh", plan.grant.as_str(), word)).await?;
     let mut tokens = tokens.map_err(ConnectError::Pasted)?;
@@ -40,23 +37,4 @@ pub(crate) async fn connect(
         return Err(ConnectError::Lookup(error.clone()));
     }
     keep::store(egress, plan, obtained, identified, old, HOW).await
-}
-
-async fn refresh(
-    egress: &Egress,
-    plan: &ConnectPlan,
-    client: &ClientMaterial,
-    pasted: &Secret,
-) -> Result<Tokens, TokenError> {
-    let service = Arc::clone(&plan.service);
-    let row =
-        route::row(&service, &plan.region).map_err(|_| TokenError::Internal("the region is not in the table"))?;
-    let url = endpoint::url(&row.accounts, &service.oauth.token_path)?;
-    let form = SecretForm::new()
-        .plain("grant_type", "refresh_token")
-        .plain("client_id", &client.client_id)
-        .secret("client_secret", &client.client_secret)
-        .secret("refresh_token", pasted);
-    let raw = endpoint::post(egress.dialer(), &service, url, form, None).await?;
-    exchange::read(&service, &plan.region, raw).map_err(|failed| failed.error)
 }

@@ -7,10 +7,8 @@ use wardlock_audit::Act;
 
 use super::{Live, Shared, Wanted};
 use crate::failpoint;
-use crate::oauth::endpoint;
 use crate::oauth::exchange::{self, Failed, TokenError, Tokens};
-use crate::route;
-use crate::vault::wire::SecretForm;
+use crate::oauth::token_call::TokenCall;
 use crate::vault::{Begun, Condition, RefreshMaterial, Secret, Settled, Vault, VaultError};
 
 /// What a flight is for.
@@ -102,16 +100,15 @@ fn hindered(condition: Condition, now_ms: u64) -> TokenError {
 
 async fn renew(shared: &Shared, order: &Order, material: &RefreshMaterial) -> Result<Arc<Live>, Failed> {
     let service = &order.wanted.service;
-    let row = route::row(service, &material.region)
-        .map_err(|_| Failed::answered(TokenError::Internal("the region is not in the table")))?;
-    let url = endpoint::url(&row.accounts, &service.oauth.token_path)?;
-    let form = SecretForm::new()
-        .plain("grant_type", "refresh_token")
-        .plain("client_id", &material.client_id)
-        .secret("client_secret", &material.client_secret)
-        .secret("refresh_token", &material.refresh_token);
+    let call = TokenCall {
+        dialer: &shared.dialer,
+        service,
+        region: &material.region,
+        client_id: &material.client_id,
+        client_secret: &material.client_secret,
+    };
     failpoint::pass("before-request");
-    let raw = endpoint::post(&shared.dialer, service, url, form, None).await?;
+    let raw = call.refresh(&material.refresh_token).await?;
     failpoint::pass("after-answer");
     let tokens = exchange::read(service, &material.region, raw)?;
     if tokens.environment.as_ref().is_some_and(|found| *found != material.environment) {
