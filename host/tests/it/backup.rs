@@ -90,7 +90,7 @@ async fn backup_taken_while_requests_run_is_a_whole_home_elsewhere() {
     assert!(act(&second.host, "backup.restore").starts_with("a backup of "));
     let agents = run(&world.canaries, &third, &["agent", "list"], "").await.stdout;
     assert!(agents.contains("agent-acme"), "agents are restored, too: {agents}");
-    second.end().await;
+    second.end(&world).await;
     world.end().await;
 }
 

@@ -19,6 +19,7 @@ use wardlock_tests::canary::Canaries;
 use wardlock_tests::home::Output;
 use wardlock_tests::raw;
 
+use crate::recorded::Log;
 use crate::world::{Plan, Silent, World, dialled};
 
 const LEADS: &str = "/acme/zoho/crm/v8/Leads?fields=Last_Name&per_page=2";
@@ -107,8 +108,9 @@ impl Second {
         reply.status
     }
 
-    pub async fn end(self) {
+    pub async fn end(self, world: &World) {
         self.running.stop().await;
+        world.logs.lock().expect("a lock").push(Log::of(&self.host));
     }
 }
 
@@ -188,7 +190,7 @@ async fn exported_login_goes_on_in_another_home() {
     let state = grants[0]["state"].as_str().expect("a state");
     assert!(state.starts_with("works") && state.contains("came from a copy"), "{state}");
     assert_eq!(act(&host.host, "vault.import"), "1 registrations, 1 grants, 0 replaced");
-    host.end().await;
+    host.end(&world).await;
     assert_eq!(act(&world.host, "vault.export"), "1 registrations, 1 grants, for 1 recipient");
     world.end().await;
 }

@@ -1,6 +1,7 @@
 //! The whole product, through real sockets, against the simulator. One binary, so that it links once.
 //!
 //! - [`world`]: a home, the simulator, an agent; canaries around everything.
+//! - [`recorded`]: what was received against what was recorded, at the end of every world.
 //! - [`path`]: the path of a request.
 //! - [`regions`]: only the region's own hosts are ever dialled.
 //! - [`copies`]: exports and imports of the vault, by the executable.
@@ -23,6 +24,7 @@
 )]
 
 mod exposition;
+mod recorded;
 mod world;
 
 mod audit;

@@ -1,4 +1,5 @@
-//! A whole Wardlock in this process: home, simulator, consent, agent, listener. Ends with a search for canaries.
+//! A whole Wardlock in this process: home, simulator, consent, agent, listener. Ends with a search for canaries, and with a
+//! comparison of what the provider received with what the audit says.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,10 +22,9 @@ use wardlock_tests::raw::{self, RawReply};
 use zeroize::Zeroizing;
 
 use crate::exposition::{self, Series};
+use crate::recorded::{self, LOOK_UPS, Log};
 
 const CLIENT_ID: &str = "1000.TESTCLIENT0000000000000000000001";
-/// What the service itself asks: the tenant, and the person who consented.
-const LOOK_UPS: [&str; 2] = ["/crm/v8/org", "/crm/v8/users?type=CurrentUser"];
 
 /// What a world is made of; [`Plan::default`] is one connection that reads Leads in `eu`.
 pub struct Plan {
@@ -86,6 +86,8 @@ pub struct World {
     pub tokens: BTreeMap<String, String>,
     pub agents: SocketAddr,
     pub operators: SocketAddr,
+    /// What other hosts of the same simulator recorded.
+    pub logs: std::sync::Mutex<Vec<Log>>,
     running: Option<Running>,
     folder: TempDir,
     searched: Searched,
@@ -177,6 +179,7 @@ impl World {
             tokens,
             agents,
             operators,
+            logs: std::sync::Mutex::default(),
             running: Some(running),
             folder,
             searched: Searched::default(),
@@ -296,12 +299,16 @@ impl World {
         }
     }
 
-    /// Ends the world and searches everything that it leaves and said for canaries.
+    /// Ends the world, compares what was sent with what was recorded, and searches everything that it leaves and said for
+    /// canaries.
     pub async fn end(mut self) {
         if self.running.is_some() {
             self.series().await;
         }
         self.stop().await;
+        let mut logs = vec![Log::of(&self.host)];
+        logs.append(&mut self.logs.lock().expect("a lock"));
+        recorded::check(&logs, &self.simulator.recordings()).expect("what was received is what was recorded");
         self.canaries
             .scan("what agents received", &RECEIVED.lock().expect("a lock"))
             .expect("no canary in a reply");
