@@ -1,5 +1,7 @@
 //! Path and query of a request target: decoded once, rendered in one spelling.
 
+use std::borrow::Cow;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{NotCanonical, Parameter};
@@ -49,12 +51,13 @@ fn parse_segment(raw: &str) -> Result<String, NotCanonical> {
     const PLACE: &str = "path";
     let segment = decode(raw, PLACE, false)?;
     let ambiguous = |what| Err(NotCanonical::Ambiguous { place: PLACE, what });
-    match segment.as_str() {
+    let read = folded(&segment);
+    match read.as_ref() {
         "" => return ambiguous("an empty segment"),
         "." | ".." => return ambiguous("a dot segment"),
         _ => {}
     }
-    for character in segment.chars() {
+    for character in read.chars() {
         match character {
             '/' | '\\' => return ambiguous("an encoded slash or a backslash"),
             '%' => return ambiguous("a doubly encoded character"),
@@ -64,6 +67,28 @@ fn parse_segment(raw: &str) -> Result<String, NotCanonical> {
         }
     }
     Ok(segment)
+}
+
+/// Returns a segment as an upstream may read it that folds characters to their compatible forms (Unicode NFKC) or to the
+/// nearest ones of an old code page: what then is structure is structure here, too.
+fn folded(segment: &str) -> Cow<'_, str> {
+    if segment.is_ascii() {
+        return Cow::Borrowed(segment);
+    }
+    let mut read = String::with_capacity(segment.len());
+    for character in segment.chars() {
+        match character {
+            '\u{2024}' | '\u{fe52}' | '\u{ff0e}' => read.push('.'),
+            '\u{2025}' | '\u{fe30}' => read.push_str(".."),
+            '\u{2044}' | '\u{2215}' | '\u{29f8}' | '\u{ff0f}' => read.push('/'),
+            '\u{2100}' | '\u{2101}' | '\u{2105}' | '\u{2106}' => read.push_str("a/c"),
+            '\u{2216}' | '\u{29f5}' | '\u{29f9}' | '\u{fe68}' | '\u{ff3c}' => read.push('\\'),
+            '\u{fe6a}' | '\u{ff05}' => read.push('%'),
+            '\u{37e}' | '\u{fe14}' | '\u{fe54}' | '\u{ff1b}' => read.push(';'),
+            other => read.push(other),
+        }
+    }
+    Cow::Owned(read)
 }
 
 fn parse_parameter(raw: &str) -> Result<Parameter, NotCanonical> {
@@ -158,12 +183,14 @@ mod tests {
         check("/a?q=x+y&q=x%20y", "/a?q=x%20y&q=x%20y");
         check("/a?criteria=%28A%3Aequals%3AD+o%29", "/a?criteria=%28A%3Aequals%3AD%20o%29");
         check("/a/b+c", "/a/b+c");
+        check("/a/b\u{ff0e}c", "/a/b%EF%BC%8Ec");
+        check("/a/\u{2026}", "/a/%E2%80%A6");
         check("/a?x", "/a?x=");
         check("/a?", "/a");
     }
 
     #[test]
-    fn what_has_two_readings_is_refused() {
+    fn a4_what_has_two_readings_is_refused() {
         for target in [
             "",
             "a",
@@ -199,6 +226,14 @@ mod tests {
             "/a?x=1&",
             "/a?x=1;y=2",
             "/a/\u{85}",
+            "/a/\u{ff0e}\u{ff0e}",
+            "/a/.\u{2024}",
+            "/a/\u{2025}",
+            "/a/b\u{ff0f}c",
+            "/a/\u{2105}",
+            "/a/b\u{ff3c}",
+            "/a/\u{ff05}2e",
+            "/a/b\u{37e}c",
         ] {
             assert!(parse(target).is_err(), "accepted {target:?}");
         }
