@@ -1,6 +1,7 @@
 //! Step 1: what is admitted. hyper is lenient (it passes two `Host` headers, absolute targets, unknown methods);
 //! this is not.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -125,9 +126,12 @@ impl AgentRequest {
         parts.chain(self.headers.iter().map(|header| header.value.as_slice()))
     }
 
-    /// Returns whether some part of it holds these bytes, as they are.
+    /// Returns whether some part of it holds these bytes, as they are or, in the target, percent-encoded: the canonical form
+    /// would decode them.
     pub fn holds(&self, bytes: &[u8]) -> bool {
-        self.parts().any(|part| part.windows(bytes.len()).any(|window| window == bytes))
+        let decoded = Cow::from(percent_encoding::percent_decode_str(&self.target));
+        let parts = self.parts().chain([decoded.as_ref()]);
+        parts.into_iter().any(|part| part.windows(bytes.len()).any(|window| window == bytes))
     }
 }
 
