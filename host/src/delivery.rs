@@ -15,8 +15,6 @@ use crate::metrics::Sending;
 
 /// Bytes that may wait for a slow agent before the upstream is waited for: a handful of network reads.
 const CHUNKS_WAITING: usize = 8;
-/// How long an agent may leave a flowing answer unread: it holds a place and a socket of the provider's.
-const SLOWEST_AGENT: Duration = Duration::from_mins(1);
 
 /// A request whose INTENT is on the disk, and what it holds until its answer has ended.
 pub struct UnderWay {
@@ -26,6 +24,8 @@ pub struct UnderWay {
     pub guard: OutcomeGuard,
     /// Its numbers.
     pub counted: Option<Sending>,
+    /// How long its agent may leave a flowing answer unread: it holds a place and a socket of the provider's.
+    pub unread_timeout: Duration,
     /// Its place here.
     pub _place: Place,
     /// Its turn at the provider, who counts a call until its answer has ended.
@@ -100,7 +100,7 @@ async fn flow(mut stream: Box<ScrubbedStream>, mut to: Downstream, under_way: Un
         match piece {
             Some(Ok(piece)) => {
                 finished.answer_bytes += piece.len() as u64;
-                let read = tokio::time::timeout(SLOWEST_AGENT, to.sender.send_data(piece)).await;
+                let read = tokio::time::timeout(under_way.unread_timeout, to.sender.send_data(piece)).await;
                 if !matches!(read, Ok(Ok(()))) {
                     finished.outcome = Outcome::Aborted;
                     to.sender.abort(BrokenOff);

@@ -139,8 +139,14 @@ async fn carry(host: &Host, peer: Peer, id: &RequestId, raw: RawRequest, seen: &
         intent.instrument(debug_span!("audit", row = "intent")).await.map_err(audit_unavailable)?;
     seen.recorded = true;
     let waited = turn.waited();
-    let under_way =
-        UnderWay { began: seen.began, guard, counted: count_allowed(seen, waited), _place: place, _turn: turn };
+    let under_way = UnderWay {
+        began: seen.began,
+        guard,
+        counted: count_allowed(seen, waited),
+        unread_timeout: host.config().unread_timeout(),
+        _place: place,
+        _turn: turn,
+    };
     let sent = host.egress().send(permit, receipt).await;
     match deliver(id, sent, under_way).await.map_err(audit_unavailable)? {
         Ok(reply) => Ok(reply.after_waiting(waited)),

@@ -134,9 +134,19 @@ impl HostConfig {
         usize::try_from(self.limits.body.0).unwrap_or(usize::MAX)
     }
 
-    /// Returns within what time a request must have arrived.
+    /// Returns within what time a request's body must have arrived.
     pub fn request_timeout(&self) -> Duration {
         self.limits.request_time.0
+    }
+
+    /// Returns within what time a request's head must have arrived.
+    pub fn head_timeout(&self) -> Duration {
+        self.limits.head_time.0
+    }
+
+    /// Returns how long an agent may leave an answer unread.
+    pub fn unread_timeout(&self) -> Duration {
+        self.limits.unread_time.0
     }
 
     /// Returns within what time the provider must have answered.

@@ -13,8 +13,12 @@ use super::units::{Bytes, Rate, Span};
 pub(super) struct LimitsFile {
     /// The largest body that is buffered.
     pub body: Bytes,
-    /// Within what time a request must have arrived.
+    /// Within what time a request's head must have arrived.
+    pub head_time: Span,
+    /// Within what time its body must have arrived.
     pub request_time: Span,
+    /// How long an agent may leave an answer unread.
+    pub unread_time: Span,
     /// Within what time the provider must have answered.
     pub upstream_time: Span,
     /// How long a request may wait until the provider takes one more call.
@@ -39,7 +43,9 @@ impl Default for LimitsFile {
     fn default() -> Self {
         Self {
             body: Bytes(4 << 20),
+            head_time: Span(Duration::from_secs(15)),
             request_time: Span(Duration::from_secs(30)),
+            unread_time: Span(Duration::from_mins(1)),
             upstream_time: Span(Duration::from_mins(1)),
             queue_time: Span(Duration::from_secs(10)),
             shutdown_time: Span(Duration::from_secs(10)),

@@ -23,8 +23,12 @@ use super::query_token;
 pub struct Limits {
     /// Largest request body in bytes.
     pub body_bytes: usize,
+    /// A head must arrive within this time.
+    pub head_timeout: Duration,
     /// A body must arrive within this time.
     pub body_timeout: Duration,
+    /// An answer may be left unread for this time.
+    pub unread_timeout: Duration,
     /// Most header fields.
     pub headers: usize,
     /// Largest head in bytes. hyper wants at least 8 KiB.
@@ -56,7 +60,9 @@ impl Limits {
     pub fn new(config: &HostConfig, local: Option<SocketAddr>) -> Self {
         Self {
             body_bytes: config.body_bytes(),
+            head_timeout: config.head_timeout(),
             body_timeout: config.request_timeout(),
+            unread_timeout: config.unread_timeout(),
             headers: MAX_FIELDS,
             head_bytes: 64 << 10,
             connections: config.connections(),
@@ -147,6 +153,10 @@ pub fn misframed(misframed: Misframed) -> Refusal {
         }
         Misframed::Size(reason) => Refusal::new(Code::HeadTooLarge, "admit", reason)
             .hint("send fewer or shorter headers, and a shorter target"),
+        Misframed::Late => {
+            Refusal::new(Code::RequestTimeout, "admit", "the request line and the headers did not arrive in time")
+                .hint("send a request as soon as it is begun; the operator sets `head_time` in wardlock.toml")
+        }
     }
 }
 
@@ -239,7 +249,8 @@ async fn read_body(limits: &Limits, body: Incoming) -> Result<Vec<u8>, Refusal> 
     }
     let collected = tokio::time::timeout(limits.body_timeout, Limited::new(body, limits.body_bytes).collect());
     match collected.await {
-        Err(_) => Err(Refusal::new(Code::RequestTimeout, "admit", "the body did not arrive in time")),
+        Err(_) => Err(Refusal::new(Code::RequestTimeout, "admit", "the body did not arrive in time")
+            .hint("the operator sets `request_time` in wardlock.toml")),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(bad("the body broke off or is not framed as its head says")),
         Ok(Ok(collected)) => Ok(collected.to_bytes().to_vec()),

@@ -21,6 +21,8 @@ pub enum Misframed {
     Form(&'static str),
     /// They are more than a head may be.
     Size(&'static str),
+    /// They are a part of a head, and the rest did not come in time.
+    Late,
 }
 
 /// Where in a message the stream is.
@@ -52,6 +54,11 @@ impl Framing {
     /// Returns whether the next byte belongs to a head: nothing of that request was passed on yet.
     pub fn at_head(&self) -> bool {
         matches!(self.state, State::Head(_))
+    }
+
+    /// Returns whether a head has begun, and has not ended.
+    pub fn in_head(&self) -> bool {
+        matches!(&self.state, State::Head(head) if !head.is_empty())
     }
 
     /// Takes the next bytes and appends to `out` what may be passed on.
@@ -293,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_hyper_would_let_through_is_refused() {
+    fn a7_what_hyper_would_let_through_is_refused() {
         let with = |field: &str| format!("POST /a HTTP/1.1\r\nHost: x\r\n{field}\r\n\r\n").into_bytes();
         for field in [
             "Content-Length: 3\r\nTransfer-Encoding: chunked",
@@ -328,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_with_a_second_reading_are_refused() {
+    fn a7_chunks_with_a_second_reading_are_refused() {
         let with =
             |body: &str| format!("POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{body}").into_bytes();
         for body in [

@@ -13,6 +13,7 @@ mod query_token;
 mod rates;
 mod reply;
 mod strict;
+mod unread;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -38,9 +39,6 @@ pub use peer::Peer;
 pub use places::{Place, Places};
 pub use rates::Rates;
 pub use reply::{AgentBody, BrokenOff, FlowingBody, Reply};
-
-/// Head of a request must arrive within this time: a slow client must not hold a slot.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Serves agents until `shutdown` resolves, then lets requests under way finish for at most `drain`.
 pub async fn serve(listener: TcpListener, gate: Arc<Gate>, shutdown: impl Future<Output = ()>, drain: Duration) {
@@ -151,7 +149,7 @@ impl<D: Desk> Door<D> {
         let _open = Open(Arc::clone(&self));
         let _ = stream.set_nodelay(true);
         let peer = Peer::of(&stream);
-        let stream = strict::StrictStream::new(stream);
+        let stream = strict::StrictStream::new(stream, self.limits.head_timeout, self.limits.unread_timeout);
         let (door, misframed) = (Arc::clone(&self), stream.refused());
         let service = service_fn(move |request: Request<Incoming>| {
             let door = Arc::clone(&door);
@@ -166,7 +164,8 @@ impl<D: Desk> Door<D> {
         });
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
+            // The stream itself times a head that has begun, and says so; this ends connections that lie idle.
+            .header_read_timeout(2 * self.limits.head_timeout)
             .keep_alive(D::LIFETIME.is_none())
             .max_headers(self.limits.headers)
             .max_buf_size(self.limits.head_bytes)
