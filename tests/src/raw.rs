@@ -2,7 +2,7 @@
 //! keeps every byte that comes back.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -54,7 +54,6 @@ pub fn exchange(address: SocketAddr, bytes: &[u8]) -> anyhow::Result<RawReply> {
 pub fn exchange_all(address: SocketAddr, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
     let mut client = RawClient::connect(address)?;
     client.send(bytes);
-    client.close_sending();
     client.read_to_end()
 }
 
@@ -79,11 +78,6 @@ impl RawClient {
         for byte in bytes {
             self.send(&[*byte]);
         }
-    }
-
-    /// Says that nothing more will be sent.
-    pub fn close_sending(&mut self) {
-        let _ = self.stream.shutdown(Shutdown::Write);
     }
 
     /// Reads one reply.

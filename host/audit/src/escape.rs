@@ -54,13 +54,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_speaks_to_the_terminal() {
+    fn a26_nothing_speaks_to_the_terminal() {
         assert_eq!(escape("a\x1b[31mred\u{202e}\u{7f}\n\\"), "a\\u{1b}[31mred\\u{202e}\\u{7f}\\n\\\\");
         assert_eq!(escape("Zoë, 東京 🙂"), "Zoë, 東京 🙂");
     }
 
     #[test]
-    fn escaped_json_is_the_same_value() {
+    fn a26_escaped_json_is_the_same_value() {
         let value = serde_json::json!({"purpose": "x\u{202e}y\u{e0041}\u{9b}"});
         let escaped = escape_json(&value.to_string());
         assert!(!escaped.chars().any(misleads), "{escaped}");

@@ -212,7 +212,7 @@ fn outside_bulk_and_administration() {
 }
 
 #[test]
-fn what_is_not_defined_is_unknown_and_destructive() {
+fn a19_what_is_not_defined_is_unknown_and_destructive() {
     for line in [
         "GET /crm/v7/Leads",
         "GET /CRM/v8/Leads",
@@ -330,7 +330,7 @@ fn fields_and_breadth_of_writes() {
 }
 
 #[test]
-fn a_callback_makes_a_bulk_read_destructive() {
+fn a17_a_callback_makes_a_bulk_read_destructive() {
     let read = |body: &str| show(&classified("POST", "/crm/bulk/v8/read", &[], body));
     assert_eq!(read(r#"{"query":{"module":{"api_name":"Leads"}}}"#), "bulk.read.create read Leads");
     let with = r#"{"callback":{"url":"https://x","method":"post"},"query":{"module":{"api_name":"Leads"}}}"#;
@@ -339,14 +339,14 @@ fn a_callback_makes_a_bulk_read_destructive() {
 }
 
 #[test]
-fn composite_is_refused_with_a_reason() {
+fn a18_composite_is_refused_with_a_reason() {
     let composite = classified("POST", "/crm/v8/__composite_requests", &[], "{}");
     assert!(composite.definition().and_then(|operation| operation.refused.as_ref()).is_some());
     assert_eq!(composite.operation().effect, Effect::Destructive);
 }
 
 #[test]
-fn no_delete_is_a_read_and_no_write_is_repeated() {
+fn a19_no_delete_is_a_read_and_no_write_is_repeated() {
     for operation in &service().operations {
         let name = &operation.name;
         assert!(operation.method != Method::Delete || operation.effect > Effect::Read, "{name}");

@@ -126,16 +126,19 @@ impl Resolver {
                 Some(address) => Ok(vec![*address]),
                 None => Err(refused("the host is not in the fixed list")),
             },
-            Self::System => {
-                let found: Vec<_> = tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
-                let public: Vec<_> = found.into_iter().filter(|a| address::is_public(a.ip())).collect();
-                if public.is_empty() {
-                    return Err(refused("the host resolves to no public address"));
-                }
-                Ok(public)
-            }
+            Self::System => public_only(tokio::net::lookup_host((host.as_str(), 0)).await?),
         }
     }
+}
+
+/// Keeps what may be dialled. A client dials what its resolver returns and asks nobody again, so a name that changes its
+/// address between a check and the connection gains nothing.
+fn public_only(found: impl Iterator<Item = SocketAddr>) -> io::Result<Vec<SocketAddr>> {
+    let public: Vec<_> = found.filter(|found| address::is_public(found.ip())).collect();
+    if public.is_empty() {
+        return Err(refused("the host resolves to no public address"));
+    }
+    Ok(public)
 }
 
 fn refused(why: &'static str) -> io::Error {
@@ -169,7 +172,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_name_outside_the_fixed_list_resolves_to_nothing() {
+    async fn a23_a_name_outside_the_fixed_list_resolves_to_nothing() {
         let listed: SocketAddr = "127.0.0.1:4".parse().expect("an address");
         let hosts = BTreeMap::from([("accounts.example".to_owned(), listed)]);
         let resolver = Resolver::Fixed(Arc::new(hosts));
@@ -178,9 +181,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_means_loopback_is_refused() {
+    async fn a23_a_name_that_means_loopback_is_refused() {
         let error = Resolver::System.addresses("localhost".to_owned()).await.expect_err("loopback");
         assert!(!error.to_string().contains("127.0.0.1"), "{error}");
+    }
+
+    #[test]
+    fn a23_of_a_name_with_private_addresses_only_the_public_ones_are_dialled() {
+        let resolved = |addresses: &[&str]| {
+            let found = addresses.iter().map(|address| SocketAddr::new(address.parse().expect("an address"), 443));
+            public_only(found).map(|kept| kept.iter().map(|kept| kept.ip().to_string()).collect::<Vec<_>>())
+        };
+        let mixed = ["127.0.0.1", "8.8.8.8", "::ffff:169.254.169.254", "10.0.0.1", "2a00:1450:4001::1"];
+        assert_eq!(resolved(&mixed).expect("two are public"), ["8.8.8.8", "2a00:1450:4001::1"]);
+        for private in
+            [&["169.254.169.254"][..], &["::1", "127.0.0.1"], &["fd00:ec2::254"], &["::ffff:10.0.0.1"], &[]]
+        {
+            let error = resolved(private).expect_err("none is public").to_string();
+            assert!(private.iter().all(|address| !error.contains(address)), "{error}");
+        }
     }
 
     #[test]

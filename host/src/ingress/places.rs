@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_one_agent_nor_all_together_take_more_than_their_places() {
+    fn a27_neither_one_agent_nor_all_together_take_more_than_their_places() {
         let places = Places::new(6, 2);
         let mut first = flood(&places, "acme", "one");
         assert_eq!(first.len(), 2);
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_comes_new_finds_a_place_however_many_the_others_ask_for() {
+    fn a27_whoever_comes_new_finds_a_place_however_many_the_others_ask_for() {
         let places = Places::new(256, 256);
         let first = flood(&places, "acme", "greedy");
         assert_eq!(first.len(), 128, "half at most");
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_workspace_of_many_agents_leaves_room_for_another() {
+    fn a27_a_workspace_of_many_agents_leaves_room_for_another() {
         let places = Places::new(240, 240);
         let held: Vec<Vec<Place>> =
             (0..100).map(|number| flood(&places, "acme", &format!("agent-{number}"))).collect();

@@ -25,7 +25,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn token_leaves_no_trace_in_the_target() {
+    fn a21_token_leaves_no_trace_in_the_target() {
         let check = |target: &str, left: &str, values: &[&str]| {
             let mut taken_from = target.to_owned();
             assert_eq!(take(&mut taken_from, "key"), values, "{target}");

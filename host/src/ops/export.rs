@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn no_cell_is_a_formula_or_speaks_to_a_terminal() {
+    fn a26_no_cell_is_a_formula_or_speaks_to_a_terminal() {
         check("=HYPERLINK(\"http://evil\")", "\"'=HYPERLINK(\"\"http://evil\"\")\"");
         check("+1", "\"'+1\"");
         check("-1", "\"'-1\"");

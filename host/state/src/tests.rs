@@ -59,7 +59,7 @@ fn a_token_tells_its_agent_and_survives_a_restart() {
 }
 
 #[test]
-fn unknown_and_revoked_tokens_are_refused_alike() {
+fn a21_unknown_and_revoked_tokens_are_refused_alike() {
     let home = Home::new();
     let state = home.open();
     let (first, second) = (add(&state, "first"), add(&state, "second"));
@@ -76,7 +76,7 @@ fn unknown_and_revoked_tokens_are_refused_alike() {
 }
 
 #[test]
-fn no_token_is_stored() {
+fn a21_no_token_is_stored() {
     let home = Home::new();
     let state = home.open();
     let token = add(&state, "reporter");

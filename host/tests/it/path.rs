@@ -94,7 +94,7 @@ async fn refused_requests_send_nothing_and_say_who_and_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn foreign_workspace_is_a_mismatch_in_the_audit() {
+async fn a21_foreign_workspace_is_a_mismatch_in_the_audit() {
     let globex = workspace("globex", "us", "", &plugin("read-only", "{}"));
     let acme = workspace("acme", "eu", "", &plugin("read-only", "{}"));
     let plan = Plan { workspaces: vec![("acme", acme), ("globex", globex)], ..Plan::default() };
@@ -239,7 +239,7 @@ async fn agent_reads_what_became_of_its_own_requests_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn revoked_agent_is_refused_at_once() {
+async fn a21_revoked_agent_is_refused_at_once() {
     let world = World::start(Plan::default()).await;
     assert_eq!(world.get(LEADS).await.status, 200);
     let revoke = wardlock::admin::Command::AgentRevoke { name: "agent-acme".to_owned() };

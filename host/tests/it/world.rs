@@ -243,13 +243,14 @@ impl World {
     }
 
     /// Sends bytes as they are.
-    pub async fn send(&self, request: String) -> RawReply {
+    pub async fn send(&self, request: impl Into<Vec<u8>>) -> RawReply {
         self.send_to(self.agents, request).await
     }
 
     /// Sends bytes as they are to one of the listeners.
-    pub async fn send_to(&self, listener: SocketAddr, request: String) -> RawReply {
-        let sent = tokio::task::spawn_blocking(move || raw::exchange(listener, request.as_bytes()));
+    pub async fn send_to(&self, listener: SocketAddr, request: impl Into<Vec<u8>>) -> RawReply {
+        let request = request.into();
+        let sent = tokio::task::spawn_blocking(move || raw::exchange(listener, &request));
         let reply = sent.await.expect("a thread").expect("a reply");
         RECEIVED.lock().expect("a lock").extend_from_slice(&reply.bytes);
         reply
@@ -269,9 +270,9 @@ impl World {
     }
 
     /// Sends bytes as they are and returns all that comes until the host closes.
-    pub async fn send_all(&self, requests: String) -> Vec<u8> {
-        let agents = self.agents;
-        let sent = tokio::task::spawn_blocking(move || raw::exchange_all(agents, requests.as_bytes()));
+    pub async fn send_all(&self, requests: impl Into<Vec<u8>>) -> Vec<u8> {
+        let (agents, requests) = (self.agents, requests.into());
+        let sent = tokio::task::spawn_blocking(move || raw::exchange_all(agents, &requests));
         let bytes = sent.await.expect("a thread").expect("an answer");
         RECEIVED.lock().expect("a lock").extend_from_slice(&bytes);
         bytes

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn duplicate_keys_depth_and_oddities_are_refused() {
+    fn a20_duplicate_keys_depth_and_oddities_are_refused() {
         let deep = "[".repeat(100_000);
         for bad in
             [r#"{"a":1,"a":2}"#, r#"{"a":{"b":1,"\u0062":2}}"#, "\u{feff}{}", "{} x", "NaN", "1e999", "", &deep]

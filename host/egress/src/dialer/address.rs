@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_inside_a_house_are_not_public() {
+    fn a23_addresses_inside_a_house_are_not_public() {
         let inside = [
             "127.0.0.1",
             "10.1.2.3",
