@@ -168,6 +168,8 @@ pub enum ApiAnswer {
         /// The body.
         body: Vec<u8>,
     },
+    /// These bytes, whatever they are, and then the end of the connection.
+    Bytes(Vec<u8>),
     /// The API's own logic: a place in the queue that changes nothing.
     Normal,
 }

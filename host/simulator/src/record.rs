@@ -5,7 +5,7 @@
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -71,6 +71,8 @@ pub(crate) struct Tape {
     pub sni: Option<String>,
     pub plain: bool,
     bytes: Mutex<Bytes>,
+    /// What goes out in place of the next answer.
+    instead: Mutex<Option<Vec<u8>>>,
 }
 
 #[derive(Debug, Default)]
@@ -81,6 +83,11 @@ struct Bytes {
 }
 
 impl Tape {
+    /// Has these bytes sent, and nothing that is written after this.
+    pub fn say_instead(&self, bytes: Vec<u8>) {
+        *lock(&self.instead) = Some(bytes);
+    }
+
     /// Returns the bytes of the request that was just read, and moves on.
     pub fn cut(&self) -> Vec<u8> {
         let mut bytes = lock(&self.bytes);
@@ -107,7 +114,8 @@ struct Entries {
 impl Journal {
     pub fn open(&self, sni: Option<String>, plain: bool) -> Arc<Tape> {
         let mut tapes = lock(&self.tapes);
-        let tape = Arc::new(Tape { index: tapes.len(), sni, plain, bytes: Mutex::default() });
+        let tape =
+            Arc::new(Tape { index: tapes.len(), sni, plain, bytes: Mutex::default(), instead: Mutex::default() });
         tapes.push(Arc::clone(&tape));
         tape
     }
@@ -137,16 +145,18 @@ impl Journal {
     }
 }
 
-/// A stream that keeps a copy of what is read from it.
+/// A stream that keeps a copy of what is read from it, and says something else if it is told to.
 #[derive(Debug)]
 pub(crate) struct Taped<S> {
     stream: S,
     tape: Arc<Tape>,
+    /// What is left to say in place of what is written; nothing written goes out any more.
+    instead: Option<Vec<u8>>,
 }
 
 impl<S> Taped<S> {
     pub fn new(stream: S, tape: Arc<Tape>) -> Taped<S> {
-        Taped { stream, tape }
+        Taped { stream, tape, instead: None }
     }
 }
 
@@ -165,7 +175,18 @@ impl<S: AsyncRead + Unpin> AsyncRead for Taped<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Taped<S> {
     fn poll_write(mut self: Pin<&mut Self>, ctx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(ctx, buf)
+        let this = &mut *self;
+        if let Some(bytes) = lock(&this.tape.instead).take() {
+            this.instead = Some(bytes);
+        }
+        let Some(instead) = &mut this.instead else {
+            return Pin::new(&mut this.stream).poll_write(ctx, buf);
+        };
+        while !instead.is_empty() {
+            let said = ready!(Pin::new(&mut this.stream).poll_write(ctx, instead))?;
+            instead.drain(..said);
+        }
+        Poll::Ready(Ok(buf.len()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, ctx: &mut Context<'_>) -> Poll<std::io::Result<()>> {

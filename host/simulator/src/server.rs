@@ -101,7 +101,11 @@ async fn handle(
     };
     let query = pairs(head.uri.query().unwrap_or_default());
     let call = Call { place, method: head.method, path, query, headers: head.headers, body };
-    answer(&call, role, shared).into_response()
+    let mut reply = answer(&call, role, shared);
+    if let Some(bytes) = reply.instead.take() {
+        tape.say_instead(bytes);
+    }
+    reply.into_response()
 }
 
 /// Gives the call to the part that plays the role.

@@ -66,12 +66,14 @@ pub(crate) struct Reply {
     /// Sends the body in HTTP chunks of at most this many bytes.
     pub chunk_bytes: Option<usize>,
     pub fault: Option<Fault>,
+    /// Goes out in place of all that.
+    pub instead: Option<Vec<u8>>,
 }
 
 impl Reply {
     pub fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Reply {
         let headers = vec![("content-type".to_owned(), content_type.to_owned())];
-        Reply { status, headers, body: body.into(), chunk_bytes: None, fault: None }
+        Reply { status, headers, body: body.into(), chunk_bytes: None, fault: None, instead: None }
     }
 
     pub fn json(status: u16, body: &Value) -> Reply {
@@ -84,7 +86,13 @@ impl Reply {
 
     /// Returns a reply that has no body, such as 204.
     pub fn empty(status: u16) -> Reply {
-        Reply { status, headers: Vec::new(), body: Vec::new(), chunk_bytes: None, fault: None }
+        Reply { status, headers: Vec::new(), body: Vec::new(), chunk_bytes: None, fault: None, instead: None }
+    }
+
+    /// Returns bytes that need be no reply.
+    pub fn bytes(bytes: Vec<u8>) -> Reply {
+        let ends = Reply::empty(200).with_header("connection", "close");
+        Reply { instead: Some(bytes), ..ends }
     }
 
     /// Returns the CRM's error envelope.

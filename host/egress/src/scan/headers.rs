@@ -1,7 +1,9 @@
 //! Which headers of an answer pass.
 
 use http::StatusCode;
-use http::header::{CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, TRANSFER_ENCODING};
+use http::header::{
+    CONNECTION, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, TRANSFER_ENCODING,
+};
 
 use super::{Scan, ScanError};
 
@@ -44,8 +46,9 @@ pub(super) fn check(status: StatusCode, headers: &HeaderMap) -> Result<(), ScanE
 pub(super) fn pass(scan: &Scan<'_>, headers: &HeaderMap, replacement: &[u8]) -> (HeaderMap, usize) {
     let mut passed = HeaderMap::new();
     let mut cut = 0;
+    let listed = listed_in_connection(headers);
     for (name, value) in headers {
-        if !may_pass(scan, name) {
+        if !may_pass(scan, name) || listed.iter().any(|listed| listed == name.as_str()) {
             continue;
         }
         let Some(value) = own_location(scan, name, value) else {
@@ -58,6 +61,12 @@ pub(super) fn pass(scan: &Scan<'_>, headers: &HeaderMap, replacement: &[u8]) -> 
         }
     }
     (passed, cut)
+}
+
+/// Names that `Connection` lists are the provider's hop's (RFC 9110 section 7.6.1).
+fn listed_in_connection(headers: &HeaderMap) -> Vec<String> {
+    let lists = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    lists.flat_map(|list| list.split(',').map(|name| name.trim().to_ascii_lowercase())).collect()
 }
 
 fn may_pass(scan: &Scan<'_>, name: &HeaderName) -> bool {
@@ -154,6 +163,7 @@ mod tests {
         ];
         assert_eq!(passed(&dropped), vec![]);
         assert_eq!(passed(&[("content-type", "application/json")]).len(), 1);
+        assert_eq!(passed(&[("connection", "close, ETag"), ("etag", "x")]), vec![], "what the hop lists is its own");
     }
 
     #[test]

@@ -63,6 +63,7 @@ fn scripted(answer: ApiAnswer) -> Option<Reply> {
         ApiAnswer::AuthenticationFailure => session::refused(BadTokenAnswer::AuthenticationFailure),
         ApiAnswer::Internal => Reply::error(500, "INTERNAL_ERROR", "Internal server error occurred.", json!({})),
         ApiAnswer::Maintenance => Reply::maintenance(),
+        ApiAnswer::Bytes(bytes) => Reply::bytes(bytes),
         ApiAnswer::Raw { status, content_type, body } => Reply::new(status, &content_type, body),
     })
 }

@@ -11,8 +11,10 @@
 //! - [`tokens`]: rows A21, A22 and A24, who asks and for what.
 //! - [`shown`]: row A26, what the audit shows of it all.
 //! - [`corpus`]: fifty requests that hyper reads leniently.
-//! - [`slow`]: clients that are slow, and answers that are odd.
+//! - [`slow`]: clients that drip, that are silent, that do not read.
+//! - [`answers`]: what of an odd answer reaches an agent.
 
+mod answers;
 mod corpus;
 mod framing;
 mod headers;

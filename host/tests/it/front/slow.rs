@@ -1,4 +1,4 @@
-//! Clients that are slow, and answers that are odd.
+//! Clients that drip, that are silent, that do not read: each is left in time, and what it held is free again.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
