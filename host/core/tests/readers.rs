@@ -123,7 +123,7 @@ proptest! {
         segments in prop::collection::vec(prop::collection::vec(piece(), 1..4), 1..5),
         query in prop::collection::vec((piece(), piece()), 0..3),
     ) {
-        let segments: String = segments.into_iter().map(|pieces| format!("/{}", pieces.concat())).collect();
+        let segments = segments.into_iter().map(|pieces| format!("/{}", pieces.concat())).collect::<Vec<_>>().concat();
         let query: Vec<String> = query.into_iter().map(|(name, value)| format!("n{name}={value}")).collect();
         read_alike(&format!("{segments}?{}", query.join("&")))?;
     }

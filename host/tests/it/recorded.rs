@@ -16,7 +16,7 @@ use wardlock_simulator::{Recording, Role};
 /// What the service itself asks: the tenant, and the person who consented.
 pub const LOOK_UPS: [&str; 2] = ["/crm/v8/org", "/crm/v8/users?type=CurrentUser"];
 
-/// What a row keeps of one text before it ends it with `…`, and of one list: the audit's own bounds.
+/// The end of a text that was too long for its row.
 const CUT: char = '…';
 
 /// One log, and the key under which its values are hashed.
@@ -68,9 +68,11 @@ impl Log {
         let template = said.path.as_deref().unwrap_or_default();
         let words: Vec<&str> = template.split('/').skip(1).collect();
         let mut values = said.parameters.iter();
-        let mut fits = |word: &str, segment: &str| match word.starts_with('{') {
-            true => values.next().is_some_and(|value| self.says_value(value, segment)),
-            false => word == segment,
+        let mut fits = |word: &str, segment: &str| {
+            if word.starts_with('{') {
+                return values.next().is_some_and(|value| self.says_value(value, segment));
+            }
+            word == segment
         };
         words.len() == segments.len() && words.iter().zip(segments).all(|(word, segment)| fits(word, segment))
     }

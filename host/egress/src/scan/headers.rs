@@ -163,7 +163,11 @@ mod tests {
         ];
         assert_eq!(passed(&dropped), vec![]);
         assert_eq!(passed(&[("content-type", "application/json")]).len(), 1);
-        assert_eq!(passed(&[("connection", "close, ETag"), ("etag", "x")]), vec![], "what the hop lists is its own");
+        assert_eq!(
+            passed(&[("connection", "close, ETag"), ("etag", "x")]),
+            vec![],
+            "what the hop lists is its own"
+        );
     }
 
     #[test]

@@ -52,7 +52,7 @@ async fn a7_framing_with_a_second_reading_is_refused_and_the_connection_ends() {
         ends_with_one_refusal(&door, fields, &attack).await;
     }
     let old =
-        format!("POST /acme/zoho/crm/v8/coql HTTP/1.0\r\n{{who}}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+        "POST /acme/zoho/crm/v8/coql HTTP/1.0\r\n{who}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_owned();
     ends_with_one_refusal(&door, "HTTP/1.0 in chunks", &(old + &smuggled())).await;
     door.close().await;
 }

@@ -211,11 +211,12 @@ async fn a20_what_is_judged_is_sent_byte_for_byte_however_it_arrives() {
         ),
     ] {
         for pieces in [1, 7, body.len()] {
-            let chunks: String = body
+            let chunks = body
                 .as_bytes()
                 .chunks(pieces)
                 .map(|chunk| format!("{:x}\r\n{}\r\n", chunk.len(), String::from_utf8_lossy(chunk)))
-                .collect();
+                .collect::<Vec<_>>()
+                .concat();
             let request = format!(
                 "POST /acme/zoho/crm/v8/coql HTTP/1.1\r\n{{who}}Content-Type: application/json;charset=UTF-8\r\n\
                  Transfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n"

@@ -33,7 +33,7 @@ fn ask(wardlock: &Wardlock, token: &str, target: &str, purpose: &str) -> u16 {
 }
 
 fn percent(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat()
 }
 
 #[test]

@@ -104,7 +104,7 @@ async fn a22_the_agents_token_anywhere_else_is_refused_and_goes_nowhere() {
     let door = Door::open().await;
     let token = door.world.tokens["acme"].clone();
     let leads = "/acme/zoho/crm/v8/Leads";
-    let percent: String = token.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let percent = token.bytes().map(|byte| format!("%{byte:02x}")).collect::<Vec<_>>().concat();
     let underscore = token.replace('_', "%5F");
     assert_ne!(underscore, token);
     let post =
