@@ -1,6 +1,6 @@
 //! A mistake in a service definition gets a sentence: file, line, key, what is wrong, what is meant.
 
-use wardlock_core::service::{ClientAuth, parse};
+use wardlock_core::service::{ClientAuth, parse, parse_and_lint};
 
 const GOOD: &str = r#"name = "acme"
 display = "Acme"
@@ -269,4 +269,109 @@ fn characters_that_nobody_sees() {
         "acme.toml:6: `regions.eu.accounts`: an invisible character, U+200B",
     );
     check("version = \"v1\"", "version = \"v1\" # \u{202e}", "acme.toml:3: an invisible character, U+202E");
+}
+
+/// A definition in which nothing is found.
+const CLEAN: &str = include_str!("../../../tests/providers/notes.toml");
+
+/// Replaces one text in the clean definition and compares what is found.
+#[track_caller]
+fn finds(from: &str, to: &str, expect: &str) {
+    assert_eq!(CLEAN.matches(from).count(), 1, "`{from}` must stand once");
+    let (_, found) =
+        parse_and_lint(&CLEAN.replace(from, to), "notes.toml").unwrap_or_else(|error| panic!("{error}"));
+    let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(found, [expect]);
+}
+
+#[test]
+fn nothing_is_found_in_definitions_that_are_in_use() {
+    let built_in = include_str!("../../services/zoho-crm.toml");
+    for (text, file) in [(CLEAN, "notes.toml"), (built_in, "zoho-crm.toml")] {
+        let (_, found) = parse_and_lint(text, file).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(found, [], "{file}");
+    }
+}
+
+#[test]
+fn what_is_seldom_meant_in_oauth_is_found_with_its_mend() {
+    finds(
+        "authorize_params = { prompt = \"consent\" }",
+        "authorize_params = { access_type = \"offline\" }",
+        "notes.toml:19: `oauth.authorize_params`: connecting a second time may bring no refresh token (add `prompt = \"consent\"` beside `access_type = \"offline\"`)",
+    );
+    finds(
+        "authorize_params = { prompt = \"consent\" }",
+        "authorize_params = { access_type = \"online\", prompt = \"consent\" }",
+        "notes.toml:19: `oauth.authorize_params`: `access_type = \"online\"` brings no refresh token (write \"offline\")",
+    );
+    finds(
+        "authorize_params = { prompt = \"consent\" }",
+        "",
+        "notes.toml:15: `oauth.authorize_params`: nothing asks for a refresh token, without which every login ends within hours (Google and Zoho want `access_type = \"offline\"` and `prompt = \"consent\"` here, others a scope such as `offline_access` in `oauth.scopes`)",
+    );
+    finds(
+        "scope_separator = \" \"",
+        "scope_separator = \";\"",
+        "notes.toml:20: `oauth.scope_separator`: `;` between scopes is known of no provider (write \" \" or \",\", as the provider's documentation has it)",
+    );
+    finds(
+        "pkce = true",
+        "pkce = true\nscopes = [\"notes.admin\", \"offline_access\", \"openid\"]",
+        "notes.toml:23: `oauth.scopes`: every consent asks for `notes.admin`, and no operation needs it (take it out, or name it in the operation that needs it)",
+    );
+    finds(
+        "pkce = true",
+        "pkce = false",
+        "notes.toml:22: `oauth.pkce`: a code that is caught on its way back can be used by others (set it to true, unless the provider refuses `code_challenge` (RFC 9700 section 2.1.1))",
+    );
+    finds(
+        "[\"invalid_grant\"]",
+        "[]",
+        "notes.toml:26: `oauth.reconnect_errors`: a lost login would look like a passing fault for ever (list the provider's words for it; the RFC's is `invalid_grant` (RFC 6749 section 5.2))",
+    );
+    finds(
+        "[[oauth.revoke]]\npath = \"/token/revocation\"\nclient_auth = true\nhint = { name = \"token_type_hint\", value = \"refresh_token\" }\n",
+        "",
+        "notes.toml:15: `oauth.revoke`: a grant that is given up stays alive at the provider (add `[[oauth.revoke]]` with the provider's path (RFC 7009))",
+    );
+}
+
+#[test]
+fn what_is_seldom_meant_elsewhere_is_found_with_its_mend() {
+    finds(
+        "prefix = \"Bearer \"",
+        "prefix = \"Bearer\"",
+        "notes.toml:42: `inject.prefix`: `authorization: BearerTOKEN` names no scheme (RFC 9110 section 11.4) (end the prefix with a space, as in `prefix = \"Bearer \"`)",
+    );
+    finds(
+        "stale_token_codes = [\"invalid_token\"]\n",
+        "",
+        "notes.toml:1: `answer.stale_token_codes`: a token that ends early is not renewed before its time (list the codes with which the API refuses a token that it no longer takes)",
+    );
+    finds(
+        "issuer = \"https://id.provider.test\"",
+        "issuer = \"https://id.provider.example\"",
+        "notes.toml:10: `regions.everywhere.issuer`: the callback must name another issuer than `id.provider.test` (make sure of it: callbacks with another `iss` are refused (RFC 9207))",
+    );
+    finds(
+        "[oauth]\n",
+        "[regions.ca]\naccounts = \"id.provider.example\"\nconsole = \"c.provider.example\"\nevidence = \"x\"\nhosts = { api = { production = \"api.provider.ca\" } }\n[oauth]\n",
+        "notes.toml:15: `regions.ca`: `id.provider.example` and `api.provider.ca` end differently: do they belong to one data centre? (look both up in the provider's table)",
+    );
+    finds(
+        "path = \"/v1/notes\"\neffect = \"read\"",
+        "path = \"/v1/notes/removed-and-delete\"\neffect = \"read\"",
+        "notes.toml:82: `operations.notes.list.effect`: `delete` is classed as a read (write \"destructive\", unless it is the name of what is read)",
+    );
+    finds(
+        "breadth = { fixed = 1 }\nscopes = [[\"notes.write\"]]",
+        "breadth = { fixed = 1 }\nscopes = []",
+        "notes.toml:95: `operations.notes.create.scopes`: it names no scope, and others do (list what the provider's documentation says it needs; without it a consent may not cover it)",
+    );
+    finds(
+        "[\"me.get\", \"notes.list\"]",
+        "[\"me.get\", \"notes.create\"]",
+        "notes.toml:64: `groups.notes.read`: `notes.create` is no read, and the group's name says that all are (give it a group of its own)",
+    );
 }

@@ -262,6 +262,13 @@ pub enum ServiceVerb {
         /// Its name.
         service: String,
     },
+    /// Find what is wrong in a definition, and what is seldom meant: each with its line and how to mend it.
+    ///
+    /// Ends with 1 if there is anything.
+    Check {
+        /// The file, which need not be in a home yet.
+        file: PathBuf,
+    },
     /// What to enter in the provider's console.
     Guide {
         /// Its name.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wardlock_core::id::Region;
-use wardlock_core::service::ServiceDefinition;
+use wardlock_core::service::{ServiceDefinition, parse_and_lint};
 use wardlock_egress::vault::{KeySource as Unlock, Passphrase, Vault};
 use wardlock_sandbox::{Inspection, Sandbox, SandboxConfig};
 
@@ -78,6 +78,7 @@ pub fn unlock(cli: &Cli, home: &Home) -> Result<Unlock, Failure> {
 pub fn service(cli: &Cli, verb: &ServiceVerb) -> Result<ExitCode, Failure> {
     let services = services(cli)?;
     let result = match verb {
+        ServiceVerb::Check { file } => return check_service(cli, file),
         ServiceVerb::List => Value::Array(services.iter().map(|service| summary(service)).collect()),
         ServiceVerb::Show { service } => details(find(&services, service)?),
         ServiceVerb::Guide { service, region } => {
@@ -93,6 +94,35 @@ pub fn service(cli: &Cli, verb: &ServiceVerb) -> Result<ExitCode, Failure> {
     };
     print(cli, &result);
     Ok(ExitCode::SUCCESS)
+}
+
+/// `wardlock service check`.
+fn check_service(cli: &Cli, file: &Path) -> Result<ExitCode, Failure> {
+    let bytes = crate::home::read_operator_file(file).map_err(Failure::of_named_file)?;
+    let name = file.display().to_string();
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Failure::usage(format!("{name} is not UTF-8")).hint("save it as UTF-8"))?;
+    let (service, problems) = match parse_and_lint(&text, &name) {
+        Ok((service, findings)) => (Some(service), findings),
+        Err(error) => (None, vec![error]),
+    };
+    let found: Vec<Value> = problems
+        .iter()
+        .map(|found| json!({ "line": found.line, "key": found.key, "problem": found.problem, "mend": found.hint }))
+        .collect();
+    let ok = problems.is_empty();
+    if cli.json {
+        let summary = service.as_ref().map(summary);
+        talk::data(&json!({ "ok": ok, "parses": service.is_some(), "service": summary, "found": found }));
+    } else {
+        for found in &problems {
+            talk::text(&found.to_string());
+        }
+        if let (true, Some(service)) = (ok, &service) {
+            talk::text(&format!("{name}: {} operations, nothing found", service.operations.len()));
+        }
+    }
+    Ok(ExitCode::from(u8::from(!ok)))
 }
 
 fn services(cli: &Cli) -> Result<Services, Failure> {

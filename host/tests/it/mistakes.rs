@@ -1,6 +1,6 @@
 //! What the executable says to mistakes: what, where, how to mend it, and with which exit code.
 
-use crate::program::{register, run, with_workspace};
+use crate::program::{register, run, with_home, with_workspace};
 use wardlock_tests::home::Wardlock;
 
 #[test]
@@ -82,5 +82,31 @@ fn every_starter_is_there_to_be_used() {
     for starter in ["read-only", "field-mask", "page-cap", "office-hours", "require-purpose"] {
         let file = wardlock.home().join(format!("plugins/{starter}.wasm"));
         assert!(file.is_file(), "{} is missing", file.display());
+    }
+}
+
+#[test]
+fn service_check_says_where_and_how_to_mend_it() {
+    let wardlock = with_home();
+    let clean = include_str!("../../../tests/providers/notes.toml");
+    let written = |text: &str| {
+        wardlock.write("services/notes.toml", text).expect("written");
+        wardlock.home().join("services/notes.toml").display().to_string()
+    };
+    let file = written(clean);
+    let nothing = run(&wardlock, &["service", "check", &file]).ok().expect("nothing is found").stdout;
+    assert!(nothing.contains("3 operations, nothing found"), "{nothing}");
+    for (from, to, line, says) in [
+        ("pkce = true", "pkce = false", 22, "set it to true"),
+        ("effect = \"read\"", "effect = \"reed\"", 71, "did you mean `read`?"),
+        ("name = \"notes\"", "name = \"notes \"", 3, "begins or ends with a space"),
+    ] {
+        let file = written(&clean.replacen(from, to, 1));
+        let told = run(&wardlock, &["service", "check", &file]);
+        assert_eq!(told.code, Some(1), "{}", told.stdout);
+        assert!(told.stdout.contains(&format!("notes.toml:{line}: ")), "{}", told.stdout);
+        assert!(told.stdout.contains(says), "{}", told.stdout);
+        let json = run(&wardlock, &["--json", "service", "check", &file]).json().expect("json");
+        assert_eq!((&json["ok"], &json["found"][0]["line"]), (&false.into(), &line.into()), "{json}");
     }
 }

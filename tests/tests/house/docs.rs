@@ -5,9 +5,10 @@ use std::fs;
 use std::path::Path;
 
 use wardlock_core::refusal::Code;
+use wardlock_core::service::parse_and_lint;
 use wardlock_tests::docs::{commands, links, root};
 
-const DOCUMENTS: [&str; 10] = [
+const DOCUMENTS: [&str; 11] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -17,6 +18,7 @@ const DOCUMENTS: [&str; 10] = [
     "docs/plugins.md",
     "docs/observability.md",
     "docs/operators.md",
+    "docs/services.md",
     "policies/README.md",
 ];
 
@@ -37,6 +39,17 @@ fn refusals_in_the_docs_are_those_of_the_code() {
     let written: String =
         document.lines().filter(|line| line.starts_with('|')).flat_map(|line| [line, "\n"]).collect();
     assert_eq!(written, table, "docs/refusals.md: replace its table by this one:\n{table}");
+}
+
+#[test]
+fn definition_in_the_docs_is_one_in_which_nothing_is_found() {
+    let document = read("docs/services.md");
+    let (_, rest) = document.split_once("```toml\n").expect("a definition");
+    let (definition, _) = rest.split_once("```").expect("its end");
+    let (service, found) =
+        parse_and_lint(definition, "docs/services.md").unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(found, []);
+    assert_eq!(service.operations.len(), 2);
 }
 
 #[test]

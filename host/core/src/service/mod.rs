@@ -1,9 +1,10 @@
 //! A service: what is known of an API. Data, parsed once from TOML; no service's name appears in Rust code.
 //!
 //! These types are what the rest of the host reads; [`mod@parse`] turns the TOML text into them and says what is
-//! wrong, where, and what is meant instead.
+//! wrong, where, and what is meant instead; `lint` finds what is seldom meant.
 
 mod check;
+mod lint;
 mod oauth;
 mod operation;
 mod parse;
@@ -19,7 +20,7 @@ use crate::id::{Digest, Region, ServiceName};
 use crate::plugin::{Effect, FieldUse};
 
 pub use oauth::{Budget, ClientAuth, OAuth, RevokeForm, TenantLookup, UserLookup};
-pub use parse::{DefinitionError, parse};
+pub use parse::{DefinitionError, parse, parse_and_lint};
 pub use template::{PathRules, PathTemplate, Segment};
 pub use text::nearest;
 

@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::check::check;
+use super::lint::lint;
 use super::operation::operation;
 use super::raw::{RawAnswer, RawGuide, RawOAuth, RawRegion, RawRevoke, RawService, RawTenant, RawUser};
 use super::text::Source;
@@ -56,13 +57,29 @@ impl fmt::Display for DefinitionError {
 /// Parses a service definition. `file` is only for messages.
 pub fn parse(text: &str, file: &str) -> Result<ServiceDefinition, DefinitionError> {
     let source = Source { text, file };
+    service(&source, checked(&source)?)
+}
+
+/// Parses a service definition, and finds what may be said and is seldom meant, by line.
+pub fn parse_and_lint(
+    text: &str,
+    file: &str,
+) -> Result<(ServiceDefinition, Vec<DefinitionError>), DefinitionError> {
+    let source = Source { text, file };
+    let raw = checked(&source)?;
+    let findings = lint(&source, &raw);
+    Ok((service(&source, raw)?, findings))
+}
+
+fn checked(source: &Source<'_>) -> Result<RawService, DefinitionError> {
+    let Source { text, .. } = *source;
     source.check_visible()?;
     let document = DeTable::parse(text).map_err(|error| source.toml_error(&error, None))?;
     source.check_strings(document.get_ref())?;
     let raw: RawService =
         toml::from_str(text).map_err(|error| source.toml_error(&error, Some(document.get_ref())))?;
-    check(&source, &raw)?;
-    service(&source, raw)
+    check(source, &raw)?;
+    Ok(raw)
 }
 
 fn service(source: &Source<'_>, raw: RawService) -> Result<ServiceDefinition, DefinitionError> {

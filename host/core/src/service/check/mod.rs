@@ -152,6 +152,10 @@ fn check_oauth(source: &Source<'_>, oauth: &RawOAuth, span: &Range<usize>) -> Ch
             return fail(part, "a path begins with `/` and holds no `?`, `#` or space");
         }
     }
+    let not_one = |scope: &&String| scope.is_empty() || scope.contains([',', ' ']);
+    if let Some(scope) = oauth.scopes.iter().find(not_one) {
+        return fail("scopes", &format!("`{scope}` is not one scope"));
+    }
     for (part, params) in [("authorize_params", &oauth.authorize_params), ("token_params", &oauth.token_params)] {
         if let Some(name) = params.keys().find(|name| OWN_PARAMETERS.contains(&name.as_str())) {
             return fail(part, &format!("`{name}` is set by the host itself"));
