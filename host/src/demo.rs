@@ -15,6 +15,7 @@ use crate::gate::Gate;
 use crate::home::Home;
 use crate::host::Host;
 use crate::serve::Stop;
+use crate::telemetry::Spans;
 
 use ask::Ask;
 use setup::Demo;
@@ -110,7 +111,7 @@ async fn show_all(demo: &Demo) -> Result<Value, Failure> {
 }
 
 /// Serves a simulator's home until told to stop.
-pub async fn serve_simulator(home: Home, unlock: &KeySource) -> Result<(), Failure> {
+pub async fn serve_simulator(home: Home, unlock: &KeySource, spans: Option<Spans>) -> Result<(), Failure> {
     if !home.is_simulator() {
         setup::mark_new_home(&home, unlock)?;
     }
@@ -118,5 +119,5 @@ pub async fn serve_simulator(home: Home, unlock: &KeySource) -> Result<(), Failu
     let host = Host::open(home, unlock, setup::world(&simulator)?, "serve --simulator").await?;
     setup::add_client(&simulator, host.config().callback());
     setup::introduce();
-    crate::serve::run(Gate::of(host)).await
+    crate::serve::run(Gate::of(host), spans).await
 }

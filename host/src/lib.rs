@@ -8,7 +8,7 @@
 //! - [`host`]: every part, wired once; [`gate`]: whether it is there, or the vault is locked; `harden`: the process;
 //!   `record`: how the audit is wired; `sums`: what it gets as sums.
 //! - [`metrics`]: what operators watch; `health`: whether it serves, in one word each.
-//! - `logs`: how much is logged, and what never is.
+//! - `logs`: how much is logged, and what never is; [`telemetry`]: spans for a collector.
 //! - [`loaded`], [`config`], [`home`]: what the operator wrote, and where it stands.
 //! - [`policy`]: ready-made workspaces, cases, explanations.
 //! - `backup`: the whole home as one encrypted archive, and back.
@@ -38,6 +38,7 @@ mod record;
 mod report;
 pub mod serve;
 mod sums;
+pub mod telemetry;
 mod text;
 
 pub use cli::main;

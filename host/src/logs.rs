@@ -16,17 +16,27 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, fmt};
 
 use crate::config::{LogConfig, LogFormat};
+use crate::telemetry::{self, Spans};
 use crate::text::for_terminal;
 
 /// How every crate of ours begins, and nobody else's.
-const OURS: &str = "wardlock";
+pub(crate) const OURS: &str = "wardlock";
 
-/// Starts logging for the life of the process. A second call, in tests, changes nothing.
-pub fn start(log: LogConfig) {
+/// Starts logging for the life of the process. Where there is a collector, spans are kept for it, too; returns where they
+/// wait.
+pub fn start(log: LogConfig, has_collector: bool) -> Option<Spans> {
     // Colours for people; `NO_COLOR` is the library's to keep.
     let colours = std::io::stderr().is_terminal();
     let lines = lines(log, colours, std::io::stderr);
-    let _ = tracing_subscriber::registry().with(lines).try_init();
+    let (mut layers, mut kept) = (vec![lines], None);
+    if has_collector {
+        let (layer, spans) = telemetry::keep();
+        layers.push(layer);
+        kept = Some(spans);
+    }
+    // It fails where logging was started already, as a test may have done.
+    let _ = tracing_subscriber::registry().with(layers).try_init();
+    kept
 }
 
 /// The layer that writes lines.

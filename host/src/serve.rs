@@ -13,6 +13,7 @@ use crate::gate::Gate;
 use crate::host::Host;
 use crate::ingress;
 use crate::loaded::Severity;
+use crate::telemetry::Spans;
 
 /// How often what is kept in memory goes to disk: sums of unauthenticated requests, agents' last use.
 const SUMMARY: Duration = Duration::from_mins(1);
@@ -152,7 +153,8 @@ fn tell_problems(host: &Host) {
 }
 
 /// Serves until SIGTERM or SIGINT; SIGHUP loads anew. A second signal ends at once.
-pub async fn run(gate: Arc<Gate>) -> Result<(), Failure> {
+/// `spans` are what goes to a collector.
+pub async fn run(gate: Arc<Gate>, spans: Option<Spans>) -> Result<(), Failure> {
     let mut stop = Stop::listen()?;
     let mut hangup = signal(SignalKind::hangup()).map_err(Failure::no)?;
     let seat = gate.seat();
@@ -162,6 +164,8 @@ pub async fn run(gate: Arc<Gate>) -> Result<(), Failure> {
         tracing::error!(%error, "the audit cannot record which policy holds");
     }
     let running = Running::start(Arc::clone(&gate), seat.config.agents()).await?;
+    let spans = spans.zip(seat.config.otlp());
+    let telling = spans.map(|(spans, to)| spans.tell(to, &seat.world.dialer, &seat.metrics));
     let vault = if gate.opened().is_some() { "open" } else { "locked" };
     let operators = running.operators().map_or_else(|| "off".to_owned(), |address| address.to_string());
     tracing::info!(agents = %running.agents(), operators, home = %seat.home.path().display(), vault, "serving");
@@ -183,8 +187,15 @@ pub async fn run(gate: Arc<Gate>) -> Result<(), Failure> {
         }
     }
     tracing::info!("stopping; requests under way may finish");
+    let end = async {
+        running.stop().await;
+        // After the last request, whose span is told, too.
+        if let Some(telling) = telling {
+            telling.stop().await;
+        }
+    };
     tokio::select! {
-        () = running.stop() => {}
+        () = end => {}
         () = stop.asked() => {}
     }
     Ok(())

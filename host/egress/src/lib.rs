@@ -11,10 +11,12 @@
 //! - `oauth`: consent, exchange, the owner of access tokens, look-up, revocation.
 //! - `turns`: how many calls of a grant are under way, and who is next.
 //! - `dialer`: names to addresses, and trust.
+//! - `collector`: the one address besides providers', for the operator's telemetry.
 //! - `failpoint`: where the crash suite may end the process.
 //! - [`vault`]: holds every secret; the only code that can open one.
 
 mod client;
+mod collector;
 mod dialer;
 mod egress;
 mod failpoint;
@@ -27,6 +29,7 @@ mod turns;
 pub mod vault;
 
 pub use client::{CallError, Limits};
+pub use collector::{Collector, CollectorError};
 pub use dialer::{Dialer, DialerError};
 pub use egress::{Disconnected, Egress, EgressError, GrantStatus, Tried};
 pub use inject::InjectError;

@@ -24,19 +24,20 @@ use crate::{logs, policy};
 /// Serves until told to stop.
 pub async fn serve(cli: &Cli, args: &ServeArgs) -> Result<ExitCode, Failure> {
     let home = Home::open(&Home::locate(cli.home.as_deref())?)?;
-    let mut log = HostConfig::load(&home)?.log();
+    let config = HostConfig::load(&home)?;
+    let mut log = config.log();
     if args.json_logs {
         log.format = LogFormat::Json;
     }
-    logs::start(log);
+    let spans = logs::start(log, config.otlp().is_some());
     if args.simulator {
         let unlock = unlock(cli, &home)?;
-        crate::demo::serve_simulator(home, &unlock).await?;
+        crate::demo::serve_simulator(home, &unlock, spans).await?;
         return Ok(ExitCode::SUCCESS);
     }
     let seat = Seat::take(home, World::real()?, "serve")?;
     let gate = open_gate(cli, &seat).await?;
-    crate::serve::run(gate).await?;
+    crate::serve::run(gate, spans).await?;
     Ok(ExitCode::SUCCESS)
 }
 

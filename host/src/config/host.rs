@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::Uri;
 use serde::Deserialize;
 use url::Url;
 use wardlock_audit::{Durabilities, Rotation};
@@ -18,6 +19,7 @@ use super::key::{KeySource, VaultFile};
 use super::limits::LimitsFile;
 use super::listen::{Listen, ListenFile};
 use super::log::LogConfig;
+use super::telemetry::TelemetryFile;
 use super::text_error::{Document, TextError};
 use super::units::Rate;
 
@@ -30,6 +32,7 @@ pub struct HostConfig {
     limits: LimitsFile,
     recipients: Vec<String>,
     log: LogConfig,
+    otlp: Option<Uri>,
 }
 
 impl HostConfig {
@@ -57,8 +60,9 @@ impl HostConfig {
                 wrong.hint(error.hint().unwrap_or_default())
             })?;
         }
+        let otlp = raw.telemetry.traces(&document)?;
         let ConfigFile { audit, limits, backup, log, .. } = raw;
-        Ok(Self { listen, key, audit, limits, recipients: backup.recipients, log })
+        Ok(Self { listen, key, audit, limits, recipients: backup.recipients, log, otlp })
     }
 
     /// Returns where agents call.
@@ -112,6 +116,11 @@ impl HostConfig {
     /// Returns how much is logged, and in which form.
     pub fn log(&self) -> LogConfig {
         self.log
+    }
+
+    /// Returns where spans are told, if anywhere.
+    pub fn otlp(&self) -> Option<&Uri> {
+        self.otlp.as_ref()
     }
 
     /// Returns what the records of requests survive.
@@ -204,6 +213,7 @@ struct ConfigFile {
     limits: LimitsFile,
     backup: BackupFile,
     log: LogConfig,
+    telemetry: TelemetryFile,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -11,6 +11,7 @@ mod limits;
 mod listen;
 mod log;
 mod secrets;
+mod telemetry;
 mod text_error;
 mod units;
 mod wording;

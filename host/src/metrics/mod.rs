@@ -89,6 +89,7 @@ pub struct Metrics {
     /// The audit's.
     pub(crate) audit: AuditMetrics,
     vault_open: Gauge,
+    spans: Labelled<Counter>,
 }
 
 impl Metrics {
@@ -178,6 +179,11 @@ impl Metrics {
             grants: b.gauges("wardlock_grants", &["condition"], "Stored grants; none while the vault is locked"),
             audit: AuditMetrics::new(b),
             vault_open: b.gauge("wardlock_vault_open", "1 while the vault is open, 0 while it is locked"),
+            spans: b.counters(
+                "wardlock_spans",
+                &["result"],
+                "Spans of requests for the collector, where there is one, by what became of them",
+            ),
             registry: Registry::default(),
             described: Vec::new(),
             rendering: tokio::sync::Mutex::default(),
@@ -236,6 +242,11 @@ impl Metrics {
     /// Counts a request that found no place.
     pub fn no_place(&self) {
         self.places_refused.inc();
+    }
+
+    /// Counts spans that a collector was told, or should have been.
+    pub(crate) fn spans(&self, result: &'static str, count: u64) {
+        self.spans.of(&[result]).inc_by(count);
     }
 
     /// Returns who counts the refreshes of tokens.

@@ -77,6 +77,7 @@ fn red(name: &str, found: impl Into<String>, mend: &str) -> Check {
 pub async fn examine(host: &Arc<Host>) -> Examination {
     let mut checks = vec![home(host), key(host).await, memory(host), engine(host), separation(host).await];
     checks.push(operators(host));
+    checks.extend(collector(host));
     checks.extend(records::examine(host).await);
     checks.extend(frozen(host));
     checks.extend(workspaces(host));
@@ -160,6 +161,21 @@ fn operators(host: &Host) -> Check {
         format!("{found} to whoever reaches that address, without TLS and without asking who they are"),
         "let a firewall admit the monitoring only, or set `operators` to a loopback address",
     )
+}
+
+/// Spans name agents and what they do.
+fn collector(host: &Host) -> Option<Check> {
+    const NAME: &str = "collector";
+    let address = host.config().otlp()?;
+    let host = address.host().unwrap_or_default();
+    let here = host == "localhost"
+        || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    let found = format!("spans of requests go to {address}");
+    if here || address.scheme() == Some(&http::uri::Scheme::HTTPS) {
+        return Some(green(NAME, found));
+    }
+    let found = format!("{found} in the clear: whoever is on the way reads which agent does what");
+    Some(yellow(NAME, found, "use `https`, or a collector on this machine that passes them on"))
 }
 
 /// Against an agent with a shell under Wardlock's own user there is no promise.

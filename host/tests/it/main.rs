@@ -10,6 +10,7 @@
 //! - [`flowing`]: answers that reach the agent as they come.
 //! - [`front`]: what the front door refuses, byte for byte.
 //! - [`operators`]: the operators' listener and its numbers; [`exposition`]: their text, read strictly.
+//! - [`collector`]: spans for a collector.
 //! - [`promises`]: what must hold whatever happens.
 //! - [`look`]: stored secrets found in a project's files.
 //! - [`program`]: the executable: commands, exit codes, the socket, the demo.
@@ -30,6 +31,7 @@ mod world;
 mod audit;
 mod backup;
 mod canaries;
+mod collector;
 mod connecting;
 mod copies;
 mod flowing;

@@ -7,12 +7,16 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 use wardlock::admin::{Brought, Command, Failure, How, Page};
 use wardlock::gate::Gate;
 use wardlock::home::Home;
 use wardlock::host::{Host, World as Dialled};
 use wardlock::ops::{self, Talk};
 use wardlock::serve::Running;
+use wardlock::telemetry::{self, Spans};
 use wardlock_core::id::{RegistrationName, ServiceName};
 use wardlock_egress::Dialer;
 use wardlock_egress::vault::{KeySource, NewRegistration, Secret, Vault};
@@ -125,8 +129,23 @@ fn keep_logs() {
         ["wardlock", "wardlock_core", "wardlock_sandbox", "wardlock_egress", "wardlock_audit", "wardlock_state"];
     let ours: Vec<String> = ours.iter().map(|name| format!("{name}=trace")).collect();
     let filter = tracing_subscriber::EnvFilter::new(format!("info,{}", ours.join(",")));
+    let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(|| Kept).with_filter(filter).boxed();
     // The first world of the process sets it.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(|| Kept).try_init();
+    STARTED.call_once(|| {
+        let (layer, spans) = telemetry::keep();
+        tracing_subscriber::registry().with(vec![lines, layer]).init();
+        *SPANS.lock().expect("a lock") = Some(spans);
+    });
+}
+
+static STARTED: std::sync::Once = std::sync::Once::new();
+
+/// The spans of every world of this process.
+static SPANS: std::sync::Mutex<Option<Spans>> = std::sync::Mutex::new(None);
+
+/// Takes the spans of every world of this process; one test can.
+pub fn spans() -> Spans {
+    SPANS.lock().expect("a lock").take().expect("nobody took them, and there is a world")
 }
 
 /// Returns what was logged so far.

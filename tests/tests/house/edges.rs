@@ -32,11 +32,13 @@ const EDGES: [(&str, &[&str]); 10] = [
 ];
 
 /// What only some crates may link, and which. Whoever is not named cannot do it.
-const POWERS: [(&str, &[&str]); 15] = [
+const POWERS: [(&str, &[&str]); 16] = [
     // Connecting upstream.
     ("reqwest", &["wardlock-egress", "wardlock"]),
     ("hyper-rustls", &["wardlock-egress", "wardlock"]),
     ("rustls", &["wardlock-egress", "wardlock", "wardlock-simulator", "wardlock-tests"]),
+    // Telling a collector: what is told is written in the host, and dialled in egress.
+    ("opentelemetry_sdk", &["wardlock"]),
     // Opening what is sealed.
     ("chacha20poly1305", &["wardlock-egress", "wardlock"]),
     ("argon2", &["wardlock-egress", "wardlock"]),

@@ -38,6 +38,8 @@ fn the_template_shows_the_defaults() {
     assert_eq!(shown.audit_mirror(), Some("/mnt/other-disk/wardlock-audit.jsonl".into()));
     assert!(shown.audit_rotation().after.is_some() && shown.audit_rotation().keep.is_some());
     (shown.audit.mirror, shown.audit.rotate, shown.audit.keep) = (None, None, None);
+    assert_eq!(shown.otlp, Some(http::Uri::from_static("http://127.0.0.1:4318/v1/traces")));
+    shown.otlp = None;
     assert_eq!(shown, default);
 }
 
@@ -103,6 +105,22 @@ fn settings_say_what_is_wrong_and_where() {
         let error = HostConfig::parse("wardlock.toml", &text).expect_err(wrong).to_string();
         assert!(error.contains("`listen.callback_url`: an https address is wanted"), "{error}");
     }
+    for wrong in [
+        "127.0.0.1:4318",
+        "grpc://127.0.0.1:4317",
+        "http://user:secret@127.0.0.1:4318",
+        "http://127.0.0.1:4318/?key=secret",
+        "http://127.0.0.1:4318/#x",
+        "http://127.0.0.1:4318/v1/traces",
+        "",
+    ] {
+        let text = format!("[telemetry]\notlp = \"{wrong}\"\n");
+        let error = HostConfig::parse("wardlock.toml", &text).expect_err(wrong).to_string();
+        assert!(error.contains("`telemetry.otlp`: the address of a collector is wanted"), "{error}");
+    }
+    let behind = HostConfig::parse("wardlock.toml", "[telemetry]\notlp = \"https://otlp.example.com/a/\"\n");
+    let address = http::Uri::from_static("https://otlp.example.com/a/v1/traces");
+    assert_eq!(behind.expect("a path before").otlp(), Some(&address));
     check(
         "[backup]\nrecipients = [\"age1nobody\"]\n",
         "wardlock.toml:2:15: `backup.recipients`: `age1nobody` is not an age recipient\n\
