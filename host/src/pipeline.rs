@@ -337,7 +337,10 @@ async fn refuse(host: &Host, peer: Peer, id: &RequestId, seen: Seen, stop: Stop)
     let Stop { decision, refusal } = stop;
     let shape = shape_of(host, &seen).filter(|_| !seen.wants_problem_json);
     let outcome = seen.outcome;
-    Span::current().record("decision", decision);
+    if !seen.recorded {
+        // Of a request that was sent it stands there already, and a second one would stand beside the first.
+        Span::current().record("decision", decision);
+    }
     count_refused(host, &seen, decision);
     // Before authentication, and of floods, only sums are recorded; a sent request has its rows already; a dry run writes nothing
     // when it would have been allowed.
