@@ -3,7 +3,7 @@
 //! A row that names twenty things would dirty twenty pages of an ordinary index, in every commit. So the index lags: a
 //! chunk is written in one go when it is full, and only at the table's end. What is not indexed yet is read.
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction};
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use crate::error::AuditError;
 use crate::log::integer;
@@ -26,16 +26,17 @@ pub(crate) fn indexed(connection: &Connection) -> rusqlite::Result<u64> {
 }
 
 /// Indexes the rows after the last that is, up to `end` or the end of its chunk.
-pub(crate) fn build(transaction: &Transaction<'_>, indexed: u64, end: u64) -> rusqlite::Result<u64> {
+pub(crate) fn build(connection: &mut Connection, indexed: u64, end: u64) -> rusqlite::Result<u64> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let last = end.min((chunk_of(indexed + 1) + 1) * CHUNK);
-    let mut entries = entries(transaction, indexed + 1, last)?;
+    let mut entries = entries(&transaction, indexed + 1, last)?;
     entries.sort_unstable();
     let sql = "INSERT OR IGNORE INTO terms (chunk, word, sequence) VALUES (?1, ?2, ?3)";
-    let mut insert = transaction.prepare_cached(sql)?;
     for (chunk, word, sequence) in entries {
-        insert.execute((chunk, word, sequence))?;
+        transaction.prepare_cached(sql)?.execute((chunk, word, sequence))?;
     }
     transaction.execute("UPDATE indexed SET sequence = ?1", [integer(last)])?;
+    transaction.commit()?;
     Ok(last)
 }
 

@@ -16,11 +16,13 @@
 //! - `log`: the end of the log, where rows are appended and heads signed.
 //! - `files`, `rotate` and `removed`: going on in another file, and what stays of one that is removed.
 //! - `mirror`: every row once more, in another file.
+//! - `wal`: syncs that fail, and moving the write-ahead log into the file.
 //! - `limits`, `opened` and `disk`: how much may wait; what opening found; how fast the disk syncs.
 //! - `writer`: the one thread that writes, many rows to a commit.
 //! - `store` and `private_file`: the database file, its settings and its format.
 //! - `terms`, `index`, `search`: what rows are found by, and how that stays fast however many there are.
 //! - `row`, `query` and `escape`: reading rows, and showing them.
+//! - [`failpoint`]: where the crash suites may end the process.
 //! - `verify`: walks the chain and says where it is broken, and how.
 
 mod act;
@@ -32,6 +34,7 @@ mod disk;
 mod entry;
 mod error;
 mod escape;
+pub mod failpoint;
 mod files;
 mod head;
 mod heads;
@@ -51,6 +54,7 @@ mod search;
 mod store;
 mod terms;
 mod verify;
+mod wal;
 mod writer;
 
 pub use act::{Act, ActKind};

@@ -12,6 +12,7 @@ use wardlock_core::plugin::Effect;
 use crate::chain::{HASHED_COUNT, Link, hash_row};
 use crate::entry::{Durability, Entry, Kind, Subject};
 use crate::error::AuditError;
+use crate::failpoint;
 use crate::files::{self, LogFile};
 use crate::head::{PublicKey, SignedHead, Signer};
 use crate::heads;
@@ -20,6 +21,7 @@ use crate::limits::Limits;
 use crate::mirror::{Mirror, MirrorFound};
 use crate::rotate;
 use crate::store;
+use crate::wal::Wal;
 
 /// The columns of [`HASHED_COLUMNS`](crate::chain::HASHED_COLUMNS), between the row's place and its links.
 const INSERT: &str = "INSERT INTO records (sequence, kind, at_ms, request_id, workspace, connection, agent, \
@@ -39,6 +41,7 @@ pub(crate) struct Log {
     /// The last row that is indexed.
     indexed: u64,
     pub(crate) mirror: Option<Mirror>,
+    pub(crate) wal: Wal,
     power_safe: bool,
     pub(crate) limits: Limits,
 }
@@ -84,6 +87,7 @@ impl Log {
             indexed: index::indexed(&connection).map_err(AuditError::open)?,
             connection,
             mirror: None,
+            wal: Wal::found(),
             power_safe: true,
             limits,
         };
@@ -127,13 +131,10 @@ impl Log {
         entries: impl Iterator<Item = &'a Entry> + Clone,
         now_ms: impl Fn() -> u64,
     ) -> rusqlite::Result<u64> {
+        self.prepare()?;
         self.set_durability(entries.clone().map(|entry| entry.durability).max())?;
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut head = self.head;
-        for entry in entries {
-            head = append(&transaction, head, now_ms(), entry)?;
-        }
-        transaction.commit()?;
+        let appended = append_all(&mut self.connection, self.head, entries, now_ms);
+        let head = self.wal.written(appended)?;
         let first = self.head.sequence + 1;
         self.head = head;
         Ok(first)
@@ -146,9 +147,10 @@ impl Log {
         at_ms: u64,
         durability: Durability,
     ) -> rusqlite::Result<SignedHead> {
+        self.prepare()?;
         self.set_durability(Some(durability))?;
         let head = signer.head(self.signed_number + 1, self.head, at_ms);
-        heads::insert(&self.connection, &head)?;
+        self.wal.written(heads::insert(&self.connection, &head))?;
         (self.signed_number, self.signed) = (head.number, Some(head));
         if let Some(mirror) = &mut self.mirror {
             // Rows are what a mirror must not lack; the next head comes soon.
@@ -167,19 +169,32 @@ impl Log {
         self.head.sequence > self.indexed
     }
 
+    /// Makes sure that what is written next stands behind nothing that a sync which failed may have lost.
+    pub(crate) fn prepare(&mut self) -> rusqlite::Result<()> {
+        self.wal.prepare(&self.connection)
+    }
+
+    /// Moves the write-ahead log into the file if it has become long.
+    pub(crate) fn tidy(&mut self) {
+        self.wal.tidy(&self.connection);
+    }
+
     /// Takes notice that the connection is another one, to a file that has just begun.
     pub(crate) fn begin_file(&mut self) {
+        self.wal = Wal::found();
+        if let Some(mirror) = &mut self.mirror {
+            mirror.begin_file();
+        }
         self.indexed = self.head.sequence;
         self.power_safe = true;
     }
 
     /// Indexes one chunk.
     pub(crate) fn index(&mut self) -> rusqlite::Result<()> {
+        self.prepare()?;
         self.set_durability(None)?;
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let indexed = index::build(&transaction, self.indexed, self.head.sequence)?;
-        transaction.commit()?;
-        self.indexed = indexed;
+        let indexed = index::build(&mut self.connection, self.indexed, self.head.sequence);
+        self.indexed = self.wal.written(indexed)?;
         Ok(())
     }
 
@@ -196,6 +211,22 @@ impl Log {
         }
         Ok(())
     }
+}
+
+fn append_all<'a>(
+    connection: &mut Connection,
+    mut head: Link,
+    entries: impl Iterator<Item = &'a Entry>,
+    now_ms: impl Fn() -> u64,
+) -> rusqlite::Result<Link> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for entry in entries {
+        head = append(&transaction, head, now_ms(), entry)?;
+    }
+    failpoint::pass("audit-before-commit");
+    transaction.commit()?;
+    failpoint::pass("audit-after-commit");
+    Ok(head)
 }
 
 fn append(transaction: &Transaction<'_>, head: Link, at_ms: u64, entry: &Entry) -> rusqlite::Result<Link> {

@@ -51,6 +51,8 @@ pub(crate) struct Mirror {
     length: u64,
     /// The last row that it holds.
     pub(crate) sequence: u64,
+    /// What of both has surely been synced: after a sync that failed, everything behind it is written once more.
+    synced: (u64, u64),
     /// How large it may grow, bytes.
     most: Option<u64>,
     /// Whether something stands behind `length` that could not be taken back.
@@ -82,6 +84,7 @@ impl Mirror {
             file,
             length: last.length,
             sequence: end,
+            synced: (last.length, end),
             most,
             is_torn: size > last.length,
         };
@@ -103,6 +106,7 @@ impl Mirror {
             return Ok((mirror, MirrorFound::Differs { sequence }));
         }
         mirror.sequence = sequence;
+        mirror.synced.1 = sequence;
         Ok((mirror, MirrorFound::Fits))
     }
 
@@ -123,28 +127,32 @@ impl Mirror {
                 last = Some(row.sequence);
             }
             let Some(last) = last else { break };
-            self.append(lines.as_bytes(), power_safe)?;
-            self.sequence = last;
+            self.append(lines.as_bytes(), last, power_safe)?;
         }
         Ok(())
+    }
+
+    /// Takes notice that the log goes on in another file: what is missing is looked for there only.
+    pub(crate) fn begin_file(&mut self) {
+        self.synced = (self.length, self.sequence);
     }
 
     /// Adds a signed head, so that the mirror alone can serve as what was kept elsewhere.
     pub(crate) fn head(&mut self, head: &SignedHead, power_safe: bool) -> Result<(), AuditError> {
         let line = serde_json::json!({ "version": 1, "head": head.line() });
-        self.append(format!("{line}\n").as_bytes(), power_safe)
+        self.append(format!("{line}\n").as_bytes(), self.sequence, power_safe)
     }
 
-    /// Appends whole lines, or nothing.
-    fn append(&mut self, lines: &[u8], power_safe: bool) -> Result<(), AuditError> {
-        let appended = self.try_append(lines, power_safe);
+    /// Appends whole lines up to a row, or nothing.
+    fn append(&mut self, lines: &[u8], last: u64, power_safe: bool) -> Result<(), AuditError> {
+        let appended = self.try_append(lines, last, power_safe);
         if appended.is_err() {
             self.is_torn = ftruncate(&self.file, self.length).is_err();
         }
         appended.map_err(|error| AuditError::Mirror { path: self.path.clone(), error })
     }
 
-    fn try_append(&mut self, lines: &[u8], power_safe: bool) -> Result<(), Errno> {
+    fn try_append(&mut self, lines: &[u8], last: u64, power_safe: bool) -> Result<(), Errno> {
         if self.is_torn {
             ftruncate(&self.file, self.length)?;
             self.is_torn = false;
@@ -160,10 +168,16 @@ impl Mirror {
                 Err(error) => return Err(error),
             }
         }
+        let after = (self.length + lines.len() as u64, last);
         if power_safe {
-            fdatasync(&self.file)?;
+            if let Err(error) = fdatasync(&self.file) {
+                // Linux forgets what it could not write, so the next sync says nothing about these lines.
+                (self.length, self.sequence) = self.synced;
+                return Err(error);
+            }
+            self.synced = after;
         }
-        self.length += lines.len() as u64;
+        (self.length, self.sequence) = after;
         Ok(())
     }
 }

@@ -75,6 +75,7 @@ impl Log {
     }
 
     fn rotate(&mut self) -> Result<(), AuditError> {
+        self.prepare().map_err(unwritten)?;
         self.set_durability(Some(Durability::Power)).map_err(unwritten)?;
         while self.has_unindexed() {
             self.index().map_err(unwritten)?;
@@ -108,7 +109,8 @@ impl Log {
         for (file, stub) in stubs {
             self.set_durability(Some(Durability::Power)).map_err(unwritten)?;
             if let Some(stub) = stub {
-                stub.insert(&self.connection).map_err(unwritten)?;
+                self.prepare().map_err(unwritten)?;
+                self.wal.written(stub.insert(&self.connection)).map_err(unwritten)?;
                 let rows = format!("rows {} to {}", stub.first, stub.last);
                 let act = Act::admin("wardlock", "audit.remove", rows, "ok").into_entry();
                 self.commit(std::iter::once(&act), now_ms).map_err(unwritten)?;

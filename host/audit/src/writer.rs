@@ -171,6 +171,7 @@ impl Writer {
             if self.log.has_full_chunk() {
                 self.is_unable_to_index = self.log.index().is_err();
             }
+            self.log.tidy();
             // An outcome that is still kept then is closed as `unknown` at the next start.
             if turn.is_last {
                 return;
