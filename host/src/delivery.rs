@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use http_body_util::channel::Sender;
 use tokio::sync::oneshot;
 use tracing::{Instrument as _, Span, debug_span};
-use wardlock_audit::{AuditError, Finished, OutcomeGuard};
+use wardlock_audit::{AuditError, Finished, OutcomeGuard, failpoint};
 use wardlock_core::answer::Outcome;
 use wardlock_core::id::{Digest, RequestId};
 use wardlock_egress::{ScrubbedBody, ScrubbedStream, SendError, Sent, Turn};
@@ -40,7 +40,10 @@ impl UnderWay {
             counted.finished(&finished);
         }
         Span::current().record("outcome", finished.outcome.as_str());
-        self.guard.finish(finished).instrument(debug_span!("audit", row = "outcome")).await
+        failpoint::pass("before-outcome");
+        let recorded = self.guard.finish(finished).instrument(debug_span!("audit", row = "outcome")).await;
+        failpoint::pass("after-outcome");
+        recorded
     }
 }
 
@@ -99,6 +102,7 @@ async fn flow(mut stream: Box<ScrubbedStream>, mut to: Downstream, under_way: Un
         };
         match piece {
             Some(Ok(piece)) => {
+                failpoint::pass("flowing");
                 finished.answer_bytes += piece.len() as u64;
                 let read = tokio::time::timeout(under_way.unread_timeout, to.sender.send_data(piece)).await;
                 if !matches!(read, Ok(Ok(()))) {

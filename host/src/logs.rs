@@ -4,6 +4,7 @@
 //! others wrote is escaped in text, so that no line can be forged and no terminal driven.
 
 use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
 
 use tracing::{Level, Subscriber};
 use tracing_subscriber::field::MakeExt as _;
@@ -21,6 +22,21 @@ use crate::text::for_terminal;
 
 /// How every crate of ours begins, and nobody else's.
 pub(crate) const OURS: &str = "wardlock";
+
+/// Lets a line through once a minute: what fails for ever fails many times a second, and would fill a disk.
+#[derive(Debug, Default)]
+pub(crate) struct OnceAMinute(Option<Instant>);
+
+impl OnceAMinute {
+    /// Returns whether it is time for one.
+    pub fn is_due(&mut self) -> bool {
+        let is_due = self.0.is_none_or(|last| last.elapsed() >= Duration::from_mins(1));
+        if is_due {
+            self.0 = Some(Instant::now());
+        }
+        is_due
+    }
+}
 
 /// Starts logging for the life of the process. Where there is a collector, spans are kept for it, too; returns where they
 /// wait.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::{Instrument as _, Span, debug_span};
-use wardlock_audit::{Described, Refused};
+use wardlock_audit::{Described, Refused, failpoint};
 use wardlock_core::answer::Outcome;
 use wardlock_core::canonical::CanonicalRequest;
 use wardlock_core::chain::VerdictRecord;
@@ -127,6 +127,7 @@ async fn carry(host: &Host, peer: Peer, id: &RequestId, raw: RawRequest, seen: &
     let (classified, outcome) = chain.instrument(debug_span!("chain")).await;
     seen.classified = Some(classified.clone());
     let permit = permitted(decide(&judge, classified, outcome, asked), seen)?;
+    failpoint::pass("after-decision");
     if dry_run {
         let refusal = Refusal::new(Code::DryRun, "dry-run", "the decision is allow; nothing was sent");
         return Err(Stop { decision: "allow", refusal });

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::admin::{self, Failure};
 use crate::gate::Gate;
+use crate::harden;
 use crate::host::Host;
 use crate::ingress;
 use crate::loaded::Severity;
@@ -17,6 +18,10 @@ use crate::telemetry::Spans;
 
 /// How often what is kept in memory goes to disk: sums of unauthenticated requests, agents' last use.
 const SUMMARY: Duration = Duration::from_mins(1);
+
+/// How long the audit may take for the last rows, those of requests that were cut off among them. It takes milliseconds
+/// unless its disk fails.
+const LAST_ROWS: Duration = Duration::from_secs(3);
 
 /// A running set of listeners.
 pub struct Running {
@@ -62,7 +67,8 @@ impl Running {
         self.operators
     }
 
-    /// Stops accepting, lets requests under way end, and closes the rest.
+    /// Stops accepting, lets requests under way end within `shutdown_time`, and cuts the rest off: whoever is cut off drops
+    /// their record's guard, which writes `aborted`.
     pub async fn stop(self) {
         let _ = self.stop.send(true);
         for front in self.fronts {
@@ -75,10 +81,10 @@ impl Running {
         }
         let Some(host) = self.gate.opened() else { return };
         host.write_down().await;
-        match tokio::time::timeout(host.config().shutdown_timeout(), host.audit().drain()).await {
+        match tokio::time::timeout(LAST_ROWS, host.audit().drain()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "the audit's last rows could not be written"),
-            Err(_) => tracing::error!("requests are still open; their rows will show no outcome"),
+            Err(_) => tracing::error!("the audit's last rows could not be written in time; the next start tells"),
         }
     }
 }
@@ -155,6 +161,7 @@ fn tell_problems(host: &Host) {
 /// Serves until SIGTERM or SIGINT; SIGHUP loads anew. A second signal ends at once.
 /// `spans` are what goes to a collector.
 pub async fn run(gate: Arc<Gate>, spans: Option<Spans>) -> Result<(), Failure> {
+    harden::open_many_files();
     let mut stop = Stop::listen()?;
     let mut hangup = signal(SignalKind::hangup()).map_err(Failure::no)?;
     let seat = gate.seat();

@@ -1,10 +1,3 @@
-//! Named instants of a refresh, at which the crash suite (`tests/crash/run`) ends the process. Without the feature
-//! `failpoints`, which the product never has, nothing happens at them.
+//! Named instants of a request and a refresh, at which the crash suites (`tests/crash/run`) end the process.
 
-/// Passes a named instant.
-pub(crate) fn pass(instant: &'static str) {
-    #[cfg(feature = "failpoints")]
-    fail::fail_point!(instant);
-    #[cfg(not(feature = "failpoints"))]
-    let _ = instant;
-}
+pub(crate) use wardlock_audit::failpoint::pass;

@@ -13,6 +13,7 @@ use wardlock_core::decision::Permit;
 
 use crate::client::PoolKey;
 use crate::egress::Egress;
+use crate::failpoint;
 use crate::inject;
 use crate::oauth::mint::{Live, Wanted};
 use crate::route;
@@ -76,6 +77,7 @@ pub(crate) async fn send(egress: &Egress, permit: Permit, receipt: Receipt) -> R
 
 impl Sending<'_> {
     async fn run(&mut self) -> Result<(Scrubbed, AnswerReading), SendFault> {
+        failpoint::pass("before-token");
         let token = self.egress.owner().token(&self.wanted).instrument(debug_span!("token"));
         let live = token.await.map_err(SendFault::Token)?;
         let (answer, reading) = self.attempt(&live).instrument(debug_span!("upstream", attempt = 1)).await?;
@@ -115,7 +117,9 @@ impl Sending<'_> {
         let limits = egress.clients().limits();
         let deadline = tokio::time::Instant::now() + limits.total;
         self.attempts += 1;
+        failpoint::pass("before-writing");
         let answer = egress.clients().call(key, service, request).await.map_err(SendFault::Call)?;
+        failpoint::pass("after-head");
         let host = self.url.host().unwrap_or_default();
         let vault = Arc::downgrade(egress.vault());
         let idle = limits.idle;

@@ -12,6 +12,7 @@ use wardlock_egress::vault::{Passphrase, PromptError, Secret};
 
 use super::protocol::{Event, Failure, Page, Question, VERSION};
 use crate::gate::Gate;
+use crate::logs::OnceAMinute;
 use crate::ops::{self, Talk};
 
 /// Longest question in bytes; a body to explain is the largest part of one.
@@ -22,12 +23,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// Serves the socket until dropped.
 pub async fn serve(listener: UnixListener, gate: Arc<Gate>) {
+    let mut told = OnceAMinute::default();
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             // Out of descriptors, perhaps: the socket must outlive it.
             Err(error) => {
-                tracing::warn!(%error, "accepting an admin connection failed");
+                if told.is_due() {
+                    tracing::warn!(%error, "accepting admin connections fails");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }

@@ -14,6 +14,7 @@ use wardlock_core::canonical::{Header, Method};
 use wardlock_core::refusal::{Code, Refusal};
 
 use crate::config::HostConfig;
+use crate::harden;
 
 use super::framing::{MAX_FIELDS, Misframed};
 use super::query_token;
@@ -65,7 +66,7 @@ impl Limits {
             unread_timeout: config.unread_timeout(),
             headers: MAX_FIELDS,
             head_bytes: 64 << 10,
-            connections: config.connections(),
+            connections: harden::agents_connections(config.connections()),
             hosts: hosts(config.allowed_hosts(), local),
             browsers: Browsers::No,
         }

@@ -27,11 +27,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::{Instrument as _, Span, field};
+use wardlock_audit::failpoint;
 use wardlock_core::id::RequestId;
 use wardlock_core::refusal::Refusal;
 
 use crate::gate::Gate;
 use crate::host::new_request_id;
+use crate::logs::OnceAMinute;
 use crate::pipeline;
 
 pub use admit::{AgentRequest, Limits, RawRequest};
@@ -65,6 +67,7 @@ async fn run<D: Desk>(
 ) {
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
+    let mut told = OnceAMinute::default();
     loop {
         tokio::select! {
             () = &mut shutdown => break,
@@ -72,7 +75,9 @@ async fn run<D: Desk>(
                 Ok((stream, _)) => { connections.spawn(Arc::clone(&door).connection(stream)); }
                 // Out of descriptors or an aborted handshake: neither may end the listener.
                 Err(error) => {
-                    tracing::warn!(%error, "accepting a connection failed");
+                    if told.is_due() {
+                        tracing::warn!(%error, "accepting connections fails");
+                    }
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             },
@@ -230,6 +235,7 @@ impl Agents {
         request: Request<Incoming>,
     ) -> Response<AgentBody> {
         let admitted = admit::admit(limits, request).await;
+        failpoint::pass("after-admission");
         // Asked for only now: a slow client holds no host that somebody wants to lock.
         let response = match (admitted, self.gate.host()) {
             (Ok(raw), Ok(host)) => pipeline::run(&host, peer, id, raw).await.into_response(),

@@ -76,7 +76,7 @@ fn red(name: &str, found: impl Into<String>, mend: &str) -> Check {
 /// Looks at everything.
 pub async fn examine(host: &Arc<Host>) -> Examination {
     let mut checks = vec![home(host), key(host).await, memory(host), engine(host), separation(host).await];
-    checks.push(operators(host));
+    checks.extend([files(host), operators(host)]);
     checks.extend(collector(host));
     checks.extend(records::examine(host).await);
     checks.extend(frozen(host));
@@ -131,6 +131,25 @@ fn memory(host: &Host) -> Check {
             "raise the limit on locked memory (`ulimit -l`), and run as a user of its own",
         )
     }
+}
+
+/// How many files may be open: connections, databases and sockets upstream share them.
+fn files(host: &Host) -> Check {
+    const NAME: &str = "open files";
+    let Some(files) = harden::open_files() else {
+        return green(NAME, "no limit");
+    };
+    let (wanted, taken) = (host.config().connections(), harden::agents_connections(host.config().connections()));
+    if taken == wanted {
+        return green(NAME, format!("up to {files}, enough for {wanted} connections of agents"));
+    }
+    yellow(
+        NAME,
+        format!(
+            "up to {files}, so agents may have {taken} connections and not the {wanted} of `limits.connections`"
+        ),
+        "raise the hard limit (`ulimit -Hn`, `LimitNOFILE=` in a unit) and start again",
+    )
 }
 
 fn engine(host: &Host) -> Check {

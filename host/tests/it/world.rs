@@ -97,6 +97,15 @@ pub struct World {
     searched: Searched,
 }
 
+/// A home without a host, and the provider that it is connected with.
+pub struct Left {
+    pub simulator: Arc<Simulator>,
+    pub canaries: Canaries,
+    /// Agent tokens by workspace.
+    pub tokens: BTreeMap<String, String>,
+    pub folder: TempDir,
+}
+
 /// Fails a test that ends without the search for canaries.
 #[derive(Default)]
 struct Searched(bool);
@@ -317,6 +326,14 @@ impl World {
         if let Some(running) = self.running.take() {
             running.stop().await;
         }
+    }
+
+    /// Ends the host, and leaves what outlives it: who takes it searches it.
+    pub async fn leave(mut self) -> Left {
+        self.stop().await;
+        self.searched.0 = true;
+        drop(self.host);
+        Left { simulator: self.simulator, canaries: self.canaries, tokens: self.tokens, folder: self.folder }
     }
 
     /// Ends the world, compares what was sent with what was recorded, and searches everything that it leaves and said for

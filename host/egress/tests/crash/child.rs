@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicU64;
 
-use rustix::process::{Signal, getpid, kill_process};
+use wardlock_audit::failpoint::kill_at;
 use wardlock_egress::{Dialer, Egress};
 
 use crate::home;
@@ -31,7 +31,7 @@ pub fn run(arguments: &[&str]) -> ExitCode {
     };
     let ahead_ms = Arc::new(AtomicU64::new(ahead_ms.parse().expect("milliseconds")));
     if let [failpoint, times] = when {
-        end_at(failpoint, times.parse().expect("a number"));
+        kill_at(failpoint, times.parse().expect("a number")).expect("a failpoint");
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -42,16 +42,6 @@ pub fn run(arguments: &[&str]) -> ExitCode {
     let said = runtime.block_on(refresh(Path::new(folder), ahead_ms, when == ["wait"]));
     println!("{said}");
     ExitCode::SUCCESS
-}
-
-fn end_at(failpoint: &str, times: usize) {
-    let passed = AtomicUsize::new(0);
-    let end = move || {
-        if passed.fetch_add(1, Ordering::SeqCst) + 1 == times {
-            kill_process(getpid(), Signal::KILL).expect("a signal to oneself");
-        }
-    };
-    fail::cfg_callback(failpoint, end).expect("a failpoint");
 }
 
 async fn refresh(folder: &Path, ahead_ms: Arc<AtomicU64>, waits: bool) -> String {
