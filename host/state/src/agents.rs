@@ -70,7 +70,7 @@ impl State {
         // Held until the memory follows, so that no revocation comes between the two.
         let mut connection = self.0.connection();
         let transaction = connection.transaction().map_err(StateError::Write)?;
-        let expires_ms = lifetime_ms.map(|lifetime_ms| (self.0.clock)().saturating_add(lifetime_ms));
+        let expires_ms = lifetime_ms.map(|lifetime_ms| self.0.now_ms().saturating_add(lifetime_ms));
         let (token, known) = self.insert(&transaction, agent, expires_ms)?;
         transaction.commit().map_err(StateError::Write)?;
         self.0.directory_mut().0.insert(id_of(&token), known);
@@ -85,7 +85,7 @@ impl State {
         overlap_ms: u64,
         lifetime_ms: Option<u64>,
     ) -> Result<AgentToken, StateError> {
-        let now_ms = (self.0.clock)();
+        let now_ms = self.0.now_ms();
         let mut connection = self.0.connection();
         let transaction = connection.transaction().map_err(StateError::Write)?;
         let current = read(&transaction)?.into_iter().map(|(agent, _)| agent);
@@ -123,7 +123,7 @@ impl State {
             digest.as_bytes().as_slice(),
             agent.name.as_str(),
             agent.workspace.as_str(),
-            integer((self.0.clock)()),
+            integer(self.0.now_ms()),
             expires_ms.map(integer),
         ];
         match transaction.execute(sql, values) {
@@ -146,7 +146,7 @@ impl State {
     pub fn revoke(&self, name: &AgentName) -> Result<(), StateError> {
         let connection = self.0.connection();
         let sql = "UPDATE agents SET revoked_ms = ?2 WHERE name = ?1 AND revoked_ms IS NULL";
-        let values = params![name.as_str(), integer((self.0.clock)())];
+        let values = params![name.as_str(), integer(self.0.now_ms())];
         let changed = connection.execute(sql, values).map_err(StateError::Write)?;
         if changed == 0 {
             return Err(StateError::NoAgent { name: name.clone() });
@@ -173,7 +173,7 @@ impl State {
         // Without an agent the comparison is with what no token digests to.
         let stored = known.map_or([0; 32], |known| *known.digest.as_bytes());
         let equal = bool::from(given.as_bytes().ct_eq(&stored));
-        let now_ms = (self.0.clock)();
+        let now_ms = self.0.now_ms();
         let lives =
             |known: &&Known| !known.revoked && known.expires_ms.is_none_or(|expires_ms| now_ms < expires_ms);
         let known = known.filter(|known| equal && lives(known))?;

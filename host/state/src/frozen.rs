@@ -18,7 +18,7 @@ pub type Frozen = BTreeMap<String, u64>;
 impl State {
     /// Freezes a workspace, or all of them. Durable before it holds, so that it outlives any crash.
     pub fn freeze(&self, workspace: Option<&WorkspaceName>) -> Result<(), StateError> {
-        let (name, now_ms) = (workspace.map_or(ALL, WorkspaceName::as_str), (self.0.clock)());
+        let (name, now_ms) = (workspace.map_or(ALL, WorkspaceName::as_str), self.0.now_ms());
         let connection = self.0.connection();
         let sql = "INSERT INTO frozen VALUES (?1, ?2) ON CONFLICT (workspace) DO NOTHING";
         let since_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension as _};
 use wardlock_core::connection::WriteMode;
@@ -23,7 +24,9 @@ pub struct State(pub(crate) Arc<Inner>);
 pub(crate) struct Inner {
     /// Held by the operator's commands, never by a request. Whoever needs both locks takes this one first.
     connection: Mutex<Connection>,
-    pub(crate) clock: Clock,
+    clock: Clock,
+    /// When it was opened: by the clock, and by the one that does not jump.
+    opened: (u64, Instant),
     /// What authentication reads: every agent's digest, in memory. Never locked while the disk is waited for.
     pub(crate) directory: RwLock<Directory>,
     /// What every request reads besides.
@@ -36,7 +39,8 @@ impl State {
         let connection = store::open(path)?;
         let directory = RwLock::new(Directory::load(&connection)?);
         let frozen = RwLock::new(frozen::load(&connection)?);
-        Ok(Self(Arc::new(Inner { connection: Mutex::new(connection), clock, directory, frozen })))
+        let opened = (clock(), Instant::now());
+        Ok(Self(Arc::new(Inner { connection: Mutex::new(connection), clock, opened, directory, frozen })))
     }
 
     /// Returns how far writes are enabled on a connection. Enabling needs a proof, which comes with "Writes under
@@ -78,6 +82,14 @@ impl State {
 }
 
 impl Inner {
+    /// Returns the time by the clock that is further on, milliseconds since 1970-01-01T00:00:00Z: one that is set back must
+    /// not bring expired tokens to life.
+    pub(crate) fn now_ms(&self) -> u64 {
+        let (wall_ms, steady) = self.opened;
+        let passed = u64::try_from(steady.elapsed().as_millis()).unwrap_or(u64::MAX);
+        (self.clock)().max(wall_ms.saturating_add(passed))
+    }
+
     /// A panic while it was held rolled its transaction back, so the connection is as good as before.
     pub(crate) fn connection(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant as Moment};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Count;
-use crate::books::Books;
 use crate::child::HOME;
 use crate::load::{self, Load, Told, Trigger};
 use crate::suite::{Host, PATIENCE, Suite};
@@ -86,7 +85,7 @@ impl Fault {
     fn run(&self, suite: &mut Suite) -> Result<String, String> {
         let mut host = Host::start(suite);
         let mut asked = load::until_served(host.agents, suite.token(), Duration::ZERO)?;
-        let before = rows(suite, &mut host)?.last;
+        let before = suite.books(&mut host)?.last;
         // They stand in the `-wal` so far, and only there.
         if last_in_file(suite)? >= before {
             return Err("the log's own file holds everything at once; nothing is tested".to_owned());
@@ -140,7 +139,7 @@ fn on_a_full_disk(suite: &mut Suite) -> Result<String, String> {
 fn holds(suite: &mut Suite, asked: &[Told]) -> Result<String, String> {
     let received = suite.received();
     let mut host = Host::start(suite);
-    let books = rows(suite, &mut host)?;
+    let books = suite.books(&mut host)?;
     books.compare(&received, asked)?;
     let refused = asked.iter().filter(|told| told.status == 503).count();
     let named =
@@ -153,10 +152,6 @@ fn holds(suite: &mut Suite, asked: &[Told]) -> Result<String, String> {
     }
     let served = asked.len() - refused;
     Ok(format!("{served} served, {refused} refused, {} received, {} INTENTs", received.len(), books.intents()))
-}
-
-fn rows(suite: &Suite, host: &mut Host) -> Result<Books, String> {
-    Books::read(&host.tell(&format!("rows {}", suite.seen)).ok_or("the host is gone")?)
 }
 
 /// Returns the last row of the log's own file, as if its `-wal` had been lost.

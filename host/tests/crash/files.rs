@@ -5,7 +5,6 @@ use std::time::{Duration, Instant as Moment};
 
 use wardlock_tests::raw::RawClient;
 
-use crate::books::Books;
 use crate::load::{self, Ask, Told};
 use crate::suite::{Host, PATIENCE, Suite};
 
@@ -37,7 +36,7 @@ pub fn few(suite: &mut Suite) -> Result<String, String> {
     // The audit opens files to be read, and the vault mints a token.
     suite.left.simulator.expire_access_tokens();
     ask(&mut healthy, suite, &host, &mut told)?;
-    books(suite, &mut host)?;
+    suite.books(&mut host)?;
     drop(others);
     let patience = Moment::now() + PATIENCE;
     loop {
@@ -47,7 +46,7 @@ pub fn few(suite: &mut Suite) -> Result<String, String> {
             _ => std::thread::sleep(Duration::from_millis(20)),
         }
     }
-    let books = books(suite, &mut host)?;
+    let books = suite.books(&mut host)?;
     let mut received = suite.received();
     // The dead token cost one of them a second attempt.
     received.dedup_by(|one, other| one.target == other.target && one.body == other.body);
@@ -75,8 +74,4 @@ fn ask(client: &mut RawClient, suite: &Suite, host: &Host, told: &mut Vec<Told>)
 fn is_open(stream: &TcpStream) -> bool {
     stream.set_nonblocking(true).expect("an option");
     stream.peek(&mut [0]).is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
-}
-
-fn books(suite: &Suite, host: &mut Host) -> Result<Books, String> {
-    Books::read(&host.tell(&format!("rows {}", suite.seen)).ok_or("the host is gone")?)
 }

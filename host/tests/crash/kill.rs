@@ -5,7 +5,6 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::time::Duration;
 
 use crate::Count;
-use crate::books::Books;
 use crate::instant::Instant;
 use crate::load::{self, Told};
 use crate::suite::{Host, Suite};
@@ -79,7 +78,7 @@ fn kill(suite: &mut Suite, host: &mut Host, instant: &Instant) -> Result<Tally, 
     // The child serves what its predecessor left, before it is killed itself.
     let served = load::until_served(host.agents, suite.token(), Duration::ZERO)?;
     let came = suite.received();
-    let first = books(suite, host)?;
+    let first = suite.books(host)?;
     first.compare(&came, &served)?;
     suite.seen = first.last;
     suite.left.simulator.switches().change(|switches| instant.prepare(switches));
@@ -89,14 +88,21 @@ fn kill(suite: &mut Suite, host: &mut Host, instant: &Instant) -> Result<Tally, 
     if status.signal() != Some(9) {
         return Err(format!("it was not killed but ended: {status}"));
     }
-    let received = suite.received();
+    let mut received = suite.received();
+    let connections = suite.left.simulator.connections().len();
     suite.left.simulator.switches().change(|switches| {
         switches.api_answers.clear();
         switches.api_faults.clear();
     });
     *host = Host::start(suite);
-    let books = books(suite, host)?;
+    let books = suite.books(host)?;
     suite.seen = books.last.max(suite.seen);
+    // On a busy machine the provider may come to the last requests only now; those of a new connection are the new host's.
+    let late = suite.received();
+    if late.iter().any(|recording| recording.connection >= connections) {
+        return Err("something was sent although nobody asked".to_owned());
+    }
+    received.extend(late);
     books.compare(&received, &told)?;
     if books.unknown as u64 != host.closed_as_unknown {
         return Err(format!("{} were closed as unknown, and {} are shown", host.closed_as_unknown, books.unknown));
@@ -104,12 +110,5 @@ fn kill(suite: &mut Suite, host: &mut Host, instant: &Instant) -> Result<Tally, 
     if instant.leaves_unknown() && books.unknown == 0 {
         return Err("somebody was under way, and nothing is shown as unknown".to_owned());
     }
-    if !suite.received().is_empty() {
-        return Err("something was sent although nobody asked".to_owned());
-    }
     Ok(Tally { kills: 1, received: received.len(), intents: books.intents(), unknown: books.unknown })
-}
-
-fn books(suite: &Suite, host: &mut Host) -> Result<Books, String> {
-    Books::read(&host.tell(&format!("rows {}", suite.seen)).ok_or("the host is gone")?)
 }

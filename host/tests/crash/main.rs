@@ -13,6 +13,7 @@
 //! - [`kill`]: one kill, and what must hold after it.
 //! - [`disk`]: failing disks.
 //! - [`stop`]: the end in order.
+//! - [`clock`]: a clock that jumps.
 //! - [`files`]: fewer files than connections.
 
 #![expect(
@@ -24,6 +25,7 @@
 
 mod books;
 mod child;
+mod clock;
 mod disk;
 #[path = "../it/exposition.rs"]
 mod exposition;
@@ -72,9 +74,10 @@ fn main() -> ExitCode {
 /// A case: its name, more of its home's `wardlock.toml`, and what is done.
 type Case = (&'static str, &'static str, fn(&mut Suite) -> Result<String, String>);
 
-const OTHERS: [Case; 3] = [
+const OTHERS: [Case; 4] = [
     ("SIGTERM", "[limits]\nshutdown_time = \"2s\"\n", stop::in_order),
     ("two SIGTERMs", "[limits]\nshutdown_time = \"60s\"\n", stop::at_once),
+    ("clock jumps", "", clock::jumps),
     ("few files", "", files::few),
 ];
 

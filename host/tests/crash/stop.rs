@@ -143,6 +143,6 @@ fn idle_connections(host: &Host, token: &str) -> (TcpStream, TcpStream, RawClien
 /// What the next start shows, and how many requests it found open.
 fn books(suite: &Suite) -> Result<(Books, u64), String> {
     let mut host = Host::start(suite);
-    let books = Books::read(&host.tell(&format!("rows {}", suite.seen)).ok_or("the host is gone")?)?;
+    let books = suite.books(&mut host)?;
     Ok((books, host.closed_as_unknown))
 }

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use wardlock_simulator::{Recording, Role};
 
+use crate::books::Books;
 use crate::child::{AUTHORITY, HOME, HOSTS};
 use crate::world::{Left, Plan, World, plugin, workspace};
 
@@ -54,6 +55,11 @@ impl Suite {
     /// The token of the home's agent.
     pub fn token(&self) -> &str {
         &self.left.tokens["acme"]
+    }
+
+    /// What a host's audit shows of what has not been looked at.
+    pub fn books(&self, host: &mut Host) -> Result<Books, String> {
+        Books::read(&host.tell(&format!("rows {}", self.seen)).ok_or("the host is gone")?)
     }
 
     /// Takes what agents' requests brought to the provider, once nothing more comes.
