@@ -23,8 +23,12 @@ pub(crate) fn open_for_writing(path: &Path, busy: Duration) -> Result<Connection
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(AuditError::open)?;
     connection.busy_timeout(busy).map_err(AuditError::open)?;
-    settle(&connection).map_err(|error| foreign_or_open(path, error))?;
-    migrate(path, &mut connection)?;
+    // Before anything is written: what is not ours or newer stays as it is.
+    let done = format_of(path, &connection)?.unwrap_or(0);
+    settle(&connection).map_err(AuditError::open)?;
+    for (at, sql) in MIGRATIONS.iter().enumerate().skip(done) {
+        apply(&mut connection, at + 1, sql).map_err(AuditError::open)?;
+    }
     Ok(connection)
 }
 
@@ -121,14 +125,6 @@ fn foreign_or_open(path: &Path, error: rusqlite::Error) -> AuditError {
         return AuditError::NotAudit { path: path.to_owned() };
     }
     AuditError::open(error)
-}
-
-fn migrate(path: &Path, connection: &mut Connection) -> Result<(), AuditError> {
-    let done = format_of(path, connection)?.unwrap_or(0);
-    for (at, sql) in MIGRATIONS.iter().enumerate().skip(done) {
-        apply(connection, at + 1, sql).map_err(AuditError::open)?;
-    }
-    Ok(())
 }
 
 /// Returns the format of a log that we can read; `None`: the file is empty.

@@ -20,16 +20,17 @@ pub(crate) fn open(path: &Path) -> Result<Connection, StateError> {
     private_file::prepare(path).map_err(|problem| StateError::File { path: path.to_owned(), problem })?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(StateError::Open)?;
-    settle(&connection).map_err(|error| match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::NotADatabase) => StateError::NotState { path: path.to_owned() },
-        _ => StateError::Open(error),
-    })?;
-    migrate(path, &mut connection)?;
+    connection.busy_timeout(Duration::from_secs(5)).map_err(StateError::Open)?;
+    // Before anything is written: what is not ours or newer stays as it is.
+    let done = format_of(path, &connection)?;
+    settle(&connection).map_err(StateError::Open)?;
+    for (at, sql) in MIGRATIONS.iter().enumerate().skip(done) {
+        apply(&mut connection, at + 1, sql).map_err(StateError::Open)?;
+    }
     Ok(connection)
 }
 
 fn settle(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(Duration::from_secs(5))?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "mmap_size", 0)?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
@@ -39,12 +40,17 @@ fn settle(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")
 }
 
-fn migrate(path: &Path, connection: &mut Connection) -> Result<(), StateError> {
-    let number = |connection: &Connection, pragma: &str| -> Result<i64, StateError> {
-        connection.pragma_query_value(None, pragma, |row| row.get(0)).map_err(StateError::Open)
+/// Returns the format of a file that we can read; 0: it is empty.
+fn format_of(path: &Path, connection: &Connection) -> Result<usize, StateError> {
+    let number = |pragma: &str| -> Result<i64, StateError> {
+        connection.pragma_query_value(None, pragma, |row| row.get(0)).map_err(|error| {
+            match error.sqlite_error_code() {
+                Some(rusqlite::ErrorCode::NotADatabase) => StateError::NotState { path: path.to_owned() },
+                _ => StateError::Open(error),
+            }
+        })
     };
-    let found = number(connection, "user_version")?;
-    let owner = number(connection, "application_id")?;
+    let (found, owner) = (number("user_version")?, number("application_id")?);
     let tables: i64 = connection
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .map_err(StateError::Open)?;
@@ -58,10 +64,7 @@ fn migrate(path: &Path, connection: &mut Connection) -> Result<(), StateError> {
         let found = u32::try_from(found).unwrap_or(u32::MAX);
         return Err(StateError::NewerFormat { found, known: u32::try_from(known).unwrap_or(u32::MAX) });
     }
-    for (at, sql) in MIGRATIONS.iter().enumerate().skip(done) {
-        apply(connection, at + 1, sql).map_err(StateError::Open)?;
-    }
-    Ok(())
+    Ok(done)
 }
 
 fn apply(connection: &mut Connection, format: usize, sql: &str) -> rusqlite::Result<()> {

@@ -176,25 +176,45 @@ fn an_expired_token_is_refused_and_a_rotated_one_lives_as_long_as_was_said() {
     let set = |ms| home.now.store(ms, Ordering::Relaxed);
     let state = home.open();
     let name = agent("reporter");
-    let first = state.add_agent(&name, &acme(), Some(500)).expect("a token").expose_once(str::to_owned);
+    let first = state.add_agent(&name, &acme(), Some(500_000)).expect("a token").expose_once(str::to_owned);
     assert!(state.authenticate(&first).is_some());
     // An overlap is no longer than the token would have lived.
-    let second = state.rotate_agent(&name, 10_000, None).expect("a token").expose_once(str::to_owned);
+    let second = state.rotate_agent(&name, 10_000_000, None).expect("a token").expose_once(str::to_owned);
     for state in [state.clone(), home.open()] {
-        set(1_499);
+        set(500_999);
         assert!(state.authenticate(&first).is_some() && state.authenticate(&second).is_some());
-        set(1_500);
+        set(501_000);
         assert!(state.authenticate(&first).is_none() && state.authenticate(&second).is_some());
     }
-    let third = state.rotate_agent(&name, 0, Some(100)).expect("a token").expose_once(str::to_owned);
+    let third = state.rotate_agent(&name, 0, Some(100_000)).expect("a token").expose_once(str::to_owned);
     assert!(state.authenticate(&second).is_none(), "no overlap was asked for");
     assert!(state.authenticate(&third).is_some());
     assert_eq!(state.list().expect("agents").iter().filter(|agent| agent.replaced).count(), 2);
-    let fourth = state.rotate_agent(&name, 100, None).expect("a token").expose_once(str::to_owned);
+    let fourth = state.rotate_agent(&name, 100_000, None).expect("a token").expose_once(str::to_owned);
     state.revoke(&name).expect("revoked");
     assert!(state.authenticate(&third).is_none() && state.authenticate(&fourth).is_none(), "both are revoked");
     assert!(matches!(state.rotate_agent(&name, 0, None), Err(StateError::NoAgent { .. })));
     let _unused = state.add_agent(&name, &acme(), None).expect("the name may be given anew");
+}
+
+#[test]
+fn a_clock_that_is_set_back_brings_no_expired_token_to_life() {
+    let home = Home::new();
+    home.now.store(1_700_000_000_000, Ordering::Relaxed);
+    let state = home.open();
+    let lifetime_ms = 40;
+    let token = state.add_agent(&agent("reporter"), &acme(), Some(lifetime_ms)).expect("a token");
+    let token = token.expose_once(str::to_owned);
+    // A year ahead it has ended; a year back it has ended as soon as its time is over by the clock that does not jump.
+    home.now.store(1_731_536_000_000, Ordering::Relaxed);
+    assert!(state.authenticate(&token).is_none());
+    home.now.store(1_668_464_000_000, Ordering::Relaxed);
+    std::thread::sleep(std::time::Duration::from_millis(2 * lifetime_ms));
+    assert!(state.authenticate(&token).is_none());
+    // Whoever is added then lives as long as was said.
+    let other =
+        state.add_agent(&agent("other"), &acme(), Some(60_000)).expect("a token").expose_once(str::to_owned);
+    assert!(state.authenticate(&other).is_some());
 }
 
 #[test]
@@ -210,4 +230,51 @@ fn a_freeze_outlives_a_restart_and_holds_what_it_names() {
     assert!(state.is_frozen(&acme()) && !state.is_frozen(&globex), "its own freeze stays");
     assert!(state.thaw(Some(&acme())).expect("thawed"));
     assert!(!home.open().is_frozen(&acme()) && state.frozen().is_empty());
+}
+
+const REPORTER: &str = "wl_te0I8tXdjt_jMrqp43ePAUFXwWpgy7SldBxySXXfMyvUwwo4ZcF8LW_3qHY4G";
+const REPLACED: &str = "wl_FemLqhuqSa_thZD8QCFYXXwEesFLXhQuhWhq908MhyHEMLTejRj444_2GguUS";
+const REPLACING: &str = "wl_sTrt7WxpP7_AROi2iCXFoTnXNK5XqEMFVibKTKX3o98vg97kjgYpQ4_3vSLN7";
+const REVOKED: &str = "wl_3fmAij3FcA_yAf3S1WqqFc4H08CU8brS6Zs69bV0iKHEEpnOHs3AzL_2Fg4Sw";
+
+/// Makes a home with the state of an earlier version in it.
+fn from_fixture(dump: &str) -> Home {
+    let home = Home::new();
+    home.now.store(1_700_000_100_000, Ordering::Relaxed);
+    let database = rusqlite::Connection::open(home.path()).expect("a database");
+    database.execute_batch(dump).expect("what it held");
+    drop(database);
+    std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o600)).expect("changed");
+    home
+}
+
+#[test]
+fn a_state_of_every_earlier_format_opens_and_has_everything_in_it() {
+    for dump in [include_str!("fixtures/format-1.sql"), include_str!("fixtures/format-2.sql")] {
+        let home = from_fixture(dump);
+        drop(home.open());
+        let state = home.open();
+        let found = state.authenticate(REPORTER).expect("the agent is known");
+        assert_eq!((found.name, found.workspace), (agent("reporter"), acme()));
+        assert!(state.authenticate(REVOKED).is_none());
+        assert_eq!(state.setting("colour").expect("read").as_deref(), Some("green"));
+        let rotated = [REPLACED, REPLACING].map(|token| state.authenticate(token).is_some());
+        let has_two = dump.contains("frozen");
+        assert_eq!(rotated, [has_two; 2], "both tokens of a rotation");
+        assert_eq!(state.is_frozen(&WorkspaceName::parse("globex").expect("a name")), has_two);
+    }
+}
+
+#[test]
+fn a_state_of_a_newer_format_is_refused_by_name_and_left_as_it_is() {
+    let home = from_fixture(include_str!("fixtures/format-2.sql"));
+    let database = rusqlite::Connection::open(home.path()).expect("a database");
+    database.execute_batch("PRAGMA user_version = 7").expect("written");
+    drop(database);
+    let before = std::fs::read(home.path()).expect("its bytes");
+    let error = home.try_open().err().expect("refused");
+    assert!(matches!(error, StateError::NewerFormat { found: 7, known: 2 }), "{error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("newer Wardlock")), "{:?}", error.hint());
+    assert_eq!(std::fs::read(home.path()).expect("its bytes"), before);
+    assert_eq!(std::fs::read_dir(home.folder.path()).expect("the folder").count(), 1, "nothing was put beside it");
 }

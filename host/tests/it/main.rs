@@ -8,6 +8,7 @@
 //! - [`backup`]: the whole home as one file, and back.
 //! - [`canaries`]: no stored secret in any byte that leaves, and proof that a leak would be seen.
 //! - [`flowing`]: answers that reach the agent as they come.
+//! - [`formats`]: homes that a newer version wrote.
 //! - [`front`]: what the front door refuses, byte for byte.
 //! - [`operators`]: the operators' listener and its numbers; [`exposition`]: their text, read strictly.
 //! - [`collector`]: spans for a collector.
@@ -36,6 +37,7 @@ mod collector;
 mod connecting;
 mod copies;
 mod flowing;
+mod formats;
 mod front;
 mod local;
 mod look;

@@ -249,3 +249,17 @@ async fn a_log_of_format_2_opens_and_verifies() {
     let found = audit.verify(&Against::default()).expect("walked");
     assert!(found.is_sound() && found.heads == 3 && found.rows == 13, "{found:?}");
 }
+
+#[test]
+fn a_log_of_a_newer_format_is_refused_by_name_and_left_as_it_is() {
+    let (_, home) = from_fixture("format-2.db");
+    home.database().execute_batch("PRAGMA user_version = 7").expect("written");
+    let before = std::fs::read(home.path()).expect("its bytes");
+    let error = crate::Audit::open(&home.path(), home.settings()).err().expect("refused");
+    assert!(matches!(error, crate::AuditError::NewerFormat { found: 7, known: 2 }), "{error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("newer Wardlock")), "{:?}", error.hint());
+    assert_eq!(std::fs::read(home.path()).expect("its bytes"), before);
+    let against = Against::default();
+    let verified = verify_copy(&home.path(), &against);
+    assert!(matches!(verified, Err(crate::AuditError::NewerFormat { .. })), "a copy of it is not judged either");
+}

@@ -170,6 +170,32 @@ fn a_vault_of_a_newer_version_is_left_alone() {
     let home = Home::new();
     drop(home.create());
     home.tamper("PRAGMA user_version = 7");
+    let before = home.bytes();
     let error = home.open().expect_err("refused");
     assert!(matches!(error, VaultError::Newer { found: 7, known: 1 }), "{error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("newer `wardlock`")), "{:?}", error.hint());
+    assert_eq!(home.bytes(), before);
+}
+
+#[test]
+fn a_vault_of_every_earlier_format_opens_and_has_everything_in_it() {
+    let home = Home::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/vault/tests/fixtures/format-1");
+    drop(home.create());
+    for name in ["vault.key", "vault.revision"] {
+        let content = fs::read(folder.join(name)).expect("a fixture");
+        let path = home.state().join(name);
+        fs::write(&path, content).expect("in the place of the new one");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("changed");
+    }
+    fs::write(home.db(), b"").expect("emptied");
+    home.tamper(&fs::read_to_string(folder.join("vault.sql")).expect("a fixture"));
+    let vault = home.open().expect("opened");
+    let registrations = vault.registrations().expect("read");
+    assert_eq!(registrations.iter().map(|info| info.client_id.as_str()).collect::<Vec<_>>(), ["1000.CLIENTID"]);
+    let of = |text| vault.client_material(&registration_name("agency"), &region(text)).expect("stored");
+    assert!(of("in").client_secret.same(&secret("canary-client-secret-india")));
+    let material = vault.refresh_material(&grant_name("acme-zoho")).expect("stored");
+    assert!(material.refresh_token.same(&secret("1000.fixture-refresh-token")));
+    assert!(material.client_secret.same(&secret("canary-client-secret-common")));
 }
