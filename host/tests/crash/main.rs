@@ -33,6 +33,9 @@ mod files;
 mod instant;
 mod kill;
 mod load;
+#[expect(dead_code, reason = "shared with the tests in `it`, which compare with it")]
+#[path = "../it/recorded.rs"]
+mod recorded;
 mod stop;
 mod suite;
 #[expect(dead_code, reason = "shared with the tests in `it`, which use the rest of it")]
