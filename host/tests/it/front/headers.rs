@@ -1,4 +1,4 @@
-//! Rows A10 to A13: headers that must not pass on, and names for one thing that have two spellings.
+//! Rows A10 to A13: headers that must not pass on, names that have two spellings, and headers that only browsers send.
 
 use super::{BAD, Door, LEADS, LEADS_UPSTREAM};
 
@@ -152,6 +152,22 @@ async fn a13_no_header_and_no_parameter_changes_the_method() {
     ] {
         let attack = format!("GET {LEADS}&{parameter} HTTP/1.1\r\n{{who}}\r\n");
         door.refuses(&[(parameter, &attack, (400, "query_not_allowed"))]).await;
+    }
+    door.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_from_a_web_page_is_refused() {
+    let door = Door::open().await;
+    for fields in [
+        "Origin: https://evil.example\r\n",
+        "Origin: null\r\n",
+        "Origin: http://{host}\r\n",
+        "Sec-Fetch-Site: cross-site\r\n",
+        "Sec-Fetch-Site: same-origin\r\n",
+        "Sec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: image\r\n",
+    ] {
+        door.refuses(&[(fields, &get(fields), (403, "browser_refused"))]).await;
     }
     door.close().await;
 }

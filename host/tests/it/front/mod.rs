@@ -103,6 +103,7 @@ impl Door {
         for member in ["detail", "rule", "actor", "request_id"] {
             assert!(said[member].is_string(), "{name}: no {member} in {said}");
         }
+        assert!(told != BAD || said["hint"].is_string(), "{name}: no hint in {said}");
         assert_eq!(said["request_id"].as_str(), reply.header("wardlock-request-id"), "{name}");
         assert_eq!(self.received(), before, "{name}: something was sent");
         reply
