@@ -15,3 +15,4 @@ pub mod guests;
 pub mod home;
 pub mod ports;
 pub mod raw;
+mod written;

@@ -240,7 +240,15 @@ fn denied_by(link: &Link, code: Code, reason: Reason) -> Refusal {
 }
 
 fn plugin_failed(link: &Link, fault: &PluginFault) -> Refusal {
-    by_plugin(link, Code::PluginFailed, format!("plugin `{}` gave no answer, and that denies: {fault}", link.name))
+    let code = match fault {
+        PluginFault::Timeout { .. } => Code::PluginTimeout,
+        PluginFault::Memory => Code::PluginMemory,
+        PluginFault::Trap { .. } => Code::PluginTrap,
+        PluginFault::Nonsense { .. } => Code::PluginNonsense,
+        PluginFault::Busy => Code::PluginBusy,
+        PluginFault::Engine { .. } => Code::PluginFailed,
+    };
+    by_plugin(link, code, format!("plugin `{}` gave no answer, and that denies: {fault}", link.name))
 }
 
 /// Renders and parses again, so that an edit cannot leave a form that the parser would have refused.

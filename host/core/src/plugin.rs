@@ -1,9 +1,15 @@
 //! The records that plugins see and answer with: the same on both sides of any boundary that plugins run behind.
 //!
-//! They mirror `wit/types.wit`. None of them has a place for a credential.
+//! They mirror `wit/types.wit`. None of them has a place for a credential. What a plugin answers comes through the
+//! caps of [`accept`].
+
+mod caps;
+pub mod text;
 
 use crate::canonical::{Header, Parameter};
 use crate::id::Digest;
+
+pub use caps::{MAX_BODY, accept};
 
 /// What an operation does at the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -117,7 +117,17 @@ codes! {
     NoPolicy = "no_policy", 403, false, Operator;
     /// A plugin said no.
     PolicyDenied = "policy_denied", 403, false, Agent;
-    /// A plugin gave no answer; that denies.
+    /// A plugin ran past its time; that denies.
+    PluginTimeout = "plugin_timeout", 503, true, Operator;
+    /// A plugin asked for more memory than its limit; that denies.
+    PluginMemory = "plugin_memory", 503, false, Operator;
+    /// A plugin trapped, panicked or called what no plugin may; that denies.
+    PluginTrap = "plugin_trap", 503, false, Operator;
+    /// A plugin's answer breaks the contract or the host's caps; that denies.
+    PluginNonsense = "plugin_nonsense", 503, false, Operator;
+    /// Too many plugin decisions were under way; that denies.
+    PluginBusy = "plugin_busy", 503, true, Agent;
+    /// The plugin engine failed; that denies.
     PluginFailed = "plugin_failed", 503, true, Operator;
     /// A plugin's change would widen the request or touch what is protected.
     ShapeWidened = "shape_widened", 403, false, Operator;

@@ -12,6 +12,7 @@ use crate::description::Description;
 use crate::error::LoadError;
 use crate::imports;
 use crate::instance::{Bounds, Linked, Live, within};
+use crate::nesting;
 use crate::sandbox::Inner;
 use crate::schema::Schema;
 use crate::text::escaped;
@@ -73,7 +74,8 @@ impl Compiled {
     }
 }
 
-/// Compiles on a thread of its own: large components take seconds.
+/// Compiles on a thread of its own: large components take seconds. Nothing can stop a compiler, so one that takes too
+/// long is left to itself and only keeps its turn.
 pub(crate) async fn compile(inner: &Arc<Inner>, bytes: Vec<u8>) -> Result<Component, LoadError> {
     if Engine::detect_precompiled(&bytes).is_some() {
         return Err(LoadError::Precompiled);
@@ -81,12 +83,26 @@ pub(crate) async fn compile(inner: &Arc<Inner>, bytes: Vec<u8>) -> Result<Compon
     if !bytes.starts_with(WASM) {
         return Err(LoadError::Invalid { what: "it does not begin as WebAssembly does".to_owned() });
     }
-    let engine = inner.engine.clone();
-    let compiling = tokio::task::spawn_blocking(move || Component::from_binary(&engine, &bytes));
-    match compiling.await {
-        Ok(Ok(component)) => Ok(component),
-        Ok(Err(error)) => Err(LoadError::Invalid { what: escaped(&error.root_cause().to_string(), 500) }),
-        Err(_) => Err(LoadError::Engine { what: "the compiler stopped".to_owned() }),
+    if nesting::is_too_deep(&bytes) {
+        let what = format!("components stand in it more than {} deep", nesting::DEEPEST);
+        return Err(LoadError::Invalid { what });
+    }
+    let (engine, compilers) = (inner.engine.clone(), Arc::clone(&inner.compilers));
+    let compiling = async {
+        let turn = compilers.acquire_owned().await;
+        tokio::task::spawn_blocking(move || {
+            let compiled = Component::from_binary(&engine, &bytes);
+            drop(turn);
+            compiled
+        })
+        .await
+    };
+    let limit = inner.config.max_compile;
+    match tokio::time::timeout(limit, compiling).await {
+        Ok(Ok(Ok(component))) => Ok(component),
+        Ok(Ok(Err(error))) => Err(LoadError::Invalid { what: escaped(&error.root_cause().to_string(), 500) }),
+        Ok(Err(_)) => Err(LoadError::Engine { what: "the compiler stopped".to_owned() }),
+        Err(_) => Err(LoadError::SlowToCompile { limit }),
     }
 }
 

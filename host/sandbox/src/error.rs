@@ -1,5 +1,7 @@
 //! Why a plugin does not load. Each closes that plugin's own place in a chain and nothing else.
 
+use std::time::Duration;
+
 use wardlock_core::id::Digest;
 use wardlock_core::plugin::PluginFault;
 
@@ -56,6 +58,12 @@ pub enum LoadError {
     Invalid {
         /// What the compiler says.
         what: String,
+    },
+    /// The file compiles for too long.
+    #[error("the component did not compile within {} s", .limit.as_secs_f32())]
+    SlowToCompile {
+        /// The limit.
+        limit: Duration,
     },
     /// The component is built for another version of the contract.
     #[error("the plugin targets `{targets}`; this host speaks {speaks}")]
@@ -150,6 +158,11 @@ impl LoadError {
             Self::Invalid { .. } => "build it for wasm32-wasip2, or make a component of it; \
                 threads, 64-bit memories, several memories, GC and exceptions are not available"
                 .to_owned(),
+            Self::SlowToCompile { .. } => {
+                "if the machine is busy, `wardlock reload` tries again; otherwise build it \
+                smaller: what policies need compiles within seconds"
+                    .to_owned()
+            }
             Self::Version { speaks, .. } => {
                 format!("build it against wardlock:policy@{speaks}.x, or use a host that speaks its version")
             }

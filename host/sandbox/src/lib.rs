@@ -13,7 +13,7 @@
 //! - `bindings`: the contract in `wit/`, generated.
 //! - `sandbox`: the engine together with what it has compiled; its limits.
 //! - `gate`: how many decisions run at once.
-//! - `imports`: what a component may import and must export.
+//! - `nesting`, `imports`: how deep components stand in one, what it may import and must export.
 //! - `wasi`, `random`, `log`, `limits`: what an instance has: nothing, and little of it.
 //! - `instance`: one instance for one request.
 //! - `compiled`, `description`, `schema`: a component, asked what it is and what settings it takes.
@@ -36,6 +36,7 @@ mod inspect;
 mod instance;
 mod limits;
 mod log;
+mod nesting;
 mod plugin;
 mod random;
 mod reused;

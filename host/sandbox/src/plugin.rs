@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 use wardlock_core::id::{Digest, PluginName};
-use wardlock_core::plugin::{Answer, PluginFault, PluginRequest};
+use wardlock_core::plugin::{Answer, MAX_BODY, PluginFault, PluginRequest};
 
-use crate::adapt::{self, BodyView, MAX_BODY, Shown};
+use crate::adapt::{self, BodyView, Shown};
 use crate::compiled::Compiled;
 use crate::description::{CAPABILITIES, Description};
 use crate::engine::Running;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use wardlock_core::id::Digest;
 use wasmtime::component::Linker;
 use wasmtime::{Engine, PoolingAllocationConfig};
@@ -14,6 +15,9 @@ use crate::engine::{self, Features, Ticker};
 use crate::error::SandboxError;
 use crate::gate::{Gate, Share};
 use crate::instance::{self, Guest};
+
+/// How many components compile at once: one that never seems to end leaves room for others.
+const COMPILERS: usize = 4;
 
 /// How much a sandbox gives.
 #[derive(Debug, Clone)]
@@ -32,6 +36,8 @@ pub struct SandboxConfig {
     pub max_memory_bytes: u64,
     /// The largest component that loads.
     pub max_component_bytes: usize,
+    /// How long a component may take to compile, the wait for its turn included.
+    pub max_compile: Duration,
 }
 
 impl Default for SandboxConfig {
@@ -44,6 +50,8 @@ impl Default for SandboxConfig {
             max_time: Duration::from_secs(5),
             max_memory_bytes: 64 << 20,
             max_component_bytes: 32 << 20,
+            // Thirty megabytes of Python take half a minute where both cores are busy with others.
+            max_compile: Duration::from_mins(2),
         }
     }
 }
@@ -59,6 +67,8 @@ pub(crate) struct Inner {
     pub(crate) ticker: Ticker,
     pub(crate) gate: Gate,
     pub(crate) config: SandboxConfig,
+    /// The turns of compilers: one that was given up goes on until it is done, and keeps its turn so long.
+    pub(crate) compilers: Arc<Semaphore>,
     pub(crate) linker: Linker<Guest>,
     pub(crate) engine: Engine,
     compiled: Mutex<HashMap<Digest, Weak<Compiled>>>,
@@ -73,7 +83,8 @@ impl Sandbox {
         let ticker = Ticker::start(&engine).map_err(SandboxError::Ticker)?;
         let gate = Gate::new(config.max_concurrent, config.max_wait);
         let compiled = Mutex::new(HashMap::new());
-        Ok(Self { inner: Arc::new(Inner { ticker, gate, config, linker, engine, compiled }) })
+        let compilers = Arc::new(Semaphore::new(COMPILERS));
+        Ok(Self { inner: Arc::new(Inner { ticker, gate, config, compilers, linker, engine, compiled }) })
     }
 
     /// Returns what of the engine depends on this machine.

@@ -1,10 +1,6 @@
-//! Text that comes from a guest: what of it may be repeated, and how the rest is shown.
+//! Text that comes from a guest, as it is shown.
 
-/// Returns whether a character may stand in text that people and terminals see: no control characters, nothing that
-/// turns the direction of writing, no line separators.
-pub(crate) fn is_plain(c: char) -> bool {
-    !c.is_control() && !matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-}
+pub(crate) use wardlock_core::plugin::text::{Dashes, is_code, is_plain};
 
 /// Shows guest text on one line: at most `max_bytes` of it, the characters that may not be repeated escaped.
 pub(crate) fn escaped(text: &str, max_bytes: usize) -> String {
@@ -23,23 +19,6 @@ pub(crate) fn escaped(text: &str, max_bytes: usize) -> String {
     shown
 }
 
-/// Returns whether a text is a code: `[a-z0-9_]{1,64}`, and `-` where `dashes` says so.
-pub(crate) fn is_code(text: &str, dashes: Dashes) -> bool {
-    let allowed = |b: u8| {
-        b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || (b == b'-' && dashes == Dashes::Allow)
-    };
-    (1..=64).contains(&text.len()) && text.bytes().all(allowed)
-}
-
-/// Whether a code may hold `-`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Dashes {
-    /// It may: names.
-    Allow,
-    /// It may not: reason codes.
-    Refuse,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,19 +28,5 @@ mod tests {
         assert_eq!(escaped("a\nb\u{1b}[31m\u{202e}c", 100), "a\\nb\\u{1b}[31m\\u{202e}c");
         assert_eq!(escaped("ééé", 4), "éé…");
         assert_eq!(escaped("ééé", 3), "é…");
-    }
-
-    #[test]
-    fn a_code_is_lower_case() {
-        for (text, dashes, expected) in [
-            ("a_1", Dashes::Refuse, true),
-            ("a-1", Dashes::Refuse, false),
-            ("a-1", Dashes::Allow, true),
-            ("", Dashes::Allow, false),
-            ("A", Dashes::Allow, false),
-        ] {
-            assert_eq!(is_code(text, dashes), expected, "{text}");
-        }
-        assert!(!is_code(&"a".repeat(65), Dashes::Allow));
     }
 }

@@ -36,7 +36,7 @@ async fn u2_echoed_token_is_cut_out_in_every_listed_form() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn plugin_sees_no_secret() {
+async fn p6_a_plugin_that_shows_all_that_it_sees_shows_no_secret() {
     // The probe denies with everything that it was shown.
     let file = workspace("acme", "eu", "", &plugin("probe", r#"{ mode = "dump" }"#));
     let plan = Plan { workspaces: vec![("acme", file)], guests: vec!["probe"], ..Plan::default() };

@@ -10,6 +10,7 @@
 //! - [`flowing`]: answers that reach the agent as they come.
 //! - [`formats`]: homes that a newer version wrote.
 //! - [`front`]: what the front door refuses, byte for byte.
+//! - [`hostile`]: plugins that attack.
 //! - [`operators`]: the operators' listener and its numbers; [`exposition`]: their text, read strictly.
 //! - [`collector`]: spans for a collector.
 //! - [`promises`]: what must hold whatever happens.
@@ -39,6 +40,7 @@ mod copies;
 mod flowing;
 mod formats;
 mod front;
+mod hostile;
 mod local;
 mod look;
 mod mistakes;

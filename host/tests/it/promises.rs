@@ -60,7 +60,7 @@ async fn many_requests_on_a_dead_token_make_one_token_call() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hostile_neighbour_does_not_slow_another_workspace() {
+async fn p1_hostile_neighbour_does_not_slow_another_workspace() {
     let looping = workspace("noisy", "eu", "", &plugin("probe", r#"{ mode = "loop" }"#));
     let quiet = workspace("acme", "eu", "", &plugin("read-only", "{}"));
     let plan = Plan {
@@ -79,7 +79,7 @@ async fn hostile_neighbour_does_not_slow_another_workspace() {
         .collect();
     assert_eq!(world.get(LEADS).await.status, 200, "a neighbour loops, and this one is answered");
     for reply in noise {
-        assert_eq!(reply.await.expect("a task").json().expect("json")["code"], "plugin_failed");
+        assert_eq!(reply.await.expect("a task").json().expect("json")["code"], "plugin_timeout");
     }
     Arc::into_inner(world).expect("the last one").end().await;
 }

@@ -34,7 +34,7 @@ const CLIENT_ID: &str = "1000.TESTCLIENT0000000000000000000001";
 pub struct Plan {
     /// Workspace files by workspace name. `@starter` and `@guest:name` stand for digests.
     pub workspaces: Vec<(&'static str, String)>,
-    /// Guests of `tests/guests` to drop in, as plugin files.
+    /// Guests of `tests/guests`, written ones included, to drop in as plugin files.
     pub guests: Vec<&'static str>,
     /// Connections to connect: `workspace/connection`.
     pub connect: Vec<&'static str>,
@@ -394,7 +394,7 @@ fn write_plan(home: &Home, plan: &Plan) {
         let mut text = text.clone();
         for guest in &plan.guests {
             let digest = wardlock_core::id::Digest::of(wardlock_tests::guests::guest(guest));
-            text = text.replace(&format!("@guest:{guest}"), &digest.to_string());
+            text = text.replace(&format!("\"@guest:{guest}\""), &format!("\"{digest}\""));
         }
         let text = wardlock::policy::with_digests(&text);
         home.write(&format!("workspaces/{name}.toml"), text.as_bytes()).expect("written");

@@ -125,8 +125,8 @@ fn every_plugin_must_say_yes() {
     check(vec![answer(Verdict::Allow), answer(Verdict::Deny(reason("no")))], "deny policy_denied");
     check(vec![answer(Verdict::Hold(reason("ask"))), answer(Verdict::Allow)], "hold hold_not_available");
     check(vec![answer(Verdict::Hold(reason("ask"))), answer(Verdict::Deny(reason("no")))], "deny policy_denied");
-    check(vec![answer(Verdict::Hold(reason("ask"))), fault()], "deny plugin_failed");
-    check(vec![fault(), answer(Verdict::Allow)], "deny plugin_failed");
+    check(vec![answer(Verdict::Hold(reason("ask"))), fault()], "deny plugin_nonsense");
+    check(vec![fault(), answer(Verdict::Allow)], "deny plugin_nonsense");
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn change_that_narrows_is_what_is_sent() {
 }
 
 #[test]
-fn change_that_widens_is_refused() {
+fn p8_change_that_widens_is_refused() {
     check(vec![shape(vec![set_query("fields", "Last_Name,Email,Phone")])], "deny shape_widened");
     check(vec![shape(vec![set_query("per_page", "200")])], "deny shape_widened");
     check(vec![shape(vec![Edit::RemoveQuery("per_page".to_owned())])], "deny shape_widened");
@@ -164,7 +164,7 @@ fn change_that_widens_is_refused() {
 }
 
 #[test]
-fn query_language_is_judged_anew_after_a_change() {
+fn p9_query_language_is_judged_anew_after_a_change() {
     let judge = judge(vec![link("a", LinkMode::Enforce, &["shape"])]);
     let coql = |query: &str| format!("{{\"select_query\":\"{query}\"}}");
     let narrow = "select Last_Name from Leads where id > 0 limit 5";
@@ -213,16 +213,24 @@ fn change_without_the_capability_is_refused() {
 }
 
 #[test]
-fn protected_and_unknown_headers_are_refused_and_never_dropped() {
-    let header =
-        |name: &str, value: &[u8]| Edit::SetHeader(Header { name: name.to_owned(), value: value.to_vec() });
+fn p8_protected_and_unknown_headers_are_refused_and_never_dropped() {
     for name in [
         "authorization",
+        "proxy-authorization",
+        "proxy-connection",
         "host",
         "cookie",
         "content-length",
+        "content-type",
         "transfer-encoding",
+        "connection",
+        "upgrade",
+        "te",
+        "expect",
+        "forwarded",
+        "sec-fetch-site",
         "wardlock-purpose",
+        "wardlock-dry-run",
         "x-forwarded-for",
         "X-Case",
         "a b",
@@ -232,12 +240,100 @@ fn protected_and_unknown_headers_are_refused_and_never_dropped() {
     }
     check(vec![shape(vec![header("x-nobody-takes", b"x")])], "deny shape_widened");
     check(vec![shape(vec![header("if-modified-since", b"a\r\nb: c")])], "deny shape_widened");
+    check(vec![shape(vec![header("if-modified-since", b"a\0b")])], "deny shape_widened");
     check(vec![shape(vec![header("if-modified-since", b"2026-01-05T12:00:00Z")])], "allow");
     check(vec![shape(vec![Edit::RemoveHeader("authorization".to_owned())])], "deny shape_widened");
 }
 
+fn header(name: &str, value: &[u8]) -> Edit {
+    Edit::SetHeader(Header { name: name.to_owned(), value: value.to_vec() })
+}
+
 #[test]
-fn outcome_of_another_request_or_chain_decides_nothing() {
+fn p8_no_edit_reaches_path_or_credential() {
+    let judge = judge(vec![link("a", LinkMode::Enforce, &["shape"])]);
+    for text in [
+        "..",
+        "../../Deals",
+        "/crm/v8/Deals",
+        "%2e%2e%2fDeals",
+        "a HTTP/1.1\r\nHost: evil.example",
+        "x\r\nAuthorization: Zoho-oauthtoken y",
+        "a\0b",
+        "a\nb",
+        "1&authtoken=x",
+        "1#",
+    ] {
+        let owned = || text.to_owned();
+        for edit in [
+            set_query(text, "1"),
+            set_query("fields", text),
+            Edit::RemoveQuery(owned()),
+            header(text, b"x"),
+            header("if-modified-since", text.as_bytes()),
+            Edit::RemoveHeader(owned()),
+            Edit::SetJson(owned(), "1".to_owned()),
+            Edit::SetJson("/data".to_owned(), owned()),
+            Edit::ReplaceBody(owned().into_bytes()),
+        ] {
+            let (request, outcome) = run(&judge, read(&judge), vec![shape(vec![edit.clone()])]);
+            if let Decision::Allow(permit) = decide(&judge, request, outcome, asked()) {
+                let sent = permit.classified().request();
+                assert_eq!(sent.path(), "/crm/v8/Leads", "{edit:?}");
+                let names: Vec<&str> = sent.query().iter().map(|parameter| parameter.name.as_str()).collect();
+                assert_eq!(names, ["fields", "per_page"], "{edit:?}");
+                let clean = |header: &Header| header.value.iter().all(|byte| !byte.is_ascii_control());
+                assert!(sent.headers().iter().all(clean), "{edit:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn p8_query_that_names_another_operation_or_a_credential_is_refused() {
+    for name in
+        ["authtoken", "auth_token", "access_token", "_method", "module", "x-http-method-override", "callback"]
+    {
+        check(vec![shape(vec![set_query(name, "Deals")])], "deny shape_widened");
+    }
+}
+
+#[test]
+fn p8_json_that_widens_is_refused() {
+    let judge = judge(vec![link("a", LinkMode::Enforce, &["shape"])]);
+    let request = || classified(&judge, "POST", "/crm/v8/Leads", r#"{"data":[{"Last_Name":"x","Company":"y"}]}"#);
+    let set = |pointer: &str, json: &str| shape(vec![Edit::SetJson(pointer.to_owned(), json.to_owned())]);
+    check_on(&judge, request(), vec![set("/data/0/Last_Name", r#""z""#)], "allow");
+    check_on(&judge, request(), vec![set("/data", r#"[{"Last_Name":"x"}]"#)], "allow");
+    let deep = "[".repeat(200_000);
+    for (pointer, json) in [
+        ("/data", r#"[{"Last_Name":"x"},{"Last_Name":"y"}]"#),
+        ("/data/0/Email", r#""evil@example.com""#),
+        ("/data/0", r#"{"Last_Name":"x","Owner":{"id":"1"}}"#),
+        ("/data/1", r#"{"Last_Name":"x"}"#),
+        ("", r#"{"data":[{"Last_Name":"x","Email":"y"}]}"#),
+        ("/data/0/Company", r#"{"a":1,"a":2}"#),
+        ("/data/0/Company", "not JSON"),
+        ("/data/0/Company", &deep),
+    ] {
+        check_on(&judge, request(), vec![set(pointer, json)], "deny shape_widened");
+    }
+}
+
+#[test]
+fn p9_what_is_changed_after_a_yes_is_judged_anew() {
+    let (yes, ask) = (|| answer(Verdict::Allow), || answer(Verdict::Hold(reason("ask"))));
+    let (wider, narrower) =
+        (|| shape(vec![set_query("per_page", "11")]), || shape(vec![set_query("per_page", "9")]));
+    check(vec![yes(), wider(), yes()], "deny shape_widened");
+    check(vec![ask(), wider(), yes()], "deny shape_widened");
+    check(vec![yes(), narrower(), wider()], "deny shape_widened");
+    check(vec![yes(), narrower(), yes()], "allow /crm/v8/Leads?fields=Last_Name%2CEmail&per_page=9");
+    check(vec![yes(), narrower(), answer(Verdict::Deny(reason("no")))], "deny policy_denied");
+}
+
+#[test]
+fn p9_outcome_of_another_request_or_chain_decides_nothing() {
     let judge_one = judge(vec![link("a", LinkMode::Enforce, &[])]);
     let (_, outcome) = run(&judge_one, read(&judge_one), vec![answer(Verdict::Allow)]);
     let other = classified(&judge_one, "GET", "/crm/v8/Leads?fields=Phone", "");

@@ -35,6 +35,9 @@ impl Code {
             Self::QueryNotAllowed => "leave the parameter out",
             Self::NoPolicy => "the operator adds a plugin to the connection",
             Self::PolicyDenied => "ask for less, or ask the operator what this plugin is there for",
+            Self::PluginTimeout => "the operator looks at the plugin; its limit is `time` in its `limits`",
+            Self::PluginMemory => "the operator looks at the plugin; its limit is `memory` in its `limits`",
+            Self::PluginTrap | Self::PluginNonsense => "the operator has the plugin's author mend it",
             Self::PluginFailed => "the operator looks at Wardlock's log, and at the plugin",
             Self::ShapeWidened => "the operator mends the plugin or its settings; asking for less may pass",
             Self::HoldNotAvailable => "nothing was stored or sent; ask the operator",
@@ -46,7 +49,7 @@ impl Code {
             Self::AnswerNotScannable => "ask for another form of answer, or for less",
             Self::DryRun => "send it without `Wardlock-Dry-Run` to have it done",
             Self::RateLimited => "send less often, and wait as long as `Retry-After` says",
-            Self::UpstreamBusy | Self::Overloaded => "send fewer at once",
+            Self::PluginBusy | Self::UpstreamBusy | Self::Overloaded => "send fewer at once",
             Self::Internal => "the operator finds the cause in Wardlock's log",
         }
     }

@@ -91,7 +91,7 @@ async fn conclude(judge: &Judge, plugins: &[Arc<Plugin>], request: Classified) -
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_plugin_sees_what_the_one_before_left() {
+async fn p9_each_plugin_sees_what_the_one_before_left() {
     let plugins = [
         ("read-only", json!({})),
         ("field-mask", json!({ "hide": ["Email"] })),
@@ -113,7 +113,7 @@ async fn first_deny_ends_the_chain() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn plugin_that_is_not_its_links_or_is_missing_denies() {
+async fn p11_plugin_that_is_not_its_links_or_is_missing_denies() {
     let plugins = [("read-only", json!({})), ("page-cap", json!({ "max": 5 }))];
     let mut loaded = load(&plugins).await;
     let judge = judge(&loaded);

@@ -13,7 +13,7 @@ async fn fault(settings: serde_json::Value) -> PluginFault {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_endless_loop_ends_at_its_limit_and_the_next_request_is_unaffected() {
+async fn p1_an_endless_loop_ends_at_its_limit_and_the_next_request_is_unaffected() {
     let mut limited = spec(guest("probe"), json!({ "mode": "loop" }));
     limited.time = Duration::from_millis(100);
     let endless = sandbox().load(limited).await.expect("the probe loads");
@@ -26,7 +26,7 @@ async fn an_endless_loop_ends_at_its_limit_and_the_next_request_is_unaffected() 
 }
 
 #[tokio::test]
-async fn an_endless_loop_gives_way_to_its_neighbours_on_one_thread() {
+async fn p1_an_endless_loop_gives_way_to_its_neighbours_on_one_thread() {
     let mut limited = spec(guest("probe"), json!({ "mode": "loop" }));
     limited.time = Duration::from_secs(2);
     let endless = sandbox().load(limited).await.expect("the probe loads");
@@ -45,7 +45,7 @@ async fn an_endless_loop_gives_way_to_its_neighbours_on_one_thread() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn traps_and_exits_deny() {
+async fn p4_traps_and_exits_deny() {
     for (mode, kind) in [("trap", "unreachable"), ("exit", "wasi:cli/exit"), ("recursion-bomb", "call stack")] {
         match fault(json!({ "mode": mode })).await {
             PluginFault::Trap { kind: found } => assert!(found.contains(kind), "{mode}: {found}"),
@@ -55,12 +55,12 @@ async fn traps_and_exits_deny() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_memory_bomb_ends_at_its_limit() {
+async fn p2_a_memory_bomb_ends_at_its_limit() {
     assert_eq!(fault(json!({ "mode": "memory-bomb" })).await, PluginFault::Memory);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_beyond_the_caps_are_none() {
+async fn p3_answers_beyond_the_caps_are_none() {
     for (settings, what) in [
         (json!({ "mode": "huge-message", "size": 3000 }), "message"),
         (json!({ "mode": "huge-message", "size": 6 << 20 }), "too much data"),
@@ -80,7 +80,7 @@ async fn answers_beyond_the_caps_are_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_request_finds_a_fresh_instance() {
+async fn p7_every_request_finds_a_fresh_instance() {
     let counter = probe(json!({ "mode": "counter" })).await;
     for _ in 0..5 {
         let answer = counter.decide(&request()).await.expect("an answer");
@@ -89,7 +89,7 @@ async fn every_request_finds_a_fresh_instance() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_is_shown_only_with_the_capability() {
+async fn p6_a_body_is_shown_only_with_the_capability() {
     let settings = json!({ "mode": "look-for", "reversed": "txet-yranac" });
     let request = request_with_body(r#"{"data":"canary-text"}"#);
     let seeing = probe(settings.clone()).await;
@@ -110,7 +110,7 @@ async fn a_large_body_goes_in_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plugin_sees_nothing_of_the_process() {
+async fn p6_a_plugin_sees_nothing_of_the_process() {
     // Cargo sets this variable for the test; read backwards, so that the settings do not hold it.
     let reversed: String = env!("CARGO_MANIFEST_DIR").chars().rev().collect();
     assert!(std::env::var("CARGO_MANIFEST_DIR").is_ok(), "cargo runs this test");

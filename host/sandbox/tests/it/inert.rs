@@ -17,7 +17,7 @@ async fn tried(attempt: &str, request: &PluginRequest) -> Result<String, PluginF
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn environment_arguments_and_files_are_empty() {
+async fn p5_environment_arguments_and_files_are_empty() {
     for attempt in ["environment", "arguments"] {
         assert_eq!(tried(attempt, &request()).await.expect(attempt), "[]", "{attempt}");
     }
@@ -29,14 +29,14 @@ async fn environment_arguments_and_files_are_empty() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clocks_stand_still_at_the_requests_time() {
+async fn p5_clocks_stand_still_at_the_requests_time() {
     let request = request();
     assert_eq!(tried("clock", &request).await.expect("a clock"), request.now_ms.to_string());
     assert_eq!(tried("monotonic", &request).await.expect("a clock"), "0");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn randomness_is_the_same_for_the_same_request() {
+async fn p5_randomness_is_the_same_for_the_same_request() {
     let first = tried("random", &request()).await.expect("randomness");
     assert_eq!(first, tried("random", &request()).await.expect("randomness"));
     let other = PluginRequest { id: "req_other".to_owned(), ..request() };
@@ -44,7 +44,7 @@ async fn randomness_is_the_same_for_the_same_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn there_is_no_network() {
+async fn p5_there_is_no_network() {
     for attempt in ["tcp", "udp"] {
         match tried(attempt, &request()).await {
             Ok(got) => assert!(got.starts_with("Err"), "{attempt}: {got}"),
@@ -54,7 +54,7 @@ async fn there_is_no_network() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn waiting_traps() {
+async fn p5_waiting_traps() {
     match tried("sleep", &request()).await {
         Err(PluginFault::Trap { kind }) => assert!(kind.contains("monotonic-clock"), "{kind}"),
         other => panic!("{other:?}"),
@@ -62,7 +62,7 @@ async fn waiting_traps() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn standard_input_is_at_its_end_and_no_thread_starts() {
+async fn p5_standard_input_is_at_its_end_and_no_thread_starts() {
     assert_eq!(tried("stdin", &request()).await.expect("standard input"), r#"Ok(0) """#);
     let thread = tried("thread", &request()).await.expect("no thread");
     assert!(thread.starts_with("Err"), "{thread}");
@@ -101,7 +101,7 @@ async fn logged(settings: serde_json::Value) -> String {
 }
 
 #[tokio::test]
-async fn output_goes_to_the_log_escaped_with_request_and_plugin() {
+async fn p12_output_goes_to_the_log_escaped_with_request_and_plugin() {
     let text = logged(json!({ "mode": "print", "message": "printed\u{1b}[31m by the probe" })).await;
     assert_eq!(text.lines().count(), 2, "{text}");
     for line in text.lines() {
@@ -111,7 +111,7 @@ async fn output_goes_to_the_log_escaped_with_request_and_plugin() {
 }
 
 #[tokio::test]
-async fn a_flood_of_log_lines_is_cut_off() {
+async fn p12_a_flood_of_log_lines_is_cut_off() {
     let text = logged(json!({ "mode": "log-spam", "size": 1000 })).await;
     assert_eq!(text.lines().count(), 17, "{text}");
     assert!(text.lines().last().is_some_and(|line| line.contains("984 more lines")), "{text}");

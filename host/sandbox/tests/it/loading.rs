@@ -1,13 +1,13 @@
 //! What does not load, and what it says.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use wardlock_core::id::Digest;
 use wardlock_core::plugin::PluginFault;
 use wardlock_plugins::starter;
-use wardlock_sandbox::{LoadError, LoadSpec};
+use wardlock_sandbox::{LoadError, LoadSpec, Sandbox, SandboxConfig};
 use wardlock_tests::guests::guest;
 
 use crate::support::{load, sandbox, spec};
@@ -26,7 +26,7 @@ fn starter_bytes(name: &str) -> &'static [u8] {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_file_than_the_pinned_one_does_not_load() {
+async fn p10_another_file_than_the_pinned_one_does_not_load() {
     let bytes = starter_bytes("read-only");
     let mut other = spec(bytes, json!({}));
     other.expected_digest = Some(Digest::of(b"another file"));
@@ -57,11 +57,69 @@ async fn only_components_load() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn imports_outside_the_list_are_named() {
+async fn p2_a_component_that_is_slow_to_compile_does_not_load_and_others_do() {
+    // Functions by the thousand: seconds of work where an honest plugin takes a tenth of one.
+    let function = "(func (param i32) (result i32) ".to_owned()
+        + &"(local.set 0 (i32.mul (local.get 0) (i32.add (local.get 0) (i32.const 77))))".repeat(100)
+        + "(local.get 0))";
+    let text = format!("(component (core module {}))", function.repeat(4000));
+    let bomb = wat::parse_str(text).expect("a component as text");
+    let limit = Duration::from_millis(300);
+    let config = SandboxConfig { max_compile: limit, ..SandboxConfig::default() };
+    let impatient = Sandbox::new(config).expect("a sandbox");
+    let started = Instant::now();
+    let error = impatient.load(spec(&bomb, json!({}))).await.expect_err("it does not load");
+    assert_eq!(error, LoadError::SlowToCompile { limit });
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    assert_eq!(load("allows", json!({})).await.expect("it loads").name().as_str(), "tested");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p2_components_within_components_without_end_do_not_load() {
+    const HEAD: &[u8] = b"\0asm\x0d\0\x01\0";
+    // Written from the innermost outwards, so backwards.
+    let mut backwards: Vec<u8> = HEAD.iter().rev().copied().collect();
+    for _ in 0..100_000 {
+        // Section 4 holds a component; its length is written in groups of seven bits.
+        let (mut length, mut written) = (backwards.len(), Vec::new());
+        while length >= 128 {
+            written.push(u8::try_from(length % 128).expect("seven bits") | 128);
+            length /= 128;
+        }
+        written.push(u8::try_from(length).expect("seven bits"));
+        backwards.extend(written.iter().rev().chain(&[4]).chain(HEAD.iter().rev()));
+    }
+    backwards.reverse();
+    let error = refused(spec(&backwards, json!({}))).await;
+    assert!(matches!(&error, LoadError::Invalid { what } if what.contains("deep")), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p5_imports_outside_the_list_are_named() {
     for import in [
+        "wasi:http/types@0.2.0",
         "wasi:http/outgoing-handler@0.2.0",
-        "wasi:cli/environment@0.3.0",
+        "wasi:http/incoming-handler@0.2.0",
+        "wasi:cli/run@0.2.0",
+        "wasi:cli/command@0.2.0",
+        "wasi:clocks/timezone@0.2.0",
+        "wasi:filesystem/store@0.2.0",
+        "wasi:io/network@0.2.0",
+        "wasi:random/entropy@0.2.0",
         "wasi:keyvalue/store@0.2.0",
+        "wasi:keyvalue/atomics@0.2.0",
+        "wasi:blobstore/blobstore@0.2.0",
+        "wasi:messaging/producer@0.2.0",
+        "wasi:config/store@0.2.0",
+        "wasi:logging/logging@0.1.0",
+        "wasi:nn/inference@0.2.0",
+        "wasi:sql/readwrite@0.2.0",
+        "wasi:threads/threads@0.1.0",
+        "wasi:tls/client@0.2.0",
+        "wasi:cli/environment@0.3.0",
+        "wasi:cli/environment@0.2.0-rc-2023-12-05",
+        "wasi:clocks/wall-clock@0.1.0",
+        "wasi:sockets/tcp@0.3.0",
         "wardlock:policy/quota@0.1.0",
         "wardlock:vault/secrets@0.1.0",
         "evil",

@@ -6,6 +6,7 @@
     reason = "all of it is tests: a failure is a failed test, and files are looked at from outside"
 )]
 
+mod bounded;
 mod busy;
 mod chain;
 mod golden;
@@ -13,3 +14,4 @@ mod hostile;
 mod inert;
 mod loading;
 mod support;
+mod written;
