@@ -35,14 +35,14 @@ impl TextError {
     /// Adds how to mend it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(plain(hint.into()));
         self
     }
 
     /// Adds how to mend it, if that is known.
     #[must_use]
     pub fn maybe_hint(mut self, hint: Option<String>) -> Self {
-        self.hint = hint;
+        self.hint = hint.map(plain);
         self
     }
 
@@ -176,9 +176,9 @@ impl Source<'_> {
             file: self.file.to_owned(),
             line: self.text[..start].matches('\n').count() + 1,
             column,
-            key,
-            problem: wording.problem,
-            hint: wording.hint,
+            key: plain(key),
+            problem: plain(wording.problem),
+            hint: wording.hint.map(plain),
             shown: show(line, column, length),
         }
     }
@@ -192,6 +192,15 @@ fn show(line: &str, column: usize, length: usize) -> Option<Box<(String, usize)>
     let clean = |c: char| if c.is_control() { ' ' } else { c };
     let line = line.chars().take(SHOWN).map(clean).collect();
     Some(Box::new((line, length.min(SHOWN + 1 - column))))
+}
+
+/// Escapes what would reach a terminal as more than text: names come from the file.
+fn plain(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let escape = |c: char| if c.is_control() { c.escape_default().collect() } else { c.to_string() };
+    text.chars().map(escape).collect()
 }
 
 fn floor(text: &str, at: usize) -> usize {

@@ -20,7 +20,11 @@ fuzz_target!(|query: &str| {
     assert!(!operation.resources.is_empty());
     let Some(fields) = &operation.fields else { return };
     for field in fields {
-        assert!(operation.resources.contains(&field.of), "{} is a field of a resource that is not named", field.name);
+        assert!(
+            operation.resources.contains(&field.of),
+            "{} is a field of a resource that is not named",
+            field.name
+        );
     }
 });
 

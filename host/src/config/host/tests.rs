@@ -132,3 +132,33 @@ fn settings_say_what_is_wrong_and_where() {
         "wardlock.toml:1:8: this is not TOML: unclosed table, expected `]`\n1 | [listen\n  |        ^",
     );
 }
+
+#[test]
+fn a_name_that_would_ring_or_colour_a_terminal_is_told_escaped() {
+    let error = HostConfig::parse("wardlock.toml", "\"a\\u0007\\u001b[31m\" = 1\n").expect_err("no such key");
+    assert!(error.summary().contains("a\\u{7}\\u{1b}[31m"), "{error}");
+}
+
+#[test]
+fn any_damage_to_the_file_is_read_or_told_with_its_place_and_in_plain_characters() {
+    let whole: String = include_str!("../../home/wardlock.toml")
+        .lines()
+        .map(|line| match line.strip_prefix("# ") {
+            Some(key) if key.contains(" = ") => format!("{key}\n"),
+            _ if line.starts_with('#') => String::new(),
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    for (at, _) in whole.char_indices() {
+        let (before, after) = whole.split_at(at);
+        let rest: String = after.chars().skip(1).collect();
+        for put in ["", "\"", "\"\\u0007\"", "\u{85}", "\n", "=", "[", "0", "-", "ß"] {
+            let text = format!("{before}{put}{rest}");
+            let Err(error) = HostConfig::parse("wardlock.toml", &text) else { continue };
+            let line = text.split('\n').nth(error.line - 1).expect("a line of the file");
+            assert!(error.column <= line.chars().count() + 1, "{text}\n{error}");
+            let said = format!("{}{}", error.summary(), error.hint.clone().unwrap_or_default());
+            assert!(!said.chars().any(char::is_control), "{said:?}");
+        }
+    }
+}

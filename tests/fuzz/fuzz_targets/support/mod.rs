@@ -1,4 +1,7 @@
-//! The real service definition, read once.
+//! What targets share. Each uses a part of it.
+#![allow(dead_code)]
+
+pub mod input;
 
 use std::sync::{Arc, LazyLock};
 
