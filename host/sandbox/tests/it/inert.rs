@@ -116,3 +116,10 @@ async fn p12_a_flood_of_log_lines_is_cut_off() {
     assert_eq!(text.lines().count(), 17, "{text}");
     assert!(text.lines().last().is_some_and(|line| line.contains("984 more lines")), "{text}");
 }
+
+#[tokio::test]
+async fn p12_a_flood_on_standard_output_and_error_is_cut_off() {
+    let text = logged(json!({ "mode": "print", "message": "line\n".repeat(5000) })).await;
+    assert_eq!(text.lines().count(), 17, "{text}");
+    assert!(text.lines().last().is_some_and(|line| line.contains("more lines")), "{text}");
+}
