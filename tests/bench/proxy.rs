@@ -38,7 +38,7 @@ fn main() -> anyhow::Result<()> {
     let side_time = words.next().map(|seconds| seconds.parse().map(Duration::from_secs)).transpose()?;
     let upstream = Upstream::start()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let world = runtime.block_on(World::start(&upstream))?;
+    let world = runtime.block_on(World::start(&upstream, &[]))?;
     let (direct, proxied) = targets(&upstream, &world);
     let mut rows = Vec::new();
     let mut asked = 0;
@@ -65,7 +65,7 @@ fn targets(upstream: &Upstream, world: &World) -> (Target, Target) {
     let proxied = Target {
         address: world.agents,
         tls: None,
-        request: request(&format!("/acme/zoho{PATH}"), &world.agents.to_string(), &world.token),
+        request: request(&format!("/acme/zoho{PATH}"), &world.agents.to_string(), &world.tokens["acme"]),
         body_bytes: upstream.body_bytes,
     };
     (direct, proxied)

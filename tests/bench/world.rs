@@ -45,12 +45,29 @@ sha256 = "@read-only"
 const LIMITS: &str =
     "[limits]\nrequests = 512\nrequests_per_agent = 512\nrate = \"1000000/s\"\nrate_per_agent = \"1000000/s\"\n";
 
+/// A workspace beside it, whose connections, named after their plugins, are hostile.
+const HOSTILE: &str = r#"
+[connections.{name}]
+label      = "bench"
+service    = "zoho-crm"
+region     = "eu"
+grant      = "noisy-zoho"
+resources  = ["Leads"]
+operations = ["records.read"]
+
+[[connections.{name}.plugins]]
+name   = "{name}"
+file   = "{name}.wasm"
+sha256 = "{digest}"
+limits = { time = "20ms", memory = "32MiB" }
+"#;
+
 /// A running world.
 pub struct World {
     pub host: Arc<Host>,
     pub agents: SocketAddr,
-    /// The agent's token.
-    pub token: String,
+    /// The token of each workspace's agent.
+    pub tokens: BTreeMap<&'static str, String>,
     running: Running,
     _simulator: Arc<Simulator>,
     // Last: what is open in it is dropped before it goes.
@@ -58,8 +75,9 @@ pub struct World {
 }
 
 impl World {
-    /// Does what an operator would: home, registration, consent, agent, serve.
-    pub async fn start(upstream: &Upstream) -> anyhow::Result<Self> {
+    /// Does what an operator would: home, registration, consent, agent, serve. With `hostile` guests there is a
+    /// workspace `noisy` beside `acme`, with a connection for each.
+    pub async fn start(upstream: &Upstream, hostile: &[&str]) -> anyhow::Result<Self> {
         let simulator = Arc::new(Simulator::start(SimulatorConfig::default()).await?);
         let callback = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let redirect_uri = format!("http://{callback}/callback");
@@ -73,21 +91,26 @@ impl World {
             home.write(&format!("plugins/{}.wasm", starter.name), starter.bytes)?;
         }
         home.write("workspaces/acme.toml", wardlock::policy::with_digests(WORKSPACE).as_bytes())?;
+        if !hostile.is_empty() {
+            write_hostile(&home, hostile)?;
+        }
         let key = KeySource::File { path: path.join("state/vault.key") };
         Vault::create(&home.state_folder(), &key)?;
         let host = Host::open(home, &key, dialled(&simulator, upstream)?, "bench")
             .await
             .map_err(|failure| told(&failure))?;
         host.vault().add_registration(registration(redirect_uri)?)?;
-        connect(&host, &simulator).await?;
-        let added = Command::AgentAdd { name: "reporter".to_owned(), workspace: "acme".to_owned(), expires: None };
-        let added =
-            ops::execute(&host, added, Brought::Nothing, &Silent).await.map_err(|failure| told(&failure))?;
-        let token = added["token"].as_str().context("a token")?.to_owned();
+        connect(&host, &simulator, "acme", "zoho").await?;
+        let mut tokens = BTreeMap::from([("acme", add_agent(&host, "acme").await?)]);
+        if let Some(connection) = hostile.first() {
+            connect(&host, &simulator, "noisy", connection).await?;
+            tokens.insert("noisy", add_agent(&host, "noisy").await?);
+        }
         let running = Running::start(Gate::of(Arc::clone(&host)), (Ipv4Addr::LOCALHOST, 0).into())
             .await
             .map_err(|failure| told(&failure))?;
-        Ok(Self { agents: running.agents(), host, token, running, _simulator: simulator, _folder: folder })
+        let agents = running.agents();
+        Ok(Self { agents, host, tokens, running, _simulator: simulator, _folder: folder })
     }
 
     /// Stops it, with everything recorded.
@@ -118,10 +141,33 @@ fn registration(redirect_uri: String) -> anyhow::Result<NewRegistration> {
     })
 }
 
-async fn connect(host: &Arc<Host>, simulator: &Arc<Simulator>) -> anyhow::Result<()> {
+fn write_hostile(home: &Home, guests: &[&str]) -> anyhow::Result<()> {
+    let mut text = "workspace = \"noisy\"\n".to_owned();
+    for name in guests {
+        let bytes = wardlock_tests::guests::guest(name);
+        home.write(&format!("plugins/{name}.wasm"), bytes)?;
+        let digest = wardlock_core::id::Digest::of(bytes).to_string();
+        text += &HOSTILE.replace("{name}", name).replace("{digest}", &digest);
+    }
+    Ok(home.write("workspaces/noisy.toml", text.as_bytes())?)
+}
+
+async fn add_agent(host: &Arc<Host>, workspace: &str) -> anyhow::Result<String> {
+    let name = format!("reporter-{workspace}");
+    let added = Command::AgentAdd { name, workspace: workspace.to_owned(), expires: None };
+    let added = ops::execute(host, added, Brought::Nothing, &Silent).await.map_err(|failure| told(&failure))?;
+    Ok(added["token"].as_str().context("a token")?.to_owned())
+}
+
+async fn connect(
+    host: &Arc<Host>,
+    simulator: &Arc<Simulator>,
+    workspace: &str,
+    connection: &str,
+) -> anyhow::Result<()> {
     let command = Command::Connect {
-        workspace: "acme".to_owned(),
-        connection: "zoho".to_owned(),
+        workspace: workspace.to_owned(),
+        connection: connection.to_owned(),
         registration: None,
         how: How::Consent,
         evict_oldest: false,

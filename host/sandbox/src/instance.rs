@@ -149,6 +149,13 @@ impl Live<'_> {
 /// How many times its limit a guest may take by the wall clock, whatever keeps it from running.
 const WALL_TIMES: u32 = 10;
 
+/// How many turns a guest has without a rest. An honest one is done within the first, or within the second where a tick
+/// ends meanwhile.
+const FREE_TURNS: u128 = 2;
+/// How long a guest rests after each turn from then on. While it runs, what else waits for its thread waits too, so the
+/// thread is the neighbours' for longer than it is the guest's.
+const REST: Duration = TICK.saturating_mul(2);
+
 /// Runs something of a guest's for at most so long. What is left of it after that is dropped with its store.
 ///
 /// The limit is of the guest's own time, in turns: it gives way at each tick of the engine, so a turn is at least what
@@ -160,15 +167,20 @@ pub(crate) async fn within<T, E>(
     late: impl FnOnce(PluginFault) -> E,
 ) -> Result<T, E> {
     let mut run = pin!(run);
-    let mut turns = limit.as_millis().div_ceil(TICK.as_millis());
-    let in_turns = poll_fn(|context| match run.as_mut().poll(context) {
-        Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
-        Poll::Pending if turns == 0 => Poll::Ready(None),
-        Poll::Pending => {
-            turns -= 1;
-            Poll::Pending
+    let turns = limit.as_millis().div_ceil(TICK.as_millis());
+    let in_turns = async {
+        for turn in 0..=turns {
+            if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(run.as_mut().poll(context))).await {
+                return Some(outcome);
+            }
+            if turn < FREE_TURNS {
+                tokio::task::yield_now().await;
+            } else {
+                tokio::time::sleep(REST).await;
+            }
         }
-    });
+        None
+    };
     match tokio::time::timeout(limit.saturating_mul(WALL_TIMES), in_turns).await {
         Ok(Some(outcome)) => outcome,
         Ok(None) | Err(_) => {
