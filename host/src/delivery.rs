@@ -10,7 +10,7 @@ use wardlock_core::answer::Outcome;
 use wardlock_core::id::{Digest, RequestId};
 use wardlock_egress::{ScrubbedBody, ScrubbedStream, SendError, Sent, Turn};
 
-use crate::ingress::{BrokenOff, FlowingBody, Place, Reply};
+use crate::ingress::{BrokenOff, FlowingBody, Reply};
 use crate::metrics::Sending;
 
 /// Bytes that may wait for a slow agent before the upstream is waited for: a handful of network reads.
@@ -26,8 +26,6 @@ pub struct UnderWay {
     pub counted: Option<Sending>,
     /// How long its agent may leave a flowing answer unread: it holds a place and a socket of the provider's.
     pub unread_timeout: Duration,
-    /// Its place here.
-    pub _place: Place,
     /// Its turn at the provider, who counts a call until its answer has ended.
     pub _turn: Turn,
 }
@@ -47,8 +45,7 @@ impl UnderWay {
     }
 }
 
-/// A sent request's reply, or the error that the agent is told, once the OUTCOME is on the disk. An answer that flows
-/// keeps the request's place until it ends.
+/// A sent request's reply, or the error that the agent is told, once the OUTCOME is on the disk.
 pub async fn deliver(
     id: &RequestId,
     sent: Result<Sent, SendError>,

@@ -2,6 +2,8 @@
 //!
 //! Everything before `intend` can only refuse; nothing after it can change what is sent.
 
+mod enter;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,24 +25,53 @@ use wardlock_egress::vault::VaultError;
 use wardlock_sandbox::{RequestContext, run_chain};
 
 use crate::delivery::{UnderWay, deliver};
+use crate::gate::Gate;
 use crate::host::Host;
-use crate::ingress::{AgentRequest, Peer, RawRequest, Reply};
+use crate::ingress::{AgentRequest, Peer, RawRequest, Reply, UnreadBody};
 use crate::loaded::{OpenConnection, Services};
 use crate::metrics::{ConnectionMetrics, Sending};
 use crate::{own, report};
+use enter::{Entered, enter};
 
 /// Carries one request all the way, and writes its record whatever happens.
-pub async fn run(host: &Host, peer: Peer, id: RequestId, raw: RawRequest) -> Reply {
+pub async fn run(gate: &Gate, peer: &Peer, id: RequestId, raw: RawRequest, body: UnreadBody) -> Reply {
+    failpoint::pass("after-admission");
     let mut seen = Seen::new();
-    let carried = carry(host, peer, &id, raw, &mut seen).await;
+    let entered = match gate.host() {
+        Ok(host) => enter(&host, peer, raw, &mut seen)
+            .map_err(|stop| (stop, host.rates().told_after(seen.agent.as_ref().map(|agent| &agent.name)))),
+        Err(locked) => {
+            seen.tell_as(raw);
+            Err((locked.into(), Duration::ZERO))
+        }
+    };
+    // No host is held while a body comes: a slow client must not keep the vault from being locked.
+    let arrived = match entered {
+        Ok(entered) => entered.read(body).await,
+        Err((stop, wait)) => {
+            body.pass_by().await;
+            tokio::time::sleep(wait).await;
+            Err(stop)
+        }
+    };
+    seen.began = Instant::now();
+    let host = match gate.host() {
+        Ok(host) => host,
+        Err(locked) => return refuse_locked(gate, &id, &seen, &locked),
+    };
+    let carried = match arrived {
+        Ok(entered) => carry(&host, peer, &id, entered, &mut seen).await,
+        Err(stop) => Err(stop),
+    };
     match carried {
         Ok(reply) => reply,
-        Err(stop) => refuse(host, peer, &id, seen, stop).await,
+        Err(stop) => refuse(&host, peer, &id, seen, stop).await,
     }
 }
 
 /// What is known of a request so far: the record of a refusal is written from it.
 struct Seen {
+    /// When all of it had arrived.
     began: Instant,
     agent: Option<Agent>,
     method: String,
@@ -84,6 +115,14 @@ impl Seen {
         }
     }
 
+    /// Notes in which form a client reads refusals, where nothing more can be known of it.
+    fn tell_as(&mut self, raw: RawRequest) {
+        if let Ok((_, request)) = raw.take_token(None) {
+            self.wants_problem_json = request.wants_problem_json;
+            self.scheme = request.scheme;
+        }
+    }
+
     /// The operation's effect, where it is known.
     fn effect(&self) -> &'static str {
         self.classified.as_ref().map_or("unknown", |classified| classified.operation().effect.as_str())
@@ -102,10 +141,14 @@ impl From<Refusal> for Stop {
     }
 }
 
-async fn carry(host: &Host, peer: Peer, id: &RequestId, raw: RawRequest, seen: &mut Seen) -> Result<Reply, Stop> {
-    let (agent, request) = authenticate(host, raw, seen)?;
-    host.rates().take(&agent.name)?;
-    let place = host.places().take(&agent.workspace, &agent.name).inspect_err(|_| host.metrics().no_place())?;
+async fn carry(
+    host: &Host,
+    peer: &Peer,
+    id: &RequestId,
+    entered: Entered,
+    seen: &mut Seen,
+) -> Result<Reply, Stop> {
+    let (agent, request, place) = entered.still_known(host)?;
     refuse_frozen(host, &agent.workspace)?;
     if own::is_own(&request.target) {
         // Reading about a request of one's own sends nothing and writes no row.
@@ -135,7 +178,7 @@ async fn carry(host: &Host, peer: Peer, id: &RequestId, raw: RawRequest, seen: &
     let turn = host.egress().turn(&permit, host.config().queue_timeout()).await.map_err(busy)?;
     // Once more: plugins and other calls take their time, and a freeze is meant at once.
     refuse_frozen(host, &agent.workspace)?;
-    let intent = host.audit().intend(&permit, peer.separation, seen.began.elapsed());
+    let intent = host.audit().intend(&permit, peer.separation(), seen.began.elapsed());
     let (receipt, guard) =
         intent.instrument(debug_span!("audit", row = "intent")).await.map_err(audit_unavailable)?;
     seen.recorded = true;
@@ -145,12 +188,11 @@ async fn carry(host: &Host, peer: Peer, id: &RequestId, raw: RawRequest, seen: &
         guard,
         counted: count_allowed(seen, waited),
         unread_timeout: host.config().unread_timeout(),
-        _place: place,
         _turn: turn,
     };
     let sent = host.egress().send(permit, receipt).await;
     match deliver(id, sent, under_way).await.map_err(audit_unavailable)? {
-        Ok(reply) => Ok(reply.after_waiting(waited)),
+        Ok(reply) => Ok(reply.after_waiting(waited).holding(place)),
         Err((outcome, error)) => {
             seen.outcome = Some(outcome);
             Err(Stop { decision: "allow", refusal: error.refusal() })
@@ -172,37 +214,6 @@ fn count_allowed(seen: &Seen, waited: Duration) -> Option<Sending> {
 struct Agent {
     name: AgentName,
     workspace: WorkspaceName,
-}
-
-fn authenticate(host: &Host, raw: RawRequest, seen: &mut Seen) -> Result<(Agent, AgentRequest), Refusal> {
-    let loaded = host.loaded();
-    let named = raw.named().and_then(|(workspace, connection)| loaded.connection(workspace, connection));
-    let query_name = named.and_then(|found| found.connection.service.request.token_query.as_deref());
-    let (token, request) = raw.take_token(query_name)?;
-    seen.wants_problem_json = request.wants_problem_json;
-    seen.method.clone_from(&request.method);
-    seen.scheme.clone_from(&request.scheme);
-    let agent = token.as_deref().and_then(|token| host.state().authenticate(token));
-    let Some(agent) = agent else {
-        host.count_unauthenticated();
-        // One answer for missing, unknown, revoked and expired: which it was helps only a guesser.
-        return Err(Refusal::new(
-            Code::Unauthenticated,
-            "authenticate",
-            "the agent's token is missing or not valid",
-        )
-        .hint("send the token that `wardlock agent add` printed, in `Authorization` or `Wardlock-Token`"));
-    };
-    let agent = Agent { name: agent.name, workspace: agent.workspace };
-    Span::current().record("workspace", agent.workspace.as_str()).record("agent", agent.name.as_str());
-    seen.agent = Some(agent.clone());
-    if token.is_some_and(|token| request.holds(token.as_bytes())) {
-        // It would reach plugins and the provider.
-        let detail = "the agent's own token stands in the request, besides where tokens are taken from";
-        return Err(Refusal::new(Code::SecretInRequest, "secrets", detail)
-            .hint("send it in `Authorization` or `Wardlock-Token` only"));
-    }
-    Ok((agent, request))
 }
 
 fn refuse_frozen(host: &Host, workspace: &WorkspaceName) -> Result<(), Refusal> {
@@ -334,7 +345,7 @@ fn audit_unavailable(error: wardlock_audit::AuditError) -> Refusal {
 }
 
 /// Tells the agent no, and the audit why. Where even that cannot be recorded, the agent is told so.
-async fn refuse(host: &Host, peer: Peer, id: &RequestId, seen: Seen, stop: Stop) -> Reply {
+async fn refuse(host: &Host, peer: &Peer, id: &RequestId, seen: Seen, stop: Stop) -> Reply {
     let Stop { decision, refusal } = stop;
     let shape = shape_of(host, &seen).filter(|_| !seen.wants_problem_json);
     let outcome = seen.outcome;
@@ -380,13 +391,10 @@ fn count_refused(host: &Host, seen: &Seen, decision: &str) {
 }
 
 /// Tells an agent that the vault is locked. Nothing more can be known then: agents' tokens and records are behind it.
-pub fn refuse_locked(id: &RequestId, raw: RawRequest, locked: &Refusal) -> Reply {
-    let shape = match raw.take_token(None) {
-        Ok((_, request)) if !request.wants_problem_json => {
-            request.scheme.and_then(|scheme| shape_of_scheme(&Services::built_in(), &scheme))
-        }
-        Ok(_) | Err(_) => None,
-    };
+fn refuse_locked(gate: &Gate, id: &RequestId, seen: &Seen, locked: &Refusal) -> Reply {
+    gate.seat().metrics.refused(locked.code);
+    let scheme = seen.scheme.as_deref().filter(|_| !seen.wants_problem_json);
+    let shape = scheme.and_then(|scheme| shape_of_scheme(&Services::built_in(), scheme));
     Reply::refused(id, "deny", None, locked, shape.as_ref())
 }
 
@@ -403,9 +411,9 @@ fn shape_of_scheme(services: &Services, scheme: &str) -> Option<RefusalShape> {
     services.iter().find(|service| service.inject.prefix.trim_end() == scheme)?.refusal.clone()
 }
 
-fn refused(id: &RequestId, peer: Peer, seen: Seen, decision: &str, refusal: &Refusal) -> Refused {
+fn refused(id: &RequestId, peer: &Peer, seen: Seen, decision: &str, refusal: &Refusal) -> Refused {
     let mut refused = Refused::new(id.clone(), refusal)
-        .separation(peer.separation)
+        .separation(peer.separation())
         .decided(seen.began.elapsed())
         .verdicts(seen.verdicts)
         .purpose(seen.purpose.as_deref());

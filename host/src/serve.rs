@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -23,6 +23,10 @@ const SUMMARY: Duration = Duration::from_mins(1);
 /// unless its disk fails.
 const LAST_ROWS: Duration = Duration::from_secs(3);
 
+/// Connections that the kernel keeps until they are accepted: whoever finds no room there waits for seconds before its system tries
+/// again. Linux keeps 4096 at most (`net.core.somaxconn`).
+const WAITING: u32 = 4096;
+
 /// A running set of listeners.
 pub struct Running {
     agents: SocketAddr,
@@ -36,11 +40,12 @@ pub struct Running {
 
 impl Running {
     /// Binds every listener, then serves. A port that is taken is an error, never shared.
+    #[expect(clippy::unused_async, reason = "it spawns, so it must be called within a runtime")]
     pub async fn start(gate: Arc<Gate>, agents: SocketAddr) -> Result<Self, Failure> {
         let config = &gate.seat().config;
-        let (listener, agents) = bind(agents, "agents").await?;
+        let (listener, agents) = bind(agents, "agents")?;
         let for_operators = match config.operators() {
-            Some(address) => Some(bind(address, "operators").await?),
+            Some(address) => Some(bind(address, "operators")?),
             None => None,
         };
         let (stop, stopped) = watch::channel(false);
@@ -90,13 +95,22 @@ impl Running {
 }
 
 /// Binds a listener; `key` is its name under `[listen]`.
-async fn bind(address: SocketAddr, key: &str) -> Result<(TcpListener, SocketAddr), Failure> {
-    let listener = TcpListener::bind(address).await.map_err(|error| {
+fn bind(address: SocketAddr, key: &str) -> Result<(TcpListener, SocketAddr), Failure> {
+    let listener = listen(address).map_err(|error| {
         Failure::no(format!("failed to listen on {address}: {error}"))
             .hint(format!("another program has the port; set `{key}` under `[listen]` in wardlock.toml"))
     })?;
     let address = listener.local_addr().map_err(Failure::no)?;
     Ok((listener, address))
+}
+
+/// As `TcpListener::bind`, with room for more who wait.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A restart may take the port while connections of the last run are still being forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING)
 }
 
 async fn until(mut stopped: watch::Receiver<bool>) {

@@ -51,6 +51,8 @@ pub enum Browsers {
     OwnPages,
 }
 
+/// The most room that is made for a body before its bytes are there: the usual limit.
+const MOST_ROOM: usize = 4 << 20;
 /// The operators' listener answers small questions of few.
 const OPERATORS_CONNECTIONS: usize = 16;
 /// What is asked there has no body.
@@ -96,12 +98,18 @@ fn hosts(allowed: &[String], local: Option<SocketAddr>) -> BTreeSet<String> {
     hosts
 }
 
-/// A bounded request with one reading as HTTP. Nothing is authenticated yet.
+/// The head of a request with one reading as HTTP. Nothing is authenticated yet.
 pub struct RawRequest {
     method: String,
     target: String,
     headers: Vec<Header>,
-    body: Vec<u8>,
+}
+
+/// A body that is still with the client: nobody's is taken into memory.
+pub struct UnreadBody {
+    incoming: Incoming,
+    bytes: usize,
+    timeout: Duration,
 }
 
 /// A request of which the agent's token, hop-by-hop headers and everything else that is not the request's own
@@ -113,7 +121,7 @@ pub struct AgentRequest {
     pub target: String,
     /// What is left of the headers.
     pub headers: Vec<Header>,
-    /// Body bytes.
+    /// Body bytes; none before they were read.
     pub body: Vec<u8>,
     /// What the agent gave as its purpose.
     pub purpose: Option<String>,
@@ -162,7 +170,7 @@ pub fn misframed(misframed: Misframed) -> Refusal {
 }
 
 /// Admits a request: strict where hyper is lenient, bounded everywhere.
-pub async fn admit(limits: &Limits, request: Request<Incoming>) -> Result<RawRequest, Refusal> {
+pub fn admit(limits: &Limits, request: Request<Incoming>) -> Result<(RawRequest, UnreadBody), Refusal> {
     let (head, body) = request.into_parts();
     if head.version != Version::HTTP_11 {
         return Err(bad("only HTTP/1.1 is spoken here"));
@@ -179,8 +187,8 @@ pub async fn admit(limits: &Limits, request: Request<Incoming>) -> Result<RawReq
     check_framing(&head.headers)?;
     let target = head.uri.path_and_query().map_or("", |target| target.as_str()).to_owned();
     let headers = plain_headers(&head.headers)?;
-    let body = read_body(limits, body).await?;
-    Ok(RawRequest { method: head.method.as_str().to_owned(), target, headers, body })
+    let raw = RawRequest { method: head.method.as_str().to_owned(), target, headers };
+    Ok((raw, UnreadBody { incoming: body, bytes: limits.body_bytes, timeout: limits.body_timeout }))
 }
 
 fn check_host(limits: &Limits, headers: &HeaderMap) -> Result<(), Refusal> {
@@ -241,20 +249,46 @@ fn plain_headers(headers: &HeaderMap) -> Result<Vec<Header>, Refusal> {
     Ok(plain)
 }
 
-async fn read_body(limits: &Limits, body: Incoming) -> Result<Vec<u8>, Refusal> {
-    let too_large = || {
-        Refusal::new(Code::BodyTooLarge, "admit", format!("the body is larger than {} bytes", limits.body_bytes))
-    };
-    if body.size_hint().lower() > limits.body_bytes as u64 {
-        return Err(too_large());
+impl UnreadBody {
+    /// Reads it whole.
+    pub async fn read(self) -> Result<Vec<u8>, Refusal> {
+        let Self { mut incoming, bytes, timeout } = self;
+        let too_large =
+            || Refusal::new(Code::BodyTooLarge, "admit", format!("the body is larger than {bytes} bytes"));
+        if incoming.size_hint().lower() > bytes as u64 {
+            return Err(too_large());
+        }
+        // In one piece from the start, whether its length is announced or not: room that nothing was written to takes no memory yet,
+        // and room that grows is copied again and again.
+        let announced = incoming.size_hint().exact().and_then(|exact| usize::try_from(exact).ok());
+        let mut body = Vec::with_capacity(announced.unwrap_or(bytes).min(MOST_ROOM));
+        let arrived = async {
+            while let Some(frame) = incoming.frame().await {
+                let frame = frame.map_err(|_| bad("the body broke off or is not framed as its head says"))?;
+                let data = frame.into_data().unwrap_or_default();
+                if body.len() + data.len() > bytes {
+                    return Err(too_large());
+                }
+                body.extend_from_slice(&data);
+            }
+            Ok(())
+        };
+        match tokio::time::timeout(timeout, arrived).await {
+            Err(_) => Err(Refusal::new(Code::RequestTimeout, "admit", "the body did not arrive in time")
+                .hint("the operator sets `request_time` in wardlock.toml")),
+            Ok(arrived) => arrived.map(|()| {
+                body.shrink_to_fit();
+                body
+            }),
+        }
     }
-    let collected = tokio::time::timeout(limits.body_timeout, Limited::new(body, limits.body_bytes).collect());
-    match collected.await {
-        Err(_) => Err(Refusal::new(Code::RequestTimeout, "admit", "the body did not arrive in time")
-            .hint("the operator sets `request_time` in wardlock.toml")),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(bad("the body broke off or is not framed as its head says")),
-        Ok(Ok(collected)) => Ok(collected.to_bytes().to_vec()),
+
+    /// Lets it pass by: a client that is still sending when its connection ends may lose the refusal.
+    pub async fn pass_by(self) {
+        let mut body = Limited::new(self.incoming, self.bytes);
+        let ended = async { while let Some(Ok(_)) = body.frame().await {} };
+        // Whoever has not sent it all by then is not waited for.
+        let _ = tokio::time::timeout(self.timeout, ended).await;
     }
 }
 
@@ -303,7 +337,8 @@ impl RawRequest {
             .is_some_and(|header| String::from_utf8_lossy(&header.value).contains("application/problem+json"));
         let listed = connection_listed(&self.headers);
         self.headers.retain(|header| !is_connection_header(&header.name) && !listed.contains(&header.name));
-        let Self { method, target, headers, body } = self;
+        let Self { method, target, headers } = self;
+        let body = Vec::new();
         Ok((token, AgentRequest { method, target, headers, body, purpose, dry_run, wants_problem_json, scheme }))
     }
 }

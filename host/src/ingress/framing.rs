@@ -78,7 +78,7 @@ impl Framing {
                 head.extend_from_slice(input);
                 let search_from = before.saturating_sub(3);
                 let Some(end) = find(&head[search_from..], b"\r\n\r\n") else {
-                    return refuse_early_head(head).map(|()| input.len());
+                    return refuse_early_head(head, before).map(|()| input.len());
                 };
                 let end = search_from + end + 4;
                 head.truncate(end);
@@ -154,14 +154,16 @@ fn line_end(seen: &mut usize, byte: u8, otherwise: &'static str) -> Result<bool,
 }
 
 /// Refuses what can no longer become a good head, so that a bad client is not waited for.
-fn refuse_early_head(head: &[u8]) -> Result<(), Misframed> {
+/// The first `seen` bytes were looked at already: a head that comes byte by byte costs no more than one that comes whole.
+fn refuse_early_head(head: &[u8], seen: usize) -> Result<(), Misframed> {
     if head.len() > MAX_HEAD {
         return Err(HEAD_TOO_LARGE);
     }
     if matches!(head.first(), Some(b'\r' | b'\n')) {
         return Err(Misframed::Form("an empty line stands before the request line"));
     }
-    if head.iter().enumerate().any(|(at, &byte)| byte == b'\n' && (at == 0 || head[at - 1] != b'\r')) {
+    let bare = |at: usize| head[at] == b'\n' && (at == 0 || head[at - 1] != b'\r');
+    if (seen..head.len()).any(bare) {
         return Err(Misframed::Form("a line ends with a bare line feed"));
     }
     Ok(())
@@ -169,10 +171,7 @@ fn refuse_early_head(head: &[u8]) -> Result<(), Misframed> {
 
 /// Checks a whole head, and tells how its body is framed.
 fn check_head(head: &[u8]) -> Result<State, Misframed> {
-    refuse_early_head(head)?;
-    if head.len() > MAX_HEAD {
-        return Err(HEAD_TOO_LARGE);
-    }
+    refuse_early_head(head, 0)?;
     let text = &head[..head.len() - 4];
     let mut lines = split_lines(text);
     check_request_line(lines.next().unwrap_or_default())?;

@@ -12,6 +12,7 @@ mod places;
 mod query_token;
 mod rates;
 mod reply;
+mod slots;
 mod strict;
 mod unread;
 
@@ -27,7 +28,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::{Instrument as _, Span, field};
-use wardlock_audit::failpoint;
 use wardlock_core::id::RequestId;
 use wardlock_core::refusal::Refusal;
 
@@ -35,12 +35,17 @@ use crate::gate::Gate;
 use crate::host::new_request_id;
 use crate::logs::OnceAMinute;
 use crate::pipeline;
+use slots::{Slot, Slots};
 
-pub use admit::{AgentRequest, Limits, RawRequest};
+pub use admit::{AgentRequest, Limits, RawRequest, UnreadBody};
 pub use peer::Peer;
-pub use places::{Place, Places};
+pub use places::{Held, Places};
 pub use rates::Rates;
 pub use reply::{AgentBody, BrokenOff, FlowingBody, Reply};
+
+/// How long the next connection waits at the door after one for which there was no room: clients that come back as soon as they
+/// are closed would otherwise leave the machine no time for anything else.
+const PACE_WHEN_FULL: Duration = Duration::from_millis(1);
 
 /// Serves agents until `shutdown` resolves, then lets requests under way finish for at most `drain`.
 pub async fn serve(listener: TcpListener, gate: Arc<Gate>, shutdown: impl Future<Output = ()>, drain: Duration) {
@@ -72,7 +77,18 @@ async fn run<D: Desk>(
         tokio::select! {
             () = &mut shutdown => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => { connections.spawn(Arc::clone(&door).connection(stream)); }
+                Ok((stream, _)) => {
+                    let slot = door.slot();
+                    let had_room = matches!(slot, Some((_, false)));
+                    match slot {
+                        Some((slot, _)) => { connections.spawn(Arc::clone(&door).connection(stream, slot)); }
+                        // Dropping the socket is the cheapest refusal under a flood.
+                        None => drop(stream),
+                    }
+                    if !had_room {
+                        tokio::time::sleep(PACE_WHEN_FULL).await;
+                    }
+                },
                 // Out of descriptors or an aborted handshake: neither may end the listener.
                 Err(error) => {
                     if told.is_due() {
@@ -101,22 +117,27 @@ trait Desk: Send + Sync + 'static {
     fn request(
         &self,
         limits: &Limits,
-        peer: Peer,
+        peer: &Peer,
         request: Request<Incoming>,
     ) -> impl Future<Output = Response<AgentBody>> + Send;
 
     /// Answers what has no one reading as HTTP.
     fn refuse(&self, refusal: &Refusal) -> Response<AgentBody>;
 
-    /// Notes how many connections there are now: one more, one less, or one too many.
+    /// Notes what becomes of connections.
     fn note(&self, connections: Connections);
 }
 
 /// What becomes of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Connections {
+    /// It has a slot.
     Opened,
+    /// One that had a slot ended.
     Closed,
+    /// One must leave, because another came and there was no slot free.
+    Displaced,
+    /// One found no slot that could be made free.
     Refused,
 }
 
@@ -126,7 +147,7 @@ struct Door<D: Desk> {
     limits: Limits,
     /// Closed when the listener shuts down; connections then finish their request and end.
     closing: Semaphore,
-    slots: Arc<Semaphore>,
+    slots: Arc<Slots>,
 }
 
 /// A connection that is open, until this is dropped.
@@ -140,30 +161,37 @@ impl<D: Desk> Drop for Open<D> {
 
 impl<D: Desk> Door<D> {
     fn new(limits: Limits, desk: D) -> Arc<Self> {
-        let slots = Arc::new(Semaphore::new(limits.connections));
+        let slots = Slots::new(limits.connections);
         Arc::new(Self { desk, limits, closing: Semaphore::new(0), slots })
     }
 
-    async fn connection(self: Arc<Self>, stream: TcpStream) {
-        let Ok(_slot) = Arc::clone(&self.slots).try_acquire_owned() else {
-            // Dropping the socket is the cheapest refusal under a flood.
-            self.desk.note(Connections::Refused);
-            return;
-        };
+    /// Takes a slot for a new connection, if there is one or another gives its own; the flag says whether one had to.
+    fn slot(&self) -> Option<(Slot, bool)> {
+        let taken = self.slots.take();
+        match &taken {
+            Some((_, false)) => {}
+            Some((_, true)) => self.desk.note(Connections::Displaced),
+            None => self.desk.note(Connections::Refused),
+        }
+        taken
+    }
+
+    async fn connection(self: Arc<Self>, stream: TcpStream, slot: Slot) {
         self.desk.note(Connections::Opened);
         let _open = Open(Arc::clone(&self));
         let _ = stream.set_nodelay(true);
-        let peer = Peer::of(&stream);
+        let slot = Arc::new(slot);
+        let peer = Arc::new(Peer::new(&stream, Arc::clone(&slot)));
         let stream = strict::StrictStream::new(stream, self.limits.head_timeout, self.limits.unread_timeout);
         let (door, misframed) = (Arc::clone(&self), stream.refused());
         let service = service_fn(move |request: Request<Incoming>| {
-            let door = Arc::clone(&door);
+            let (door, peer) = (Arc::clone(&door), Arc::clone(&peer));
             let stands_in = request.uri().path() == strict::REFUSED_TARGET;
             let misframed = misframed.get().copied().filter(|_| stands_in);
             async move {
                 Ok::<_, Infallible>(match misframed {
                     Some(misframed) => door.desk.refuse(&admit::misframed(misframed)),
-                    None => door.desk.request(&door.limits, peer, request).await,
+                    None => door.desk.request(&door.limits, &peer, request).await,
                 })
             }
         });
@@ -182,6 +210,7 @@ impl<D: Desk> Door<D> {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
+            () = slot.told_to_leave() => return,
             () = over(D::LIFETIME) => return,
         };
         if let Err(error) = ended {
@@ -206,7 +235,7 @@ struct Agents {
 impl Desk for Agents {
     const LIFETIME: Option<Duration> = None;
 
-    async fn request(&self, limits: &Limits, peer: Peer, request: Request<Incoming>) -> Response<AgentBody> {
+    async fn request(&self, limits: &Limits, peer: &Peer, request: Request<Incoming>) -> Response<AgentBody> {
         let id = new_request_id();
         let span = request_span(&id);
         self.answer(limits, peer, id, request).instrument(span).await
@@ -221,6 +250,7 @@ impl Desk for Agents {
         match connections {
             Connections::Opened => drop(metrics.connections.inc()),
             Connections::Closed => drop(metrics.connections.dec()),
+            Connections::Displaced => drop(metrics.connections_displaced.inc()),
             Connections::Refused => drop(metrics.connections_refused.inc()),
         }
     }
@@ -230,20 +260,14 @@ impl Agents {
     async fn answer(
         &self,
         limits: &Limits,
-        peer: Peer,
+        peer: &Peer,
         id: RequestId,
         request: Request<Incoming>,
     ) -> Response<AgentBody> {
-        let admitted = admit::admit(limits, request).await;
-        failpoint::pass("after-admission");
-        // Asked for only now: a slow client holds no host that somebody wants to lock.
-        let response = match (admitted, self.gate.host()) {
-            (Ok(raw), Ok(host)) => pipeline::run(&host, peer, id, raw).await.into_response(),
-            (Ok(raw), Err(locked)) => {
-                self.gate.seat().metrics.refused(locked.code);
-                pipeline::refuse_locked(&id, raw, &locked).into_response()
-            }
-            (Err(refusal), _) => self.refuse_as(&id, &refusal),
+        let response = match admit::admit(limits, request) {
+            // In a box, so that a connection that only waits does not hold the room for a request.
+            Ok((raw, body)) => Box::pin(pipeline::run(&self.gate, peer, id, raw, body)).await.into_response(),
+            Err(refusal) => self.refuse_as(&id, &refusal),
         };
         Span::current().record("status", response.status().as_u16());
         // One line a request, and at `debug`: at `info` they would fill a disk.

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{Either, Full};
+use http_body_util::Either;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use wardlock_core::refusal::Refusal;
 
+use super::reply::WholeBody;
 use super::{AgentBody, Connections, Desk, Limits, Peer, Reply, admit};
 use crate::gate::Gate;
 use crate::health;
@@ -31,13 +31,18 @@ impl Desk for Operators {
     /// One request a connection, read within this time: whoever reads slowly holds one of few slots.
     const LIFETIME: Option<Duration> = Some(Duration::from_secs(30));
 
-    async fn request(&self, limits: &Limits, _peer: Peer, request: Request<Incoming>) -> Response<AgentBody> {
+    async fn request(&self, limits: &Limits, peer: &Peer, request: Request<Incoming>) -> Response<AgentBody> {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
         let format = Format::accepted(accept.unwrap_or_default());
-        if let Err(refusal) = admit::admit(limits, request).await {
+        let admitted = match admit::admit(limits, request) {
+            Ok((_, body)) => body.read().await.map(drop),
+            Err(refusal) => Err(refusal),
+        };
+        if let Err(refusal) = admitted {
             return self.refuse(&refusal);
         }
+        let _busy = peer.busy();
         if method != Method::GET {
             let mut response =
                 answer(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET is answered here\n".to_owned());
@@ -72,7 +77,7 @@ impl Operators {
 }
 
 fn answer(status: StatusCode, content_type: &'static str, text: String) -> Response<AgentBody> {
-    let mut response = Response::new(Either::Left(Full::new(Bytes::from(text))));
+    let mut response = Response::new(Either::Left(WholeBody::new(text)));
     *response.status_mut() = status;
     let fixed = [
         (header::CONTENT_TYPE, content_type),

@@ -4,32 +4,53 @@
 //! says which it was.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 
 use tokio::net::TcpStream;
 use wardlock_audit::Separation;
+use wardlock_core::id::AgentName;
 
-/// The other end of a connection, found out once per connection.
-#[derive(Debug, Clone, Copy)]
+use super::slots::{Busy, Slot};
+
+/// The other end of a connection, and its slot.
+#[derive(Debug)]
 pub struct Peer {
-    /// Whether its user differs from ours.
-    pub separation: Separation,
+    /// Its address and ours, where both are known and its user can be.
+    ends: Option<(SocketAddr, SocketAddr)>,
+    separation: OnceLock<Separation>,
+    slot: Arc<Slot>,
 }
 
 impl Peer {
-    /// Finds out who connected.
-    pub fn of(stream: &TcpStream) -> Self {
-        let uid = match (stream.peer_addr(), stream.local_addr()) {
-            (Ok(peer), Ok(local)) if peer.ip().is_loopback() => uid_of(peer, local),
-            _ => None,
-        };
-        let own = rustix::process::geteuid().as_raw();
-        let separation = match uid {
-            // Root reads every home.
-            Some(uid) if uid == own || uid == 0 => Separation::None,
-            Some(_) => Separation::OwnUser,
-            None => Separation::Unknown,
-        };
-        Self { separation }
+    /// Takes a connection's slot; nothing is found out yet.
+    pub fn new(stream: &TcpStream, slot: Arc<Slot>) -> Self {
+        let ends = stream.peer_addr().ok().zip(stream.local_addr().ok());
+        let ends = ends.filter(|(peer, _)| peer.ip().is_loopback());
+        Self { ends, separation: OnceLock::new(), slot }
+    }
+
+    /// Returns whether its user differs from ours. It is found out once a connection and only when it is wanted: the kernel's
+    /// table is long in a flood of connections.
+    pub fn separation(&self) -> Separation {
+        *self.separation.get_or_init(|| {
+            let own = rustix::process::geteuid().as_raw();
+            match self.ends.and_then(|(peer, local)| uid_of(peer, local)) {
+                // Root reads every home.
+                Some(uid) if uid == own || uid == 0 => Separation::None,
+                Some(_) => Separation::OwnUser,
+                None => Separation::Unknown,
+            }
+        })
+    }
+
+    /// Counts the connection for an agent that showed its token.
+    pub fn belongs_to(&self, agent: &AgentName) {
+        self.slot.belongs_to(agent);
+    }
+
+    /// Keeps the connection from giving way while a request is under way.
+    pub fn busy(&self) -> Busy {
+        self.slot.busy()
     }
 }
 
@@ -70,6 +91,7 @@ fn kernel_form(address: SocketAddr) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::slots::Slots;
     use super::*;
 
     #[tokio::test]
@@ -78,7 +100,8 @@ mod tests {
         let address = listener.local_addr().expect("address");
         let client = TcpStream::connect(address).await.expect("connect");
         let (server, _) = listener.accept().await.expect("accept");
-        assert_eq!(Peer::of(&server).separation, Separation::None);
+        let (slot, _) = Slots::new(1).take().expect("a slot");
+        assert_eq!(Peer::new(&server, Arc::new(slot)).separation(), Separation::None);
         drop(client);
     }
 }

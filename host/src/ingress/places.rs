@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wardlock_core::id::{AgentName, WorkspaceName};
 use wardlock_core::refusal::{Code, Refusal};
 
+use super::slots::Busy;
+
 /// Seconds after which an agent is told to try again: requests under way take about that long.
 const RETRY_AFTER: u32 = 1;
 
@@ -39,6 +41,21 @@ pub struct Place {
     places: Arc<Places>,
     workspace: WorkspaceName,
     agent: AgentName,
+}
+
+/// A place, and the connection that its request came by: it stays open as long.
+#[derive(Debug)]
+#[must_use = "the place is free again when this is dropped"]
+pub struct Held {
+    _place: Place,
+    _connection: Busy,
+}
+
+impl Place {
+    /// Keeps a connection for as long as the place is taken.
+    pub fn on(self, connection: Busy) -> Held {
+        Held { _place: self, _connection: connection }
+    }
 }
 
 impl Places {

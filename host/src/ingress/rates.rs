@@ -11,11 +11,19 @@ use wardlock_core::refusal::{Code, Refusal};
 
 use crate::config::Rate;
 
+/// How many refusals in a second are told at once to one agent, and to all strangers together.
+const TOLD_AT_ONCE: u32 = 50;
+/// How long each further one waits. A client that calls again as soon as it is refused would otherwise leave the machine no time for
+/// anybody else; with this it makes one call a second by each of its connections.
+const TOLD_AFTER: Duration = Duration::from_secs(1);
+
 /// The rates, and how far each is used up.
 #[derive(Debug)]
 pub struct Rates {
     all: (Rate, DefaultDirectRateLimiter),
     per_agent: (Rate, RateLimiter<AgentName, HashMapStateStore<AgentName>, DefaultClock>),
+    /// Of refusals; strangers are `None`.
+    refusals: RateLimiter<Option<AgentName>, HashMapStateStore<Option<AgentName>>, DefaultClock>,
     clock: DefaultClock,
 }
 
@@ -25,6 +33,7 @@ impl Rates {
         Self {
             all: (all, RateLimiter::direct(quota(all))),
             per_agent: (per_agent, RateLimiter::hashmap(quota(per_agent))),
+            refusals: RateLimiter::hashmap(quota(Rate::per_second(TOLD_AT_ONCE))),
             clock: DefaultClock::default(),
         }
     }
@@ -37,9 +46,16 @@ impl Rates {
         limiter.check().map_err(|early| self.too_often("all agents together", *rate, &early))
     }
 
+    /// Counts a refusal before anything was judged, and returns how long it must wait.
+    pub fn told_after(&self, agent: Option<&AgentName>) -> Duration {
+        let at_once = self.refusals.check_key(&agent.cloned()).is_ok();
+        if at_once { Duration::ZERO } else { TOLD_AFTER }
+    }
+
     /// Forgets the agents that used nothing lately.
     pub fn tidy(&self) {
         self.per_agent.1.retain_recent();
+        self.refusals.retain_recent();
     }
 
     fn too_often(
@@ -102,6 +118,14 @@ mod tests {
         rates.take(&agent("three")).expect("the fourth of all");
         let refusal = rates.take(&agent("four")).expect_err("the fifth of all");
         assert!(refusal.detail.contains("all agents together"), "{}", refusal.detail);
+    }
+
+    #[test]
+    fn a27_who_is_refused_again_and_again_is_told_slowly_and_alone() {
+        let rates = Rates::new(rate("1000/s"), rate("3/h"));
+        let at_once = (0..200).filter(|_| rates.told_after(None).is_zero()).count();
+        assert!((50..100).contains(&at_once), "{at_once} at once");
+        assert_eq!(rates.told_after(Some(&agent("one"))), Duration::ZERO);
     }
 
     #[test]

@@ -5,9 +5,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http_body_util::Either;
 use http_body_util::channel::{Channel, Sender};
-use http_body_util::{Either, Full};
-use hyper::body::{Body, Frame};
+use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use tokio::sync::oneshot;
@@ -16,13 +16,56 @@ use wardlock_core::id::RequestId;
 use wardlock_core::refusal::{Code, Refusal};
 use wardlock_core::service::RefusalShape;
 
+use super::places::Held;
+
+/// Bytes of a whole body that are handed over at once. What hyper took, it keeps until the agent has read it, so more would let a
+/// slow reader keep a whole answer without its place.
+const PIECE: usize = 32 << 10;
+
 /// The body type of every reply: whole, or an answer that flows.
-pub type AgentBody = Either<Full<Bytes>, FlowingBody>;
+pub type AgentBody = Either<WholeBody, FlowingBody>;
+
+/// A body that is there. It is handed over in pieces, and its request's place is taken until the last.
+#[derive(Debug)]
+pub struct WholeBody {
+    left: Bytes,
+    place: Option<Held>,
+}
+
+impl WholeBody {
+    /// Makes one that needs no place.
+    pub fn new(bytes: impl Into<Bytes>) -> Self {
+        Self { left: bytes.into(), place: None }
+    }
+}
+
+impl Body for WholeBody {
+    type Data = Bytes;
+    type Error = BrokenOff;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        let count = self.left.len().min(PIECE);
+        let piece = self.left.split_to(count);
+        Poll::Ready((!piece.is_empty()).then_some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left.len() as u64)
+    }
+}
 
 /// The body of an answer that flows. Whoever fills it learns when nobody reads it any more.
 #[derive(Debug)]
 pub struct FlowingBody {
     pieces: Channel<Bytes, BrokenOff>,
+    place: Option<Held>,
     /// Tells by its end that this is gone.
     _alive: oneshot::Sender<()>,
 }
@@ -32,7 +75,7 @@ impl FlowingBody {
     pub(crate) fn new(pieces: usize) -> (Sender<Bytes, BrokenOff>, Self, oneshot::Receiver<()>) {
         let (sender, pieces) = Channel::new(pieces);
         let (alive, gone) = oneshot::channel();
-        (sender, Self { pieces, _alive: alive }, gone)
+        (sender, Self { pieces, place: None, _alive: alive }, gone)
     }
 }
 
@@ -72,7 +115,7 @@ impl Reply {
     ) -> Self {
         let exposed = if exposed { "redacted" } else { "false" };
         let headers = answer_headers(headers).chain(own_headers("allow", id, Some(outcome.as_str()), exposed));
-        Self { status, headers: headers.collect(), body: Either::Left(Full::new(body)) }
+        Self { status, headers: headers.collect(), body: whole(body) }
     }
 
     /// Passes an answer on while it is scanned; what it will have been, only its end can tell.
@@ -91,11 +134,21 @@ impl Reply {
         self
     }
 
+    /// Keeps the request's place until the agent has taken the answer: as long, the answer is in memory.
+    #[must_use]
+    pub(crate) fn holding(mut self, place: Held) -> Self {
+        match &mut self.body {
+            Either::Left(body) => body.place = Some(place),
+            Either::Right(body) => body.place = Some(place),
+        }
+        self
+    }
+
     /// Tells what the host itself knows.
     pub(crate) fn own(id: &RequestId, document: &serde_json::Value) -> Self {
         let mut headers: Vec<_> = own_headers("allow", id, None, "false").collect();
         headers.push((header::CONTENT_TYPE, HeaderValue::from_static("application/json")));
-        Self { status: 200, headers, body: Either::Left(Full::new(Bytes::from(document.to_string()))) }
+        Self { status: 200, headers, body: whole(document.to_string()) }
     }
 
     /// Tells a refusal, in the provider's own error shape where there is one and the agent did not ask otherwise.
@@ -127,11 +180,7 @@ impl Reply {
         if closes {
             headers.push((header::CONNECTION, HeaderValue::from_static("close")));
         }
-        Self {
-            status: refusal.code.status(),
-            headers,
-            body: Either::Left(Full::new(Bytes::from(document.to_string()))),
-        }
+        Self { status: refusal.code.status(), headers, body: whole(document.to_string()) }
     }
 
     /// Tells a refusal of a request that was never admitted.
@@ -153,6 +202,10 @@ impl Reply {
         }
         response
     }
+}
+
+fn whole(bytes: impl Into<Bytes>) -> AgentBody {
+    Either::Left(WholeBody::new(bytes))
 }
 
 fn answer_headers(headers: HeaderMap) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
@@ -181,4 +234,35 @@ fn own_headers(
     ]
     .into_iter()
     .filter_map(|(name, value)| value.map(|value| (name, value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use http_body_util::BodyExt as _;
+    use wardlock_core::id::{AgentName, WorkspaceName};
+
+    use super::super::places::Places;
+    use super::super::slots::Slots;
+    use super::*;
+
+    #[tokio::test]
+    async fn a27_an_answer_keeps_its_place_until_the_last_piece_is_taken() {
+        let places = Places::new(1, 1);
+        let whose = (WorkspaceName::parse("acme").expect("a name"), AgentName::parse("slow").expect("a name"));
+        let connection = Arc::new(Slots::new(1).take().expect("a slot").0);
+        let place = places.take(&whose.0, &whose.1).expect("a place").on(connection.busy());
+        let mut body = WholeBody { left: Bytes::from(vec![7; 2 * PIECE + 1]), place: Some(place) };
+        assert_eq!(body.size_hint().exact(), Some(2 * PIECE as u64 + 1));
+        for length in [PIECE, PIECE, 1] {
+            assert!(!body.is_end_stream());
+            assert_eq!(places.in_use(), 1);
+            let piece = body.frame().await.expect("a piece").expect("no error").into_data().expect("data");
+            assert_eq!(piece.len(), length);
+        }
+        assert!(body.is_end_stream() && body.frame().await.is_none());
+        drop(body);
+        assert_eq!(places.in_use(), 0);
+    }
 }

@@ -103,7 +103,8 @@ impl<S> StrictStream<S> {
         buffer.put_slice(&waiting[..count]);
         self.taken += count;
         if self.taken == self.ready.len() {
-            self.ready.clear();
+            // Not cleared: a connection that waits must not hold the room of its last head.
+            self.ready = Vec::new();
             self.taken = 0;
         }
         true

@@ -82,6 +82,8 @@ pub struct Metrics {
     places_refused: Counter,
     /// Connections of agents that are open.
     pub(crate) connections: Gauge,
+    /// Connections that gave their slots to others.
+    pub(crate) connections_displaced: Counter,
     /// Connections of agents that found no slot.
     pub(crate) connections_refused: Counter,
     refreshes: Labelled<Counter>,
@@ -167,9 +169,13 @@ impl Metrics {
             places_limit: b.gauge("wardlock_places_limit", "The most requests that may be under way"),
             places_refused: b.counter("wardlock_places_refused", "Requests that found no place"),
             connections: b.gauge("wardlock_agent_connections", "Open connections of agents"),
+            connections_displaced: b.counter(
+                "wardlock_agent_connections_displaced",
+                "Idle connections closed because others came and too many were open",
+            ),
             connections_refused: b.counter(
                 "wardlock_agent_connections_refused",
-                "Connections of agents closed at once because too many were open",
+                "Connections of agents closed at once because all that were open had a request under way",
             ),
             refreshes: b.counters(
                 "wardlock_token_refreshes",

@@ -15,6 +15,7 @@
 //! - [`collector`]: spans for a collector.
 //! - [`promises`]: what must hold whatever happens.
 //! - [`look`]: stored secrets found in a project's files.
+//! - [`crowd`]: what crowds at the agents' door hold, and who is served all the same.
 //! - [`program`]: the executable: commands, exit codes, the socket, the demo.
 //! - [`mistakes`]: the executable again: what it says to mistakes.
 //! - [`connecting`]: the executable again: every way to connect an account.
@@ -37,6 +38,7 @@ mod canaries;
 mod collector;
 mod connecting;
 mod copies;
+mod crowd;
 mod flowing;
 mod formats;
 mod front;

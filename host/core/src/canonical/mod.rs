@@ -6,6 +6,8 @@
 mod json;
 mod target;
 
+use std::sync::Arc;
+
 use crate::id::Digest;
 
 pub use json::{JsonProblem, parse_strict as parse_json};
@@ -116,7 +118,8 @@ pub struct CanonicalRequest {
     segments: Vec<String>,
     query: Vec<Parameter>,
     headers: Vec<Header>,
-    body: Vec<u8>,
+    /// Shared, because every step of a request keeps what it judged.
+    body: Arc<Vec<u8>>,
 }
 
 impl CanonicalRequest {
@@ -128,7 +131,7 @@ impl CanonicalRequest {
         if matches!(method, Method::Get | Method::Head) && !body.is_empty() {
             return Err(NotCanonical::UnexpectedBody { method: method.as_str() });
         }
-        Ok(Self { method, segments, query, headers, body })
+        Ok(Self { method, segments, query, headers, body: Arc::new(body) })
     }
 
     /// Returns the method.
@@ -223,7 +226,7 @@ impl CanonicalRequest {
 
     /// Replaces the body.
     pub(crate) fn set_body(&mut self, body: Vec<u8>) {
-        self.body = body;
+        self.body = Arc::new(body);
     }
 
     /// Digests all that is sent of this request: method, path, query, headers, body.
