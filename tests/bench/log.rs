@@ -1,5 +1,6 @@
 //! A log in a folder of its own, and rows such as the product writes.
 
+use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -42,6 +43,28 @@ impl Log {
 fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// How many callers wait at once where a commit serves many.
+pub const MANY: u32 = 256;
+
+/// Writes so many rows as the product does, by many callers at once.
+pub async fn fill(audit: &Audit, rows: Range<u32>) -> anyhow::Result<()> {
+    let each = u32::try_from(rows.len())?.div_ceil(MANY);
+    let writers = (0..MANY).map(|at| {
+        let (audit, from) = (audit.clone(), rows.start + at * each);
+        let until = (from + each).min(rows.end);
+        tokio::spawn(async move {
+            for number in from..until {
+                audit.refuse(refused(number)).await?;
+            }
+            anyhow::Ok(())
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await??;
+    }
+    Ok(())
 }
 
 /// One agent in a hundred thousand rows, and three for the others.

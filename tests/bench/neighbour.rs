@@ -22,7 +22,7 @@ use anyhow::{Context as _, anyhow, ensure};
 use client::{Load, Target, load};
 use figures::{Times, print_table};
 use upstream::Upstream;
-use world::World;
+use world::{Others, World};
 
 /// Each hostile guest, and the code with which its requests are refused.
 const HOSTILE: [(&str, &str); 5] = [
@@ -48,7 +48,7 @@ fn main() -> anyhow::Result<()> {
     let upstream = Upstream::start()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let names = HOSTILE.map(|(name, _)| name);
-    let world = runtime.block_on(World::start(&upstream, &names))?;
+    let world = runtime.block_on(World::start(&upstream, Others { hostile: &names, ..Others::default() }))?;
     let agents = world.agents;
     let neighbour = Target {
         address: agents,

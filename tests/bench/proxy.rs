@@ -8,6 +8,7 @@
 mod client;
 mod figures;
 mod upstream;
+#[expect(dead_code, reason = "the benches share their world, and each needs some")]
 mod world;
 
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use anyhow::ensure;
 use client::{Load, Target, load};
 use figures::{Times, print_table};
 use upstream::Upstream;
-use world::World;
+use world::{Others, World};
 
 const CONNECTIONS: [usize; 3] = [1, 32, 128];
 /// Direct and proxied calls take turns, so that a disturbance of the machine meets both.
@@ -38,7 +39,7 @@ fn main() -> anyhow::Result<()> {
     let side_time = words.next().map(|seconds| seconds.parse().map(Duration::from_secs)).transpose()?;
     let upstream = Upstream::start()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let world = runtime.block_on(World::start(&upstream, &[]))?;
+    let world = runtime.block_on(World::start(&upstream, Others::default()))?;
     let (direct, proxied) = targets(&upstream, &world);
     let mut rows = Vec::new();
     let mut asked = 0;

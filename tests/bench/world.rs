@@ -1,9 +1,10 @@
 //! A whole Wardlock in this process, as `wardlock demo` has it, but with its API host elsewhere: the simulator only
-//! gives the consent and the token.
+//! gives the consent and the token. It may have neighbours: further workspaces with all that an operator makes for one.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use tempfile::TempDir;
@@ -13,9 +14,9 @@ use wardlock::home::Home;
 use wardlock::host::{Host, World as Dialled};
 use wardlock::ops::{self, Talk};
 use wardlock::serve::Running;
-use wardlock_core::id::{RegistrationName, ServiceName};
+use wardlock_core::id::{GrantName, Region, RegistrationName, ServiceName};
 use wardlock_egress::Dialer;
-use wardlock_egress::vault::{KeySource, NewRegistration, Secret, Vault};
+use wardlock_egress::vault::{KeySource, NewAccess, NewGrant, NewRegistration, Secret, Tenant, Vault};
 use wardlock_simulator::{ClientSpec, Simulator, SimulatorConfig};
 use zeroize::Zeroizing;
 
@@ -24,7 +25,7 @@ use crate::upstream::{self, Upstream};
 const CLIENT_ID: &str = "1000.BENCHCLIENT0000000000000000000001";
 const CLIENT_SECRET: &str = "bench-client-secret-of-nobody";
 
-/// One connection with one plugin, and places for every connection of the bench. The audit is as it comes: what is
+/// One connection with one plugin, which a busy machine may keep waiting, and places for every connection of the bench. The audit is as it comes: what is
 /// recorded of a read survives a crash.
 const WORKSPACE: &str = r#"
 workspace = "acme"
@@ -41,6 +42,7 @@ operations = ["records.read"]
 name   = "read-only"
 file   = "read-only.wasm"
 sha256 = "@read-only"
+limits = { time = "500ms" }
 "#;
 const LIMITS: &str =
     "[limits]\nrequests = 512\nrequests_per_agent = 512\nrate = \"1000000/s\"\nrate_per_agent = \"1000000/s\"\n";
@@ -69,15 +71,24 @@ pub struct World {
     /// The token of each workspace's agent.
     pub tokens: BTreeMap<&'static str, String>,
     running: Running,
-    _simulator: Arc<Simulator>,
+    simulator: Arc<Simulator>,
+    key: KeySource,
     // Last: what is open in it is dropped before it goes.
-    _folder: TempDir,
+    folder: TempDir,
+}
+
+/// What stands beside `acme`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Others<'a> {
+    /// Guests: with any there is a workspace `noisy`, with a connection for each.
+    pub hostile: &'a [&'a str],
+    /// How many further workspaces there are, with all that an operator makes for one.
+    pub neighbours: u32,
 }
 
 impl World {
-    /// Does what an operator would: home, registration, consent, agent, serve. With `hostile` guests there is a
-    /// workspace `noisy` beside `acme`, with a connection for each.
-    pub async fn start(upstream: &Upstream, hostile: &[&str]) -> anyhow::Result<Self> {
+    /// Does what an operator would: home, registration, consent, agent, serve.
+    pub async fn start(upstream: &Upstream, others: Others<'_>) -> anyhow::Result<Self> {
         let simulator = Arc::new(Simulator::start(SimulatorConfig::default()).await?);
         let callback = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let redirect_uri = format!("http://{callback}/callback");
@@ -91,8 +102,13 @@ impl World {
             home.write(&format!("plugins/{}.wasm", starter.name), starter.bytes)?;
         }
         home.write("workspaces/acme.toml", wardlock::policy::with_digests(WORKSPACE).as_bytes())?;
-        if !hostile.is_empty() {
-            write_hostile(&home, hostile)?;
+        if !others.hostile.is_empty() {
+            write_hostile(&home, others.hostile)?;
+        }
+        for number in 0..others.neighbours {
+            let text = WORKSPACE.replace("acme", &neighbour(number));
+            let name = format!("workspaces/{}.toml", neighbour(number));
+            home.write(&name, wardlock::policy::with_digests(&text).as_bytes())?;
         }
         let key = KeySource::File { path: path.join("state/vault.key") };
         Vault::create(&home.state_folder(), &key)?;
@@ -101,22 +117,97 @@ impl World {
             .map_err(|failure| told(&failure))?;
         host.vault().add_registration(registration(redirect_uri)?)?;
         connect(&host, &simulator, "acme", "zoho").await?;
-        let mut tokens = BTreeMap::from([("acme", add_agent(&host, "acme").await?)]);
-        if let Some(connection) = hostile.first() {
+        let mut tokens = BTreeMap::from([("acme", add_agent(&host, "reporter", "acme").await?)]);
+        if let Some(connection) = others.hostile.first() {
             connect(&host, &simulator, "noisy", connection).await?;
-            tokens.insert("noisy", add_agent(&host, "noisy").await?);
+            tokens.insert("noisy", add_agent(&host, "noisy", "noisy").await?);
         }
-        let running = Running::start(Gate::of(Arc::clone(&host)), (Ipv4Addr::LOCALHOST, 0).into())
-            .await
-            .map_err(|failure| told(&failure))?;
-        let agents = running.agents();
-        Ok(Self { agents, host, tokens, running, _simulator: simulator, _folder: folder })
+        for number in 0..others.neighbours {
+            host.vault().put_grant(grant(&neighbour(number))?)?;
+            add_agent(&host, &neighbour(number), &neighbour(number)).await?;
+        }
+        let running = run(&host).await?;
+        Ok(Self { agents: running.agents(), host, tokens, running, simulator, key, folder })
+    }
+
+    /// Ends it and opens its home again, and returns how long that took, up to where it listens.
+    pub async fn again(self, upstream: &Upstream) -> anyhow::Result<(Self, Duration)> {
+        let Self { host, tokens, running, simulator, key, folder, .. } = self;
+        running.stop().await;
+        // Tasks that were told to end still hold it for a moment.
+        let mut held = host;
+        while let Err(still) = Arc::try_unwrap(held) {
+            held = still;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let dialled = dialled(&simulator, upstream)?;
+        let began = Instant::now();
+        let home = Home::open(&folder.path().join("home"))?;
+        let host = Host::open(home, &key, dialled, "bench").await.map_err(|failure| told(&failure))?;
+        let running = run(&host).await?;
+        let took = began.elapsed();
+        Ok((Self { agents: running.agents(), host, tokens, running, simulator, key, folder }, took))
+    }
+
+    /// Stores a consent, as any new token is stored.
+    pub fn store(&self) -> anyhow::Result<()> {
+        self.host.vault().put_grant(grant("newcomer")?)?;
+        Ok(())
     }
 
     /// Stops it, with everything recorded.
     pub async fn stop(self) {
         self.running.stop().await;
     }
+}
+
+/// The year 2100, by the wall clock.
+const FAR: u64 = 4_102_444_800_000;
+
+/// The name of a neighbour: of its workspace and its agent.
+fn neighbour(number: u32) -> String {
+    format!("client-{number:05}")
+}
+
+/// A consent of a neighbour, as one that was given long ago.
+fn grant(workspace: &str) -> anyhow::Result<NewGrant> {
+    let token = || {
+        let mut bits = [0; 32];
+        getrandom::fill(&mut bits)?;
+        let (one, other) = bits.split_at(16);
+        let token = format!("1000.{}.{}", hex::encode(one), hex::encode(other));
+        anyhow::Ok(Secret::from_bytes(Zeroizing::new(token.into_bytes()))?)
+    };
+    let tenant = Tenant {
+        id: upstream::TENANT.to_owned(),
+        label: workspace.to_owned(),
+        environment: "production".to_owned(),
+    };
+    Ok(NewGrant {
+        name: GrantName::parse(&format!("{workspace}-zoho"))?,
+        registration: RegistrationName::parse("zoho")?,
+        service: ServiceName::parse("zoho-crm")?,
+        region: Region::parse("eu")?,
+        environment: "production".to_owned(),
+        scopes: vec!["ZohoCRM.modules.ALL".to_owned()],
+        refresh_token: Arc::new(token()?),
+        access: Some(NewAccess { token: token()?, expires_ms: FAR }),
+        api_host: None,
+        tenant: Some(tenant),
+        user: None,
+        created_ms: 1,
+    })
+}
+
+async fn add_agent(host: &Arc<Host>, name: &str, workspace: &str) -> anyhow::Result<String> {
+    let add = Command::AgentAdd { name: name.to_owned(), workspace: workspace.to_owned(), expires: None };
+    let added = ops::execute(host, add, Brought::Nothing, &Silent).await.map_err(|failure| told(&failure))?;
+    Ok(added["token"].as_str().context("a token")?.to_owned())
+}
+
+async fn run(host: &Arc<Host>) -> anyhow::Result<Running> {
+    let gate = Gate::of(Arc::clone(host));
+    Running::start(gate, (Ipv4Addr::LOCALHOST, 0).into()).await.map_err(|failure| told(&failure))
 }
 
 /// The simulator's world, but for the one API host.
@@ -150,13 +241,6 @@ fn write_hostile(home: &Home, guests: &[&str]) -> anyhow::Result<()> {
         text += &HOSTILE.replace("{name}", name).replace("{digest}", &digest);
     }
     Ok(home.write("workspaces/noisy.toml", text.as_bytes())?)
-}
-
-async fn add_agent(host: &Arc<Host>, workspace: &str) -> anyhow::Result<String> {
-    let name = format!("reporter-{workspace}");
-    let added = Command::AgentAdd { name, workspace: workspace.to_owned(), expires: None };
-    let added = ops::execute(host, added, Brought::Nothing, &Silent).await.map_err(|failure| told(&failure))?;
-    Ok(added["token"].as_str().context("a token")?.to_owned())
 }
 
 async fn connect(
