@@ -8,6 +8,7 @@
 mod client;
 mod figures;
 mod upstream;
+#[expect(dead_code, reason = "the benches share their world, and each needs some")]
 mod world;
 
 use std::io::{Read as _, Write as _};
