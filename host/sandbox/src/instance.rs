@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wardlock_core::id::Digest;
 use wardlock_core::plugin::PluginFault;
@@ -152,9 +152,11 @@ const WALL_TIMES: u32 = 10;
 /// How many turns a guest has without a rest. An honest one is done within the first, or within the second where a tick
 /// ends meanwhile.
 const FREE_TURNS: u128 = 2;
-/// How long a guest rests after each turn from then on. While it runs, what else waits for its thread waits too, so the
-/// thread is the neighbours' for longer than it is the guest's.
-const REST: Duration = TICK.saturating_mul(2);
+/// How many times as long as a turn a guest rests after it, from then on. While it runs, what else waits for its thread
+/// waits too, so the thread is the neighbours' for longer than it is the guest's.
+const REST_TIMES: u32 = 2;
+/// The longest rest: one turn of bulk operations, or on a machine that is busy with others, takes more than a tick.
+const LONGEST_REST: Duration = TICK.saturating_mul(4);
 
 /// Runs something of a guest's for at most so long. What is left of it after that is dropped with its store.
 ///
@@ -170,13 +172,15 @@ pub(crate) async fn within<T, E>(
     let turns = limit.as_millis().div_ceil(TICK.as_millis());
     let in_turns = async {
         for turn in 0..=turns {
+            let started = Instant::now();
             if let Poll::Ready(outcome) = poll_fn(|context| Poll::Ready(run.as_mut().poll(context))).await {
                 return Some(outcome);
             }
             if turn < FREE_TURNS {
                 tokio::task::yield_now().await;
             } else {
-                tokio::time::sleep(REST).await;
+                let rest = started.elapsed().saturating_mul(REST_TIMES);
+                tokio::time::sleep(rest.clamp(TICK, LONGEST_REST)).await;
             }
         }
         None
