@@ -42,7 +42,7 @@ async fn host(folder: &Path) {
     let world = World { dialer: dialer(folder), simulated: true };
     let host = Host::open(home, &key, world, "the crash suite").await.expect("a host");
     tokio::select! {
-        served = serve::run(Gate::of(Arc::clone(&host))) => served.expect("it served"),
+        served = serve::run(Gate::of(Arc::clone(&host)), None) => served.expect("it served"),
         () = obey(&host) => {}
     }
 }

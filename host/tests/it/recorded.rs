@@ -165,6 +165,7 @@ fn wire(received: &Recording) -> Result<(), String> {
     if framed { Ok(()) } else { broken("with another length than its body has") }
 }
 
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::world::{Plan, World};
