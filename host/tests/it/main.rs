@@ -18,6 +18,7 @@
 //! - [`crowd`]: what crowds at the agents' door hold, and who is served all the same.
 //! - [`program`]: the executable: commands, exit codes, the socket, the demo.
 //! - [`mistakes`]: the executable again: what it says to mistakes.
+//! - [`compared`]: what was sent, and what was recorded of it; [`recorded`] compares them after every test.
 //! - [`connecting`]: the executable again: every way to connect an account.
 //! - [`local`]: the executable against its neighbours on one machine; tests/local has what needs root.
 
@@ -36,6 +37,7 @@ mod audit;
 mod backup;
 mod canaries;
 mod collector;
+mod compared;
 mod connecting;
 mod copies;
 mod crowd;
