@@ -33,7 +33,6 @@ mod files;
 mod instant;
 mod kill;
 mod load;
-#[expect(dead_code, reason = "shared with the tests in `it`, which compare with it")]
 #[path = "../it/recorded.rs"]
 mod recorded;
 mod stop;

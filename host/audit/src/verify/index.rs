@@ -38,14 +38,15 @@ fn wrong_chunks(connection: &Connection) -> rusqlite::Result<BTreeSet<i64>> {
         let end = last.min((chunk + 1) * CHUNK);
         let number = integer(chunk);
         seen.insert(number);
-        let (own, others): (BTreeSet<Entry>, BTreeSet<Entry>) =
-            entries(connection, next, end)?.into_iter().partition(|entry| entry.0 == number);
-        late.extend(others);
-        let stored = stored(connection, number)?;
-        if !own.is_subset(&stored) {
+        let mut own = entries(connection, next, end)?;
+        late.extend(own.extract_if(.., |entry| entry.0 != number));
+        own.sort_unstable();
+        own.dedup();
+        let (lacks, more) = differences(&own, &stored(connection, number)?);
+        if lacks {
             wrong.insert(number);
         }
-        besides.extend(stored.difference(&own).copied());
+        besides.extend(more);
         next = end + 1;
     }
     for chunk in chunks(connection)?.difference(&seen) {
@@ -55,10 +56,32 @@ fn wrong_chunks(connection: &Connection) -> rusqlite::Result<BTreeSet<i64>> {
     Ok(wrong)
 }
 
-fn stored(connection: &Connection, chunk: i64) -> rusqlite::Result<BTreeSet<Entry>> {
+/// Returns whether what is stored lacks anything of what must be there, and what is stored besides. Both are in order.
+fn differences(wanted: &[Entry], stored: &[Entry]) -> (bool, Vec<Entry>) {
+    let (mut lacks, mut besides, mut wanted) = (false, Vec::new(), wanted.iter().peekable());
+    for entry in stored {
+        while wanted.next_if(|wanted| *wanted < entry).is_some() {
+            lacks = true;
+        }
+        if wanted.next_if(|wanted| *wanted == entry).is_none() {
+            besides.push(*entry);
+        }
+    }
+    (lacks || wanted.next().is_some(), besides)
+}
+
+/// Returns what is stored for a chunk, in order.
+fn stored(connection: &Connection, chunk: i64) -> rusqlite::Result<Vec<Entry>> {
     let sql = "SELECT chunk, word, sequence FROM terms WHERE chunk = ?1";
     let mut statement = connection.prepare_cached(sql)?;
-    statement.query_map([chunk], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
+    let mut rows = statement.query([chunk])?;
+    let mut stored = Vec::new();
+    while let Some(row) = rows.next()? {
+        stored.push((row.get(0)?, row.get(1)?, row.get(2)?));
+    }
+    // They come by the table's key, unless the file is damaged.
+    stored.sort_unstable();
+    Ok(stored)
 }
 
 /// Returns every chunk that has entries, skipping from one to the next.
