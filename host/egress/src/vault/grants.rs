@@ -72,13 +72,15 @@ impl Vault {
 
     /// Removes a grant with all its tokens.
     pub fn remove_grant(&self, name: &GrantName) -> Result<(), VaultError> {
-        self.write(|transaction, _| {
+        let removed = self.write(|transaction, _| {
             if self.rows.read(transaction, Kind::Grant, name.as_str())?.is_none() {
                 return Err(VaultError::NoGrant(name.to_string()));
             }
             transaction.execute("DELETE FROM token_calls WHERE grant_name = ?1", [name.as_str()])?;
             rows::remove(transaction, Kind::Grant, name.as_str())
-        })
+        });
+        self.forget_needles();
+        removed
     }
 
     /// Pins the account that a consent was found to be for, and notes who consented, where that is known.

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use aho_corasick::AhoCorasick;
 use zeroize::Zeroizing;
@@ -18,8 +19,14 @@ pub(super) const SHORTEST: usize = 12;
 /// So its size grows with the number of secrets and not with their length.
 const ANCHOR: usize = 24;
 
-/// All stored secrets in all listed spellings, ready to be looked for.
+/// All stored secrets in all listed spellings, ready to be looked for. In parts: what is ready already is not prepared again when
+/// more comes.
+#[derive(Clone)]
 pub struct Needles {
+    parts: Vec<Arc<Part>>,
+}
+
+struct Part {
     anchors: AhoCorasick,
     /// For each anchor of the automaton, the spellings that begin with it.
     groups: Vec<Range<usize>>,
@@ -45,44 +52,37 @@ pub struct Redacted {
 impl Needles {
     /// Prepares the search for these secrets.
     pub fn of(secrets: &[&Secret]) -> Result<Self, NeedlesError> {
-        let long_enough = secrets.iter().map(|secret| secret.open()).filter(|raw| raw.len() >= SHORTEST);
-        let mut spellings: Vec<_> = long_enough.flat_map(spellings).filter(|s| s.len() >= SHORTEST).collect();
-        spellings.sort_unstable_by(|left, right| left.as_slice().cmp(right.as_slice()));
-        spellings.dedup();
-        let longest = spellings.iter().map(|spelling| spelling.len()).max().unwrap_or_default();
-        let mut groups = Vec::new();
-        let mut from = 0;
-        // All of a group have the same beginning of `ANCHOR` bytes, or are one spelling that is shorter.
-        for group in spellings.chunk_by(|left, right| anchor(left) == anchor(right)) {
-            groups.push(from..from + group.len());
-            from += group.len();
-        }
-        let heads = groups.iter().filter_map(|group| spellings.get(group.start)).map(|head| anchor(head));
-        let anchors = AhoCorasick::new(heads).map_err(NeedlesError)?;
-        Ok(Self { anchors, groups, spellings, longest })
+        Ok(Self { parts: vec![Arc::new(Part::of(secrets)?)] })
+    }
+
+    /// Prepares the search for these as well.
+    pub fn and(&self, secrets: &[&Secret]) -> Result<Self, NeedlesError> {
+        let mut parts = self.parts.clone();
+        parts.push(Arc::new(Part::of(secrets)?));
+        Ok(Self { parts })
+    }
+
+    /// Returns whether a secret is looked for, or too short to be.
+    pub fn knows(&self, secret: &Secret) -> bool {
+        let raw = secret.open();
+        let among = |part: &Arc<Part>| part.spellings.binary_search_by(|known| known.as_slice().cmp(raw)).is_ok();
+        raw.len() < SHORTEST || self.parts.iter().any(among)
     }
 
     /// Returns the length of the longest spelling: what a search across chunks must hold back, plus one.
     pub fn longest(&self) -> usize {
-        self.longest
+        self.parts.iter().map(|part| part.longest).max().unwrap_or_default()
     }
 
     /// Returns whether there is nothing to look for.
     pub fn is_empty(&self) -> bool {
-        self.spellings.is_empty()
+        self.parts.iter().all(|part| part.spellings.is_empty())
     }
 
     /// Returns how many of the last bytes could be the beginning of a secret whose end is still to come: the longest
     /// tail that is the beginning of a spelling and not all of it.
     pub fn begun(&self, bytes: &[u8]) -> usize {
-        let longest = self.longest.saturating_sub(1).min(bytes.len());
-        let begins = |length: &usize| {
-            let tail = bytes.get(bytes.len() - length..).unwrap_or_default();
-            // In order, what begins with the tail stands right behind the place of the tail itself.
-            let behind = self.spellings.partition_point(|spelling| spelling.as_slice() <= tail);
-            self.spellings.get(behind).is_some_and(|spelling| spelling.starts_with(tail))
-        };
-        (1..=longest).rev().find(begins).unwrap_or_default()
+        self.parts.iter().map(|part| part.begun(bytes)).max().unwrap_or_default()
     }
 
     /// Returns whether any secret stands in the bytes.
@@ -106,13 +106,7 @@ impl Needles {
     }
 
     fn places<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = Range<usize>> + 'a {
-        self.anchors.find_overlapping_iter(bytes).flat_map(move |anchor| {
-            let group = self.groups.get(anchor.pattern().as_usize()).cloned().unwrap_or_default();
-            let group = self.spellings.get(group).unwrap_or_default();
-            let rest = bytes.get(anchor.start()..).unwrap_or_default();
-            let found = group.iter().filter(move |spelling| rest.starts_with(spelling));
-            found.map(move |spelling| anchor.start()..anchor.start() + spelling.len())
-        })
+        self.parts.iter().flat_map(|part| part.places(bytes))
     }
 
     /// Returns the places of secrets in order, overlapping ones joined.
@@ -130,9 +124,51 @@ impl Needles {
     }
 }
 
+impl Part {
+    fn of(secrets: &[&Secret]) -> Result<Self, NeedlesError> {
+        let long_enough = secrets.iter().map(|secret| secret.open()).filter(|raw| raw.len() >= SHORTEST);
+        let mut spellings: Vec<_> = long_enough.flat_map(spellings).filter(|s| s.len() >= SHORTEST).collect();
+        spellings.sort_unstable_by(|left, right| left.as_slice().cmp(right.as_slice()));
+        spellings.dedup();
+        let longest = spellings.iter().map(|spelling| spelling.len()).max().unwrap_or_default();
+        let mut groups = Vec::new();
+        let mut from = 0;
+        // All of a group have the same beginning of `ANCHOR` bytes, or are one spelling that is shorter.
+        for group in spellings.chunk_by(|left, right| anchor(left) == anchor(right)) {
+            groups.push(from..from + group.len());
+            from += group.len();
+        }
+        let heads = groups.iter().filter_map(|group| spellings.get(group.start)).map(|head| anchor(head));
+        let anchors = AhoCorasick::new(heads).map_err(NeedlesError)?;
+        Ok(Self { anchors, groups, spellings, longest })
+    }
+
+    fn begun(&self, bytes: &[u8]) -> usize {
+        let longest = self.longest.saturating_sub(1).min(bytes.len());
+        let begins = |length: &usize| {
+            let tail = bytes.get(bytes.len() - length..).unwrap_or_default();
+            // In order, what begins with the tail stands right behind the place of the tail itself.
+            let behind = self.spellings.partition_point(|spelling| spelling.as_slice() <= tail);
+            self.spellings.get(behind).is_some_and(|spelling| spelling.starts_with(tail))
+        };
+        (1..=longest).rev().find(begins).unwrap_or_default()
+    }
+
+    fn places<'a>(&'a self, bytes: &'a [u8]) -> impl Iterator<Item = Range<usize>> + 'a {
+        self.anchors.find_overlapping_iter(bytes).flat_map(move |anchor| {
+            let group = self.groups.get(anchor.pattern().as_usize()).cloned().unwrap_or_default();
+            let group = self.spellings.get(group).unwrap_or_default();
+            let rest = bytes.get(anchor.start()..).unwrap_or_default();
+            let found = group.iter().filter(move |spelling| rest.starts_with(spelling));
+            found.map(move |spelling| anchor.start()..anchor.start() + spelling.len())
+        })
+    }
+}
+
 impl fmt::Debug for Needles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Needles({} places to look from)", self.groups.len())
+        let places: usize = self.parts.iter().map(|part| part.groups.len()).sum();
+        write!(f, "Needles({places} places to look from)")
     }
 }
 
@@ -163,6 +199,17 @@ pub(super) mod tests {
         let expect = br#"{"a":"[REDACTED]","b":"[REDACTED]","c":"1000.canary.cccc"}"#;
         assert_eq!(redacted, Redacted { bytes: expect.to_vec(), count: 2 });
         assert!(needles.find_in(text) && !needles.find_in(&redacted.bytes));
+    }
+
+    #[test]
+    fn what_comes_later_is_looked_for_beside_what_was_there() {
+        let (first, second) = (secret("aaaabbbbccccdddd"), secret("ccccddddeeeeffff"));
+        let needles = Needles::of(&[&first]).expect("needles");
+        assert!(needles.knows(&first) && !needles.knows(&second) && needles.knows(&secret("short")));
+        let both = needles.and(&[&second]).expect("needles");
+        assert!(both.knows(&first) && both.knows(&second));
+        assert_eq!(both.redact(b"<aaaabbbbccccddddeeeeffff>", b"*").bytes, b"<*>");
+        assert_eq!(both.begun(b"<ccccddddeeee"), 12);
     }
 
     #[test]

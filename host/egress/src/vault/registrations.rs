@@ -52,7 +52,7 @@ impl Vault {
 
     /// Removes a registration that no grant uses.
     pub fn remove_registration(&self, name: &RegistrationName) -> Result<(), VaultError> {
-        self.write(|transaction, _| {
+        let removed = self.write(|transaction, _| {
             if self.rows.read(transaction, Kind::Registration, name.as_str())?.is_none() {
                 return Err(VaultError::NoRegistration(name.to_string()));
             }
@@ -66,7 +66,9 @@ impl Vault {
                 return Err(VaultError::RegistrationInUse { name: name.to_string(), grants: users.join(", ") });
             }
             rows::remove(transaction, Kind::Registration, name.as_str())
-        })
+        });
+        self.forget_needles();
+        removed
     }
 
     /// Replaces the common client secret, or a region's own.

@@ -40,8 +40,40 @@ pub struct Vault {
     pub(super) rows: Rows,
     keys: Arc<Keys>,
     kind: KeyKind,
-    needles: Mutex<Option<Arc<Needles>>>,
+    needles: Mutex<Gathered>,
     revisions: Noter,
+}
+
+/// How many secrets may be new, or gone, until the search is prepared as a whole: with a thousand grants that takes a second, and each
+/// renews its token once an hour.
+const RECENT: usize = 64;
+
+/// The search for stored secrets.
+#[derive(Default)]
+struct Gathered {
+    /// As the vault is now.
+    now: Option<Arc<Needles>>,
+    /// What was prepared as a whole, and for how many secrets.
+    whole: Option<(Needles, usize)>,
+}
+
+impl Gathered {
+    /// Prepares what is new, or all where that is much. What was replaced lately is looked for as well.
+    fn gather(&mut self, secrets: &[&Secret]) -> Result<Needles, VaultError> {
+        if let Some((whole, count)) = &self.whole {
+            let fresh: Vec<&Secret> = secrets.iter().copied().filter(|secret| !whole.knows(secret)).collect();
+            let gone = (count + fresh.len()).saturating_sub(secrets.len());
+            if fresh.is_empty() && gone == 0 {
+                return Ok(whole.clone());
+            }
+            if fresh.len() <= RECENT && gone <= RECENT {
+                return Ok(whole.and(&fresh)?);
+            }
+        }
+        let whole = Needles::of(secrets)?;
+        self.whole = Some((whole.clone(), secrets.len()));
+        Ok(whole)
+    }
 }
 
 impl Vault {
@@ -144,14 +176,19 @@ impl Vault {
         // The connection first, as in `write`: a change between reading and keeping would be lost otherwise.
         let connection = self.connection();
         let mut kept = locked(&self.needles);
-        if let Some(needles) = kept.as_ref() {
+        if let Some(needles) = kept.now.as_ref() {
             return Ok(Arc::clone(needles));
         }
         let secrets = self.every_secret(&connection)?;
         let secrets: Vec<&Secret> = secrets.iter().map(AsRef::as_ref).collect();
-        let needles = Arc::new(Needles::of(&secrets)?);
-        *kept = Some(Arc::clone(&needles));
+        let needles = Arc::new(kept.gather(&secrets)?);
+        kept.now = Some(Arc::clone(&needles));
         Ok(needles)
+    }
+
+    /// Drops the search, so that nothing of what was removed stays in memory.
+    pub(super) fn forget_needles(&self) {
+        *locked(&self.needles) = Gathered::default();
     }
 
     fn every_secret(&self, connection: &Connection) -> Result<Vec<Arc<Secret>>, VaultError> {
@@ -192,7 +229,7 @@ impl Vault {
         let revision = head.revision;
         self.rows.write_head(&transaction, head)?;
         // Forgotten before the commit: should that fail half-way, they are only gathered once more.
-        locked(&self.needles).take();
+        locked(&self.needles).now = None;
         failpoint::pass("before-commit");
         transaction.commit().map_err(VaultError::from)?;
         failpoint::pass("after-commit");
@@ -302,7 +339,7 @@ fn unlock(db: &Path, source: &KeySource, older: Older) -> Result<Vault, VaultErr
         keys: Arc::new(Keys::new(keys::mac(&own, &[PURPOSES]))),
         own: HeldKey::new(own),
         kind: lock.kind(),
-        needles: Mutex::new(None),
+        needles: Mutex::default(),
         revisions,
     })
 }
