@@ -14,8 +14,8 @@ class Steady(threading.Thread):
     answered with 200."""
 
     PAUSE = 0.1
-    # An answer that takes longer is none.
-    PATIENCE = 10
+    # An answer that takes longer is none. A new connection may wait behind a thousand of a crowd.
+    PATIENCE = 30
 
     def __init__(self, port, token):
         super().__init__(daemon=True)
