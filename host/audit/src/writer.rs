@@ -280,7 +280,11 @@ impl Message {
                 // Where the caller has gone, the guard is dropped here or with the channel, and writes `aborted`.
                 drop(reply.send(Ok((Receipt::new(permit, sequence), OutcomeGuard::new(open)))));
             }
-            Reply::Done(reply) => drop(reply.send(Ok(()))),
+            Reply::Done(reply) => {
+                // Who hears that it is done finds the place free.
+                drop(self.slot);
+                drop(reply.send(Ok(())));
+            }
             Reply::Nobody => {}
         }
     }

@@ -17,7 +17,10 @@ pub(super) fn check(connection: &Connection, faults: &mut Vec<Fault>) -> Result<
     if !has_heads(connection).map_err(AuditError::read)? {
         return Ok(());
     }
-    let wrong = wrong_chunks(connection).map_err(AuditError::read)?;
+    // The writer goes on indexing: all of it is compared as it stood at one moment.
+    let moment = connection.unchecked_transaction().map_err(AuditError::read)?;
+    let wrong = wrong_chunks(&moment).map_err(AuditError::read)?;
+    drop(moment);
     for chunk in wrong {
         let first = chunk.saturating_mul(integer(CHUNK)).saturating_add(1);
         faults.push(Fault::new(first, first.saturating_add(integer(CHUNK) - 1), FaultKind::Misindexed));
