@@ -292,14 +292,17 @@ impl Message {
     /// Tells the caller that its row is in the log, but not in the mirror. An intent is not sent then, so the row that
     /// says so is given back to be written.
     fn unmirrored(self, sequence: u64, error: &AuditError) -> Option<Self> {
-        match self.reply {
-            Reply::Intent { reply, .. } => {
+        let Self { entry, slot, reply } = self;
+        match reply {
+            Reply::Intent { audit, reply, .. } => {
+                // Whoever hears of it may close the log, and is to be the last who holds it.
+                drop(audit);
                 drop(reply.send(Err(error.clone())));
-                let (subject, durability) = (self.entry.subject, self.entry.durability);
-                let entry = outcome::entry(subject, durability, sequence, Outcome::Aborted, None);
-                Some(Self { entry, slot: self.slot, reply: Reply::Nobody })
+                let entry = outcome::entry(entry.subject, entry.durability, sequence, Outcome::Aborted, None);
+                Some(Self { entry, slot, reply: Reply::Nobody })
             }
             Reply::Done(reply) => {
+                drop(slot);
                 drop(reply.send(Err(error.clone())));
                 None
             }
@@ -309,15 +312,16 @@ impl Message {
 
     /// Tells the caller, and gives an outcome back to be tried again: its request may have been executed.
     fn failed(self, error: &AuditError) -> Option<Self> {
-        match self.reply {
-            Reply::Intent { reply, .. } => {
+        let Self { entry, slot, reply } = self;
+        let kept = (entry.kind == Kind::Outcome).then_some(Self { entry, slot, reply: Reply::Nobody });
+        match reply {
+            Reply::Intent { audit, reply, .. } => {
+                drop(audit);
                 drop(reply.send(Err(error.clone())));
-                return None;
             }
             Reply::Done(reply) => drop(reply.send(Err(error.clone()))),
             Reply::Nobody => {}
         }
-        let kept = Self { entry: self.entry, slot: self.slot, reply: Reply::Nobody };
-        (kept.entry.kind == Kind::Outcome).then_some(kept)
+        kept
     }
 }
