@@ -31,6 +31,9 @@ const provider = new Provider(issuer, {
 const tokens = new Set();
 provider.on('access_token.saved', (token) => tokens.add(token));
 
+// What it says of itself: a revocation is answered with 200 whatever becomes of it (RFC 7009 section 2.2).
+provider.on('grant.revoked', () => note('events', { method: 'grant', url: 'revoked', headers: {} }));
+
 const server = provider.callback();
 const notes = [{ id: 'n1', text: 'first' }];
 

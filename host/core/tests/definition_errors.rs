@@ -331,7 +331,7 @@ fn what_is_seldom_meant_in_oauth_is_found_with_its_mend() {
         "notes.toml:26: `oauth.reconnect_errors`: a lost login would look like a passing fault for ever (list the provider's words for it; the RFC's is `invalid_grant` (RFC 6749 section 5.2))",
     );
     finds(
-        "[[oauth.revoke]]\npath = \"/token/revocation\"\nclient_auth = true\nhint = { name = \"token_type_hint\", value = \"refresh_token\" }\n",
+        "[[oauth.revoke]]\npath = \"/token/revocation\"\nclient_auth = \"basic\"\nhint = { name = \"token_type_hint\", value = \"refresh_token\" }\n",
         "",
         "notes.toml:15: `oauth.revoke`: a grant that is given up stays alive at the provider (add `[[oauth.revoke]]` with the provider's path (RFC 7009))",
     );

@@ -16,7 +16,8 @@ use crate::oauth::callback::CallbackListener;
 use crate::oauth::connect::{self, ConnectError, ConnectPlan, Connected, Progress};
 use crate::oauth::exchange::TokenError;
 use crate::oauth::mint::{RefreshWatch, TokenOwner, Wanted};
-use crate::oauth::revoke::{Revocation, Revoked};
+use crate::oauth::registered::RegisteredClient;
+use crate::oauth::revoke::Revoked;
 use crate::send::{self, SendError, Sent};
 use crate::turns::{self, Busy, Turn, Turns};
 use crate::vault::{GrantInfo, LiveGrant, Needles, Secret, Vault, VaultError};
@@ -186,15 +187,8 @@ impl Egress {
         let (info, material) =
             self.read_vault(move |vault| Ok((vault.grant_info(&name)?, vault.refresh_material(&name)?))).await?;
         self.act(Act::admin(who, "grant.disconnect", grant.as_str(), "begun")).await?;
-        let revocation = Revocation {
-            dialer: &self.0.dialer,
-            service,
-            region: &material.region,
-            client_id: &material.client_id,
-            client_secret: &material.client_secret,
-            token: &material.refresh_token,
-        };
-        let revoked = revocation.run().await;
+        let client = RegisteredClient::of_grant(&self.0.dialer, service, &material);
+        let revoked = client.revoke(&material.refresh_token).await;
         let name = grant.clone();
         self.read_vault(move |vault| vault.remove_grant(&name)).await?;
         self.forget(grant);

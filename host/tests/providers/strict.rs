@@ -24,15 +24,21 @@ async fn start(auth: &str, access_seconds: u64, definition: &str) -> Broker {
     .await
 }
 
+/// How a client may say who it is: in the server's words, and in a definition's.
+const WAYS: [(&str, &str); 2] = [("client_secret_basic", "basic"), ("client_secret_post", "body")];
+
+fn authenticating_by(word: &str) -> String {
+    DEFINITION.replace("client_auth = \"basic\"", &format!("client_auth = \"{word}\""))
+}
+
 fn grant_types(calls: &[Value]) -> Vec<&str> {
     calls.iter().filter_map(|call| call["body"]["grant_type"].as_str()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn consent_with_pkce_brings_a_grant_that_works() {
-    for (auth, word) in [("client_secret_basic", "basic"), ("client_secret_post", "body")] {
-        let definition = DEFINITION.replace("client_auth = \"basic\"", &format!("client_auth = \"{word}\""));
-        let broker = start(auth, 3600, &definition).await;
+    for (auth, word) in WAYS {
+        let broker = start(auth, 3600, &authenticating_by(word)).await;
         broker.connect().await.expect("connected");
         let shown = broker.shown().await;
         assert_eq!(shown["tenant"], "alice", "{shown}");
@@ -74,12 +80,20 @@ async fn rotated_refresh_tokens_are_each_used_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn disconnecting_revokes_at_the_provider() {
-    let broker = start("client_secret_basic", 3600, DEFINITION).await;
-    broker.connect().await.expect("connected");
-    broker.command(Command::Disconnect { grant: "acme-api".to_owned() }).await.expect("disconnected");
-    let revoked = broker.calls(ID, "/token/revocation");
-    assert_eq!(revoked.len(), 1);
-    assert_eq!(revoked[0]["body"]["token_type_hint"], "refresh_token");
-    assert_eq!(broker.ask("GET", "/v1/notes", None).await.status, 503, "it is connected no more");
-    broker.end().await;
+    for (auth, word) in WAYS {
+        let broker = start(auth, 3600, &authenticating_by(word)).await;
+        broker.connect().await.expect("connected");
+        assert!(broker.calls("events", "revoked").is_empty());
+        broker.command(Command::Disconnect { grant: "acme-api".to_owned() }).await.expect("disconnected");
+        let revoked = broker.calls(ID, "/token/revocation");
+        assert_eq!(revoked.len(), 1);
+        assert_eq!(revoked[0]["body"]["token_type_hint"], "refresh_token");
+        assert_eq!(
+            broker.calls("events", "revoked").len(),
+            1,
+            "{word}: the provider took it for its client's word"
+        );
+        assert_eq!(broker.ask("GET", "/v1/notes", None).await.status, 503, "it is connected no more");
+        broker.end().await;
+    }
 }

@@ -82,8 +82,8 @@ pub struct RevokeForm {
     pub path: String,
     /// Where the token goes: form body, or query (Zoho's classic form).
     pub token_in_query: bool,
-    /// Whether the client authenticates with Basic.
-    pub client_auth: bool,
+    /// How the client says who it is, if at all.
+    pub client_auth: Option<ClientAuth>,
     /// Name of the hint parameter and its value, if any.
     pub hint: Option<(String, String)>,
     /// A status that means: already gone. Without one the answer does not tell (RFC 7009 section 2.2: 200 for any token).

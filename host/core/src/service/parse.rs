@@ -12,8 +12,8 @@ use super::operation::operation;
 use super::raw::{RawAnswer, RawGuide, RawOAuth, RawRegion, RawRevoke, RawService, RawTenant, RawUser};
 use super::text::Source;
 use super::{
-    AnswerRules, Budget, Guide, Inject, OAuth, PathRules, RefusalShape, RegionRow, RequestRules, RevokeForm,
-    ServiceDefinition, TenantLookup, UserLookup,
+    AnswerRules, Budget, ClientAuth, Guide, Inject, OAuth, PathRules, RefusalShape, RegionRow, RequestRules,
+    RevokeForm, ServiceDefinition, TenantLookup, UserLookup,
 };
 use crate::id::{Digest, Region, ServiceName};
 
@@ -182,7 +182,7 @@ fn revoke(raw: RawRevoke) -> RevokeForm {
     RevokeForm {
         path: raw.path,
         token_in_query: raw.token_in_query,
-        client_auth: raw.client_auth,
+        client_auth: raw.client_auth.map(ClientAuth::from),
         hint: raw.hint.map(|pair| (pair.name, pair.value)),
         gone_status: raw.gone_status,
     }

@@ -18,8 +18,8 @@ use crate::egress::Egress;
 use crate::oauth::callback::{CallbackListener, Expected, Heard, Taken};
 use crate::oauth::consent::{self, Consent, ConsentError, PendingConsent};
 use crate::oauth::exchange::{self, TokenError, Tokens};
+use crate::oauth::registered::RegisteredClient;
 use crate::oauth::scopes;
-use crate::oauth::token_call::TokenCall;
 use crate::vault::{ClientMaterial, Secret};
 use keep::{Old, Shown, Unkept};
 use room::Room;
@@ -215,13 +215,13 @@ async fn post_code(
     pending: &PendingConsent,
     code: &Secret,
 ) -> Result<Tokens, TokenError> {
-    let raw = token_call(egress, plan, client).exchange(pending, code).await?;
+    let raw = client_at(egress, plan, client).exchange(pending, code).await?;
     exchange::read(&plan.service, &plan.region, raw).map_err(|failed| failed.error)
 }
 
-/// The client of a plan, at its token endpoint.
-fn token_call<'a>(egress: &'a Egress, plan: &'a ConnectPlan, client: &'a ClientMaterial) -> TokenCall<'a> {
-    TokenCall {
+/// The client of a plan, at its region's endpoints.
+fn client_at<'a>(egress: &'a Egress, plan: &'a ConnectPlan, client: &'a ClientMaterial) -> RegisteredClient<'a> {
+    RegisteredClient {
         dialer: egress.dialer(),
         service: &plan.service,
         region: &plan.region,

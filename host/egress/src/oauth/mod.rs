@@ -6,6 +6,7 @@
 //! - [`consent`]: the authorization URL.
 //! - [`callback`] and [`page`]: the listener that the browser comes back to.
 //! - [`endpoint`]: the client for token and revocation endpoints.
+//! - [`registered`]: what a registered client asks there, and how it says who it is.
 //! - [`exchange`]: reads a token answer.
 //! - [`tenant`]: finds the account.
 //! - [`connect`]: all of the above, in order.
@@ -19,7 +20,7 @@ mod endpoint;
 pub(crate) mod exchange;
 pub(crate) mod mint;
 mod page;
+pub(crate) mod registered;
 pub(crate) mod revoke;
 pub(crate) mod scopes;
 pub(crate) mod tenant;
-pub(crate) mod token_call;

@@ -2,14 +2,12 @@
 
 use std::collections::HashMap;
 
-use wardlock_core::id::Region;
-use wardlock_core::service::{RevokeForm, ServiceDefinition};
+use wardlock_core::service::RevokeForm;
 
-use crate::dialer::Dialer;
 use crate::oauth::endpoint::{self, EndpointError};
-use crate::route;
+use crate::oauth::registered::RegisteredClient;
 use crate::vault::Secret;
-use crate::vault::wire::{SecretForm, basic_auth, with_secret_query};
+use crate::vault::wire::{SecretForm, with_secret_query};
 
 /// How a revocation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,22 +31,12 @@ impl Revoked {
     }
 }
 
-/// Whose token it is.
-pub(crate) struct Revocation<'a> {
-    pub dialer: &'a Dialer,
-    pub service: &'a ServiceDefinition,
-    pub region: &'a Region,
-    pub client_id: &'a str,
-    pub client_secret: &'a Secret,
-    pub token: &'a Secret,
-}
-
-impl Revocation<'_> {
-    /// Tries the forms. A form's `gone` counts only if no other form does it.
-    pub async fn run(self) -> Revoked {
+impl RegisteredClient<'_> {
+    /// Revokes a token: tries the forms. A form's `gone` counts only if no other form does it.
+    pub async fn revoke(&self, token: &Secret) -> Revoked {
         let mut best = Revoked::Failed;
         for form in &self.service.oauth.revoke {
-            match self.attempt(form).await {
+            match self.revoke_by(form, token).await {
                 Ok(Revoked::Done) => return Revoked::Done,
                 Ok(Revoked::AlreadyGone) => best = Revoked::AlreadyGone,
                 Ok(Revoked::Failed) | Err(_) => {}
@@ -57,22 +45,20 @@ impl Revocation<'_> {
         best
     }
 
-    async fn attempt(&self, form: &RevokeForm) -> Result<Revoked, EndpointError> {
-        let row = route::row(self.service, self.region).map_err(|_| EndpointError::HostNotAllowed)?;
-        let mut url = endpoint::url(row.token_host(), &form.path)?;
+    async fn revoke_by(&self, form: &RevokeForm, token: &Secret) -> Result<Revoked, EndpointError> {
+        let mut url = endpoint::url(self.row()?.token_host(), &form.path)?;
         let mut fields = SecretForm::new();
         if let Some((name, value)) = &form.hint {
             fields = fields.plain(name, value);
         }
         if form.token_in_query {
-            url = with_secret_query(url, "token", self.token);
+            url = with_secret_query(url, "token", token);
         } else {
-            fields = fields.secret("token", self.token);
+            fields = fields.secret("token", token);
         }
-        let basic = if form.client_auth {
-            Some(basic_auth(self.client_id, self.client_secret).map_err(|_| EndpointError::Client)?)
-        } else {
-            None
+        let (fields, basic) = match form.client_auth {
+            Some(how) => self.authenticated(fields, how)?,
+            None => (fields, None),
         };
         let answer = endpoint::post(self.dialer, self.service, url, fields, basic).await?;
         if Some(answer.status) == form.gone_status {

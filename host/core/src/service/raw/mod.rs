@@ -132,8 +132,7 @@ pub(in crate::service) struct RawRevoke {
     pub(in crate::service) path: String,
     #[serde(default)]
     pub(in crate::service) token_in_query: bool,
-    #[serde(default)]
-    pub(in crate::service) client_auth: bool,
+    pub(in crate::service) client_auth: Option<RawClientAuth>,
     pub(in crate::service) hint: Option<RawPair>,
     pub(in crate::service) gone_status: Option<u16>,
 }

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use wardlock_audit::Act;
 use wardlock_core::id::{GrantName, RegistrationName};
 
-use super::{ConnectError, ConnectPlan, Connected, Obtained, Replaced};
+use super::{ConnectError, ConnectPlan, Connected, Obtained, Replaced, client_at};
 use crate::egress::Egress;
 use crate::oauth::mint::on_vault;
-use crate::oauth::revoke::{Revocation, Revoked};
+use crate::oauth::registered::RegisteredClient;
+use crate::oauth::revoke::Revoked;
 use crate::oauth::tenant::{Found, Lookup, LookupError};
 use crate::vault::{
     ClientMaterial, Condition, GrantInfo, LiveGrant, NewAccess, NewGrant, RefreshMaterial, Secret, Tenant,
@@ -167,15 +168,8 @@ async fn give_up(egress: &Egress, plan: &ConnectPlan, old: Old) -> Replaced {
         }
         return Replaced::Spared;
     }
-    let revocation = Revocation {
-        dialer: egress.dialer(),
-        service: &plan.service,
-        region: &material.region,
-        client_id: &material.client_id,
-        client_secret: &material.client_secret,
-        token: &material.refresh_token,
-    };
-    let revoked = revocation.run().await;
+    let client = RegisteredClient::of_grant(egress.dialer(), &plan.service, &material);
+    let revoked = client.revoke(&material.refresh_token).await;
     if revoked == Revoked::Failed && !dead {
         remember(egress, info.registration, live).await;
     }
@@ -222,15 +216,7 @@ async fn give_back(egress: &Egress, plan: &ConnectPlan, client: &ClientMaterial,
         remember(egress, plan.registration.clone(), live).await;
         return;
     }
-    let revocation = Revocation {
-        dialer: egress.dialer(),
-        service: &plan.service,
-        region: &plan.region,
-        client_id: &client.client_id,
-        client_secret: &client.client_secret,
-        token: refresh,
-    };
-    let revoked = revocation.run().await;
+    let revoked = client_at(egress, plan, client).revoke(refresh).await;
     if revoked == Revoked::Failed {
         remember(egress, plan.registration.clone(), live).await;
     }

@@ -4,7 +4,7 @@
 use wardlock_audit::Act;
 
 use super::keep::{self, Old};
-use super::{ConnectError, ConnectPlan, Connected, client_of, obtained, token_call};
+use super::{ConnectError, ConnectPlan, Connected, client_at, client_of, obtained};
 use crate::egress::Egress;
 use crate::oauth::exchange::{self, TokenError};
 use crate::vault::Secret;
@@ -21,7 +21,7 @@ pub(crate) async fn connect(
     let client = client_of(egress, &plan, None).await?;
     let old = keep::old(egress, &plan.grant).await?;
     egress.record(Act::admin(&plan.who, HOW, plan.grant.as_str(), "trying")).await?;
-    let raw = token_call(egress, &plan, &client).refresh(&pasted).await.map_err(TokenError::from);
+    let raw = client_at(egress, &plan, &client).refresh(&pasted).await.map_err(TokenError::from);
     let tokens =
         raw.and_then(|raw| exchange::read(&plan.service, &plan.region, raw).map_err(|failed| failed.error));
     let word = tokens.as_ref().map_or_else(TokenError::word, |_| "ok");

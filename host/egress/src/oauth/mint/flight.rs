@@ -8,7 +8,7 @@ use wardlock_audit::Act;
 use super::{Live, Shared, Wanted};
 use crate::failpoint;
 use crate::oauth::exchange::{self, Failed, TokenError, Tokens};
-use crate::oauth::token_call::TokenCall;
+use crate::oauth::registered::RegisteredClient;
 use crate::vault::{Begun, Condition, RefreshMaterial, Secret, Settled, Vault, VaultError};
 
 /// What a flight is for.
@@ -100,15 +100,9 @@ fn hindered(condition: Condition, now_ms: u64) -> TokenError {
 
 async fn renew(shared: &Shared, order: &Order, material: &RefreshMaterial) -> Result<Arc<Live>, Failed> {
     let service = &order.wanted.service;
-    let call = TokenCall {
-        dialer: &shared.dialer,
-        service,
-        region: &material.region,
-        client_id: &material.client_id,
-        client_secret: &material.client_secret,
-    };
+    let client = RegisteredClient::of_grant(&shared.dialer, service, material);
     failpoint::pass("before-request");
-    let raw = call.refresh(&material.refresh_token).await?;
+    let raw = client.refresh(&material.refresh_token).await?;
     failpoint::pass("after-answer");
     let tokens = exchange::read(service, &material.region, raw)?;
     if tokens.environment.as_ref().is_some_and(|found| *found != material.environment) {
