@@ -4,8 +4,18 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::{env, fs};
 
-const GUESTS: [&str; 7] =
-    ["probe", "nosy", "no-hook", "wrong-version", "bad-schema", "bad-describe", "loop-in-describe"];
+const GUESTS: [&str; 10] = [
+    "probe",
+    "nosy",
+    "no-hook",
+    "wrong-version",
+    "bad-schema",
+    "bad-describe",
+    "loop-in-describe",
+    "judge",
+    "reader",
+    "answers-only",
+];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let here = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);

@@ -1,4 +1,7 @@
-//! Steps 12 and 13: the OUTCOME, and the reply. A body that flows takes its OUTCOME along and writes it at its end.
+//! Steps 12 and 13: plugins that judge the answer, the OUTCOME, and the reply. A body that flows takes its OUTCOME along and
+//! writes it at its end.
+
+mod judges;
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +11,13 @@ use tracing::{Instrument as _, Span, debug_span};
 use wardlock_audit::{AuditError, Finished, OutcomeGuard, failpoint};
 use wardlock_core::answer::Outcome;
 use wardlock_core::id::{Digest, RequestId};
+use wardlock_core::refusal::Refusal;
 use wardlock_egress::{ScrubbedBody, ScrubbedStream, SendError, Sent, Turn};
 
 use crate::ingress::{BrokenOff, FlowingBody, Reply};
 use crate::metrics::Sending;
+
+pub use judges::Judges;
 
 /// Bytes that may wait for a slow agent before the upstream is waited for: a handful of network reads.
 const CHUNKS_WAITING: usize = 8;
@@ -45,29 +51,44 @@ impl UnderWay {
     }
 }
 
-/// A sent request's reply, or the error that the agent is told, once the OUTCOME is on the disk.
+/// A sent request's reply, or what the agent is told in its place, once the OUTCOME is on the disk.
 pub async fn deliver(
     id: &RequestId,
     sent: Result<Sent, SendError>,
+    judges: &Judges,
     under_way: UnderWay,
-) -> Result<Result<Reply, (Outcome, SendError)>, AuditError> {
+) -> Result<Result<Reply, (Outcome, Refusal)>, AuditError> {
     let sent = match sent {
         Ok(sent) => sent,
         Err(error) => {
             let outcome = error.outcome();
             under_way.finish(failed(&error)).await?;
-            return Ok(Err((outcome, error)));
+            return Ok(Err((outcome, error.refusal())));
         }
     };
     let mut finished = finished(&sent);
-    let (status, headers, exposed) = (sent.answer.status(), sent.answer.headers().clone(), sent.answer.exposed());
-    match sent.answer.into_body() {
+    let outcome = finished.outcome;
+    let Sent { answer, reading, hint, .. } = sent;
+    let said = judges.judge(&reading, answer).instrument(judges.span()).await;
+    finished.verdicts = said.verdicts;
+    let answer = match said.answer {
+        Ok(answer) => answer,
+        Err(refusal) => {
+            finished.withheld = Some(refusal.code);
+            under_way.finish(finished).await?;
+            return Ok(Err((outcome, refusal)));
+        }
+    };
+    finished.redactions = count(answer.redactions());
+    let retry_after = reading.retry_after.filter(|_| reading.throttled);
+    let (status, headers, exposed) = (answer.status(), answer.headers().clone(), answer.exposed());
+    match answer.into_body() {
         ScrubbedBody::Whole(body) => {
             finished.answer_sha256 = Some(Digest::of(&body));
             finished.answer_bytes = body.len() as u64;
-            let outcome = finished.outcome;
             under_way.finish(finished).await?;
-            Ok(Ok(Reply::answered(id, outcome, status, headers, exposed, body)))
+            let reply = Reply::answered(id, outcome, status, headers, exposed, body);
+            Ok(Ok(reply.explained(hint, retry_after).edited_by(&said.edited_by)))
         }
         ScrubbedBody::Flowing(stream) => {
             let (sender, body, gone) = FlowingBody::new(CHUNKS_WAITING);
@@ -135,6 +156,8 @@ fn finished(sent: &Sent) -> Finished {
         upstream_micros: sent.micros,
         provider_code: sent.reading.code.clone(),
         total: Duration::ZERO,
+        verdicts: Vec::new(),
+        withheld: None,
     }
 }
 
@@ -150,6 +173,8 @@ fn failed(error: &SendError) -> Finished {
         upstream_micros: error.micros,
         provider_code: None,
         total: Duration::ZERO,
+        verdicts: Vec::new(),
+        withheld: error.withheld(),
     }
 }
 

@@ -2,6 +2,7 @@
 //! provider; everything else is what an operator runs: home, vault, consent, plugins, proxy, audit.
 
 mod ask;
+mod clients;
 mod setup;
 
 use std::process::ExitCode;
@@ -117,7 +118,7 @@ pub async fn serve_simulator(home: Home, unlock: &KeySource, spans: Option<Spans
     }
     let simulator = Arc::new(setup::start_simulator().await?);
     let host = Host::open(home, unlock, setup::world(&simulator)?, "serve --simulator").await?;
-    setup::add_client(&simulator, host.config().callback());
-    setup::introduce();
+    clients::add(&simulator, host.config().callback());
+    clients::introduce();
     crate::serve::run(Gate::of(host), spans).await
 }

@@ -1,5 +1,6 @@
 //! The running host: every part, wired once. Commands, listeners and the pipeline all borrow from here.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,10 +11,11 @@ use wardlock_core::id::RequestId;
 use wardlock_core::service::ServiceDefinition;
 use wardlock_egress::vault::{KeySource, Vault};
 use wardlock_egress::{CallbackListener, Dialer, Egress, Limits, ListenError};
-use wardlock_sandbox::{Sandbox, SandboxConfig};
+use wardlock_sandbox::{ITSELF, Sandbox, SandboxConfig};
 use wardlock_state::State;
 
 use crate::admin::Failure;
+use crate::code::CompiledPlugins;
 use crate::config::HostConfig;
 use crate::gate::Seat;
 use crate::home::Home;
@@ -21,6 +23,7 @@ use crate::ingress::{Places, Rates};
 use crate::loaded::{Loaded, Services};
 use crate::metrics::Metrics;
 use crate::record;
+use crate::recorder::Recorder;
 use crate::sums::Sums;
 
 /// Where requests go: the world, or the simulator.
@@ -29,13 +32,15 @@ pub struct World {
     pub dialer: Dialer,
     /// Whether this is the simulator's world.
     pub simulated: bool,
+    /// What is executed as a plugin worker: a program that calls [`wardlock_sandbox::worker_main`] where it is told to.
+    pub worker: PathBuf,
 }
 
 impl World {
     /// The real one.
     pub fn real() -> Result<Self, Failure> {
         let dialer = Dialer::system().map_err(|error| Failure::home(format!("failed to set up TLS: {error}")))?;
-        Ok(Self { dialer, simulated: false })
+        Ok(Self { dialer, simulated: false, worker: ITSELF.into() })
     }
 }
 
@@ -49,10 +54,13 @@ pub struct Host {
     egress: Egress,
     audit: Audit,
     state: State,
+    recorder: Arc<Recorder>,
     places: Arc<Places>,
     rates: Rates,
     sums: Sums,
     callback: tokio::sync::Mutex<Weak<CallbackListener>>,
+    /// Held while everything is loaded anew: of two reloads, the later one is what stays.
+    reloading: tokio::sync::Mutex<()>,
 }
 
 impl Host {
@@ -64,12 +72,19 @@ impl Host {
     /// Opens everything in a home that is held already.
     pub async fn unlock(seat: &Arc<Seat>, unlock: &KeySource) -> Result<Arc<Self>, Failure> {
         let Seat { home, config, world, metrics, .. } = &**seat;
-        let plugins = SandboxConfig { max_concurrent: config.plugin_concurrency(), ..SandboxConfig::default() };
-        let sandbox = Sandbox::new(plugins)
+        let plugins = SandboxConfig {
+            runs: config.plugin_runs(&world.worker),
+            max_concurrent: config.plugin_concurrency(),
+            ..SandboxConfig::default()
+        };
+        // Workers start while there is no secret here yet.
+        let sandbox = Sandbox::start(plugins)
+            .await
             .map_err(|error| Failure::home(format!("failed to start the plugin engine: {error}")))?;
         // After the engine, which looks at the process's memory map once, and before the first key is there.
         crate::harden::close_memory();
         let vault = Arc::new(Vault::open(&home.state_folder(), unlock)?);
+        sandbox.keep_code(Arc::new(CompiledPlugins::new(Arc::clone(seat), vault.keys())));
         let audit = record::open(home, config, &vault, metrics)?;
         let state = State::open(&home.state_path("state.db")?, clock())?;
         let patience = config.upstream_timeout();
@@ -77,7 +92,11 @@ impl Host {
         let egress = Egress::with_limits(Arc::clone(&vault), world.dialer.clone(), audit.clone(), clock(), limits);
         egress.watch_refreshes(metrics.refresh_watch());
         let services = Arc::new(Services::load(home));
-        let loaded = Arc::new(Loaded::load(home, &sandbox, &services).await);
+        let loaded = Arc::new(Loaded::load(home, &sandbox, &services, config.publishers()).await);
+        let recorder = Recorder::start(&home.state_folder(), vault.keys(), Arc::clone(metrics));
+        let recorder =
+            recorder.map_err(|error| Failure::home(format!("failed to start the recorder: {error}")))?;
+        recorder.settle(&loaded, now_ms());
         let places = Places::new(config.requests(), config.requests_per_agent());
         Ok(Arc::new(Self {
             seat: Arc::clone(seat),
@@ -88,10 +107,12 @@ impl Host {
             egress,
             audit,
             state,
+            recorder: Arc::new(recorder),
             places,
             rates: Rates::new(config.rate(), config.rate_per_agent()),
             sums: Sums::default(),
             callback: tokio::sync::Mutex::default(),
+            reloading: tokio::sync::Mutex::default(),
         }))
     }
 
@@ -104,11 +125,18 @@ impl Host {
 
     /// Loads workspaces, services and plugins anew; requests under way keep what they have. Returns what was and what is.
     pub async fn reload(&self) -> [Arc<Loaded>; 2] {
+        let _turn = self.reloading.lock().await;
         let services = Arc::new(Services::load(self.home()));
-        let loaded = Arc::new(Loaded::load(self.home(), &self.sandbox, &services).await);
+        let before = self.loaded();
+        let publishers = self.config().publishers();
+        let loaded = Loaded::load_after(self.home(), &self.sandbox, &services, publishers, &before).await;
+        let loaded = Arc::new(loaded);
         *self.services.write().unwrap_or_else(PoisonError::into_inner) = services;
-        let mut held = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::replace(&mut *held, Arc::clone(&loaded));
+        let before = {
+            let mut held = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *held, Arc::clone(&loaded))
+        };
+        self.settle_recorder().await;
         [before, loaded]
     }
 
@@ -160,6 +188,20 @@ impl Host {
     /// Returns the state.
     pub fn state(&self) -> &State {
         &self.state
+    }
+
+    /// Returns the recorder.
+    pub fn recorder(&self) -> &Arc<Recorder> {
+        &self.recorder
+    }
+
+    /// Has the recorder take what is loaded now.
+    async fn settle_recorder(&self) {
+        let (recorder, loaded) = (Arc::clone(&self.recorder), self.loaded());
+        let settled = tokio::task::spawn_blocking(move || recorder.settle(&loaded, now_ms())).await;
+        if let Err(error) = settled {
+            tracing::error!(%error, "the recorder failed");
+        }
     }
 
     /// Returns what is counted.
@@ -227,11 +269,33 @@ impl Host {
         self.metrics().unauthenticated();
     }
 
-    /// Writes down what is kept in memory between times: agents' last use, and sums.
+    /// Renews tokens that must be renewed ahead of their end, although nobody asks for them: those that renew themselves.
+    pub async fn renew_ahead(&self) {
+        let loaded = self.loaded();
+        let vault = Arc::clone(self.vault());
+        let Ok(Ok(grants)) = tokio::task::spawn_blocking(move || vault.grants()).await else { return };
+        for grant in grants {
+            let mut serving = loaded.connections().filter(|found| {
+                let connection = &found.connection;
+                connection.uses(&grant.name)
+                    && connection.takes_grant_of(&grant.service)
+                    && connection.region == grant.region
+            });
+            if let Some(found) = serving.next() {
+                self.egress.renew_ahead(&grant, &found.connection.service).await;
+            }
+        }
+    }
+
+    /// Writes down what is kept in memory between times, agents' last use and sums, and forgets quotas and recordings that have ended.
     pub async fn write_down(&self) {
         if let Err(error) = self.state.flush_last_used() {
             tracing::error!(%error, "agents' last use cannot be written");
         }
+        if let Err(error) = self.state.forget_ended_quotas() {
+            tracing::error!(%error, "quotas whose windows ended cannot be forgotten");
+        }
+        self.settle_recorder().await;
         self.rates.tidy();
         for act in self.sums.take() {
             if let Err(error) = self.audit.act(act).await {

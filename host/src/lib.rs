@@ -6,11 +6,14 @@
 //! - [`pipeline`]: the path of a request, one step a line.
 //! - [`ingress`]: the agents' front door; `own`: what the host itself answers them.
 //! - [`host`]: every part, wired once; [`gate`]: whether it is there, or the vault is locked; `harden`: the process;
-//!   `record`: how the audit is wired; `sums`: what it gets as sums.
+//!   `record`: how the audit is wired; `code`: compiled plugins, kept; `sums`: what it gets as sums; `quotas`: what plugins
+//!   take while a request is judged; [`recorder`]: what they were asked and said, where a workspace wants that kept.
 //! - [`metrics`]: what operators watch; `health`: whether it serves, in one word each.
 //! - `logs`: how much is logged, and what never is; [`telemetry`]: spans for a collector.
 //! - [`loaded`], [`config`], [`home`]: what the operator wrote, and where it stands.
 //! - [`policy`]: ready-made workspaces, cases, explanations.
+//! - [`plugin`]: what plugins' authors have: the contract, projects, golden cases.
+//! - [`trust`]: who signs plugins, and whether a signature holds.
 //! - `backup`: the whole home as one encrypted archive, and back.
 //! - [`ops`], [`admin`], [`serve`]: commands, the socket they go through, the daemon.
 //! - [`demo`]: the whole product on one machine with nothing to set up.
@@ -18,6 +21,7 @@
 pub mod admin;
 mod backup;
 mod cli;
+mod code;
 pub mod config;
 mod delivery;
 pub mod demo;
@@ -33,12 +37,16 @@ pub mod metrics;
 pub mod ops;
 mod own;
 pub mod pipeline;
+pub mod plugin;
 pub mod policy;
+mod quotas;
 mod record;
+pub mod recorder;
 mod report;
 pub mod serve;
 mod sums;
 pub mod telemetry;
 mod text;
+pub mod trust;
 
 pub use cli::main;

@@ -51,6 +51,7 @@ fn described(asked: &str, first: &Row, last: Option<&&Row>) -> Value {
         "decision": first.decision,
         "code": first.detail.refusal.as_ref().map(|refusal| refusal.code.as_str()),
         "outcome": last.map_or(sent.then_some("pending"), |row| row.outcome.as_deref()),
+        "withheld": answer.and_then(|answer| answer.withheld.as_deref()),
         "upstream_status": answer.and_then(|answer| answer.upstream_status),
         "secret_exposed": answer.map_or(sent.then_some("pending"), |answer| answer.secret_exposed.as_deref()),
     })

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::{Instrument as _, Span, debug_span};
-use wardlock_audit::failpoint;
+use wardlock_audit::{OutcomeGuard, Receipt, failpoint};
 use wardlock_core::answer::Outcome;
 use wardlock_core::canonical::CanonicalRequest;
-use wardlock_core::chain::VerdictRecord;
+use wardlock_core::chain::{ChainOutcome, VerdictRecord};
 use wardlock_core::classify::Classified;
 use wardlock_core::connection::Connection;
 use wardlock_core::decision::{Asked, Decision, Permit, decide};
@@ -22,14 +22,17 @@ use wardlock_core::refusal::{Code, Refusal};
 use wardlock_core::rules::Judge;
 use wardlock_egress::Busy;
 use wardlock_egress::vault::VaultError;
-use wardlock_sandbox::{RequestContext, run_chain};
+use wardlock_sandbox::{Quotas, RequestContext, run_chain};
+use wardlock_state::Counting;
 
-use crate::delivery::{UnderWay, deliver};
+use crate::delivery::{Judges, UnderWay, deliver};
 use crate::gate::Gate;
 use crate::host::Host;
 use crate::ingress::{AgentRequest, Peer, RawRequest, Reply, UnreadBody};
 use crate::loaded::OpenConnection;
 use crate::metrics::{ConnectionMetrics, Sending};
+use crate::quotas::Taking;
+use crate::recorder::{Judged, Recording};
 use crate::{own, report};
 use enter::{Entered, enter};
 use refuse::{refuse, refuse_locked};
@@ -85,14 +88,28 @@ struct Seen {
     /// What the connection counts.
     metrics: Option<Arc<ConnectionMetrics>>,
     tenant: Option<String>,
-    classified: Option<Classified>,
+    classified: Option<Arc<Classified>>,
     verdicts: Vec<VerdictRecord>,
     wants_problem_json: bool,
-    /// The scheme under which the agent's token came.
-    scheme: Option<String>,
+    /// The scheme under which the agent's token came, and what was asked for.
+    scheme: Option<Scheme>,
     /// The request stands in the audit already: an INTENT, and its OUTCOME.
     recorded: bool,
     outcome: Option<Outcome>,
+}
+
+/// By what a client's own service is told, where its connection is not known.
+struct Scheme {
+    name: String,
+    method: String,
+    target: String,
+}
+
+impl Scheme {
+    fn of(request: &AgentRequest) -> Option<Self> {
+        let name = request.scheme.clone()?;
+        Some(Self { name, method: request.method.clone(), target: request.target.clone() })
+    }
 }
 
 impl Seen {
@@ -120,7 +137,7 @@ impl Seen {
     fn tell_as(&mut self, raw: RawRequest) {
         if let Ok((_, request)) = raw.take_token(None) {
             self.wants_problem_json = request.wants_problem_json;
-            self.scheme = request.scheme;
+            self.scheme = Scheme::of(&request);
         }
     }
 
@@ -158,31 +175,89 @@ async fn carry(
     refuse_secrets(host, &request)?;
     seen.purpose.clone_from(&request.purpose);
     let dry_run = request.dry_run;
+    let via = request.host.as_ref().map(|host| format!("http://{host}"));
     let canonical = canonicalise(request, seen)?;
     let (open, request) = resolve(host, &agent, canonical, seen)?;
-    let judge = Judge::new(Arc::clone(&open.connection), agent.name.clone(), host.write_level(&open.connection));
+    let connection = open.for_agent(&agent.name);
+    // Looked at once: what requests are compared with is what the permit says.
+    let pinned = pin(host, id, &connection, seen);
+    let tenant = pinned.as_ref().ok().map(|asked| asked.tenant.clone());
+    let judge =
+        Judge::new(Arc::clone(&connection), agent.name.clone(), host.write_level(&connection)).pinned_to(tenant);
     let classified = judge.classify(request)?;
     Span::current().record("operation", &*classified.operation().name);
-    seen.classified = Some(classified.clone());
+    seen.classified = Some(Arc::new(classified.clone()));
     judge.check(&classified)?;
-    let asked = pin(host, id, &open.connection, seen)?;
-    let context = context(host, id, &open.connection, &agent.name, &asked, dry_run);
-    let chain = run_chain(&judge, &open.plugins, context, classified);
-    let (classified, outcome) = chain.instrument(debug_span!("chain")).await;
-    seen.classified = Some(classified.clone());
-    let permit = permitted(decide(&judge, classified, outcome, asked), seen)?;
+    let asked = Asked { via, ..pinned? };
+    let context = context(host, id, &connection, &agent.name, &asked, dry_run);
+    let quotas = quotas(host, &connection, dry_run);
+    let chain = ask_plugins(host, &judge, &open, &context, &quotas, classified);
+    let (classified, outcome, recording) = chain.instrument(debug_span!("chain")).await;
+    let asked_for = Arc::new(classified.clone());
+    seen.classified = Some(Arc::clone(&asked_for));
+    let decision = decide(&judge, classified, outcome, asked);
+    if let Some(recording) = recording {
+        record(host, recording, &context, &decision);
+    }
+    let permit = permitted(decision, seen)?;
     failpoint::pass("after-decision");
     if dry_run {
-        let refusal = Refusal::new(Code::DryRun, "dry-run", "the decision is allow; nothing was sent");
-        return Err(Stop { decision: "allow", refusal });
+        return Err(dry_run_ends());
     }
+    let judges = Judges { open, context, classified: asked_for };
+    let reply = carry_out(host, peer, id, Allowed { permit, quotas, judges }, seen).await?;
+    Ok(reply.holding(place))
+}
+
+/// Asks the chain; what it was asked is noted where the workspace records that. Dry runs are not requests.
+async fn ask_plugins(
+    host: &Host,
+    judge: &Judge,
+    open: &OpenConnection,
+    context: &RequestContext,
+    quotas: &Arc<Taking>,
+    classified: Classified,
+) -> (Classified, ChainOutcome, Option<Recording>) {
+    let mut recording = host.recorder().begin(&open.connection.workspace).filter(|_| !context.dry_run);
+    let quotas: Arc<dyn Quotas> = quotas.clone();
+    let quotas = recording.as_ref().map_or_else(|| Arc::clone(&quotas), |noted| noted.watch(Arc::clone(&quotas)));
+    let asked = recording.as_mut().map(Recording::asked);
+    let (classified, outcome) = run_chain(judge, &open.plugins, context, &quotas, classified, asked).await;
+    (classified, outcome, recording)
+}
+
+fn record(host: &Host, recording: Recording, context: &RequestContext, decision: &Decision) {
+    let decision = match decision {
+        Decision::Allow(_) => "allow",
+        Decision::Hold { .. } => "hold",
+        Decision::Deny { .. } => "deny",
+    };
+    let judged = Judged { id: &context.id, at_ms: context.now_ms, caller: &context.caller, decision };
+    host.recorder().keep(recording, judged);
+}
+
+/// A request that is allowed, what its plugins took, and who judges its answer.
+struct Allowed {
+    permit: Permit,
+    quotas: Arc<Taking>,
+    judges: Judges,
+}
+
+/// Writes down that an allowed request is sent, sends it, and delivers its answer.
+async fn carry_out(
+    host: &Host,
+    peer: &Peer,
+    id: &RequestId,
+    allowed: Allowed,
+    seen: &mut Seen,
+) -> Result<Reply, Stop> {
+    let Allowed { permit, quotas, judges } = allowed;
     let turn = host.egress().turn(&permit, host.config().queue_timeout()).await.map_err(busy)?;
     // Once more: plugins and other calls take their time, and a freeze is meant at once.
-    refuse_frozen(host, &agent.workspace)?;
-    let intent = host.audit().intend(&permit, peer.separation(), seen.began.elapsed());
-    let (receipt, guard) =
-        intent.instrument(debug_span!("audit", row = "intent")).await.map_err(audit_unavailable)?;
-    seen.recorded = true;
+    refuse_frozen(host, &judges.open.connection.workspace)?;
+    quotas.commit().await?;
+    failpoint::pass("after-quotas");
+    let (receipt, guard) = record_intent(host, &permit, peer, seen).await?;
     let waited = turn.waited();
     let under_way = UnderWay {
         began: seen.began,
@@ -192,13 +267,31 @@ async fn carry(
         _turn: turn,
     };
     let sent = host.egress().send(permit, receipt).await;
-    match deliver(id, sent, under_way).await.map_err(audit_unavailable)? {
-        Ok(reply) => Ok(reply.after_waiting(waited).holding(place)),
-        Err((outcome, error)) => {
+    match deliver(id, sent, &judges, under_way).await.map_err(audit_unavailable)? {
+        Ok(reply) => Ok(reply.after_waiting(waited)),
+        Err((outcome, refusal)) => {
             seen.outcome = Some(outcome);
-            Err(Stop { decision: "allow", refusal: error.refusal() })
+            Err(Stop { decision: "allow", refusal })
         }
     }
+}
+
+fn dry_run_ends() -> Stop {
+    let refusal = Refusal::new(Code::DryRun, "dry-run", "the decision is allow; nothing was sent");
+    Stop { decision: "allow", refusal }
+}
+
+/// Writes INTENT: without its receipt nothing is sent.
+async fn record_intent(
+    host: &Host,
+    permit: &Permit,
+    peer: &Peer,
+    seen: &mut Seen,
+) -> Result<(Receipt, OutcomeGuard), Stop> {
+    let intent = host.audit().intend(permit, peer.separation(), seen.began.elapsed());
+    let written = intent.instrument(debug_span!("audit", row = "intent")).await.map_err(audit_unavailable)?;
+    seen.recorded = true;
+    Ok(written)
 }
 
 /// Counts a request that is recorded as allowed, and what will come of it.
@@ -287,11 +380,11 @@ fn pin(host: &Host, id: &RequestId, connection: &Connection, seen: &mut Seen) ->
     let grant = grant.ok_or_else(|| {
         let detail = format!("connection `{}` has no grant `{}`", connection.name, connection.grant);
         Refusal::new(Code::ServiceNotConnected, "grant", detail)
-            .hint(format!("the operator runs `wardlock connect {}/{}`", connection.workspace, connection.name))
+            .hint(format!("the operator runs `{}`", report::connect_command(connection)))
     })?;
     let tenant = report::pinned_tenant(connection, &grant)?;
     seen.tenant = Some(tenant.clone());
-    Ok(Asked { id: id.clone(), purpose: seen.purpose.clone(), tenant, generation: grant.generation })
+    Ok(Asked { id: id.clone(), purpose: seen.purpose.clone(), tenant, generation: grant.generation, via: None })
 }
 
 fn context(
@@ -317,6 +410,12 @@ fn context(
         dry_run,
         approved_by: None,
     }
+}
+
+/// A dry run is told what a request would be told, and takes nothing.
+fn quotas(host: &Host, connection: &Connection, dry_run: bool) -> Arc<Taking> {
+    let counting = if dry_run { Counting::Looks } else { Counting::Takes };
+    Taking::new(host.state().reserve(&connection.workspace, counting))
 }
 
 fn busy(busy: Busy) -> Refusal {

@@ -4,13 +4,26 @@ use wardlock_core::connection::Connection;
 use wardlock_core::refusal::{Code, Refusal};
 use wardlock_egress::GrantStatus;
 
+/// The command that connects an account to a connection.
+pub fn connect_command(connection: &Connection) -> String {
+    let own = connection.grant.agent().map(|agent| format!(" --agent {agent}")).unwrap_or_default();
+    format!("wardlock connect {}/{}{own}", connection.workspace, connection.name)
+}
+
 /// The tenant that a connection is pinned to, where the grant is really that tenant.
 ///
 /// A tenant that was never looked up stays unpinned and never serves.
 pub fn pinned_tenant(connection: &Connection, grant: &GrantStatus) -> Result<String, Refusal> {
-    let connect = format!("wardlock connect {}/{}", connection.workspace, connection.name);
+    let connect = connect_command(connection);
     let refused =
         |code, detail: String| Refusal::new(code, "tenant", detail).hint(format!("the operator runs `{connect}`"));
+    if !connection.takes_grant_of(&grant.service) {
+        let detail = format!(
+            "grant `{}` is for service `{}`, which is not of the same provider as `{}`",
+            connection.grant, grant.service, connection.service.name
+        );
+        return Err(refused(Code::TenantMismatch, detail));
+    }
     if grant.region != connection.region || grant.environment != connection.environment {
         let detail = format!(
             "grant `{}` is for {} in region `{}`, the connection is for {} in `{}`",
@@ -23,14 +36,25 @@ pub fn pinned_tenant(connection: &Connection, grant: &GrantStatus) -> Result<Str
         return Err(Refusal::new(Code::TenantMismatch, "tenant", detail)
             .hint(format!("the operator runs `{connect} --look-up`")));
     };
-    match &connection.tenant {
-        Some(pinned) if *pinned != found.id => {
-            let detail = format!(
-                "grant `{}` is another account than the one this connection is pinned to",
-                connection.grant
-            );
-            Err(refused(Code::TenantMismatch, detail))
+    connection.tenant_on(&grant.service, &found.id).ok_or_else(|| {
+        let is_own = grant.service == connection.service.name;
+        match (&connection.tenant, is_own) {
+            (Some(_), true) => {
+                let grant = &connection.grant;
+                let detail =
+                    format!("grant `{grant}` is another account than the one this connection is pinned to");
+                refused(Code::TenantMismatch, detail)
+            }
+            (Some(_), false) => {
+                let detail = format!(
+                    "grant `{}` was consented to for service `{}`, which does not tell whose account of `{}` it is",
+                    connection.grant, grant.service, connection.service.name
+                );
+                Refusal::new(Code::TenantMismatch, "tenant", detail)
+                    .hint(format!("the operator leaves `tenant` out of the workspace file, or runs `{connect}`"))
+            }
+            (None, _) => Refusal::new(Code::TenantMismatch, "tenant", "the workspace file names no tenant")
+                .hint("the operator writes `tenant` into the workspace file"),
         }
-        _ => Ok(found.id.clone()),
-    }
+    })
 }

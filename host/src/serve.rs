@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -11,13 +11,15 @@ use tokio::sync::watch;
 use crate::admin::{self, Failure};
 use crate::gate::Gate;
 use crate::harden;
-use crate::host::Host;
 use crate::ingress;
-use crate::loaded::Severity;
+use crate::loaded::{Loaded, Severity};
 use crate::telemetry::Spans;
 
 /// How often what is kept in memory goes to disk: sums of unauthenticated requests, agents' last use.
 const SUMMARY: Duration = Duration::from_mins(1);
+
+/// How often it is looked for tokens that must be renewed ahead of their end.
+const RENEWALS: Duration = Duration::from_mins(30);
 
 /// How long the audit may take for the last rows, those of requests that were cut off among them. It takes milliseconds
 /// unless its disk fails.
@@ -131,10 +133,14 @@ fn spawn_admin(gate: Arc<Gate>) -> Result<tokio::task::JoinHandle<()>, Failure> 
 fn spawn_summaries(gate: Arc<Gate>) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move {
         let mut ticks = tokio::time::interval(SUMMARY);
+        let mut renewed: Option<Instant> = None;
         loop {
             ticks.tick().await;
-            if let Some(host) = gate.opened() {
-                host.write_down().await;
+            let Some(host) = gate.opened() else { continue };
+            host.write_down().await;
+            if renewed.is_none_or(|at| at.elapsed() >= RENEWALS) {
+                renewed = Some(Instant::now());
+                host.renew_ahead().await;
             }
         }
     })
@@ -163,10 +169,12 @@ impl Stop {
     }
 }
 
-fn tell_problems(host: &Host) {
-    for problem in host.loaded().problems() {
+/// Logs everything that is wrong in what was loaded.
+pub(crate) fn tell_problems(loaded: &Loaded) {
+    for problem in loaded.problems() {
         match problem.severity {
             Severity::Closes => tracing::error!(problem = problem.reason(), hint = problem.hint, "closed"),
+            Severity::Stale => tracing::error!(problem = problem.reason(), hint = problem.hint, "not taken"),
             Severity::Note => tracing::warn!(problem = problem.reason(), hint = problem.hint, "noted"),
         }
     }
@@ -191,7 +199,7 @@ pub async fn run(gate: Arc<Gate>, spans: Option<Spans>) -> Result<(), Failure> {
     let operators = running.operators().map_or_else(|| "off".to_owned(), |address| address.to_string());
     tracing::info!(agents = %running.agents(), operators, home = %seat.home.path().display(), vault, "serving");
     if let Some(host) = gate.opened() {
-        tell_problems(&host);
+        tell_problems(&host.loaded());
     }
     loop {
         tokio::select! {
@@ -203,7 +211,6 @@ pub async fn run(gate: Arc<Gate>, spans: Option<Spans>) -> Result<(), Failure> {
                 };
                 crate::ops::reload(&host).await;
                 tracing::info!("loaded anew");
-                tell_problems(&host);
             }
         }
     }

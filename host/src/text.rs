@@ -33,6 +33,13 @@ pub fn time(ms: u64) -> String {
     time.map_or_else(|| "-".to_owned(), |time| time.to_string())
 }
 
+/// Reads a time with an offset, as TOML writes it, as milliseconds since 1970-01-01T00:00:00Z.
+pub fn millis(text: &str) -> Result<u64, String> {
+    let bad = || format!("`now` is not a time with an offset, such as 2026-01-05T12:00:00Z: {text}");
+    let time: jiff::Timestamp = text.parse().map_err(|_| bad())?;
+    u64::try_from(time.as_millisecond()).map_err(|_| bad())
+}
+
 /// Makes text that others wrote safe to show on a terminal: control, invisible and direction-turning characters
 /// become visible escapes, so that nobody's terminal is driven by a request path.
 pub fn for_terminal(text: &str) -> String {

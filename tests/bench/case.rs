@@ -5,76 +5,45 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 use wardlock_core::canonical::{CanonicalRequest, Header, Parameter};
 use wardlock_core::classify::Classified;
 use wardlock_core::connection::{Connection, Link, LinkMode, WriteMode};
 use wardlock_core::id::{
     AgentName, ConnectionName, Digest, GrantName, PluginName, Region, RequestId, WorkspaceName,
 };
+use wardlock_core::plugin::quota::QuotaFault;
 use wardlock_core::plugin::{Answer, Caller, Edit, PluginRequest, Reason, Verdict};
 use wardlock_core::rules::Judge;
 use wardlock_core::service;
-use wardlock_sandbox::{LoadSpec, Plugin, RequestContext, Sandbox, SandboxConfig};
+use wardlock_sandbox::{LoadSpec, Plugin, Quotas, RequestContext, TakeAnswer};
+
+use crate::asked::{CODE, HEADERS, LANGUAGE, MESSAGE, PAGE, TARGET};
 
 const SERVICE: &str = include_str!("../../host/services/zoho-crm.toml");
 /// The headers that the service shows to plugins, as its definition has them.
 const SHOWN: &str = r#"headers = ["accept", "accept-language", "if-modified-since"]"#;
-const TARGET: &str = "/crm/v8/Leads?fields=Last_Name,Company,Email&per_page=200";
-const HEADERS: [(&str, &str); 12] = [
-    ("accept", "application/json"),
-    ("accept-language", "de-DE,de;q=0.9,en;q=0.8"),
-    ("if-modified-since", "Mon, 05 Jan 2026 08:00:00 GMT"),
-    ("x-application", "weekly-report"),
-    ("x-application-version", "4.18.2"),
-    ("x-correlation-id", "7f3c1e0a-52b5-4b0e-9b54-0b9cbb5b6a11"),
-    ("x-environment", "production"),
-    ("x-library", "http-client/2.7.0"),
-    ("x-locale", "de_DE"),
-    ("x-priority", "low"),
-    ("x-team", "sales operations"),
-    ("x-trace", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
-];
 
-const PAGE: &str = "50";
-const LANGUAGE: &str = "en";
-const CODE: &str = "narrowed";
-const MESSAGE: &str = "at most 50 records a page, in English";
-
-/// Everything that the rows need, loaded once.
+/// Everything that the rows need besides plugins.
 pub struct Case {
-    pub sandbox: Sandbox,
-    pub plugin: Arc<Plugin>,
     pub judge: Judge,
     pub classified: Classified,
     /// The same as a plugin sees it.
-    pub request: PluginRequest,
+    pub request: Arc<PluginRequest>,
 }
 
 impl Case {
-    /// Loads the plugin and classifies the request.
-    pub async fn new(component: &[u8]) -> anyhow::Result<Self> {
-        let sandbox = Sandbox::new(SandboxConfig::default())?;
-        let edits = [["set-query", "per_page", PAGE], ["set-header", "accept-language", LANGUAGE]];
-        let spec = LoadSpec {
-            name: PluginName::parse("shaper")?,
-            bytes: component.to_vec(),
-            expected_digest: Some(Digest::of(component)),
-            settings: json!({ "mode": "shape", "edits": edits, "code": CODE, "message": MESSAGE }),
-            granted: BTreeSet::from(["shape".to_owned()]),
-            time: Duration::from_secs(1),
-            memory_bytes: 16 << 20,
-        };
-        let plugin = Arc::new(sandbox.load(spec).await?);
-        let judge = Judge::new(Arc::new(connection(&plugin)?), AgentName::parse("reporter")?, WriteMode::Off);
+    /// Classifies the request, for a connection with this plugin.
+    pub fn new(plugin: &Plugin) -> anyhow::Result<Self> {
+        let judge = Judge::new(Arc::new(connection(plugin)?), AgentName::parse("reporter")?, WriteMode::Off);
         let headers =
             HEADERS.map(|(name, value)| Header { name: name.to_owned(), value: value.as_bytes().to_vec() });
         let request = CanonicalRequest::parse("GET", TARGET, headers.to_vec(), Vec::new())?;
         let classified = judge.classify(request).map_err(|refusal| anyhow::anyhow!(refusal.detail))?;
         judge.check(&classified).map_err(|refusal| anyhow::anyhow!(refusal.detail))?;
         ensure!(classified.request().headers().len() == HEADERS.len(), "the service shows other headers now");
-        let request = shown(&classified);
-        Ok(Self { sandbox, plugin, judge, classified, request })
+        let request = Arc::new(shown(&classified));
+        Ok(Self { judge, classified, request })
     }
 
     /// What `run_chain` is told besides the request.
@@ -100,6 +69,26 @@ impl Case {
     }
 }
 
+/// Returns what loads a plugin that shapes by the two edits.
+pub fn shaper(component: &[u8]) -> anyhow::Result<LoadSpec> {
+    let edits = [["set-query", "per_page", PAGE], ["set-header", "accept-language", LANGUAGE]];
+    spec("shaper", component, json!({ "mode": "shape", "edits": edits, "code": CODE, "message": MESSAGE }))
+}
+
+/// Returns what loads any plugin that may shape.
+pub fn spec(name: &str, component: &[u8], settings: Value) -> anyhow::Result<LoadSpec> {
+    Ok(LoadSpec {
+        name: PluginName::parse(name)?,
+        bytes: component.to_vec(),
+        expected_digest: Some(Digest::of(component)),
+        settings,
+        granted: BTreeSet::from(["shape".to_owned()]),
+        files: None,
+        time: Duration::from_secs(1),
+        memory_bytes: 32 << 20,
+    })
+}
+
 /// The same policy in native Rust: reads what it is given, answers with two edits and a reason.
 pub fn native(request: &PluginRequest) -> Answer {
     let edits = vec![
@@ -119,6 +108,15 @@ pub fn native(request: &PluginRequest) -> Answer {
     Answer { verdict, notes: Vec::new() }
 }
 
+/// What counts for a plugin that takes nothing.
+pub struct NoQuotas;
+
+impl Quotas for NoQuotas {
+    fn take<'a>(&'a self, _plugin: &'a PluginName, _key: &'a str, _limit: u32, _window: u32) -> TakeAnswer<'a> {
+        Box::pin(std::future::ready(Err(QuotaFault::Unavailable { what: "a bench".to_owned() })))
+    }
+}
+
 fn connection(plugin: &Plugin) -> anyhow::Result<Connection> {
     let names: Vec<&str> = HEADERS.iter().map(|(name, _)| *name).collect();
     let text = SERVICE.replacen(SHOWN, &format!("headers = {names:?}"), 1);
@@ -128,6 +126,7 @@ fn connection(plugin: &Plugin) -> anyhow::Result<Connection> {
         digest: plugin.digest(),
         settings: plugin.settings_digest(),
         mode: LinkMode::Enforce,
+        hooks: plugin.hooks(),
         capabilities: plugin.capabilities().clone(),
     };
     Ok(Connection {
@@ -141,6 +140,9 @@ fn connection(plugin: &Plugin) -> anyhow::Result<Connection> {
         environment: "production".to_owned(),
         grant: GrantName::parse("acme-zoho")?,
         tenant: None,
+        owner: wardlock_core::connection::Owner::Workspace,
+        params: std::collections::BTreeMap::new(),
+        grant_services: std::collections::BTreeSet::new(),
         concurrency: None,
         writes: WriteMode::Off,
         chain: vec![link],

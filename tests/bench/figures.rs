@@ -11,6 +11,10 @@ impl Times {
         Self(nanos)
     }
 
+    pub fn least_us(&self) -> f64 {
+        self.percentile_us(0)
+    }
+
     pub fn median_us(&self) -> f64 {
         self.percentile_us(50)
     }

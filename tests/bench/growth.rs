@@ -7,10 +7,12 @@
 
 #[expect(dead_code, reason = "the benches share their client, and each needs some")]
 mod client;
+#[expect(dead_code, reason = "the benches share their figures, and each needs some")]
 mod figures;
 #[expect(dead_code, reason = "the benches share their log, and each needs some")]
 mod log;
 mod upstream;
+mod worker;
 mod world;
 
 use std::sync::Arc;
@@ -37,6 +39,7 @@ const TIMES: usize = 9;
 const PATH: &str = "/acme/zoho/crm/v8/Leads?fields=Last_Name,Company&per_page=200";
 
 fn main() -> anyhow::Result<()> {
+    worker::be_a_worker_if_told_so();
     let mut words = std::env::args().skip(1).filter(|word| !word.starts_with("--"));
     let mut number = |usual| words.next().map_or(Ok(usual), |word| word.parse::<u32>());
     let (rows, workspaces) = (number(ROWS)?, number(WORKSPACES)?);

@@ -6,8 +6,10 @@
 #![expect(clippy::print_stdout, reason = "a bench prints its table")]
 
 mod client;
+#[expect(dead_code, reason = "the benches share their figures, and each needs some")]
 mod figures;
 mod upstream;
+mod worker;
 #[expect(dead_code, reason = "the benches share their world, and each needs some")]
 mod world;
 
@@ -43,6 +45,7 @@ const SIDE_TIME: Duration = Duration::from_secs(12);
 const PATH: &str = "/crm/v8/Leads?fields=Last_Name,Company&per_page=200";
 
 fn main() -> anyhow::Result<()> {
+    worker::be_a_worker_if_told_so();
     let mut words = std::env::args().skip(1).filter(|word| !word.starts_with("--"));
     let seconds = words.next().map(|seconds| seconds.parse().map(Duration::from_secs)).transpose()?;
     let side_time = seconds.unwrap_or(SIDE_TIME);

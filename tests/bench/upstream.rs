@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::net::{TcpListener, TcpStream};
@@ -101,6 +101,8 @@ fn tls() -> anyhow::Result<(ServerConfig, Vec<u8>)> {
     let ca_key = KeyPair::generate()?;
     let mut ca = CertificateParams::new(Vec::new())?;
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // By default both have the same name, and OpenSSL takes the leaf for one that vouches for itself.
+    ca.distinguished_name.push(DnType::CommonName, "bench authority");
     let ca_der = ca.self_signed(&ca_key)?.der().to_vec();
     let key = KeyPair::generate()?;
     let mut leaf = CertificateParams::new(vec![HOST.to_owned()])?;

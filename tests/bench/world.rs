@@ -190,8 +190,8 @@ fn grant(workspace: &str) -> anyhow::Result<NewGrant> {
         region: Region::parse("eu")?,
         environment: "production".to_owned(),
         scopes: vec!["ZohoCRM.modules.ALL".to_owned()],
-        refresh_token: Arc::new(token()?),
-        access: Some(NewAccess { token: token()?, expires_ms: FAR }),
+        refresh_token: Some(Arc::new(token()?)),
+        access: Some(NewAccess { token: Arc::new(token()?), expires_ms: FAR }),
         api_host: None,
         tenant: Some(tenant),
         user: None,
@@ -217,7 +217,7 @@ fn dialled(simulator: &Arc<Simulator>, upstream: &Upstream) -> anyhow::Result<Di
     let dialer = Dialer::fixed(hosts, vec![simulator.ca_der(), upstream.ca_der.clone()])?;
     let shown = Arc::clone(simulator);
     let dialer = dialer.showing(move |url| shown.consent_url(url.as_str()).parse().unwrap_or(url));
-    Ok(Dialled { dialer, simulated: true })
+    Ok(Dialled { dialer, simulated: true, worker: wardlock_sandbox::ITSELF.into() })
 }
 
 fn registration(redirect_uri: String) -> anyhow::Result<NewRegistration> {
@@ -226,7 +226,8 @@ fn registration(redirect_uri: String) -> anyhow::Result<NewRegistration> {
         service: ServiceName::parse("zoho-crm")?,
         client_id: CLIENT_ID.to_owned(),
         redirect_uri,
-        secret: Secret::from_bytes(Zeroizing::new(CLIENT_SECRET.as_bytes().to_vec()))?,
+        secret: Some(Secret::from_bytes(Zeroizing::new(CLIENT_SECRET.as_bytes().to_vec()))?),
+        program: Vec::new(),
         region_secrets: BTreeMap::new(),
         created_ms: 1,
     })
@@ -253,6 +254,7 @@ async fn connect(
         workspace: workspace.to_owned(),
         connection: connection.to_owned(),
         registration: None,
+        agent: None,
         how: How::Consent,
         evict_oldest: false,
     };

@@ -34,8 +34,9 @@ def free_port():
 class Daemon:
     """`wardlock serve --simulator`, connected, with agents."""
 
-    def __init__(self, folder):
-        self.folder = Path(folder)
+    def __init__(self, folder, config=""):
+        """`config` is more of wardlock.toml."""
+        self.folder, self.config = Path(folder), config
         self.home = self.folder / "home"
         here = Path(__file__).resolve().parents[2]
         self.program = os.path.realpath(os.environ.get("WARDLOCK", here / "target/debug/wardlock"))
@@ -53,7 +54,7 @@ class Daemon:
     def serving(self):
         self.run("init", "--key", "file", "--policy", "zoho-readonly", "--workspace", "acme", "--region", "eu")
         listen = f'[listen]\nagents = "127.0.0.1:{self.port}"\ncallback = "127.0.0.1:{free_port()}"\n'
-        (self.home / "wardlock.toml").write_text(listen)
+        (self.home / "wardlock.toml").write_text(listen + self.config)
         # 20 ms are meant for an optimised build.
         workspace = self.home / "workspaces/acme.toml"
         limits = 'limits = { time = "200ms" }'

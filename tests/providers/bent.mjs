@@ -1,5 +1,6 @@
 // A lenient authorization server that nobody here wrote, oauth2-mock-server, bent to how Zoho answers: errors come with
 // status 200, each answer names the API's host, and no refresh token but the first is given out.
+import crypto from 'node:crypto';
 import { OAuth2Service, OAuth2Issuer } from 'oauth2-mock-server';
 import { answer, note, plan, read, serve } from './server.mjs';
 
@@ -18,6 +19,9 @@ service.on('beforeAuthorizeRedirect', ({ url }) => {
   url.searchParams.set('location', 'eu');
   url.searchParams.set('accounts-server', `https://${accounts}`);
 });
+
+// No two tokens of one second are the same, as they would be without this.
+service.on('beforeTokenSigning', (token) => { token.payload.jti = crypto.randomUUID(); });
 
 service.on('beforeResponse', (response, request) => {
   note(accounts, request, request.body);

@@ -1,4 +1,5 @@
-// A person at a browser: follows an authorization URL to its end, signs in, agrees, and is led back to the callback.
+// A person at a browser: follows an authorization URL to its end, signs in, agrees, and is led back to the callback; or
+// opens the page for a device's code, and agrees there.
 //
 //   node consent.mjs URL TLS_PORT CA_FILE
 import fs from 'node:fs';
@@ -34,6 +35,13 @@ function ask(url, form) {
   });
 }
 
+// What a form sends by itself.
+function hidden(page) {
+  const attribute = (input, name) => new RegExp(` ${name}="([^"]*)"`).exec(input)?.[1];
+  const inputs = page.match(/<input [^>]*type="hidden"[^>]*>/g) ?? [];
+  return inputs.map((input) => [attribute(input, 'name'), attribute(input, 'value') ?? '']);
+}
+
 let url = new URL(start);
 let form;
 for (let step = 0; step < 20; step += 1) {
@@ -48,8 +56,11 @@ for (let step = 0; step < 20; step += 1) {
     if (status !== 200) throw new Error(`the way ended at ${url.host}${url.pathname} with ${status}`);
     process.exit(0);
   }
-  const prompt = /name="prompt" value="([^"]+)"/.exec(page)[1];
   url = new URL(action, url);
-  form = new URLSearchParams(prompt === 'login' ? { prompt, login: 'alice', password: 'x' } : { prompt });
+  form = new URLSearchParams(hidden(page));
+  if (form.get('prompt') === 'login') {
+    form.set('login', 'alice');
+    form.set('password', 'x');
+  }
 }
 throw new Error('no end after 20 steps');

@@ -1,5 +1,6 @@
 // A strict authorization server that nobody here wrote: oidc-provider, with PKCE required, refresh tokens that rotate with
-// reuse detection, revocation, and `iss` in the callback. Beside it stands a small API that believes its tokens.
+// reuse detection, revocation, device codes, client credentials, and `iss` in the callback. Beside it stands a small API that
+// believes its tokens.
 import Provider from 'oidc-provider';
 import { answer, note, plan, read, serve } from './server.mjs';
 
@@ -8,20 +9,24 @@ const provider = new Provider(issuer, {
   clients: [
     {
       client_id: plan.client_id,
-      client_secret: plan.client_secret,
-      grant_types: ['authorization_code', 'refresh_token'],
+      // A public client has none.
+      ...(plan.auth !== 'none' && { client_secret: plan.client_secret }),
+      grant_types: plan.grant_types ?? ['authorization_code', 'refresh_token'],
       response_types: ['code'],
-      redirect_uris: [plan.redirect_uri],
+      redirect_uris: [plan.registered ?? plan.redirect_uri],
       token_endpoint_auth_method: plan.auth,
       application_type: 'native',
     },
   ],
   scopes: ['openid', 'offline_access', 'notes.read', 'notes.write'],
   pkce: { required: () => true },
-  features: { devInteractions: { enabled: true }, revocation: { enabled: true } },
+  features: {
+    devInteractions: { enabled: true }, revocation: { enabled: true }, deviceFlow: { enabled: true },
+    clientCredentials: { enabled: true },
+  },
   ttl: {
     AccessToken: plan.access_seconds, AuthorizationCode: 60, RefreshToken: 86400, Interaction: 600, Session: 3600, Grant: 86400,
-    IdToken: 3600,
+    IdToken: 3600, DeviceCode: 600, ClientCredentials: plan.access_seconds,
   },
   rotateRefreshToken: true,
   issueRefreshToken: async (_, client) => client.grantTypeAllowed('refresh_token'),
@@ -30,6 +35,7 @@ const provider = new Provider(issuer, {
 
 const tokens = new Set();
 provider.on('access_token.saved', (token) => tokens.add(token));
+provider.on('client_credentials.saved', (token) => tokens.add(token));
 
 // What it says of itself: a revocation is answered with 200 whatever becomes of it (RFC 7009 section 2.2).
 provider.on('grant.revoked', () => note('events', { method: 'grant', url: 'revoked', headers: {} }));
@@ -41,11 +47,12 @@ async function api(request, response) {
   const body = await read(request);
   note('api.provider.test', request, body);
   const [scheme, bearer] = (request.headers.authorization ?? '').split(' ');
-  const token = scheme === 'Bearer' && bearer ? await provider.AccessToken.find(bearer) : undefined;
+  const found = scheme === 'Bearer' && bearer;
+  const token = found ? await provider.AccessToken.find(bearer) ?? await provider.ClientCredentials.find(bearer) : undefined;
   if (!token?.isValid) return answer(response, 401, { error: 'invalid_token' }, { 'www-authenticate': 'Bearer' });
   const path = new URL(request.url, 'https://api.provider.test').pathname;
-  const allowed = (scope) => token.scopes.has(scope);
-  if (path === '/v1/me' && request.method === 'GET') return answer(response, 200, { id: token.accountId, name: 'Alice' });
+  const allowed = (scope) => (token.scope ?? '').split(' ').includes(scope);
+  if (path === '/v1/me' && request.method === 'GET') return answer(response, 200, { id: token.accountId ?? token.clientId, name: 'Alice' });
   if (path === '/v1/notes' && request.method === 'GET' && allowed('notes.read')) return answer(response, 200, { notes });
   if (path === '/v1/notes' && request.method === 'POST' && allowed('notes.write')) {
     notes.push({ id: `n${notes.length + 1}`, ...JSON.parse(body) });

@@ -7,7 +7,7 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -63,6 +63,7 @@ pub struct Wardlock {
     callback: SocketAddr,
     canaries: Canaries,
     said: Said,
+    path: String,
 }
 
 impl Wardlock {
@@ -71,7 +72,20 @@ impl Wardlock {
         let (agents, callback) = (ports::unused(), ports::unused());
         let folder = tempfile::Builder::new().prefix("wardlock-test-").tempdir()?;
         let canaries = Canaries::new();
-        Ok(Self { program: program.into(), folder, agents, callback, canaries, said: Said::default() })
+        let (program, path) = (program.into(), "/usr/bin:/bin".to_owned());
+        Ok(Self { program, folder, agents, callback, canaries, said: Said::default(), path })
+    }
+
+    /// Has programs looked for in a folder before those of the system.
+    #[must_use]
+    pub fn finding(mut self, programs: &Path) -> Self {
+        self.path = format!("{}:{}", programs.display(), self.path);
+        self
+    }
+
+    /// Returns where programs are looked for.
+    pub fn path(&self) -> &str {
+        &self.path
     }
 
     /// Makes the home with a key file, on ports of its own. The key is a canary from here on.
@@ -171,7 +185,7 @@ impl Wardlock {
         let mut command = Command::new(&self.program);
         command.arg("--home").arg(self.home()).args(args).stderr(Stdio::piped()).env_clear();
         // Nothing of the person who runs the tests: not their home, not their colours.
-        command.env("HOME", self.folder.path()).env("PATH", "/usr/bin:/bin").env("NO_COLOR", "1");
+        command.env("HOME", self.folder.path()).env("PATH", &self.path).env("NO_COLOR", "1");
         command
     }
 }

@@ -9,8 +9,9 @@ use std::fmt::Write as _;
 const TEMPLATE: &str = include_str!("../guests/written/plugin.wat");
 
 /// What each place of the template holds where a guest does not say otherwise.
-const PLACES: [(&str, &str); 10] = [
+const PLACES: [(&str, &str); 11] = [
     ("pages", "2"),
+    ("data", ""),
     ("component", ""),
     ("module", ""),
     ("start", ""),
@@ -101,13 +102,14 @@ fn places(name: &str) -> Option<Vec<(&'static str, String)>> {
     let answers = |text: String| Some(vec![("module", text)]);
     match name {
         "allows" => Some(Vec::new()),
+        "begins-with-data" => one("data", "(data (i32.const 5000) \"what its memory begins with\")"),
         "remembers" => Some(vec![
             ("module", "(global $used (mut i32) (i32.const 0))".to_owned()),
             ("on-request", REMEMBERS.to_owned()),
         ]),
         // Time.
-        "loop-in-start" => one("start", LOOP),
-        "loop-in-settings" => one("configure", LOOP),
+        "loop-in-start" => one("start", "(loop $on (br $on))"),
+        "loop-in-settings" => one("configure", "(loop $on (br $on))"),
         "loop-in-request" => one("on-request", LOOP),
         "loop-in-realloc" => {
             one("realloc", "(if (i32.gt_u (local.get $size) (i32.const 2)) (then (loop $on (br $on))))")
@@ -135,9 +137,7 @@ fn places(name: &str) -> Option<Vec<(&'static str, String)>> {
         // Memory and tables.
         "memory-grows" => one("on-request", "(loop $on (drop (memory.grow (i32.const 1))) (br $on))"),
         "memory-grows-at-once" => one("on-request", "(drop (memory.grow (i32.const 60000)))"),
-        "memory-grows-in-start" => {
-            one("start", "(if (call $serving) (then (drop (memory.grow (i32.const 60000)))))")
-        }
+        "memory-grows-in-start" => one("start", "(drop (memory.grow (i32.const 60000)))"),
         "memory-from-the-start" => one("pages", "600"),
         "table-grows" => Some(vec![
             ("module", "(table $t 1 funcref)".to_owned()),
@@ -148,7 +148,7 @@ fn places(name: &str) -> Option<Vec<(&'static str, String)>> {
         ]),
         // Traps.
         "unreachable" => one("on-request", "unreachable"),
-        "unreachable-in-start" => one("start", "(if (call $serving) (then unreachable))"),
+        "unreachable-in-start" => one("start", "unreachable"),
         "divides-by-zero" => one("on-request", "(drop (i32.div_u (i32.const 1) (i32.const 0)))"),
         "reads-beyond-memory" => one("on-request", "(drop (i32.load (i32.const -4)))"),
         "calls-an-empty-place" => Some(vec![

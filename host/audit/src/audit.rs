@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use wardlock_core::decision::Permit;
 use wardlock_core::id::Digest;
@@ -21,6 +23,9 @@ use crate::outcome::{OutcomeGuard, micros};
 use crate::refused::{Refused, plugins};
 use crate::rotate::Rotation;
 use crate::writer::{self, Job, Message, Reply};
+
+/// How long a caller that is alone looks out for its commit before it leaves its thread to others.
+const LOOK_OUT: Duration = Duration::from_micros(80);
 
 /// Returns milliseconds since 1970-01-01T00:00:00Z. For display only: rows are ordered by their sequence.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -181,7 +186,7 @@ impl Audit {
         let (reply, written) = oneshot::channel();
         let reply = Reply::Intent { audit: Arc::clone(&self.0), permit: permit.digest(), reply };
         self.0.send(Job::Row(Message { entry, slot, reply }))?;
-        written.await.map_err(|_| AuditError::Closed)?
+        self.0.answered(written).await
     }
 
     /// Writes the one row of a refused or held request and returns once it is on the disk.
@@ -228,6 +233,26 @@ impl Inner {
     async fn write(&self, entry: Entry, slot: OwnedSemaphorePermit) -> Result<(), AuditError> {
         let (reply, written) = oneshot::channel();
         self.send(Job::Row(Message { entry, slot, reply: Reply::Done(reply) }))?;
+        self.answered(written).await
+    }
+
+    /// Waits for a commit. Who is alone looks out for it on this thread for as long as one takes that need not survive the loss
+    /// of power: to be woken by another thread takes longer. Threads that have something to do go first.
+    pub(crate) async fn answered<T>(
+        &self,
+        mut written: oneshot::Receiver<Result<T, AuditError>>,
+    ) -> Result<T, AuditError> {
+        // Every row under way and every open intent holds a place, and this one does.
+        if self.places.available_permits() + 1 >= self.limits.places {
+            let began = Instant::now();
+            while began.elapsed() < LOOK_OUT {
+                match written.try_recv() {
+                    Ok(written) => return written,
+                    Err(TryRecvError::Empty) => std::thread::yield_now(),
+                    Err(TryRecvError::Closed) => return Err(AuditError::Closed),
+                }
+            }
+        }
         written.await.map_err(|_| AuditError::Closed)?
     }
 
@@ -296,7 +321,7 @@ fn asked(permit: &Permit, key: &PathKey) -> RequestDetail {
     request.purpose = permit.purpose().map(bounded);
     request.cut |= permit.verdicts().len() > LIST_ITEMS;
     request.plugins = plugins(permit.verdicts(), key);
-    request.added = vec![bounded(&connection.service.inject.header)];
+    request.added = connection.added_to(permit.classified().request()).iter().map(|name| bounded(name)).collect();
     request.permit = Some(permit.digest().to_string());
     request
 }

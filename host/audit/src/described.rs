@@ -82,6 +82,8 @@ impl Described {
                 ResourceSource::Fixed(_)
                 | ResourceSource::Query(_)
                 | ResourceSource::Coql(_)
+                | ResourceSource::Gaql(_)
+                | ResourceSource::BodyKeys(_)
                 | ResourceSource::Body(_)
                 | ResourceSource::QueryIs { .. } => false,
             })

@@ -4,8 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The version of this format, in every row. 2 added `decided_micros`, `added` and `total_micros`.
-pub(crate) const VERSION: u32 = 2;
+/// The version of this format, in every row. 2 added `decided_micros`, `added` and `total_micros`; 3 what plugins said of
+/// answers.
+pub(crate) const VERSION: u32 = 3;
 
 /// The versions that are read.
 pub(crate) const VERSIONS: std::ops::RangeInclusive<u32> = 1..=VERSION;
@@ -142,7 +143,7 @@ pub struct PluginDetail {
     pub sha256: String,
     /// SHA-256 of its settings.
     pub settings_sha256: String,
-    /// `allow`, `deny`, `hold`, `shape` or `fault`.
+    /// `allow`, `deny`, `hold`, `shape` or `fault`; on an answer `pass`, `edit`, `deny` or `fault`.
     pub verdict: String,
     /// Its code, or the fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -203,6 +204,12 @@ pub struct AnswerDetail {
     /// `false`, or `redacted` when a secret had to be cut out; absent where no answer was scanned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_exposed: Option<String>,
+    /// What each plugin said of the answer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub plugins: Vec<PluginDetail>,
+    /// The code of the refusal that the agent got in the answer's place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<String>,
 }
 
 /// Something done besides an agent's request.

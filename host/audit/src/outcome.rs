@@ -5,12 +5,16 @@ use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
 use wardlock_core::answer::Outcome;
+use wardlock_core::chain::VerdictRecord;
 use wardlock_core::id::Digest;
+use wardlock_core::refusal::Code;
 
 use crate::audit::Inner;
+use crate::described::PathKey;
 use crate::detail::{AnswerDetail, Detail};
 use crate::entry::{Durability, Entry, Kind, Subject, bounded, render};
 use crate::error::AuditError;
+use crate::refused::plugins;
 
 /// What came of a request that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +39,10 @@ pub struct Finished {
     pub provider_code: Option<String>,
     /// How long it took from the request's arrival to here.
     pub total: Duration,
+    /// What each plugin said of the answer.
+    pub verdicts: Vec<VerdictRecord>,
+    /// The code of the refusal that the agent got in the answer's place.
+    pub withheld: Option<Code>,
 }
 
 /// Stands for an INTENT that has no OUTCOME yet. Dropped without [`OutcomeGuard::finish`], it writes `aborted`.
@@ -66,7 +74,7 @@ impl OutcomeGuard {
         };
         let (audit, entry, slot) = open.close(finished.outcome, Some(&finished));
         let written = audit.send_outcome(entry, slot)?;
-        written.await.map_err(|_| AuditError::Closed)?
+        audit.answered(written).await
     }
 }
 
@@ -82,20 +90,20 @@ impl Drop for OutcomeGuard {
 
 impl Open {
     fn close(self, outcome: Outcome, finished: Option<&Finished>) -> (Arc<Inner>, Entry, OwnedSemaphorePermit) {
-        let entry = entry(self.subject, self.durability, self.closes, outcome, finished);
+        let answer = finished.map(|finished| answer_detail(finished, &self.audit.key)).unwrap_or_default();
+        let entry = entry(self.subject, self.durability, self.closes, outcome, answer);
         (self.audit, entry, self.slot)
     }
 }
 
-/// Makes the row that ends an intent.
+/// Makes the row that ends an intent; the answer's detail is empty where none came.
 pub(crate) fn entry(
     subject: Subject,
     durability: Durability,
     closes: u64,
     outcome: Outcome,
-    finished: Option<&Finished>,
+    answer: AnswerDetail,
 ) -> Entry {
-    let answer = finished.map(answer_detail).unwrap_or_default();
     Entry {
         kind: Kind::Outcome,
         durability,
@@ -112,7 +120,7 @@ pub(crate) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-fn answer_detail(finished: &Finished) -> AnswerDetail {
+fn answer_detail(finished: &Finished, key: &PathKey) -> AnswerDetail {
     let exposed = if finished.redactions == 0 { "false" } else { "redacted" };
     AnswerDetail {
         upstream_host: Some(bounded(&finished.upstream_host)),
@@ -126,5 +134,7 @@ fn answer_detail(finished: &Finished) -> AnswerDetail {
         redactions: finished.redactions,
         // Without an answer nothing was scanned, so nothing is claimed.
         secret_exposed: finished.upstream_status.map(|_| exposed.to_owned()),
+        plugins: plugins(&finished.verdicts, key),
+        withheld: finished.withheld.map(|code| code.as_str().to_owned()),
     }
 }

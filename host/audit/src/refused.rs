@@ -227,7 +227,7 @@ pub(crate) fn plugins(verdicts: &[VerdictRecord], key: &PathKey) -> Vec<PluginDe
             "fault" => bounded(code),
             _ => plugin_word(code, key),
         }),
-        edits: record.edits.iter().take(LIST_ITEMS).map(|edit| bounded(edit)).collect(),
+        edits: record.edits.iter().take(LIST_ITEMS).map(|edit| bounded(&edit_words(edit, key))).collect(),
         enforced: record.enforced,
         micros: record.micros,
     };
@@ -237,4 +237,13 @@ pub(crate) fn plugins(verdicts: &[VerdictRecord], key: &PathKey) -> Vec<PluginDe
 /// A plugin's code is a word; what is none is keyed, so that no plugin can write sentences, or bodies, into rows.
 fn plugin_word(code: &str, key: &PathKey) -> String {
     if is_word(code) { code.to_owned() } else { format!("keyed:{}", key.hash(code)) }
+}
+
+/// What an edit names is a word, or a place of words; what is none is keyed, as a plugin's code is.
+fn edit_words(edit: &str, key: &PathKey) -> String {
+    let is_step = |step: &str| step.is_empty() || step == "*" || is_word(step);
+    match edit.split_once(' ') {
+        Some((kind, named)) if !named.split('/').all(is_step) => format!("{kind} keyed:{}", key.hash(named)),
+        Some(_) | None => edit.to_owned(),
+    }
 }

@@ -146,6 +146,7 @@ impl fmt::Display for Escaped<'_> {
         if let Some(answer) = &row.detail.answer {
             pair("status", answer.upstream_status.map(|status| status.to_string()).as_deref())?;
             pair("secret_exposed", answer.secret_exposed.as_deref())?;
+            pair("withheld", answer.withheld.as_deref())?;
         }
         if let Some(act) = &row.detail.act {
             pair("who", Some(&act.who))?;

@@ -5,7 +5,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::detail::{RequestDetail, Value};
+use crate::detail::{PluginDetail, RequestDetail, Value};
 use crate::row::Row;
 
 /// What kinds of things rows name.
@@ -86,6 +86,10 @@ pub(crate) fn words(row: &Row) -> Vec<i64> {
     if let Some(request) = &row.detail.request {
         of_request(request, &mut words);
     }
+    if let Some(answer) = &row.detail.answer {
+        words.extend(answer.withheld.as_deref().map(|code| Term::Code.word(code)));
+        of_plugins(&answer.plugins, &mut words);
+    }
     words.sort_unstable();
     words.dedup();
     words
@@ -99,10 +103,11 @@ fn of_request(request: &RequestDetail, words: &mut Vec<i64>) {
     for resource in &request.resources {
         name(Term::Resource, Some(resource));
     }
-    for plugin in &request.plugins {
-        name(Term::Plugin, Some(&plugin.name));
-        name(Term::Plugin, Some(&plugin.sha256));
-    }
+    of_plugins(&request.plugins, words);
     let keyed = |value: &Value| value.keyed.as_deref().map(|keyed| Term::Value.word(keyed));
     words.extend(request.parameters.iter().chain(&request.query).filter_map(keyed));
+}
+
+fn of_plugins(plugins: &[PluginDetail], words: &mut Vec<i64>) {
+    words.extend(plugins.iter().flat_map(|plugin| [&plugin.name, &plugin.sha256].map(|of| Term::Plugin.word(of))));
 }

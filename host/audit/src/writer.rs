@@ -11,6 +11,7 @@ use wardlock_core::id::Digest;
 
 use crate::act::Act;
 use crate::audit::{Clock, Commit, Inner, Receipt, Watch};
+use crate::detail::AnswerDetail;
 use crate::disk;
 use crate::entry::{Durability, Entry, Kind};
 use crate::error::AuditError;
@@ -133,8 +134,9 @@ impl Writer {
             mirror,
             sync_time: disk::sync_time(&self.log.file.path),
         };
-        let close =
-            |(sequence, subject)| outcome::entry(subject, Durability::Power, sequence, Outcome::Unknown, None);
+        let close = |(sequence, subject)| {
+            outcome::entry(subject, Durability::Power, sequence, Outcome::Unknown, AnswerDetail::default())
+        };
         let mut entries: Vec<Entry> = self.log.open_intents()?.into_iter().map(close).collect();
         opened.closed_as_unknown = entries.len() as u64;
         if let Some(other) = other_key {
@@ -298,7 +300,13 @@ impl Message {
                 // Whoever hears of it may close the log, and is to be the last who holds it.
                 drop(audit);
                 drop(reply.send(Err(error.clone())));
-                let entry = outcome::entry(entry.subject, entry.durability, sequence, Outcome::Aborted, None);
+                let entry = outcome::entry(
+                    entry.subject,
+                    entry.durability,
+                    sequence,
+                    Outcome::Aborted,
+                    AnswerDetail::default(),
+                );
                 Some(Self { entry, slot, reply: Reply::Nobody })
             }
             Reply::Done(reply) => {

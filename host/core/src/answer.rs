@@ -1,13 +1,19 @@
 //! What an upstream's answer says: by its body, because a status alone is not to be trusted.
 
+mod cut;
+
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::classify::places;
 use crate::service::AnswerRules;
 
+pub use cut::{NotJson, cut};
+
 /// How a request ended, on every wire and in every record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Outcome {
     /// All of it was done.
     Ok,
@@ -57,6 +63,8 @@ pub struct AnswerReading {
     pub scope: bool,
     /// The provider says: slow down.
     pub throttled: bool,
+    /// How long to wait, seconds, where the body says it.
+    pub retry_after: Option<u32>,
 }
 
 /// How many values of an answer are looked at. An answer has at most some hundred results; what is beyond this is
@@ -71,31 +79,78 @@ pub fn read_answer(rules: &AnswerRules, status: u16, body: Option<&[u8]>) -> Ans
     let json = body.filter(|body| !body.is_empty()).and_then(|body| serde_json::from_slice::<Value>(body).ok());
     let mut tally = Tally::default();
     let mut budget = MOST_VALUES;
-    let top = match &json {
-        Some(Value::Object(top)) => {
-            let said = top_code(rules, status, top);
-            for value in top.values() {
+    let top = json.as_ref().and_then(|json| top_code(rules, status, json));
+    match &json {
+        Some(Value::Object(members)) => {
+            for value in members.values() {
                 tally_arrays(rules, value, &mut tally, &mut budget);
             }
-            said
         }
-        Some(other) => {
-            tally_arrays(rules, other, &mut tally, &mut budget);
-            None
-        }
-        None => None,
+        Some(other) => tally_arrays(rules, other, &mut tally, &mut budget),
+        None => {}
+    }
+    let holds = |pointers: &[String]| {
+        let found =
+            |pointer: &String| json.as_ref().and_then(|json| at(json, pointer)).is_some_and(|v| !v.is_null());
+        pointers.iter().any(found)
     };
+    if holds(&rules.partial_pointers) {
+        tally.failed += 1;
+    }
+    let failed = holds(&rules.error_pointers);
     let request_code = top.as_ref().map(|top| top.code.clone());
     let says = |codes: &BTreeSet<String>| request_code.as_ref().is_some_and(|code| codes.contains(code));
     let scope = says(&rules.scope_codes);
     AnswerReading {
-        outcome: outcome(rules, status, json.is_some(), top.as_ref(), &tally),
+        outcome: if failed {
+            Outcome::Failed
+        } else {
+            outcome(rules, status, json.is_some(), top.as_ref(), &tally)
+        },
         // A 401 without a readable code can only be about the token (RFC 6750 section 3).
         stale_token: says(&rules.stale_token_codes) || (status == 401 && request_code.is_none()),
         scope,
         throttled: says(&rules.throttle_codes) || rules.throttle_statuses.contains(&status),
-        code: top.filter(|top| top.is_error).map(|top| top.code).or(tally.first_error),
+        retry_after: json.as_ref().and_then(|json| retry_after(rules, json)),
+        code: top.filter(|top| top.is_error || failed).map(|top| top.code).or(tally.first_error),
     }
+}
+
+/// Returns the links in an answer that a service says lead to its provider's hosts.
+pub fn links(rules: &AnswerRules, body: &[u8]) -> Vec<String> {
+    if rules.links.is_empty() {
+        return Vec::new();
+    }
+    let Ok(json) = serde_json::from_slice::<Value>(body) else {
+        return Vec::new();
+    };
+    let found = rules.links.iter().flat_map(|pointer| places::at(&json, pointer));
+    found.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// Follows a JSON pointer, in an array from its first item on: a streamed answer is an array of what else would be one.
+fn at<'a>(json: &'a Value, pointer: &str) -> Option<&'a Value> {
+    json.pointer(pointer).or_else(|| json.get(0)?.pointer(pointer))
+}
+
+/// Returns a code's text; a number's digits.
+fn code_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// The longest wait that is believed, seconds: a day.
+const LONGEST_WAIT: u32 = 86_400;
+
+/// Reads seconds, as a number or as protobuf's JSON writes a duration (`900s`).
+fn retry_after(rules: &AnswerRules, json: &Value) -> Option<u32> {
+    let found = rules.retry_after_pointers.iter().find_map(|pointer| at(json, pointer))?;
+    let text = code_text(found)?;
+    let seconds = text.trim_end_matches('s').split('.').next()?.parse::<u32>().ok()?;
+    Some(seconds.clamp(1, LONGEST_WAIT))
 }
 
 /// What the top object says about the whole request.
@@ -114,17 +169,20 @@ struct Tally {
     first_error: Option<String>,
 }
 
-fn top_code(rules: &AnswerRules, status: u16, top: &Map<String, Value>) -> Option<Top> {
-    let code = top.get(&rules.code_field).and_then(Value::as_str)?;
-    let said = top.get(&rules.status_field).and_then(Value::as_str);
+fn top_code(rules: &AnswerRules, status: u16, json: &Value) -> Option<Top> {
+    let by_pointer = rules.code_field.starts_with('/');
+    let found = if by_pointer { at(json, &rules.code_field) } else { json.get(&rules.code_field) };
+    let code = code_text(found?)?;
+    let status_field = rules.status_field.as_ref().filter(|_| !by_pointer);
+    let said = status_field.and_then(|field| json.get(field)?.as_str());
     let is_error = match said {
         Some(said) => rules.error_values.contains(said) || (status >= 400 && !rules.success_values.contains(said)),
         // A code without a status is an error unless it is one of the words for success.
-        None => !rules.success_values.contains(code) && !rules.scheduled_values.contains(code),
+        None => !rules.success_values.contains(&code) && !rules.scheduled_values.contains(&code),
     };
     let is_scheduled =
-        rules.scheduled_values.contains(code) || said.is_some_and(|said| rules.scheduled_values.contains(said));
-    Some(Top { code: code.to_owned(), is_error, is_scheduled })
+        rules.scheduled_values.contains(&code) || said.is_some_and(|said| rules.scheduled_values.contains(said));
+    Some(Top { code, is_error, is_scheduled })
 }
 
 /// Nesting is bounded by the JSON parser's own limit of 128 levels.
@@ -146,7 +204,8 @@ fn tally_arrays(rules: &AnswerRules, value: &Value, tally: &mut Tally, budget: &
 
 fn tally_item(rules: &AnswerRules, item: &Map<String, Value>, tally: &mut Tally) {
     let text = |field: &String| item.get(field).and_then(Value::as_str);
-    let (Some(code), Some(said)) = (text(&rules.code_field), text(&rules.status_field)) else {
+    let said = rules.status_field.as_ref().and_then(text);
+    let (Some(code), Some(said)) = (text(&rules.code_field), said) else {
         tally.done += 1;
         return;
     };

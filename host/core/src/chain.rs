@@ -5,6 +5,7 @@
 //! with a [`ChainOutcome`] that is bound to exactly that request and chain.
 
 mod edit;
+mod response;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,8 @@ use crate::plugin::{Answer, Attribute, Edit, Field, PluginFault, Reason, Verdict
 use crate::refusal::{Code, Refusal, RefusedBy};
 use crate::rules::Judge;
 
+pub use response::{AnswerStep, judge_answer, not_edited};
+
 /// What one plugin said, for the audit: names and codes, never a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerdictRecord {
@@ -27,7 +30,7 @@ pub struct VerdictRecord {
     pub digest: Digest,
     /// SHA-256 of the settings.
     pub settings: Digest,
-    /// `allow`, `deny`, `hold`, `shape` or `fault`.
+    /// `allow`, `deny`, `hold`, `shape` or `fault`; on an answer `pass`, `edit`, `deny` or `fault`.
     pub verdict: &'static str,
     /// The plugin's code or the fault's sentence.
     pub code: Option<String>,
@@ -78,15 +81,17 @@ pub struct Chain<'a> {
 impl<'a> Chain<'a> {
     /// Begins a chain with a request that passed the host's rules.
     pub fn start(judge: &'a Judge, classified: Classified) -> Self {
-        Self { judge, classified, at: 0, held: None, denied: None, verdicts: Vec::new() }
+        let at = first_from(judge, 0);
+        Self { judge, classified, at, held: None, denied: None, verdicts: Vec::new() }
     }
 
-    /// Returns the next plugin to ask, and the request as it stands for it; `None` at the end.
-    pub fn next(&self) -> Option<(&'a Link, &Classified)> {
+    /// Returns the next plugin to ask, its place in the chain, and the request as it stands for it; `None` at the end.
+    /// Plugins that only judge answers are passed over.
+    pub fn next(&self) -> Option<(usize, &'a Link, &Classified)> {
         if self.denied.is_some() {
             return None;
         }
-        self.judge.connection().chain.get(self.at).map(|link| (link, &self.classified))
+        self.judge.connection().chain.get(self.at).map(|link| (self.at, link, &self.classified))
     }
 
     /// Takes the answer of the plugin that [`Chain::next`] named.
@@ -95,8 +100,8 @@ impl<'a> Chain<'a> {
         let Some(link) = judge.connection().chain.get(self.at) else {
             return;
         };
-        self.at += 1;
-        let mut record = record_of(link, &answer, micros);
+        self.at = first_from(judge, self.at + 1);
+        let mut record = VerdictRecord::of(link, answer.as_ref().map(said), micros);
         let enforced = link.mode == LinkMode::Enforce;
         if enforced {
             let changed = self.apply(link, answer);
@@ -179,32 +184,52 @@ impl<'a> Chain<'a> {
     }
 }
 
-fn record_of(link: &Link, answer: &Result<Answer, PluginFault>, micros: u64) -> VerdictRecord {
-    let (verdict, code, edits, notes) = match answer {
-        Ok(answer) => {
-            let (code, edits) = match &answer.verdict {
-                Verdict::Allow => (None, Vec::new()),
-                Verdict::Deny(reason) | Verdict::Hold(reason) => (Some(reason.code.clone()), Vec::new()),
-                Verdict::Shape(edits, reason) => {
-                    (Some(reason.code.clone()), edits.iter().map(Edit::name).collect())
-                }
-            };
-            (answer.verdict.as_str(), code, edits, answer.notes.clone())
+/// Returns the place of the first plugin from a place on that judges requests; the chain's length where there is none.
+fn first_from(judge: &Judge, from: usize) -> usize {
+    let chain = &judge.connection().chain;
+    (from..chain.len()).find(|&at| chain[at].hooks.judge_requests()).unwrap_or(chain.len())
+}
+
+/// What a plugin said, as far as it is recorded.
+struct Said {
+    verdict: &'static str,
+    code: Option<String>,
+    edits: Vec<String>,
+    notes: Vec<Attribute>,
+}
+
+impl VerdictRecord {
+    /// Records what a plugin said, or how it failed.
+    fn of(link: &Link, said: Result<Said, &PluginFault>, micros: u64) -> Self {
+        let fault = said.as_ref().err().map(|fault| fault.kind());
+        let said = said.unwrap_or_else(|fault| Said {
+            verdict: "fault",
+            code: Some(fault.to_string()),
+            edits: Vec::new(),
+            notes: Vec::new(),
+        });
+        Self {
+            plugin: link.name.to_string(),
+            digest: link.digest,
+            settings: link.settings,
+            verdict: said.verdict,
+            code: said.code,
+            fault,
+            edits: said.edits,
+            enforced: link.mode == LinkMode::Enforce,
+            micros,
+            notes: said.notes,
         }
-        Err(fault) => ("fault", Some(fault.to_string()), Vec::new(), Vec::new()),
-    };
-    VerdictRecord {
-        plugin: link.name.to_string(),
-        digest: link.digest,
-        settings: link.settings,
-        verdict,
-        code,
-        fault: answer.as_ref().err().map(PluginFault::kind),
-        edits,
-        enforced: link.mode == LinkMode::Enforce,
-        micros,
-        notes,
     }
+}
+
+fn said(answer: &Answer) -> Said {
+    let (code, edits) = match &answer.verdict {
+        Verdict::Allow => (None, Vec::new()),
+        Verdict::Deny(reason) | Verdict::Hold(reason) => (Some(reason.code.clone()), Vec::new()),
+        Verdict::Shape(edits, reason) => (Some(reason.code.clone()), edits.iter().map(Edit::name).collect()),
+    };
+    Said { verdict: answer.verdict.as_str(), code, edits, notes: answer.notes.clone() }
 }
 
 fn no_policy(judge: &Judge) -> Refusal {
@@ -246,9 +271,16 @@ fn plugin_failed(link: &Link, fault: &PluginFault) -> Refusal {
         PluginFault::Trap { .. } => Code::PluginTrap,
         PluginFault::Nonsense { .. } => Code::PluginNonsense,
         PluginFault::Busy => Code::PluginBusy,
+        PluginFault::Lost => Code::PluginLost,
         PluginFault::Engine { .. } => Code::PluginFailed,
+        PluginFault::Tripped { .. } => Code::PluginTripped,
     };
-    by_plugin(link, code, format!("plugin `{}` gave no answer, and that denies: {fault}", link.name))
+    let mut refusal =
+        by_plugin(link, code, format!("plugin `{}` gave no answer, and that denies: {fault}", link.name));
+    if let PluginFault::Tripped { retry_after_seconds } = fault {
+        refusal.retry_after = Some(*retry_after_seconds);
+    }
+    refusal
 }
 
 /// Renders and parses again, so that an edit cannot leave a form that the parser would have refused.

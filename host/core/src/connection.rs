@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::id::{AgentName, ConnectionName, Digest, GrantName, PluginName, Region, WorkspaceName};
-use crate::service::ServiceDefinition;
+use crate::canonical::CanonicalRequest;
+use crate::id::{AgentName, ConnectionName, Digest, GrantName, PluginName, Region, ServiceName, WorkspaceName};
+use crate::service::{Pin, Place, ServiceDefinition, TenantOf};
 
 /// How far writes are enabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +29,16 @@ impl WriteMode {
     }
 }
 
+/// Whose the consents behind a connection are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Owner {
+    /// The workspace's: one grant serves every agent.
+    #[default]
+    Workspace,
+    /// Each agent's own: one grant for each, and never another's.
+    Agent,
+}
+
 /// Whether a plugin's verdict counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkMode {
@@ -35,6 +46,29 @@ pub enum LinkMode {
     Enforce,
     /// It is recorded only.
     Monitor,
+}
+
+/// What a plugin judges: which hooks of the contract it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hooks {
+    /// Requests.
+    Request,
+    /// Answers.
+    Response,
+    /// Both.
+    Both,
+}
+
+impl Hooks {
+    /// Returns whether it judges requests.
+    pub fn judge_requests(self) -> bool {
+        matches!(self, Self::Request | Self::Both)
+    }
+
+    /// Returns whether it judges answers.
+    pub fn judge_answers(self) -> bool {
+        matches!(self, Self::Response | Self::Both)
+    }
 }
 
 /// One plugin's place in a chain.
@@ -48,6 +82,8 @@ pub struct Link {
     pub settings: Digest,
     /// Whether its verdict counts.
     pub mode: LinkMode,
+    /// What it judges.
+    pub hooks: Hooks,
     /// Capabilities that hold: declared and granted.
     pub capabilities: BTreeSet<String>,
 }
@@ -74,10 +110,16 @@ pub struct Connection {
     pub region: Region,
     /// `production`, `sandbox` or `developer`.
     pub environment: String,
-    /// The grant whose credential it uses.
+    /// The grant whose credential it uses. Where consents are each agent's own, the name that theirs begin with.
     pub grant: GrantName,
+    /// Whose consents they are.
+    pub owner: Owner,
     /// The only tenant it may be; `None`: the one pinned at connect.
     pub tenant: Option<String>,
+    /// Values that it gives to its service ([`ServiceDefinition::params`]).
+    pub params: BTreeMap<String, String>,
+    /// Other services whose grants it may use: those of the same provider with the same endpoints.
+    pub grant_services: BTreeSet<ServiceName>,
     /// The only resources; `*` stands for all.
     pub resources: BTreeSet<String>,
     /// The only operations, groups expanded.
@@ -103,6 +145,64 @@ impl Connection {
             [link.name.as_str().as_bytes(), link.digest.as_bytes(), link.settings.as_bytes(), mode]
         });
         Digest::of_fields(links)
+    }
+
+    /// Returns whether an answer is held until plugins have judged it: those whose word counts see it whole or not at all.
+    pub fn holds_answers(&self) -> bool {
+        self.chain.iter().any(|link| link.mode == LinkMode::Enforce && link.hooks.judge_answers())
+    }
+
+    /// Returns the connection as one agent uses it.
+    #[must_use]
+    pub fn of_agent(&self, agent: &AgentName) -> Self {
+        let grant = match self.owner {
+            Owner::Workspace => self.grant.clone(),
+            Owner::Agent => self.grant.of_agent(agent),
+        };
+        Self { grant, ..self.clone() }
+    }
+
+    /// Returns whether this connection uses a grant, or one of its agents does.
+    pub fn uses(&self, grant: &GrantName) -> bool {
+        match (self.owner, grant.as_str().split_once('@')) {
+            (Owner::Agent, Some((base, _))) => base == self.grant.as_str(),
+            (Owner::Workspace, None) => *grant == self.grant,
+            (Owner::Agent, None) | (Owner::Workspace, Some(_)) => false,
+        }
+    }
+
+    /// Returns whether a grant that was given for a service may serve this connection.
+    pub fn takes_grant_of(&self, service: &ServiceName) -> bool {
+        *service == self.service.name || self.grant_services.contains(service)
+    }
+
+    /// Returns the tenant of requests on a grant of this service whose account was found to be `found`; `None` where it is
+    /// not the pinned one, or nobody can know.
+    ///
+    /// Services of one provider share grants, and what the look-up of one found is none of another's ids: there the workspace
+    /// file alone says which tenant it is, where every request names it and the provider refuses a wrong one.
+    pub fn tenant_on(&self, service: &ServiceName, found: &str) -> Option<String> {
+        let is_own = *service == self.service.name;
+        let pins = &self.service.tenant.pins;
+        let is_named = pins.iter().any(|pin| matches!(pin, Pin::Header(_) | Pin::Query(_)));
+        match (self.service.tenant.of, &self.tenant) {
+            (TenantOf::Connection, named) => named.clone(),
+            (TenantOf::Grant, Some(pinned)) => ((is_named && !is_own) || pinned == found).then(|| pinned.clone()),
+            (TenantOf::Grant, None) => (is_own || pins.is_empty()).then(|| found.to_owned()),
+        }
+    }
+
+    /// Returns the names of what the host adds to a request on this connection; those of query parameters begin with `?`.
+    pub fn added_to(&self, request: &CanonicalRequest) -> Vec<String> {
+        // Which tenant it is does not matter to a name.
+        let tenant = Some(self.tenant.as_deref().unwrap_or_default());
+        let is_named = |name: &str| request.query_values(name).next().is_some();
+        let added = self.service.additions(&self.params, tenant, is_named).into_iter();
+        let names = added.map(|addition| match addition.place {
+            Place::Header(name) => name.to_owned(),
+            Place::Query(name) => format!("?{name}"),
+        });
+        names.collect()
     }
 
     /// Returns the API host for a role in this connection's region and environment.

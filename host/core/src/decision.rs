@@ -20,6 +20,8 @@ pub struct Asked {
     pub tenant: String,
     /// The grant's generation: a new consent makes a new one.
     pub generation: u64,
+    /// The address under which the agent reached the host (`http://127.0.0.1:7420`), for links in answers.
+    pub via: Option<String>,
 }
 
 /// One request may be sent, once. Made by [`decide`] only; moved into `Egress::send`.
@@ -70,6 +72,11 @@ impl Permit {
     /// Returns the grant's generation for which it holds.
     pub fn generation(&self) -> u64 {
         self.asked.generation
+    }
+
+    /// Returns the address under which the agent reached the host.
+    pub fn via(&self) -> Option<&str> {
+        self.asked.via.as_deref()
     }
 
     /// Returns what each plugin said.

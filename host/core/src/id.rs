@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 /// Why a text is not a name.
@@ -24,8 +25,19 @@ fn is_slug(text: &str) -> bool {
     starts_well && all_allowed && text.len() <= 64 && !RESERVED.contains(&text)
 }
 
+/// A grant that is one agent's own has that agent's name behind an `@`, which no workspace file can write.
+fn is_grant(text: &str) -> bool {
+    match text.split_once('@') {
+        Some((base, agent)) => is_slug(base) && is_slug(agent),
+        None => is_slug(text),
+    }
+}
+
 macro_rules! slug {
     ($(#[$doc:meta])* $name:ident, $what:literal) => {
+        slug!($(#[$doc])* $name, $what, is_slug);
+    };
+    ($(#[$doc:meta])* $name:ident, $what:literal, $is:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(String);
@@ -33,7 +45,7 @@ macro_rules! slug {
         impl $name {
             /// Parses a name; the error says the rule.
             pub fn parse(text: &str) -> Result<Self, BadName> {
-                if is_slug(text) {
+                if $is(text) {
                     return Ok(Self(text.to_owned()));
                 }
                 let given = text.chars().take(80).collect::<String>().escape_debug().to_string();
@@ -67,18 +79,34 @@ slug!(/// A connection, within its workspace.
 slug!(/// An agent, unique in a home.
     AgentName, "agent name");
 slug!(/// A grant: one consent under a registration.
-    GrantName, "grant name");
+    GrantName, "grant name", is_grant);
 slug!(/// A registration: an OAuth client at a provider.
     RegistrationName, "registration name");
 slug!(/// A service definition.
     ServiceName, "service name");
 slug!(/// A plugin's place in a chain.
     PluginName, "plugin name");
+slug!(/// A publisher of plugins, as the operator calls it.
+    PublisherName, "publisher name");
 slug!(/// A row of a service's host table: the provider's data centre.
     Region, "region");
 
+impl GrantName {
+    /// Returns the name of one agent's own grant.
+    #[must_use]
+    pub fn of_agent(&self, agent: &AgentName) -> Self {
+        let base = self.0.split('@').next().unwrap_or_default();
+        Self(format!("{base}@{agent}"))
+    }
+
+    /// Returns whose own grant it is; `None`: anybody's of the workspace.
+    pub fn agent(&self) -> Option<&str> {
+        self.0.split_once('@').map(|(_, agent)| agent)
+    }
+}
+
 /// A SHA-256 digest.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Digest([u8; 32]);
 
 impl Digest {

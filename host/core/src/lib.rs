@@ -12,6 +12,7 @@
 //! - [`chain`]: carries a request from plugin to plugin and judges every change anew.
 //! - [`decision`]: allow, hold or deny; the only maker of a [`decision::Permit`].
 //! - [`answer`]: what an upstream's answer says, by its body.
+//! - [`mod@pointer`]: JSON pointers, by which places in JSON are named.
 //! - [`refusal`]: every code with which the host refuses, and how it is told.
 
 pub mod answer;
@@ -22,6 +23,7 @@ pub mod connection;
 pub mod decision;
 pub mod id;
 pub mod plugin;
+pub mod pointer;
 pub mod refusal;
 pub mod rules;
 pub mod service;

@@ -1,18 +1,23 @@
 //! The records that plugins see and answer with: the same on both sides of any boundary that plugins run behind.
 //!
-//! They mirror `wit/types.wit`. None of them has a place for a credential. What a plugin answers comes through the
-//! caps of [`accept`].
+//! They mirror `wit/types.wit`, and `wit/response-hook.wit` those of answers. None of them has a place for a credential.
+//! What a plugin says comes through the caps of [`accept`] and [`accept_response`].
 
 mod caps;
+pub mod quota;
+mod response;
 pub mod text;
+
+use serde::{Deserialize, Serialize};
 
 use crate::canonical::{Header, Parameter};
 use crate::id::Digest;
 
-pub use caps::{MAX_BODY, accept};
+pub use caps::{MAX_BODY, accept, accept_response};
+pub use response::{PluginResponse, ResponseAnswer, ResponseEdit, ResponseVerdict};
 
 /// What an operation does at the provider.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Effect {
     /// Changes nothing.
     Read,
@@ -34,7 +39,7 @@ impl Effect {
 }
 
 /// How a request touches a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum FieldUse {
     /// Its value would be in the answer.
     Read,
@@ -45,7 +50,7 @@ pub enum FieldUse {
 }
 
 /// A field that a request touches.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Field {
     /// Its resource.
     pub of: String,
@@ -56,7 +61,7 @@ pub struct Field {
 }
 
 /// A name and a value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attribute {
     /// Name.
     pub name: String,
@@ -65,7 +70,7 @@ pub struct Attribute {
 }
 
 /// The operation, as plugins see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperationView {
     /// Service name.
     pub service: String,
@@ -84,7 +89,7 @@ pub struct OperationView {
 }
 
 /// Who asks, through what.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caller {
     /// Workspace.
     pub workspace: String,
@@ -99,7 +104,7 @@ pub struct Caller {
 }
 
 /// The body.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payload {
     /// Length in bytes.
     pub length: u64,
@@ -107,12 +112,13 @@ pub struct Payload {
     pub content_type: Option<String>,
     /// SHA-256.
     pub sha256: Digest,
-    /// The bytes; only shown to a plugin that has the capability `body`.
+    /// The bytes; only shown to a plugin that has the capability `body`. They cross to another process beside the record.
+    #[serde(skip)]
     pub content: Vec<u8>,
 }
 
 /// A request as a plugin sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PluginRequest {
     /// Request id.
     pub id: String,
@@ -122,7 +128,8 @@ pub struct PluginRequest {
     pub caller: Caller,
     /// What it is.
     pub operation: OperationView,
-    /// Method.
+    /// Method. It crosses to another process beside the record, as one of those that are known there.
+    #[serde(skip)]
     pub method: &'static str,
     /// Canonical path.
     pub path: String,
@@ -143,7 +150,7 @@ pub struct PluginRequest {
 }
 
 /// Why a verdict is as it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
     /// Stable code.
     pub code: String,
@@ -158,7 +165,7 @@ pub struct Reason {
 }
 
 /// One change to a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Edit {
     /// Replaces every header of that name.
     SetHeader(Header),
@@ -171,7 +178,7 @@ pub enum Edit {
     /// JSON pointer and JSON text to put there.
     SetJson(String, String),
     /// Replaces the body.
-    ReplaceBody(Vec<u8>),
+    ReplaceBody(#[serde(with = "serde_bytes")] Vec<u8>),
 }
 
 impl Edit {
@@ -189,7 +196,7 @@ impl Edit {
 }
 
 /// What one plugin says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Verdict {
     /// Nothing against it.
     Allow,
@@ -214,7 +221,7 @@ impl Verdict {
 }
 
 /// A plugin's whole answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// The verdict.
     pub verdict: Verdict,
@@ -223,7 +230,7 @@ pub struct Answer {
 }
 
 /// Why a plugin gave no answer. Every one of them denies.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum PluginFault {
     /// It ran past its time.
     #[error("the plugin ran past its limit of {limit_ms} ms")]
@@ -249,17 +256,27 @@ pub enum PluginFault {
     /// Too many decisions were under way.
     #[error("too many plugin decisions were under way")]
     Busy,
+    /// The process that ran it ended, or was ended because it gave no sign of life.
+    #[error("the process that runs plugins ended while this one was asked")]
+    Lost,
     /// The engine itself failed.
     #[error("the plugin engine failed: {what}")]
     Engine {
         /// What happened.
         what: String,
     },
+    /// It failed so often that it is not run for a while.
+    #[error("the plugin failed too often in a row and is not run for {retry_after_seconds} s")]
+    Tripped {
+        /// When it is tried again, seconds.
+        retry_after_seconds: u32,
+    },
 }
 
 impl PluginFault {
     /// Every kind, as [`PluginFault::kind`] names them.
-    pub const KINDS: [&'static str; 6] = ["timeout", "memory", "trap", "nonsense", "busy", "engine"];
+    pub const KINDS: [&'static str; 8] =
+        ["timeout", "memory", "trap", "nonsense", "busy", "lost", "engine", "tripped"];
 
     /// Returns the kind in one word, without anything of the plugin's own.
     pub fn kind(&self) -> &'static str {
@@ -269,7 +286,9 @@ impl PluginFault {
             Self::Trap { .. } => "trap",
             Self::Nonsense { .. } => "nonsense",
             Self::Busy => "busy",
+            Self::Lost => "lost",
             Self::Engine { .. } => "engine",
+            Self::Tripped { .. } => "tripped",
         }
     }
 }

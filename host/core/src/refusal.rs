@@ -127,8 +127,14 @@ codes! {
     PluginNonsense = "plugin_nonsense", 503, false, Operator;
     /// Too many plugin decisions were under way; that denies.
     PluginBusy = "plugin_busy", 503, true, Agent;
+    /// The process that runs plugins ended while it was asked; that denies. Another one takes its place at once.
+    PluginLost = "plugin_lost", 503, true, Operator;
     /// The plugin engine failed; that denies.
     PluginFailed = "plugin_failed", 503, true, Operator;
+    /// A plugin failed so often in a row that it is not run for a while; that denies.
+    PluginTripped = "plugin_tripped", 503, true, Operator;
+    /// What plugins take of their quotas cannot be written down; nothing is sent.
+    QuotaUnavailable = "quota_unavailable", 503, true, Operator;
     /// A plugin's change would widen the request or touch what is protected.
     ShapeWidened = "shape_widened", 403, false, Operator;
     /// A plugin asks for a person's approval, which this version cannot hold for.
@@ -151,6 +157,12 @@ codes! {
     UpstreamTimeout = "upstream_timeout", 504, false, Upstream;
     /// The provider's answer could not be scanned for secrets.
     AnswerNotScannable = "answer_not_scannable", 502, false, Upstream;
+    /// A plugin withholds the answer; the request was sent.
+    AnswerDenied = "answer_denied", 403, false, Agent;
+    /// A plugin gave no verdict on the answer, which is withheld; the request was sent.
+    AnswerUnjudged = "answer_unjudged", 502, false, Operator;
+    /// The answer flows or is too large to be held, and a plugin must judge it whole; the request was sent.
+    AnswerNotHeld = "answer_not_held", 502, false, Agent;
     /// Nothing was sent, as asked: this is only the decision.
     DryRun = "dry_run", 200, false, Agent;
     /// As many calls are under way as the provider takes, and no turn came in time.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::canonical::CanonicalRequest;
-use crate::classify::{Classified, classify};
+use crate::classify::{Classified, check_pins, classify};
 use crate::connection::{Connection, WriteMode};
 use crate::id::AgentName;
 use crate::plugin::Effect;
@@ -20,6 +20,7 @@ pub struct Judge {
     connection: Arc<Connection>,
     agent: AgentName,
     writes: WriteMode,
+    tenant: Option<String>,
 }
 
 impl Judge {
@@ -27,7 +28,15 @@ impl Judge {
     /// ceiling holds.
     pub fn new(connection: Arc<Connection>, agent: AgentName, enabled: WriteMode) -> Self {
         let writes = connection.writes.min(enabled);
-        Self { connection, agent, writes }
+        let tenant = connection.tenant.clone();
+        Self { connection, agent, writes, tenant }
+    }
+
+    /// Tells which tenant the grant was found to be, where the workspace file leaves it open.
+    #[must_use]
+    pub fn pinned_to(mut self, tenant: Option<String>) -> Self {
+        self.tenant = self.tenant.or(tenant);
+        self
     }
 
     /// Returns the connection.
@@ -49,6 +58,7 @@ impl Judge {
     pub fn check(&self, classified: &Classified) -> Result<(), Refusal> {
         self.check_operation(classified)?;
         self.check_resources(classified)?;
+        check_pins(classified, self.tenant.as_deref())?;
         self.check_writes(classified)
     }
 

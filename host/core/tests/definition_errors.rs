@@ -94,9 +94,9 @@ fn unknown_and_missing_keys() {
     check(
         "version = \"v1\"",
         "versoin = \"v1\"",
-        "acme.toml:3: `versoin`: unknown field `versoin`, expected one of `name`, `display`, `version`, `regions`, `oauth`, `inject`, `request`, `answer`, `refusal`, `tenant`, `user`, `limits`, `paths`, `lookups`, `related`, `scope_names`, `groups`, `operations`, `guide` (did you mean `version`?)",
+        "acme.toml:3: `versoin`: unknown field `versoin`, expected one of `name`, `display`, `version`, `provider`, `regions`, `oauth`, `key`, `inject`, `request`, `answer`, `refusal`, `tenant`, `user`, `limits`, `paths`, `lookups`, `related`, `scope_names`, `groups`, `operations`, `guide`, `params`, `secrets` (did you mean `version`?)",
     );
-    check("pkce = true\n", "", "acme.toml:12: `oauth`: missing field `pkce`");
+    check("token_path = \"/token\"\n", "", "acme.toml:12: `oauth`: missing field `token_path`");
     check(
         "effect = \"read\"",
         "effect = \"reed\"",
@@ -111,17 +111,17 @@ fn regions_and_hosts() {
     check(
         "\"api.acme.eu\"",
         "\"https://api.acme.eu\"",
-        "acme.toml:5: `regions.eu.hosts`: `https://api.acme.eu` is not a bare host name: no scheme, port, path or capital letters",
+        "acme.toml:5: `regions.eu.hosts`: `https://api.acme.eu` is not a bare host name: no scheme, port, path or capital letters (write only the name, such as `api.example.com`)",
     );
     check(
         "\"accounts.acme.eu\"",
         "\"accounts.acme.eu:443\"",
-        "acme.toml:5: `regions.eu.hosts`: `accounts.acme.eu:443` is not a bare host name: no scheme, port, path or capital letters",
+        "acme.toml:5: `regions.eu.hosts`: `accounts.acme.eu:443` is not a bare host name: no scheme, port, path or capital letters (write only the name, such as `api.example.com`)",
     );
     check(
         "\"accounts.acme.eu\"",
         "\"127.0.0.1\"",
-        "acme.toml:5: `regions.eu.hosts`: `127.0.0.1` is not a bare host name: no scheme, port, path or capital letters",
+        "acme.toml:5: `regions.eu.hosts`: `127.0.0.1` is not a bare host name: no scheme, port, path or capital letters (write only the name, such as `api.example.com`)",
     );
     check(
         "production =",
@@ -140,7 +140,23 @@ fn regions_and_hosts() {
     assert_eq!(error, Err(expect.to_owned()));
     let two = "[oauth]";
     let row = "[regions.us]\naccounts = \"accounts.acme.us\"\nconsole = \"c.acme.us\"\nevidence = \"x\"\nhosts = { api = { production = \"api.acme.eu\" } }\n[oauth]";
-    check(two, row, "acme.toml:12: `regions.us`: host `api.acme.eu` stands in region `eu` too");
+    check(
+        two,
+        row,
+        "acme.toml:12: `regions.us`: host `api.acme.eu` stands in region `eu` too (look both up in the provider's table)",
+    );
+}
+
+#[test]
+fn media_types_that_are_json() {
+    let with = |media_type: &str| format!("headers = [\"accept\"]\njson_types = [\"{media_type}\"]");
+    parse(&GOOD.replace("headers = [\"accept\"]", &with("application/vnd.api+json")), "acme.toml")
+        .expect("a service");
+    for bad in ["text/plain", "application/json-patch+json", "application/VND.api+json"] {
+        let problem = "is not in lower case, no `application/…+json`, or a patch format";
+        let expect = format!("acme.toml:27: `request.json_types`: `{bad}` {problem}");
+        check("headers = [\"accept\"]", &with(bad), &expect);
+    }
 }
 
 #[test]
@@ -148,7 +164,7 @@ fn token_endpoints() {
     check(
         "token_path = \"/token\"",
         "token_path = \"/token\"\nclient_auth = \"basik\"",
-        "acme.toml:15: `oauth.client_auth`: unknown variant `basik`, expected `body` or `basic` (did you mean `basic`?)",
+        "acme.toml:15: `oauth.client_auth`: unknown variant `basik`, expected one of `body`, `basic`, `none` (did you mean `basic`?)",
     );
     check(
         "token_path = \"/token\"",
@@ -158,7 +174,7 @@ fn token_endpoints() {
     check(
         "accounts = \"accounts.acme.eu\"",
         "accounts = \"accounts.acme.eu\"\ntoken = \"https://token.acme.eu\"",
-        "acme.toml:5: `regions.eu.hosts`: `https://token.acme.eu` is not a bare host name: no scheme, port, path or capital letters",
+        "acme.toml:5: `regions.eu.hosts`: `https://token.acme.eu` is not a bare host name: no scheme, port, path or capital letters (write only the name, such as `api.example.com`)",
     );
     let text = GOOD.replace("console =", "token = \"token.acme.eu\"\nconsole =").replace(
         "pkce = true",
@@ -184,7 +200,7 @@ fn operations_and_groups() {
     check(
         "effect = \"destructive\"",
         "effect = \"read\"",
-        "acme.toml:62: `operations.things.delete.effect`: a DELETE is not a read",
+        "acme.toml:62: `operations.things.delete.effect`: a DELETE is not a read (write \"destructive\")",
     );
     check(
         "effect = \"destructive\"",
@@ -194,7 +210,7 @@ fn operations_and_groups() {
     check(
         "\"/v1/{kind}/{id}\"",
         "\"/v1/{kind}/{id\"",
-        "acme.toml:66: `operations.things.delete.path`: `{id` is neither a plain segment nor one whole `{parameter}`",
+        "acme.toml:66: `operations.things.delete.path`: `{id` is neither a plain segment nor one with a single `{parameter}`",
     );
     check(
         "\"/v1/{kind}/{id}\"",
@@ -260,15 +276,23 @@ fn characters_that_nobody_sees() {
     check(
         "\"accounts.acme.eu\"",
         "\"accounts.acme.eu \"",
-        "acme.toml:6: `regions.eu.accounts`: `accounts.acme.eu ` begins or ends with a space",
+        "acme.toml:6: `regions.eu.accounts`: `accounts.acme.eu ` begins or ends with a space (take it away)",
     );
-    check("\"accounts.acme.eu\"", "\"accounts.\u{200b}acme.eu\"", "acme.toml:6: an invisible character, U+200B");
+    check(
+        "\"accounts.acme.eu\"",
+        "\"accounts.\u{200b}acme.eu\"",
+        "acme.toml:6: an invisible character, U+200B (type the line anew)",
+    );
     check(
         "\"accounts.acme.eu\"",
         "\"accounts.\\u200bacme.eu\"",
-        "acme.toml:6: `regions.eu.accounts`: an invisible character, U+200B",
+        "acme.toml:6: `regions.eu.accounts`: an invisible character, U+200B (type the line anew)",
     );
-    check("version = \"v1\"", "version = \"v1\" # \u{202e}", "acme.toml:3: an invisible character, U+202E");
+    check(
+        "version = \"v1\"",
+        "version = \"v1\" # \u{202e}",
+        "acme.toml:3: an invisible character, U+202E (type the line anew)",
+    );
 }
 
 /// A definition in which nothing is found.
@@ -306,29 +330,34 @@ fn what_is_seldom_meant_in_oauth_is_found_with_its_mend() {
         "notes.toml:19: `oauth.authorize_params`: `access_type = \"online\"` brings no refresh token (write \"offline\")",
     );
     finds(
-        "authorize_params = { prompt = \"consent\" }",
+        "authorize_params = { prompt = \"consent\" }\nscopes = [\"offline_access\"]\n",
+        "authorize_params = { prompt = \"consent\" }\n",
+        "notes.toml:19: `oauth.authorize_params`: `prompt` alone brings no refresh token (add `access_type = \"offline\"`, or a scope such as `offline_access` in `oauth.scopes`)",
+    );
+    finds(
+        "authorize_params = { prompt = \"consent\" }\nscopes = [\"offline_access\"]\n",
         "",
         "notes.toml:15: `oauth.authorize_params`: nothing asks for a refresh token, without which every login ends within hours (Google and Zoho want `access_type = \"offline\"` and `prompt = \"consent\"` here, others a scope such as `offline_access` in `oauth.scopes`)",
     );
     finds(
         "scope_separator = \" \"",
         "scope_separator = \";\"",
-        "notes.toml:20: `oauth.scope_separator`: `;` between scopes is known of no provider (write \" \" or \",\", as the provider's documentation has it)",
+        "notes.toml:21: `oauth.scope_separator`: `;` between scopes is known of no provider (write \" \" or \",\", as the provider's documentation has it)",
     );
     finds(
-        "pkce = true",
-        "pkce = true\nscopes = [\"notes.admin\", \"offline_access\", \"openid\"]",
-        "notes.toml:23: `oauth.scopes`: every consent asks for `notes.admin`, and no operation needs it (take it out, or name it in the operation that needs it)",
+        "scopes = [\"offline_access\"]",
+        "scopes = [\"notes.admin\", \"offline_access\", \"openid\"]",
+        "notes.toml:20: `oauth.scopes`: every consent asks for `notes.admin`, and no operation needs it (take it out, or name it in the operation that needs it)",
     );
     finds(
         "pkce = true",
         "pkce = false",
-        "notes.toml:22: `oauth.pkce`: a code that is caught on its way back can be used by others (set it to true, unless the provider refuses `code_challenge` (RFC 9700 section 2.1.1))",
+        "notes.toml:23: `oauth.pkce`: a code that is caught on its way back can be used by others (set it to true, unless the provider refuses `code_challenge` (RFC 9700 section 2.1.1))",
     );
     finds(
         "[\"invalid_grant\"]",
         "[]",
-        "notes.toml:26: `oauth.reconnect_errors`: a lost login would look like a passing fault for ever (list the provider's words for it; the RFC's is `invalid_grant` (RFC 6749 section 5.2))",
+        "notes.toml:27: `oauth.reconnect_errors`: a lost login would look like a passing fault for ever (list the provider's words for it; the RFC's is `invalid_grant` (RFC 6749 section 5.2))",
     );
     finds(
         "[[oauth.revoke]]\npath = \"/token/revocation\"\nclient_auth = \"basic\"\nhint = { name = \"token_type_hint\", value = \"refresh_token\" }\n",
@@ -342,12 +371,12 @@ fn what_is_seldom_meant_elsewhere_is_found_with_its_mend() {
     finds(
         "prefix = \"Bearer \"",
         "prefix = \"Bearer\"",
-        "notes.toml:42: `inject.prefix`: `authorization: BearerTOKEN` names no scheme (RFC 9110 section 11.4) (end the prefix with a space, as in `prefix = \"Bearer \"`)",
+        "notes.toml:43: `inject.prefix`: `authorization: BearerTOKEN` names no scheme (RFC 9110 section 11.4) (end the prefix with a space, as in `prefix = \"Bearer \"`)",
     );
     finds(
         "stale_token_codes = [\"invalid_token\"]\n",
         "",
-        "notes.toml:1: `answer.stale_token_codes`: a token that ends early is not renewed before its time (list the codes with which the API refuses a token that it no longer takes)",
+        "notes.toml:49: `answer.stale_token_codes`: a token that ends early is not renewed before its time (list the codes with which the API refuses a token that it no longer takes)",
     );
     finds(
         "issuer = \"https://id.provider.test\"",
@@ -362,16 +391,16 @@ fn what_is_seldom_meant_elsewhere_is_found_with_its_mend() {
     finds(
         "path = \"/v1/notes\"\neffect = \"read\"",
         "path = \"/v1/notes/removed-and-delete\"\neffect = \"read\"",
-        "notes.toml:82: `operations.notes.list.effect`: `delete` is classed as a read (write \"destructive\", unless it is the name of what is read)",
+        "notes.toml:83: `operations.notes.list.effect`: `delete` is classed as a read (write \"destructive\", unless it is the name of what is read)",
     );
     finds(
         "breadth = { fixed = 1 }\nscopes = [[\"notes.write\"]]",
         "breadth = { fixed = 1 }\nscopes = []",
-        "notes.toml:95: `operations.notes.create.scopes`: it names no scope, and others do (list what the provider's documentation says it needs; without it a consent may not cover it)",
+        "notes.toml:96: `operations.notes.create.scopes`: it names no scope, and others do (list what the provider's documentation says it needs; without it a consent may not cover it)",
     );
     finds(
         "[\"me.get\", \"notes.list\"]",
         "[\"me.get\", \"notes.create\"]",
-        "notes.toml:64: `groups.notes.read`: `notes.create` is no read, and the group's name says that all are (give it a group of its own)",
+        "notes.toml:65: `groups.notes.read`: `notes.create` is no read, and the group's name says that all are (give it a group of its own)",
     );
 }

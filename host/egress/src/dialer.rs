@@ -22,6 +22,8 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use url::Url;
 
+pub(crate) use address::is_public;
+
 /// Why a dialer cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum DialerError {
@@ -134,7 +136,7 @@ impl Resolver {
 /// Keeps what may be dialled. A client dials what its resolver returns and asks nobody again, so a name that changes its
 /// address between a check and the connection gains nothing.
 fn public_only(found: impl Iterator<Item = SocketAddr>) -> io::Result<Vec<SocketAddr>> {
-    let public: Vec<_> = found.filter(|found| address::is_public(found.ip())).collect();
+    let public: Vec<_> = found.filter(|found| is_public(found.ip())).collect();
     if public.is_empty() {
         return Err(refused("the host resolves to no public address"));
     }

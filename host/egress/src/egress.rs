@@ -164,6 +164,61 @@ impl Egress {
         connected
     }
 
+    /// Connects an account by the device flow: the person agrees on any device, and nobody comes back here.
+    pub async fn connect_device(
+        &self,
+        plan: ConnectPlan,
+        progress: &dyn Progress,
+    ) -> Result<Connected, ConnectError> {
+        let connected = connect::connect_device(self, plan, progress).await;
+        if connected.is_err() {
+            self.finish().await;
+        }
+        connected
+    }
+
+    /// Connects as the client itself, without anybody's consent.
+    pub async fn connect_client(&self, plan: ConnectPlan) -> Result<Connected, ConnectError> {
+        connect::as_client(self, plan).await
+    }
+
+    /// Stores a key, once the account could be looked up with it.
+    pub async fn connect_key(&self, plan: ConnectPlan, key: Secret) -> Result<Connected, ConnectError> {
+        connect::by_key(self, plan, key).await
+    }
+
+    /// Stores or replaces a further secret of a registration.
+    pub async fn put_further_secret(
+        &self,
+        registration: &RegistrationName,
+        which: &str,
+        secret: Secret,
+    ) -> Result<(), EgressError> {
+        let (name, which) = (registration.clone(), which.to_owned());
+        self.change_registration(registration, move |vault| {
+            vault.set_further_secret(&name, &which, Arc::new(secret))
+        })
+        .await
+    }
+
+    /// Changes a registration, and forgets what its grants have in memory: what failed with the old secret may work now.
+    async fn change_registration(
+        &self,
+        registration: &RegistrationName,
+        change: impl FnOnce(&Vault) -> Result<(), VaultError> + Send + 'static,
+    ) -> Result<(), EgressError> {
+        let name = registration.clone();
+        let grants = self
+            .read_vault(move |vault| {
+                change(vault)?;
+                let grants = vault.grants()?.into_iter().filter(|grant| grant.registration == name);
+                Ok(grants.map(|grant| grant.name).collect::<Vec<_>>())
+            })
+            .await?;
+        grants.iter().for_each(|grant| self.forget(grant));
+        Ok(())
+    }
+
     /// Stores a refresh token that a person obtained by other means, once it has brought an access token for the right
     /// account. Its owner must stop using it elsewhere.
     pub async fn connect_pasted(&self, plan: ConnectPlan, pasted: Secret) -> Result<Connected, ConnectError> {
@@ -188,7 +243,7 @@ impl Egress {
             self.read_vault(move |vault| Ok((vault.grant_info(&name)?, vault.refresh_material(&name)?))).await?;
         self.act(Act::admin(who, "grant.disconnect", grant.as_str(), "begun")).await?;
         let client = RegisteredClient::of_grant(&self.0.dialer, service, &material);
-        let revoked = client.revoke(&material.refresh_token).await;
+        let revoked = client.revoke(material.refresh_token.as_deref()).await;
         let name = grant.clone();
         self.read_vault(move |vault| vault.remove_grant(&name)).await?;
         self.forget(grant);
@@ -241,16 +296,29 @@ impl Egress {
         secret: Arc<Secret>,
     ) -> Result<(), EgressError> {
         let (name, region) = (registration.clone(), region.cloned());
-        let grants = self
-            .read_vault(move |vault| {
-                vault.set_registration_secret(&name, region.as_ref(), secret)?;
-                let grants = vault.grants()?.into_iter().filter(|grant| grant.registration == name);
-                Ok(grants.map(|grant| grant.name).collect::<Vec<_>>())
-            })
-            .await?;
-        // What failed with the old secret may work now.
-        grants.iter().for_each(|grant| self.forget(grant));
-        Ok(())
+        self.change_registration(registration, move |vault| {
+            vault.set_registration_secret(&name, region.as_ref(), secret)
+        })
+        .await
+    }
+
+    /// Renews a grant's token ahead of its end where the service says how long before, although nobody asks for it: one that renews
+    /// itself cannot be renewed any more once it has ended. A failure is kept as any, and tried again later.
+    pub async fn renew_ahead(&self, grant: &GrantStatus, service: &Arc<ServiceDefinition>) {
+        let Some(before) = service.oauth.refresh.before_seconds else { return };
+        let ends_ms = grant.access_expires_ms.unwrap_or(0);
+        if ends_ms.saturating_sub(self.now_ms()) > before.saturating_mul(1000) {
+            return;
+        }
+        let service = Arc::clone(service);
+        let wanted = Wanted { grant: grant.name.clone(), generation: grant.generation, service };
+        // The first takes the stored one up, the second finds that it ages, and lets it be renewed.
+        for _ in 0..2 {
+            if let Err(error) = self.0.owner.token(&wanted).await {
+                tracing::warn!(grant = grant.name.as_str(), %error, "a token could not be renewed ahead of its end");
+                return;
+            }
+        }
     }
 
     /// Forgets what is kept of a grant in memory: its tokens, failures and sockets. Call it after changing a grant or its

@@ -3,17 +3,24 @@
 //! The header map is fresh: nothing of the agent's survives but the names that the service lists. The body's bytes
 //! are the ones that were judged.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
 };
+use http::uri::PathAndQuery;
 use http::{Request, Uri};
 use http_body_util::Full;
 use wardlock_core::canonical::{CanonicalRequest, Method};
 use wardlock_core::decision::Permit;
-use wardlock_core::service::{BodyKind, ServiceDefinition};
+use wardlock_core::service::{Added, BodyKind, Place, ServiceDefinition};
+use zeroize::Zeroizing;
 
 use crate::client::Body;
+use crate::companions::Companions;
+use crate::vault::Secret;
+use crate::vault::wire::{header_value, query_pair};
 
 /// How Wardlock names itself upstream.
 pub(crate) const AGENT: &str = concat!("wardlock/", env!("CARGO_PKG_VERSION"));
@@ -53,27 +60,40 @@ pub enum InjectError {
     Request,
 }
 
-/// Builds the request. `credential` goes into the service's header, last and alone.
-pub(crate) fn of_permit(permit: &Permit, url: Uri, credential: HeaderValue) -> Result<Request<Body>, InjectError> {
+/// With what the host fills in what a service wants added.
+pub(crate) struct Filling<'a> {
+    /// The access token or key.
+    pub credential: &'a Secret,
+    /// Further secret values.
+    pub companions: &'a Companions,
+    /// Values that the connection gives.
+    pub params: &'a BTreeMap<String, String>,
+    /// The tenant's id; `None` where it is only to be found out.
+    pub tenant: Option<&'a str>,
+}
+
+/// Builds the request. What the host adds goes in last, and the credential last of all.
+pub(crate) fn of_permit(permit: &Permit, url: Uri, filling: &Filling<'_>) -> Result<Request<Body>, InjectError> {
     let classified = permit.classified();
     let declared = classified.definition().map_or(BodyKind::None, |operation| operation.body);
     let (service, request) = (classified.service(), classified.request());
     let listed = |name: &str| {
         service.request.headers.contains(name)
-            || classified.definition().is_some_and(|operation| operation.headers.contains(name))
+            || classified.definition().is_some_and(|operation| operation.takes_header(name))
     };
     let mut headers = forwarded(service, request, listed)?;
     describe_body(&mut headers, request, declared)?;
-    finish(service, request.method(), url, headers, Bytes::copy_from_slice(request.body()), credential)
+    let body = Bytes::copy_from_slice(request.body());
+    finish(service, request.method(), url, headers, body, filling)
 }
 
 /// Builds a GET without anything of an agent's in it, for the tenant look-up.
 pub(crate) fn lookup(
     service: &ServiceDefinition,
     url: Uri,
-    credential: HeaderValue,
+    filling: &Filling<'_>,
 ) -> Result<Request<Body>, InjectError> {
-    finish(service, Method::Get, url, HeaderMap::new(), Bytes::new(), credential)
+    finish(service, Method::Get, url, HeaderMap::new(), Bytes::new(), filling)
 }
 
 fn forwarded(
@@ -84,7 +104,7 @@ fn forwarded(
     let mut headers = HeaderMap::new();
     for header in request.headers() {
         let name = header.name.as_str();
-        let own = NEVER_FORWARDED.contains(&name) || name == service.inject.header;
+        let own = NEVER_FORWARDED.contains(&name) || service.inject.headers().any(|set| set == name);
         if own || !listed(name) {
             continue;
         }
@@ -113,7 +133,8 @@ fn describe_body(
         (Some(given), _) => {
             Some(HeaderValue::from_bytes(given).map_err(|_| InjectError::Header("content-type".to_owned()))?)
         }
-        (None, BodyKind::Json) => Some(HeaderValue::from_static("application/json")),
+        (None, BodyKind::Json | BodyKind::JsonOrForm) => Some(HeaderValue::from_static("application/json")),
+        (None, BodyKind::Form) => Some(HeaderValue::from_static("application/x-www-form-urlencoded")),
         (None, BodyKind::None | BodyKind::Multipart | BodyKind::Any) => None,
     };
     if let Some(content_type) = content_type {
@@ -128,17 +149,38 @@ fn finish(
     url: Uri,
     mut headers: HeaderMap,
     body: Bytes,
-    mut credential: HeaderValue,
+    filling: &Filling<'_>,
 ) -> Result<Request<Body>, InjectError> {
     let host = url.host().ok_or(InjectError::Request)?;
     headers.insert(HOST, HeaderValue::from_str(host).map_err(|_| InjectError::Header("host".to_owned()))?);
     headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
     // A compressed answer could not be scanned.
     headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    let bad = || InjectError::Header(service.inject.header.clone());
-    let name = HeaderName::from_bytes(service.inject.header.as_bytes()).map_err(|_| bad())?;
-    credential.set_sensitive(true);
-    headers.insert(name, credential);
+    let mut query = Zeroizing::new(String::new());
+    for addition in service.additions(filling.params, filling.tenant, |name| names(&url, name)) {
+        let value = match addition.value {
+            Added::Text(text) => Value::Plain(text),
+            Added::Credential => Value::Secret(&service.inject.prefix, filling.credential),
+            Added::Secret => match filling.companions.at(addition.place) {
+                Some(secret) => Value::Secret("", secret),
+                None => continue,
+            },
+        };
+        match addition.place {
+            Place::Header(name) => {
+                let bad = || InjectError::Header(name.to_owned());
+                let header = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad())?;
+                headers.insert(header, value.header().ok_or_else(bad)?);
+            }
+            Place::Query(name) => {
+                if !query.is_empty() {
+                    query.push('&');
+                }
+                query.push_str(&value.pair(name));
+            }
+        }
+    }
+    let url = with_query(url, &query)?;
     let mut request = Request::builder()
         .method(method.as_str())
         .uri(url)
@@ -146,4 +188,49 @@ fn finish(
         .map_err(|_| InjectError::Request)?;
     *request.headers_mut() = headers;
     Ok(request)
+}
+
+/// A value that is added.
+enum Value<'a> {
+    Plain(&'a str),
+    /// With what stands before it in a header.
+    Secret(&'a str, &'a Secret),
+}
+
+impl Value<'_> {
+    fn header(&self) -> Option<HeaderValue> {
+        match self {
+            Self::Plain(text) => HeaderValue::from_str(text).ok(),
+            Self::Secret(prefix, secret) => header_value(prefix, secret).ok(),
+        }
+    }
+
+    fn pair(&self, name: &str) -> Zeroizing<String> {
+        match self {
+            Self::Plain(text) => Zeroizing::new(plain_pair(name, text)),
+            Self::Secret(_, secret) => query_pair(name, secret),
+        }
+    }
+}
+
+fn names(url: &Uri, name: &str) -> bool {
+    let query = url.query().unwrap_or_default();
+    url::form_urlencoded::parse(query.as_bytes()).any(|(known, _)| known == name)
+}
+
+fn plain_pair(name: &str, value: &str) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish()
+}
+
+/// Adds to the query; what was judged stays as it was, in front.
+fn with_query(url: Uri, added: &str) -> Result<Uri, InjectError> {
+    if added.is_empty() {
+        return Ok(url);
+    }
+    let target = url.path_and_query().map_or("/", PathAndQuery::as_str);
+    let joint = if url.query().is_some() { '&' } else { '?' };
+    let target = Zeroizing::new(format!("{target}{joint}{added}"));
+    let mut parts = url.into_parts();
+    parts.path_and_query = Some(target.parse().map_err(|_| InjectError::Request)?);
+    Uri::from_parts(parts).map_err(|_| InjectError::Request)
 }

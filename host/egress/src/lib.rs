@@ -12,16 +12,19 @@
 //! - `turns`: how many calls of a grant are under way, and who is next.
 //! - `dialer`: names to addresses, and trust.
 //! - `collector`: the one address besides providers', for the operator's telemetry.
+//! - [`registry`]: plugins in OCI registries, for the command only.
 //! - `failpoint`: where the crash suite may end the process.
 //! - [`vault`]: holds every secret; the only code that can open one.
 
 mod client;
 mod collector;
+mod companions;
 mod dialer;
 mod egress;
 mod failpoint;
 mod inject;
 mod oauth;
+pub mod registry;
 mod route;
 mod scan;
 mod send;
@@ -35,7 +38,7 @@ pub use egress::{Disconnected, Egress, EgressError, GrantStatus, Tried};
 pub use inject::InjectError;
 pub use oauth::callback::pasted::{Pasted, hand_over_pasted};
 pub use oauth::callback::{CallbackListener, CallbackProblem, ListenError};
-pub use oauth::connect::{ConnectError, ConnectPlan, Connected, Event, Progress, Replaced};
+pub use oauth::connect::{ConnectError, ConnectPlan, Connected, DeviceProblem, Event, Progress, Replaced};
 pub use oauth::consent::{Consent, ConsentError, PendingConsent};
 pub use oauth::exchange::TokenError;
 pub use oauth::mint::RefreshWatch;
@@ -43,7 +46,7 @@ pub use oauth::revoke::Revoked;
 pub use oauth::scopes::scopes_for;
 pub use oauth::tenant::LookupError;
 pub use route::RouteError;
-pub use scan::{BUFFERED, ScanError, Scrubbed, ScrubbedBody, ScrubbedStream};
+pub use scan::{BUFFERED, EditError, ScanError, Scrubbed, ScrubbedBody, ScrubbedStream};
 pub use send::{SendError, SendFault, Sent};
 pub use turns::{Busy, Turn};
 pub use wardlock_audit::Clock;

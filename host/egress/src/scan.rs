@@ -5,7 +5,9 @@
 //! in depth: an upstream that spells a token in a way that is not listed gets it through (promise 1).
 
 mod body;
+mod edit;
 mod headers;
+mod links;
 mod unpack;
 
 use std::sync::{Arc, Weak};
@@ -19,11 +21,14 @@ use tokio::time::Instant;
 use wardlock_core::id::ConnectionName;
 use wardlock_core::service::ServiceDefinition;
 
+use crate::companions::Companions;
 use crate::vault::{Needles, Vault};
 use body::Source;
+use edit::Again;
 use unpack::{Coding, Unpacker};
 
 pub use body::{ScrubbedBody, ScrubbedStream};
+pub use edit::EditError;
 
 /// Answers up to this size are read whole before the agent gets a byte; larger ones are scanned as they flow, and so are
 /// those of a type that the service lists as flowing.
@@ -47,6 +52,9 @@ pub enum ScanError {
     /// It broke off.
     #[error("the answer broke off")]
     Broken,
+    /// A plugin must judge it whole, and it flows or is larger than what is held.
+    #[error("the answer flows or is larger than {} MiB, and a plugin must judge it whole", BUFFERED >> 20)]
+    NotHeld,
     /// It came too slowly.
     #[error("the answer did not end in time")]
     Timeout,
@@ -60,6 +68,7 @@ pub struct Scrubbed {
     headers: HeaderMap,
     body: ScrubbedBody,
     redactions: usize,
+    again: Again,
 }
 
 impl Scrubbed {
@@ -103,9 +112,15 @@ pub(crate) struct Scan<'a> {
     pub connection: &'a ConnectionName,
     /// The host that was asked; a `Location` on another one is dropped.
     pub host: &'a str,
+    /// What stands before a path of the provider's in a link that leads through the proxy; `None`: links stay as they are.
+    pub links_to: Option<String>,
     pub needles: Arc<Needles>,
+    /// What goes beside the token: what of it no vault holds is looked for, too.
+    pub companions: &'a Arc<Companions>,
     /// Where those come from that a flowing body is to be searched for later. It keeps no vault open.
     pub vault: Weak<Vault>,
+    /// Whether plugins must judge the answer whole: what cannot be held is refused.
+    pub holds: bool,
     /// When the buffered part must be there.
     pub deadline: Instant,
     /// How long a flowing body may be silent.
@@ -121,9 +136,10 @@ impl Scan<'_> {
         let flows = head.status.is_success() && self.flows(&head.headers);
         let replacement = format!("[REDACTED:{}]", self.connection).into_bytes();
         let (headers, in_headers) = headers::pass(&self, &head.headers, &replacement);
+        let again = Again { needles: Arc::clone(&self.needles), replacement: replacement.clone() };
         let (body, redactions) =
             body::read(&self, Source::new(incoming, unpacker), flows, replacement, in_headers).await?;
-        Ok(Scrubbed { status: head.status, headers, body, redactions })
+        Ok(Scrubbed { status: head.status, headers, body, redactions, again })
     }
 
     /// Returns whether the answer's type is one that is read as it comes.

@@ -8,17 +8,16 @@ use std::time::{Duration, Instant};
 use http::Uri;
 use tracing::{Instrument as _, debug_span};
 use wardlock_audit::Receipt;
-use wardlock_core::answer::{AnswerReading, read_answer};
+use wardlock_core::answer::{AnswerReading, Outcome, read_answer};
 use wardlock_core::decision::Permit;
 
 use crate::client::PoolKey;
 use crate::egress::Egress;
 use crate::failpoint;
-use crate::inject;
+use crate::inject::{self, Filling};
 use crate::oauth::mint::{Live, Wanted};
 use crate::route;
 use crate::scan::{Scan, Scrubbed};
-use crate::vault::wire::header_value;
 
 pub use error::{SendError, SendFault};
 
@@ -30,6 +29,8 @@ pub struct Sent {
     pub answer: Scrubbed,
     /// What it says.
     pub reading: AnswerReading,
+    /// What the provider's error means and how to mend it, in the service's words.
+    pub hint: Option<String>,
     /// The host that gave it.
     pub host: String,
     /// How often the request was put on the wire: 1 or 2.
@@ -66,6 +67,7 @@ pub(crate) async fn send(egress: &Egress, permit: Permit, receipt: Receipt) -> R
     match sending.run().await {
         Ok((answer, reading)) => Ok(Sent {
             answer,
+            hint: hint(&sending, &reading),
             reading,
             host: sending.host(),
             attempts: sending.attempts,
@@ -73,6 +75,13 @@ pub(crate) async fn send(egress: &Egress, permit: Permit, receipt: Receipt) -> R
         }),
         Err(fault) => Err(sending.failed(fault)),
     }
+}
+
+/// Returns what the service's definition says of the provider's error.
+fn hint(sending: &Sending<'_>, reading: &AnswerReading) -> Option<String> {
+    let failed = matches!(reading.outcome, Outcome::Failed | Outcome::Partial);
+    let help = &sending.wanted.service.answer.help;
+    reading.code.as_ref().filter(|_| failed).and_then(|code| help.get(code)).cloned()
 }
 
 impl Sending<'_> {
@@ -106,9 +115,16 @@ impl Sending<'_> {
     async fn attempt(&mut self, live: &Live) -> Result<(Scrubbed, AnswerReading), SendFault> {
         let (egress, connection) = (self.egress, self.permit.connection());
         let service = self.permit.classified().service();
-        let credential = header_value(&service.inject.prefix, live.token()).map_err(|_| SendFault::Credential)?;
-        let request = inject::of_permit(self.permit, self.url.clone(), credential).map_err(SendFault::Inject)?;
+        let companions = live.companions(service).map_err(SendFault::Token)?;
+        let filling = Filling {
+            credential: live.token(),
+            companions: &companions,
+            params: &connection.params,
+            tenant: Some(self.permit.tenant()),
+        };
+        let request = inject::of_permit(self.permit, self.url.clone(), &filling).map_err(SendFault::Inject)?;
         let needles = egress.needles().map_err(|_| SendFault::VaultLocked)?;
+        let needles = companions.among(needles);
         let key = PoolKey {
             owner: format!("{}/{}", connection.workspace, connection.name),
             grant: connection.grant.clone(),
@@ -123,7 +139,19 @@ impl Sending<'_> {
         let host = self.url.host().unwrap_or_default();
         let vault = Arc::downgrade(egress.vault());
         let idle = limits.idle;
-        let scan = Scan { service, connection: &connection.name, host, needles, vault, deadline, idle };
+        let links_to = self.permit.via().map(|via| format!("{via}/{}/{}", connection.workspace, connection.name));
+        let scan = Scan {
+            service,
+            connection: &connection.name,
+            host,
+            links_to,
+            needles,
+            companions: &companions,
+            vault,
+            holds: connection.holds_answers(),
+            deadline,
+            idle,
+        };
         let answer = scan.scrub(answer).await.map_err(SendFault::Scan)?;
         let reading = read_answer(&service.answer, answer.status(), answer.body().map(AsRef::as_ref));
         Ok((answer, reading))
@@ -146,10 +174,9 @@ fn check_grant(egress: &Egress, permit: &Permit) -> Result<(), SendFault> {
     if grant.generation != permit.generation() {
         return Err(SendFault::GrantRenewed);
     }
-    let tenant = grant.tenant.as_ref().is_some_and(|tenant| tenant.id == permit.tenant());
+    let tenant = grant.tenant.as_ref().and_then(|found| connection.tenant_on(&grant.service, &found.id));
     let place = grant.region == connection.region && grant.environment == connection.environment;
-    let pinned = connection.tenant.as_ref().is_none_or(|pin| *pin == permit.tenant());
-    if tenant && place && pinned && grant.service == connection.service.name {
+    if tenant.as_deref() == Some(permit.tenant()) && place && connection.takes_grant_of(&grant.service) {
         return Ok(());
     }
     Err(SendFault::OtherAccount)

@@ -5,15 +5,19 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use wardlock_core::canonical::CanonicalRequest;
 use wardlock_core::chain::{Chain, ChainOutcome};
 use wardlock_core::classify::Classified;
 use wardlock_core::connection::Link;
 use wardlock_core::id::{Digest, RequestId};
-use wardlock_core::plugin::{Answer, Caller, Payload, PluginFault, PluginRequest, Verdict};
+use wardlock_core::plugin::{
+    Answer, Caller, Payload, PluginFault, PluginRequest, PluginResponse, ResponseAnswer, Verdict,
+};
 use wardlock_core::rules::Judge;
 
 use crate::adapt::BodyView;
 use crate::plugin::Plugin;
+use crate::takes::Quotas;
 
 /// What plugins are told of a request besides the request itself.
 #[derive(Debug, Clone)]
@@ -32,25 +36,47 @@ pub struct RequestContext {
     pub approved_by: Option<String>,
 }
 
+/// What one plugin was asked, and what it said: for whoever records it.
+#[derive(Debug, Clone)]
+pub struct AskedPlugin {
+    /// The plugin.
+    pub plugin: Arc<Plugin>,
+    /// The request as it stood for it. The bytes of the body are there where any plugin of the chain sees them; this one did if
+    /// [`Plugin::sees_body`].
+    pub request: Arc<PluginRequest>,
+    /// What it said.
+    pub answer: Result<Answer, PluginFault>,
+}
+
 /// Runs a connection's chain on a request that passed the host's rules.
 ///
 /// `plugins` are the loaded ones, in the order of the connection's links. A plugin that is not the one of its link is
-/// a fault, and faults deny.
+/// a fault, and faults deny. `quotas` counts what they take. Where `asked` is given, what each of them was asked goes there.
 pub async fn run_chain(
     judge: &Judge,
     plugins: &[Arc<Plugin>],
-    context: RequestContext,
+    context: &RequestContext,
+    quotas: &Arc<dyn Quotas>,
     classified: Classified,
+    mut asked: Option<&mut Vec<AskedPlugin>>,
 ) -> (Classified, ChainOutcome) {
-    let shows_content = plugins.iter().any(|plugin| plugin.body == BodyView::Content);
+    let shows_content = plugins.iter().any(|plugin| plugin.call.body == BodyView::Content);
     let mut chain = Chain::start(judge, classified);
-    let mut plugins = plugins.iter();
     let mut request = None;
-    while let Some((link, current)) = chain.next() {
-        let shown = request.get_or_insert_with(|| plugin_request(&context, current, shows_content));
+    while let Some((at, link, current)) = chain.next() {
+        let shown = request.get_or_insert_with(|| Arc::new(context.request(current, shows_content)));
         let started = Instant::now();
-        let answer = ask(link, plugins.next(), shown).await;
+        let plugin = plugins.get(at).filter(|plugin| is_of(plugin, link));
+        let answer = match plugin {
+            // Boxed: what awaits this is deep already, and its size would be in every future above it.
+            Some(plugin) => Box::pin(plugin.decide_counted(shown, quotas)).await,
+            None => Err(another()),
+        };
         let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        if let (Some(asked), Some(plugin)) = (asked.as_deref_mut(), plugin) {
+            let (plugin, request) = (Arc::clone(plugin), Arc::clone(shown));
+            asked.push(AskedPlugin { plugin, request, answer: answer.clone() });
+        }
         if matches!(&answer, Ok(Answer { verdict: Verdict::Shape(..), .. })) {
             request = None; // The next plugin sees it as it is then.
         }
@@ -59,41 +85,51 @@ pub async fn run_chain(
     chain.finish()
 }
 
-async fn ask(link: &Link, plugin: Option<&Arc<Plugin>>, request: &PluginRequest) -> Result<Answer, PluginFault> {
-    let fits = |plugin: &&Arc<Plugin>| {
-        *plugin.name() == link.name
-            && plugin.digest() == link.digest
-            && plugin.settings_digest() == link.settings
-            && *plugin.capabilities() == link.capabilities
-    };
-    match plugin.filter(fits) {
-        Some(plugin) => plugin.decide(request).await,
-        None => Err(PluginFault::Engine { what: "the loaded plugin is not the one of its link".to_owned() }),
-    }
+/// Asks one plugin of a connection's chain about an answer.
+pub async fn ask_about_answer(
+    link: &Link,
+    plugin: &Plugin,
+    response: &PluginResponse,
+) -> Result<ResponseAnswer, PluginFault> {
+    if is_of(plugin, link) { Box::pin(plugin.judge_answer(response)).await } else { Err(another()) }
 }
 
-fn plugin_request(context: &RequestContext, classified: &Classified, shows_content: bool) -> PluginRequest {
-    let request = classified.request();
-    PluginRequest {
-        id: context.id.to_string(),
-        now_ms: context.now_ms,
-        caller: context.caller.clone(),
-        operation: classified.operation().clone(),
-        method: request.method().as_str(),
-        path: request.path(),
-        query: request.query().to_vec(),
-        headers: request.headers().to_vec(),
-        body: payload(classified, shows_content),
-        purpose: context.purpose.clone(),
-        dry_run: context.dry_run,
-        approved_by: context.approved_by.clone(),
-        attributes: Vec::new(),
+fn is_of(plugin: &Plugin, link: &Link) -> bool {
+    *plugin.name() == link.name
+        && plugin.digest() == link.digest
+        && plugin.settings_digest() == link.settings
+        && plugin.hooks() == link.hooks
+        && *plugin.capabilities() == link.capabilities
+}
+
+fn another() -> PluginFault {
+    PluginFault::Engine { what: "the loaded plugin is not the one of its link".to_owned() }
+}
+
+impl RequestContext {
+    /// Returns a classified request as plugins see it; the bytes of its body only with `content`.
+    pub fn request(&self, classified: &Classified, content: bool) -> PluginRequest {
+        let request = classified.request();
+        PluginRequest {
+            id: self.id.to_string(),
+            now_ms: self.now_ms,
+            caller: self.caller.clone(),
+            operation: classified.operation().clone(),
+            method: request.method().as_str(),
+            path: request.path(),
+            query: request.query().to_vec(),
+            headers: request.headers().to_vec(),
+            body: payload(request, content),
+            purpose: self.purpose.clone(),
+            dry_run: self.dry_run,
+            approved_by: self.approved_by.clone(),
+            attributes: Vec::new(),
+        }
     }
 }
 
 /// The bytes are only copied where a plugin of the chain sees them; [`Plugin::decide`] hides them from the others.
-fn payload(classified: &Classified, shows_content: bool) -> Option<Payload> {
-    let request = classified.request();
+fn payload(request: &CanonicalRequest, content: bool) -> Option<Payload> {
     let body = request.body();
     if body.is_empty() {
         return None;
@@ -103,6 +139,6 @@ fn payload(classified: &Classified, shows_content: bool) -> Option<Payload> {
         length: body.len() as u64,
         content_type: content_type.map(str::to_owned),
         sha256: Digest::of(body),
-        content: if shows_content { body.to_vec() } else { Vec::new() },
+        content: if content { body.to_vec() } else { Vec::new() },
     })
 }

@@ -2,11 +2,14 @@
 //!
 //! Every feature that policies do not need is off: most advisories of the last year are about those.
 
-use std::sync::Arc;
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::trusted::Publisher;
+use crate::worker::Confinement;
 use wasmtime::{Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// The most core instances in one component: Python and JavaScript guests carry many.
@@ -24,7 +27,7 @@ pub(crate) const TICK: Duration = Duration::from_millis(1);
 const IDLE_TICKS: u32 = 500;
 
 /// What of the engine depends on this machine: for `doctor`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Features {
     /// Whether Linux's `PAGEMAP_SCAN` (6.7 and later) works: without it a decision takes twice as long.
     ///
@@ -32,7 +35,12 @@ pub struct Features {
     pub pagemap_scan: bool,
     /// How many decisions may run at once.
     pub max_concurrent: u32,
+    /// How many processes run guests, and what holds these; `None`: this process runs them.
+    pub workers: Option<(u32, Confinement)>,
 }
+
+/// Whether code can run where a file is mapped: elsewhere the caches of instructions want more care than this gives.
+pub(crate) const MAPS_CODE: bool = cfg!(all(target_os = "linux", target_arch = "x86_64"));
 
 /// Builds the engine for `slots` instances at once, each with at most `memory_bytes` in one memory.
 pub(crate) fn engine(slots: u32, memory_bytes: usize) -> wasmtime::Result<Engine> {
@@ -44,7 +52,9 @@ pub(crate) fn engine(slots: u32, memory_bytes: usize) -> wasmtime::Result<Engine
         .concurrency_support(false)
         .shared_memory(false)
         .wasm_memory64(false)
-        .wasm_multi_memory(false)
+        // On for wasmtime's own code between the components of one plugin, which copies from one's memory to the other's:
+        // QuickJS's toolchain makes such plugins. The pool still refuses a module that has several memories of its own.
+        .wasm_multi_memory(true)
         .wasm_gc(false)
         .wasm_function_references(false)
         .wasm_exceptions(false)
@@ -55,8 +65,15 @@ pub(crate) fn engine(slots: u32, memory_bytes: usize) -> wasmtime::Result<Engine
         .max_wasm_stack(512 << 10)
         .async_stack_size(2 << 20)
         .async_stack_zeroing(true)
+        // Where in a plugin's source it trapped is nobody's question here, and these tables are a third of compiled code.
+        .generate_address_map(false)
+        .native_unwind_info(false)
+        .wasm_backtrace_max_frames(None)
         .memory_init_cow(true)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(slots, memory_bytes)));
+    if MAPS_CODE {
+        config.with_custom_code_memory(Some(Arc::new(Publisher::new())));
+    }
     Engine::new(&config)
 }
 
@@ -108,11 +125,17 @@ struct Shared {
 pub(crate) struct Running<'a>(&'a Shared);
 
 impl Ticker {
-    /// Starts the thread.
+    /// Starts the thread, and waits until it runs: what a thread does before that, a worker may have given up.
     pub(crate) fn start(engine: &Engine) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let (engine, its) = (engine.weak(), Arc::clone(&shared));
-        let thread = thread::Builder::new().name("plugin-ticker".to_owned()).spawn(move || tick(&engine, &its))?;
+        let (runs, running) = mpsc::channel();
+        let thread = thread::Builder::new().name("plugin-ticker".to_owned()).spawn(move || {
+            // Who waits below is there until this arrives.
+            let _ = runs.send(());
+            tick(&engine, &its);
+        })?;
+        running.recv().map_err(io::Error::other)?;
         Ok(Self { shared, thread: Some(thread) })
     }
 

@@ -1,12 +1,14 @@
 //! Why a plugin does not load. Each closes that plugin's own place in a chain and nothing else.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use wardlock_core::id::Digest;
 use wardlock_core::plugin::PluginFault;
 
 /// Something wrong with the settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SettingsProblem {
     /// A JSON pointer into the settings; empty for the settings as a whole.
     pub path: String,
@@ -20,13 +22,21 @@ pub enum SandboxError {
     /// The engine refuses this machine or its settings.
     #[error("the plugin engine does not start")]
     Engine(#[source] wasmtime::Error),
+    /// No process that runs plugins can be started.
+    #[error("the process that runs plugins does not start: {what}")]
+    Worker {
+        /// What happened.
+        what: String,
+    },
     /// The ticker's thread cannot be started.
     #[error("the thread that limits plugins' time does not start")]
     Ticker(#[source] std::io::Error),
 }
 
 /// Why a plugin does not load.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+///
+/// What comes up where guests run crosses from there; the rest is the host's own.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum LoadError {
     /// The file is too large.
     #[error("the component is {size} bytes large, and {limit} is the most that loads")]
@@ -71,7 +81,7 @@ pub enum LoadError {
         /// What it is built for.
         targets: String,
         /// What this host speaks.
-        speaks: &'static str,
+        speaks: Cow<'static, str>,
     },
     /// The component imports what no plugin gets.
     #[error("the plugin imports `{name}`, which no plugin gets")]
@@ -86,7 +96,9 @@ pub enum LoadError {
         exports: Vec<String>,
     },
     /// The component has no hook that this host calls.
-    #[error("the plugin judges nothing: it does not export `wardlock:policy/request-hook`")]
+    #[error(
+        "the plugin judges nothing: it exports neither `wardlock:policy/request-hook` nor `wardlock:policy/response-hook`"
+    )]
     NoHook,
     /// An export has other types than the contract's.
     #[error("the plugin's exports differ from the contract: {what}")]
@@ -98,7 +110,7 @@ pub enum LoadError {
     #[error("the plugin failed in `{during}`: {fault}")]
     Fault {
         /// The function that was called.
-        during: &'static str,
+        during: Cow<'static, str>,
         /// How it failed.
         fault: PluginFault,
     },
@@ -126,12 +138,14 @@ pub enum LoadError {
         /// What was granted.
         name: String,
         /// What there is.
+        #[serde(skip)]
         known: &'static [&'static str],
     },
     /// The limits are outside what this host gives.
     #[error("the plugin's {limit} limit is {given}, and {range} is what this host gives")]
     Limit {
         /// `time` or `memory`.
+        #[serde(skip)]
         limit: &'static str,
         /// What was given.
         given: String,
@@ -170,7 +184,8 @@ impl LoadError {
                 (Python: `componentize-py componentize --stub-wasi`; JavaScript: with `http` disabled)"
                 .to_owned(),
             Self::NotAPlugin { .. } | Self::NoHook => {
-                "export the interfaces of the world `request-plugin` in wit/worlds.wit".to_owned()
+                "export the interfaces of one of the worlds in wit/worlds.wit, for example `request-plugin`"
+                    .to_owned()
             }
             Self::Contract { .. } => "build it again against this host's wit/ folder".to_owned(),
             Self::Fault { .. } | Self::Description { .. } | Self::Schema { .. } => {

@@ -1,5 +1,7 @@
 //! What a component may import and must export, read off its type before anything of it runs.
 
+use serde::{Deserialize, Serialize};
+use wardlock_core::connection::Hooks;
 use wasmtime::Engine;
 use wasmtime::component::types::{ComponentFunc, ComponentInstance, ComponentItem, Type};
 use wasmtime::component::{Component, Linker, LinkerInstance, ResourceType, Val};
@@ -39,13 +41,17 @@ const WASI: [&str; 20] = [
 ];
 
 /// The interfaces of the contract that a plugin may import.
-const CONTRACT: [&str; 2] = ["wardlock:policy/types", "wardlock:policy/log"];
+const CONTRACT: [&str; 4] =
+    ["wardlock:policy/types", "wardlock:policy/log", "wardlock:policy/quota", "wardlock:policy/folder"];
 
 /// Python's toolchain imports all of these, whether the plugin uses them or not. They answer `access-denied`.
 const SOCKETS: &str = "wasi:sockets/";
 
+/// What is added to a component before it is written down as it stands: no export of its own.
+const LOOKED_INTO: &str = "wasmtime:wizer/access";
+
 /// The names that a component imports and exports, with versions.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Names {
     pub(crate) imports: Vec<String>,
     pub(crate) exports: Vec<String>,
@@ -57,7 +63,7 @@ pub(crate) fn names(engine: &Engine, component: &Component) -> Names {
     let shown = |name: &str| escaped(name, 200);
     Names {
         imports: ty.imports(engine).map(|(name, _)| shown(name)).collect(),
-        exports: ty.exports(engine).map(|(name, _)| shown(name)).collect(),
+        exports: ty.exports(engine).map(|(name, _)| name).filter(|name| *name != LOOKED_INTO).map(shown).collect(),
     }
 }
 
@@ -67,13 +73,13 @@ pub(crate) fn package_version(names: &Names) -> Option<&str> {
     names.exports.iter().chain(&names.imports).find(of_contract).map(|name| split(name).1)
 }
 
-/// Refuses a component of another version or with an import outside the list.
-pub(crate) fn check(engine: &Engine, component: &Component) -> Result<(), LoadError> {
+/// Refuses a component of another version or with an import outside the list; returns its names.
+pub(crate) fn check(engine: &Engine, component: &Component) -> Result<Names, LoadError> {
     let names = names(engine, component);
     for name in names.exports.iter().chain(&names.imports) {
         let (interface, version) = split(name);
         if interface.starts_with("wardlock:policy/") && !speaks(version, SPOKEN) {
-            return Err(LoadError::Version { targets: format!("{PACKAGE}@{version}"), speaks: SPOKEN });
+            return Err(LoadError::Version { targets: format!("{PACKAGE}@{version}"), speaks: SPOKEN.into() });
         }
     }
     for (name, import) in component.component_type().imports(engine) {
@@ -84,10 +90,19 @@ pub(crate) fn check(engine: &Engine, component: &Component) -> Result<(), LoadEr
     if !names.exports.iter().any(|name| split(name).0 == "wardlock:policy/settings") {
         return Err(LoadError::NotAPlugin { exports: names.exports });
     }
-    if !names.exports.iter().any(|name| split(name).0 == "wardlock:policy/request-hook") {
-        return Err(LoadError::NoHook);
+    hooks(&names)?;
+    Ok(names)
+}
+
+/// Returns which hooks a component has.
+pub(crate) fn hooks(names: &Names) -> Result<Hooks, LoadError> {
+    let has = |hook: &str| names.exports.iter().any(|name| split(name).0 == hook);
+    match (has("wardlock:policy/request-hook"), has("wardlock:policy/response-hook")) {
+        (true, true) => Ok(Hooks::Both),
+        (true, false) => Ok(Hooks::Request),
+        (false, true) => Ok(Hooks::Response),
+        (false, false) => Err(LoadError::NoHook),
     }
-    Ok(())
 }
 
 /// Links the socket interfaces that a component imports, so that every one of them says no.
@@ -181,7 +196,10 @@ mod tests {
             ("wasi:http/outgoing-handler@0.2.0", false),
             ("wardlock:policy/log@0.1.7", true),
             ("wardlock:policy/log@0.10.0", false),
-            ("wardlock:policy/quota@0.1.0", false),
+            ("wardlock:policy/quota@0.1.0", true),
+            ("wardlock:policy/response-hook@0.1.0", false),
+            ("wardlock:policy/folder@0.1.3", true),
+            ("wardlock:policy/folders@0.1.0", false),
             ("wardlock:vault/secrets@0.1.0", false),
         ] {
             assert_eq!(allowed(name), expected, "{name}");

@@ -1,13 +1,16 @@
 //! What can be said of a component without settings or a chain: for `plugin inspect`.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use wardlock_core::id::Digest;
 
-use crate::compiled::{self, Compiled};
 use crate::description::Description;
 use crate::error::LoadError;
 use crate::imports;
+use crate::loaded;
 use crate::sandbox::Sandbox;
+use crate::schema::Schema;
 
 /// What a component is.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,11 +47,12 @@ impl Sandbox {
             return Err(LoadError::TooLarge { size, limit });
         }
         let digest = Digest::of(&bytes);
-        let component = compiled::compile(inner, bytes).await?;
-        let names = imports::names(&inner.engine, &component);
-        let asked = Compiled::ask(inner, &component, digest).await;
-        let about = asked
-            .map(|compiled| About { schema: compiled.schema.value().clone(), description: compiled.description });
+        let (prepared, _) = inner.prepare(Arc::new(bytes), loaded::job(&inner.config, digest, None)).await?;
+        let about = prepared.described.and_then(|described| {
+            let schema = Schema::parse(&described.schema)?.into_value();
+            Ok(About { description: Description::take(&described)?, schema })
+        });
+        let names = prepared.names;
         let package_version = imports::package_version(&names).map(str::to_owned);
         Ok(Inspection { digest, size, package_version, imports: names.imports, exports: names.exports, about })
     }

@@ -5,20 +5,27 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use wardlock_core::connection::Hooks;
 use wardlock_core::id::{Digest, PluginName};
-use wardlock_core::plugin::{Answer, MAX_BODY, PluginFault, PluginRequest};
+use wardlock_core::plugin::{
+    Answer, Caller, MAX_BODY, PluginFault, PluginRequest, PluginResponse, ResponseAnswer, accept, accept_response,
+};
 
-use crate::adapt::{self, BodyView, Shown};
-use crate::compiled::Compiled;
+use crate::adapt::BodyView;
+use crate::breaker::Breaker;
 use crate::description::{CAPABILITIES, Description};
-use crate::engine::Running;
 use crate::error::LoadError;
+use crate::files::Files;
 use crate::gate::Share;
-use crate::instance::{Bounds, Live, within};
+use crate::instance::Linked;
+use crate::loaded::{Loaded, Where};
+use crate::log::{PluginLog, Said};
+use crate::runtime::{Call, Runtime};
 use crate::sandbox::{Inner, Sandbox};
+use crate::takes::{Bounded, Quotas, Take};
 
 /// The most bytes that a plugin may hand over in one answer, besides a body.
 const ANSWER_BYTES: usize = 1 << 20;
@@ -38,6 +45,8 @@ pub struct LoadSpec {
     pub settings: Value,
     /// The capabilities that the operator grants.
     pub granted: BTreeSet<String>,
+    /// The files that it may read; `None`: the capability `folder` is not granted.
+    pub files: Option<Files>,
     /// How long one decision may take.
     pub time: Duration,
     /// How much memory one decision may take.
@@ -46,19 +55,23 @@ pub struct LoadSpec {
 
 /// A loaded plugin.
 pub struct Plugin {
+    given: Arc<Given>,
+    pub(crate) call: Call,
+    share: Share,
+    breaker: Breaker,
+    loaded: Arc<Loaded>,
+    // Last: what is loaded goes before the engine.
+    sandbox: Arc<Inner>,
+}
+
+/// What the workspace file says of a plugin.
+struct Given {
     name: PluginName,
-    log_name: Arc<str>,
     settings: String,
     settings_digest: Digest,
+    granted: BTreeSet<String>,
+    files: Option<Files>,
     capabilities: BTreeSet<String>,
-    time: Duration,
-    memory_bytes: usize,
-    handover_bytes: usize,
-    pub(crate) body: BodyView,
-    share: Share,
-    compiled: Arc<Compiled>,
-    // Last: what it compiled goes before the engine.
-    sandbox: Arc<Inner>,
 }
 
 impl Sandbox {
@@ -70,88 +83,178 @@ impl Sandbox {
         let memory_bytes = check_limits(inner, &spec)?;
         check_granted(&spec.granted)?;
         let digest = check_pin(inner, &spec)?;
-        let compiled = Compiled::new(inner, spec.bytes, digest).await?;
-        compiled.try_settings(inner, &spec.settings).await?;
-        let capabilities: BTreeSet<String> =
-            compiled.description.capabilities.intersection(&spec.granted).cloned().collect();
         let settings = spec.settings.to_string();
-        Ok(Plugin {
-            log_name: Arc::from(spec.name.as_str()),
-            name: spec.name,
-            settings_digest: Digest::of(settings.as_bytes()),
-            settings,
+        let settings_digest = settings_digest(&settings, spec.files.as_ref());
+        let loaded = Box::pin(Loaded::get(inner, spec.bytes, digest, &settings, spec.files.clone())).await?;
+        let capabilities: BTreeSet<String> =
+            loaded.description.capabilities.intersection(&spec.granted).cloned().collect();
+        let call = Call {
             time: spec.time,
             memory_bytes,
             handover_bytes: ANSWER_BYTES + if capabilities.contains("shape") { MAX_BODY } else { 0 },
-            body: if capabilities.contains("body") { BodyView::Content } else { BodyView::Summary },
-            capabilities,
-            share: inner.share(),
-            compiled,
-            sandbox: Arc::clone(inner),
-        })
+            body: view(&capabilities, "body"),
+            answer_body: view(&capabilities, "response-body"),
+            counts: capabilities.contains("quota"),
+        };
+        let (share, breaker, sandbox) = (inner.share(), Breaker::default(), Arc::clone(inner));
+        let LoadSpec { name, granted, files, .. } = spec;
+        let given = Arc::new(Given { name, settings, settings_digest, granted, files, capabilities });
+        Ok(Plugin { given, call, share, breaker, loaded, sandbox })
     }
 }
 
 impl Plugin {
     /// Returns its name in the chain.
     pub fn name(&self) -> &PluginName {
-        &self.name
+        &self.given.name
     }
 
     /// Returns the component's digest.
     pub fn digest(&self) -> Digest {
-        self.compiled.digest
+        self.loaded.key.component
     }
 
-    /// Returns the digest of its settings' JSON text.
+    /// Returns the digest of its settings' JSON text, and of the files that it may read where there are some.
     pub fn settings_digest(&self) -> Digest {
-        self.settings_digest
+        self.given.settings_digest
+    }
+
+    /// Returns its settings' JSON text.
+    pub fn settings(&self) -> &str {
+        &self.given.settings
+    }
+
+    /// Returns the capabilities that the operator granted, asked for or not.
+    pub fn granted(&self) -> &BTreeSet<String> {
+        &self.given.granted
+    }
+
+    /// Returns the files that the operator lets it read.
+    pub fn files(&self) -> Option<&Files> {
+        self.given.files.as_ref()
+    }
+
+    /// Returns how much memory one decision may take, bytes.
+    pub fn memory_bytes(&self) -> u64 {
+        self.call.memory_bytes as u64
+    }
+
+    /// Returns whether it sees the content of requests' bodies.
+    pub fn sees_body(&self) -> bool {
+        self.call.body == BodyView::Content
+    }
+
+    /// Returns the same plugin once more, loaded already, with so much time for one decision. Its places and failures are its
+    /// own: what is tried on it keeps no request waiting and trips nothing that serves.
+    #[must_use]
+    pub fn apart(&self, time: Duration) -> Self {
+        Self {
+            given: Arc::clone(&self.given),
+            call: Call { time, ..self.call },
+            share: self.sandbox.share(),
+            breaker: Breaker::default(),
+            loaded: Arc::clone(&self.loaded),
+            sandbox: Arc::clone(&self.sandbox),
+        }
     }
 
     /// Returns what it says of itself.
     pub fn description(&self) -> &Description {
-        &self.compiled.description
+        &self.loaded.description
     }
 
     /// Returns the capabilities that hold: asked for and granted.
     pub fn capabilities(&self) -> &BTreeSet<String> {
-        &self.capabilities
+        &self.given.capabilities
     }
 
-    /// Judges a request, in a fresh instance that is dropped afterwards.
+    /// Returns whether its settings are in a snapshot, so that no request waits for `configure`; the reason where not.
+    pub fn snapshot(&self) -> Result<(), &str> {
+        self.loaded.snapshot.as_ref().copied().map_err(String::as_str)
+    }
+
+    /// Returns what it judges.
+    pub fn hooks(&self) -> Hooks {
+        self.loaded.hooks
+    }
+
+    /// Returns whether it sees the content of answers.
+    pub fn sees_answers(&self) -> bool {
+        self.call.answer_body == BodyView::Content
+    }
+
+    /// Returns whether it failed so often that it is not run for now.
+    pub fn is_tripped(&self) -> bool {
+        self.breaker.is_tripped()
+    }
+
+    /// Judges a request, in a fresh instance that is dropped afterwards. There are no quotas to take of.
     pub async fn decide(&self, request: &PluginRequest) -> Result<Answer, PluginFault> {
-        let _place = self.sandbox.gate.enter(&self.share).await?;
-        let _running = self.running();
+        self.unless_tripped(self.judge(request, None)).await
+    }
+
+    /// Judges a request likewise; what it takes is counted.
+    pub async fn decide_counted(
+        &self,
+        request: &PluginRequest,
+        quotas: &Arc<dyn Quotas>,
+    ) -> Result<Answer, PluginFault> {
+        // Most plugins count nothing.
+        let takes = self.call.counts.then(|| -> Arc<dyn Take> { Bounded::new(quotas, &self.given.name) });
+        self.unless_tripped(self.judge(request, takes)).await
+    }
+
+    /// Judges an answer, in a fresh instance that is dropped afterwards.
+    pub async fn judge_answer(&self, response: &PluginResponse) -> Result<ResponseAnswer, PluginFault> {
         let judge = async {
-            let mut live = self.start(request).await?;
-            live.on_request(&Shown::new(request, self.body)).await
+            let _place = self.sandbox.gate.enter(&self.share).await?;
+            let judged = self.loaded.judge_answer(&self.given.settings, &self.call, response).await;
+            self.tell(&judged.log, &response.id, &response.caller, response.now_ms);
+            judged.answer.and_then(accept_response)
         };
-        adapt::answer(within(self.time, judge, |fault| fault).await?)
+        self.unless_tripped(judge).await
     }
 
-    pub(crate) fn running(&self) -> Running<'_> {
-        self.sandbox.ticker.running()
+    async fn judge(&self, request: &PluginRequest, takes: Option<Arc<dyn Take>>) -> Result<Answer, PluginFault> {
+        let _place = self.sandbox.gate.enter(&self.share).await?;
+        let judged = self.loaded.judge(&self.given.settings, &self.call, request, takes).await;
+        self.tell(&judged.log, &request.id, &request.caller, request.now_ms);
+        // An answer that came from another process is taken through the caps here too.
+        judged.answer.and_then(accept)
     }
 
-    /// Starts an instance and gives it its settings.
-    pub(crate) async fn start(&self, request: &PluginRequest) -> Result<Live<'_>, PluginFault> {
-        let bounds = Bounds {
-            plugin: &self.log_name,
-            digest: self.compiled.digest,
-            request_id: &request.id,
-            now_ms: request.now_ms,
-            memory_bytes: self.memory_bytes,
-            handover_bytes: self.handover_bytes,
-        };
-        let mut live = self.compiled.linked.instantiate(bounds).await?;
-        match live.configure(&self.settings).await? {
-            Ok(()) => Ok(live),
-            Err(_) => {
-                let what = "it refuses the settings that it took when it was loaded".to_owned();
-                Err(PluginFault::Nonsense { what })
-            }
+    fn tell(&self, log: &PluginLog, request_id: &str, caller: &Caller, at_ms: u64) {
+        log.tell(&self.sandbox.logs, &Said { plugin: self.given.name.as_str(), request_id, caller, at_ms });
+    }
+
+    async fn unless_tripped<T>(
+        &self,
+        judge: impl Future<Output = Result<T, PluginFault>>,
+    ) -> Result<T, PluginFault> {
+        let call = self.breaker.enter(Instant::now())?;
+        let judged = judge.await;
+        call.ended(judged.as_ref().err(), Instant::now());
+        judged
+    }
+
+    /// Returns what runs in this process, for the bench.
+    pub(crate) fn inside(&self) -> Option<(&Runtime, &Linked, Option<&str>)> {
+        let settings = self.loaded.snapshot.is_err().then_some(self.given.settings.as_str());
+        match &self.loaded.code {
+            Where::Inside(linked, inside) => Some((&inside.runtime, linked, settings)),
+            Where::Workers(_) => None,
         }
     }
+}
+
+fn view(capabilities: &BTreeSet<String>, needed: &str) -> BodyView {
+    if capabilities.contains(needed) { BodyView::Content } else { BodyView::Summary }
+}
+
+/// What a plugin reads decides as its settings do, so rows name both by one digest.
+fn settings_digest(settings: &str, files: Option<&Files>) -> Digest {
+    let settings = settings.as_bytes();
+    files.map_or_else(|| Digest::of(settings), |files| Digest::of_fields([settings, files.digest().as_bytes()]))
 }
 
 fn check_pin(inner: &Inner, spec: &LoadSpec) -> Result<Digest, LoadError> {
@@ -193,9 +296,9 @@ fn check_limits(inner: &Inner, spec: &LoadSpec) -> Result<usize, LoadError> {
 impl fmt::Debug for Plugin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Plugin")
-            .field("name", &self.name)
-            .field("digest", &self.compiled.digest)
-            .field("capabilities", &self.capabilities)
+            .field("name", &self.given.name)
+            .field("digest", &self.loaded.key.component)
+            .field("capabilities", &self.given.capabilities)
             .finish_non_exhaustive()
     }
 }

@@ -6,7 +6,9 @@ use wardlock_core::plugin::{Answer, PluginFault, PluginRequest};
 use crate::adapt::{self, Shown};
 use crate::engine::Running;
 use crate::instance::Live;
+use crate::log::SharedLog;
 use crate::plugin::Plugin;
+use crate::takes::Takes;
 
 /// A plugin's instance that stays.
 #[doc(hidden)]
@@ -17,11 +19,16 @@ pub struct Reused<'a> {
 }
 
 impl Plugin {
-    /// Starts an instance that stays. It has no time limit and no place at the gate.
+    /// Starts an instance that stays, in this process. It has no time limit and no place at the gate.
     #[doc(hidden)]
     pub async fn reused(&self, first: &PluginRequest) -> Result<Reused<'_>, PluginFault> {
-        let running = self.running();
-        Ok(Reused { live: self.start(first).await?, plugin: self, _running: running })
+        let Some((runtime, linked, settings)) = self.inside() else {
+            return Err(PluginFault::Engine { what: "only in this process".to_owned() });
+        };
+        let request = (first.id.as_str(), first.now_ms);
+        let log = SharedLog::default();
+        let live = linked.start(settings, &self.call, request, &log, Takes::NO_CAPABILITY).await?;
+        Ok(Reused { live, plugin: self, _running: runtime.running() })
     }
 }
 
@@ -29,6 +36,6 @@ impl Reused<'_> {
     /// Judges a request.
     #[doc(hidden)]
     pub async fn decide(&mut self, request: &PluginRequest) -> Result<Answer, PluginFault> {
-        adapt::answer(self.live.on_request(&Shown::new(request, self.plugin.body)).await?)
+        adapt::answer(self.live.on_request(&Shown::new(request, self.plugin.call.body)).await?)
     }
 }

@@ -27,8 +27,8 @@ impl Schema {
     }
 
     /// Returns the schema as JSON.
-    pub(crate) fn value(&self) -> &Value {
-        &self.value
+    pub(crate) fn into_value(self) -> Value {
+        self.value
     }
 
     /// Lists what is wrong with settings.

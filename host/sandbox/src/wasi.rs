@@ -1,7 +1,7 @@
 //! WASI for guests whose toolchain imports it, without anything behind it.
 //!
-//! The environment, the arguments and the files are empty; the wall clock stands at the request's time and the
-//! monotonic one at zero; randomness is a stream that the request id and the plugin's digest determine, so that a
+//! The environment, the arguments and the files are empty; the wall clock stands at the request's time (at zero until a
+//! request is there: in start code, `describe` and `configure`) and the monotonic one at zero; randomness is a stream that the request id and the plugin's digest determine, so that a
 //! decision can be replayed; output goes to the plugin's log. Waiting and exiting trap. Sockets say `access-denied`
 //! (`imports.rs`), and nothing else is linked.
 
@@ -38,12 +38,18 @@ pub(crate) struct Wasi {
 }
 
 impl Wasi {
-    /// Makes the WASI of one request.
-    pub(crate) fn new(request_id: &str, digest: Digest, now_ms: u64, log: SharedLog) -> Self {
+    /// Makes the WASI of an instance before any request: the clock stands at zero.
+    pub(crate) fn outside_requests(digest: Digest, log: SharedLog) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(MAX_RESOURCES);
-        let stream = Stream::new(request_id, digest);
-        Self { table, files: WasiFilesystemCtx::default(), stream, now_ms, log }
+        let stream = Stream::new("load", digest);
+        Self { table, files: WasiFilesystemCtx::default(), stream, now_ms: 0, log }
+    }
+
+    /// Sets clock and randomness to those of a request.
+    pub(crate) fn enter(&mut self, request_id: &str, digest: Digest, now_ms: u64) {
+        self.stream = Stream::new(request_id, digest);
+        self.now_ms = now_ms;
     }
 
     fn files(guest: &mut Guest) -> WasiFilesystemCtxView<'_> {

@@ -5,6 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::google::GoogleConfig;
+use crate::meta::MetaConfig;
+use crate::notes::NotesConfig;
 use crate::region::Region;
 use crate::switches::Switches;
 
@@ -151,7 +154,13 @@ pub struct SimulatorConfig {
     pub users: Vec<UserSpec>,
     /// Clients that are registered from the start.
     pub clients: Vec<ClientSpec>,
-    /// How long an access token lives; Zoho: one hour.
+    /// The clients and people of Google.
+    pub google: GoogleConfig,
+    /// The apps and people of Meta.
+    pub meta: MetaConfig,
+    /// The clients, people and keys of the provider of notes.
+    pub notes: NotesConfig,
+    /// How long an access token of Zoho, Google or the provider of notes lives: one hour.
     pub access_token_lifetime_ms: u64,
     /// The time.
     pub clock: Clock,
@@ -168,6 +177,9 @@ impl Default for SimulatorConfig {
             orgs: crate::seed::orgs(),
             users: crate::seed::users(),
             clients: Vec::new(),
+            google: GoogleConfig::default(),
+            meta: MetaConfig::default(),
+            notes: NotesConfig::default(),
             access_token_lifetime_ms: 3_600_000,
             clock: Arc::new(system_clock),
             tokens: Arc::new(|_, _| random_token()),

@@ -55,6 +55,17 @@ pub async fn callback_of(page: &str, consent: &Consent) -> Result<String, Simula
     decide(page, consent).await
 }
 
+/// Plays the person who opens the page for a device's code, with the code in its address, and decides.
+pub async fn decide_device(page: &str, consent: &Consent) -> Result<(), SimulatorError> {
+    for form in [None, Some(answer_form(consent))] {
+        let page = fetch(page, form).await?;
+        if page.status != 200 {
+            return Err(SimulatorError::Refused { status: page.status, body: page.body });
+        }
+    }
+    Ok(())
+}
+
 /// Returns where the consent page sends the browser.
 pub(crate) async fn decide(url: &str, consent: &Consent) -> Result<String, SimulatorError> {
     let page = fetch(url, None).await?;

@@ -146,7 +146,7 @@ pub enum RevokeForms {
     New,
 }
 
-/// A CRM answer, whatever was asked.
+/// An API's answer, whatever was asked; each product says it in its own shape, here named by the CRM's codes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ApiAnswer {
     /// 429 `TOO_MANY_REQUESTS`, without `Retry-After`.
@@ -177,13 +177,24 @@ pub enum ApiAnswer {
 /// What a bad token is answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadTokenAnswer {
-    /// `INVALID_TOKEN`.
+    /// `INVALID_TOKEN`; Books says code 57, which also means a missing scope.
     InvalidToken,
-    /// `AUTHENTICATION_FAILURE`, as seen in the field.
+    /// `AUTHENTICATION_FAILURE`, as seen in the field; Books says code 14.
     AuthenticationFailure,
 }
 
-/// How CRM answers echo the received credential, to test the scan of answers.
+/// Which limit a throttled call to Books has hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BooksLimit {
+    /// Code 44: 100 calls a minute.
+    Minute,
+    /// Code 45: the day's calls.
+    Day,
+    /// Code 1070: calls at once.
+    Concurrency,
+}
+
+/// How an API's answers echo the received credential, to test the scan of answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EchoToken {
     /// Not at all.
@@ -215,6 +226,8 @@ pub enum EchoPart {
     Value,
     /// The token alone.
     Token,
+    /// The second secret of a call: Google's developer token, Meta's `appsecret_proof`. Zoho has none.
+    Second,
 }
 
 /// What goes wrong below HTTP, after the call was carried out.

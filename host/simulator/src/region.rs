@@ -31,7 +31,7 @@ pub enum Region {
 pub enum Role {
     /// The OAuth server.
     Accounts,
-    /// The CRM API.
+    /// An API: the CRM's host, which Books and `WorkDrive` share, or the host of a product that has its own.
     Api,
     /// The file upload host.
     Upload,
@@ -43,10 +43,22 @@ pub enum Role {
     Unknown,
 }
 
+/// Whose API a host fronts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Front {
+    /// Several products, told apart by path.
+    Gateway,
+    /// Desk alone.
+    Desk,
+    /// Marketing Automation alone.
+    Marketing,
+}
+
 /// A host name with its place in the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub role: Role,
+    pub front: Front,
     pub region: Region,
     pub environment: Environment,
 }
@@ -72,15 +84,22 @@ impl Region {
 
     /// Returns the OAuth host.
     pub fn accounts_host(self) -> String {
-        match self {
-            Region::Ca => "accounts.zohocloud.ca".into(),
-            other => format!("accounts.zoho.{}", other.suffix()),
-        }
+        self.product_host("accounts")
     }
 
     /// Returns the API host of an environment.
     pub fn api_host(self, environment: Environment) -> String {
         format!("{}.zohoapis.{}", environment.api_label(), self.suffix())
+    }
+
+    /// Returns the host of Desk.
+    pub fn desk_host(self) -> String {
+        self.product_host("desk")
+    }
+
+    /// Returns the host of Marketing Automation.
+    pub fn marketing_host(self) -> String {
+        self.product_host("marketingautomation")
     }
 
     /// Returns the bulk-write upload host.
@@ -94,9 +113,14 @@ impl Region {
 
     /// Returns the API console's host.
     pub fn console_host(self) -> String {
+        self.product_host("api-console")
+    }
+
+    /// In Canada the products are at `zohocloud.ca`, the gateway alone is at `zohoapis.ca`.
+    fn product_host(self, product: &str) -> String {
         match self {
-            Region::Ca => "api-console.zohocloud.ca".into(),
-            other => format!("api-console.zoho.{}", other.suffix()),
+            Region::Ca => format!("{product}.zohocloud.ca"),
+            other => format!("{product}.zoho.{}", other.suffix()),
         }
     }
 
@@ -131,12 +155,15 @@ impl FromStr for Region {
 pub(crate) fn table() -> Vec<(String, Place)> {
     let mut rows = Vec::new();
     for region in Region::ALL {
-        let production = |role| Place { role, region, environment: Environment::Production };
-        rows.push((region.accounts_host(), production(Role::Accounts)));
-        rows.push((region.upload_host(), production(Role::Upload)));
-        rows.push((region.console_host(), production(Role::Console)));
+        let production = |role, front| Place { role, front, region, environment: Environment::Production };
+        rows.push((region.accounts_host(), production(Role::Accounts, Front::Gateway)));
+        rows.push((region.upload_host(), production(Role::Upload, Front::Gateway)));
+        rows.push((region.console_host(), production(Role::Console, Front::Gateway)));
+        rows.push((region.desk_host(), production(Role::Api, Front::Desk)));
+        rows.push((region.marketing_host(), production(Role::Api, Front::Marketing)));
         for environment in Environment::ALL {
-            rows.push((region.api_host(environment), Place { role: Role::Api, region, environment }));
+            let place = Place { role: Role::Api, front: Front::Gateway, region, environment };
+            rows.push((region.api_host(environment), place));
         }
     }
     rows
@@ -155,7 +182,10 @@ mod tests {
     fn canada_is_split() {
         assert_eq!(Region::Ca.accounts_host(), "accounts.zohocloud.ca");
         assert_eq!(Region::Ca.api_host(Environment::Production), "www.zohoapis.ca");
+        assert_eq!(Region::Ca.desk_host(), "desk.zohocloud.ca");
+        assert_eq!(Region::Ca.marketing_host(), "marketingautomation.zohocloud.ca");
         assert_eq!(place("accounts.zoho.ca"), None);
+        assert_eq!(place("desk.zoho.ca"), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::instant::iso;
 use crate::region::Region;
 use crate::schema;
 use crate::world::{Org, Record};
+use crate::{books, desk, marketing, workdrive};
 
 /// 2026-01-05T08:00:00Z: when the first record was made; each next one is an hour younger.
 const FIRST_RECORD_MS: u64 = 1_767_600_000_000;
@@ -95,6 +96,10 @@ pub(crate) fn build(specs: &[OrgSpec], users: &[UserSpec]) -> Vec<Org> {
             let owner = users.iter().find(|user| user.zgid == spec.zgid && user.region == spec.region);
             let owner = owner_of(owner, &org.zgid);
             fill(&mut org, &owner);
+            books::seed(&mut org);
+            desk::seed(&mut org);
+            workdrive::seed(&mut org);
+            marketing::seed(&mut org);
             orgs.push(org);
         }
     }

@@ -1,6 +1,6 @@
 //! The two listeners: TLS for every host of the table, and plain HTTP on loopback for the browser's consent page.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -11,18 +11,21 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use crate::config::Environment;
 use crate::record::{Journal, Recording, Tape, Taped};
-use crate::region::{Place, Role, place};
+use crate::region::{Place, Role};
+use crate::site::{self, Site};
 use crate::switches::SwitchBoard;
 use crate::wire::{Call, Lost, Reply, ReplyBody, pairs};
 use crate::world::{SharedWorld, lock};
-use crate::{crm, oauth};
+use crate::{api, google, meta, notes, oauth};
 
 /// What every connection needs.
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub world: SharedWorld,
+    pub google: Arc<Mutex<google::World>>,
+    pub meta: Arc<Mutex<meta::World>>,
+    pub notes: Arc<Mutex<notes::World>>,
     pub switches: SwitchBoard,
     pub journal: Arc<Journal>,
 }
@@ -81,13 +84,13 @@ async fn handle(
     let body = body.to_bytes();
     let host = host_of(&head);
     let (found, path) = locate(tape, &host, head.uri.path());
-    let role = found.as_ref().map_or(Role::Unknown, |place| if tape.plain { Role::Consent } else { place.role });
+    let role = found.as_ref().map_or(Role::Unknown, |site| if tape.plain { Role::Consent } else { site.role() });
     shared.journal.add(Recording {
         sequence: 0,
         at_ms: lock(&shared.world).now(),
         connection: tape.index,
         role,
-        region: found.as_ref().map(|place| place.region),
+        region: found.as_ref().and_then(Site::region),
         sni: tape.sni.clone(),
         host,
         method: head.method.to_string(),
@@ -96,41 +99,68 @@ async fn handle(
         body: body.to_vec(),
         raw: tape.cut(),
     });
-    let Some(place) = found else {
+    let Some(site) = found else {
         return Reply::html(421, "no such host here").into_response();
     };
     let query = pairs(head.uri.query().unwrap_or_default());
-    let call = Call { place, method: head.method, path, query, headers: head.headers, body };
-    let mut reply = answer(&call, role, shared);
+    let call = Call { place: (), method: head.method, path, query, headers: head.headers, body };
+    let mut reply = answer(site, call, role, shared);
     if let Some(bytes) = reply.instead.take() {
         tape.say_instead(bytes);
     }
     reply.into_response()
 }
 
-/// Gives the call to the part that plays the role.
-fn answer(call: &Call, role: Role, shared: &Shared) -> Reply {
+/// Gives the call to the provider that it is for.
+fn answer(site: Site, call: Call<()>, role: Role, shared: &Shared) -> Reply {
+    let browses = role == Role::Consent;
+    match site {
+        Site::Google(host) => {
+            let (mut world, call) = (lock(&shared.google), call.at(host));
+            if browses {
+                return google::browser(&mut world, &call);
+            }
+            shared.switches.change(|switches| google::answer(&mut world, switches, &call))
+        }
+        Site::Meta(host) => {
+            let (mut world, call) = (lock(&shared.meta), call.at(host));
+            if browses {
+                return meta::browser(&mut world, &call);
+            }
+            shared.switches.change(|switches| meta::answer(&mut world, switches, &call))
+        }
+        Site::Notes(host) => {
+            let (mut world, call) = (lock(&shared.notes), call.at(host));
+            if browses {
+                return notes::browser(&mut world, &call);
+            }
+            shared.switches.change(|switches| notes::answer(&mut world, switches, &call))
+        }
+        Site::Zoho(place) => zoho(&call.at(place), role, shared),
+    }
+}
+
+/// Gives the call to the part of Zoho that plays the role.
+fn zoho(call: &Call<Place>, role: Role, shared: &Shared) -> Reply {
     let mut world = lock(&shared.world);
     shared.switches.change(|switches| match role {
         Role::Consent => oauth::browser(&mut world, switches, call),
         Role::Accounts => oauth::answer(&mut world, switches, call),
-        Role::Api | Role::Upload => crm::answer(&mut world, switches, call),
+        Role::Api | Role::Upload => api::answer(&mut world, switches, call),
         Role::Console => Reply::html(200, "<html><body><h1>API console</h1></body></html>"),
         Role::Unknown => Reply::html(421, "no such host here"),
     })
 }
 
 /// Returns the place that a request is for, with the path as that host would see it.
-fn locate(tape: &Tape, host: &str, path: &str) -> (Option<Place>, String) {
+fn locate(tape: &Tape, host: &str, path: &str) -> (Option<Site>, String) {
     if !tape.plain {
         // The name in TLS and the one in `Host` must agree, as they do behind any real front end.
         let agrees = tape.sni.as_deref().is_none_or(|sni| sni.eq_ignore_ascii_case(host));
-        return (place(host).filter(|_| agrees), path.to_owned());
+        return (site::find(host).filter(|_| agrees), path.to_owned());
     }
     let (first, rest) = path.trim_start_matches('/').split_once('/').unwrap_or_default();
-    let found = place(first).filter(|place| place.role == Role::Accounts);
-    let found = found.map(|place| Place { environment: Environment::Production, ..place });
-    (found, format!("/{rest}"))
+    (site::find(first).filter(|site| site.role() == Role::Accounts), format!("/{rest}"))
 }
 
 fn host_of(head: &http::request::Parts) -> String {

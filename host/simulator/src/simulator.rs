@@ -11,17 +11,26 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config::{ClientSpec, SimulatorConfig};
 use crate::error::SimulatorError;
+use crate::google::{self, GoogleHandle};
+use crate::meta::{self, MetaHandle};
+use crate::mint::Mint;
+use crate::notes::{self, NotesHandle};
 use crate::person::{self, Approval, Consent};
 use crate::record::{ConnectionRecording, Journal, Recording};
-use crate::region::{Role, table};
+use crate::region::Role;
 use crate::server::{Shared, serve_plain, serve_tls};
+use crate::site;
 use crate::switches::SwitchBoard;
 use crate::tls;
-use crate::world::{SharedWorld, World, lock};
+use crate::world::{Decision, SharedWorld, World, lock};
+use crate::{books, desk, workdrive};
 
 /// A running provider. Its listeners and connections end when it is dropped.
 pub struct Simulator {
     world: SharedWorld,
+    google: GoogleHandle,
+    meta: MetaHandle,
+    notes: NotesHandle,
     switches: SwitchBoard,
     journal: Arc<Journal>,
     ca_der: Vec<u8>,
@@ -47,24 +56,44 @@ impl std::fmt::Debug for Simulator {
 impl Simulator {
     /// Starts the provider on two free loopback ports.
     pub async fn start(config: SimulatorConfig) -> Result<Simulator, SimulatorError> {
-        let tls = tls::make(table().into_iter().map(|(name, _)| name).collect())?;
+        let tls = tls::make(site::names())?;
         let tls_listener = TcpListener::bind("127.0.0.1:0").await.map_err(SimulatorError::Bind)?;
         let consent_listener = TcpListener::bind("127.0.0.1:0").await.map_err(SimulatorError::Bind)?;
         let tls_address = tls_listener.local_addr().map_err(SimulatorError::Bind)?;
         let consent_address = consent_listener.local_addr().map_err(SimulatorError::Bind)?;
         let switches = SwitchBoard::new(config.switches.clone());
-        let shared = Shared { world: World::shared(config), switches, journal: Arc::default() };
+        let mint = Mint::new(Arc::clone(&config.clock), Arc::clone(&config.tokens));
+        let lifetime_ms = config.access_token_lifetime_ms;
+        let shared = Shared {
+            google: google::World::shared(config.google.clone(), lifetime_ms, mint.clone()),
+            meta: meta::World::shared(config.meta.clone(), mint.clone()),
+            notes: notes::World::shared(config.notes.clone(), lifetime_ms, mint.clone()),
+            world: World::shared(config, mint),
+            switches,
+            journal: Arc::default(),
+        };
         let listeners = vec![
             tokio::spawn(serve_tls(tls_listener, TlsAcceptor::from(tls.config), shared.clone())),
             tokio::spawn(serve_plain(consent_listener, shared.clone())),
         ];
-        let Shared { world, switches, journal } = shared;
-        Ok(Simulator { world, switches, journal, ca_der: tls.ca_der, tls_address, consent_address, listeners })
+        let Shared { world, google, meta, notes, switches, journal } = shared;
+        Ok(Simulator {
+            world,
+            google: GoogleHandle(google),
+            meta: MetaHandle(meta),
+            notes: NotesHandle(notes),
+            switches,
+            journal,
+            ca_der: tls.ca_der,
+            tls_address,
+            consent_address,
+            listeners,
+        })
     }
 
     /// Returns every host name that the simulator answers for, with its loopback address.
     pub fn hosts(&self) -> BTreeMap<String, SocketAddr> {
-        table().into_iter().map(|(name, _)| (name, self.tls_address)).collect()
+        site::names().into_iter().map(|name| (name, self.tls_address)).collect()
     }
 
     /// Returns the test authority's certificate in DER.
@@ -96,6 +125,21 @@ impl Simulator {
         lock(&self.world).remove_client(client_id);
     }
 
+    /// Returns the handle to Google: its clients, tokens and customers.
+    pub fn google(&self) -> &GoogleHandle {
+        &self.google
+    }
+
+    /// Returns the handle to Meta: its apps, tokens and objects.
+    pub fn meta(&self) -> &MetaHandle {
+        &self.meta
+    }
+
+    /// Returns the handle to the provider of notes: its clients, keys, tokens and notes.
+    pub fn notes(&self) -> &NotesHandle {
+        &self.notes
+    }
+
     /// Returns the switches, to be read or changed while the simulator runs.
     pub fn switches(&self) -> &SwitchBoard {
         &self.switches
@@ -111,12 +155,15 @@ impl Simulator {
         self.journal.connections()
     }
 
-    /// Counts the recorded POSTs at any token endpoint, refused ones too.
+    /// Counts the recorded POSTs at any token endpoint, refused ones too; at Meta's, GETs as well.
     pub fn token_calls(&self) -> usize {
-        let is_token_call = |recording: &&Recording| {
-            recording.role == Role::Accounts
-                && recording.method == Method::POST.as_str()
-                && recording.path() == "/oauth/v2/token"
+        let is_token_call = |recording: &&Recording| match recording.role {
+            Role::Accounts => {
+                recording.method == Method::POST.as_str()
+                    && matches!(recording.path(), "/oauth/v2/token" | "/token")
+            }
+            Role::Api => recording.path().ends_with("/oauth/access_token"),
+            Role::Upload | Role::Console | Role::Consent | Role::Unknown => false,
         };
         self.recordings().iter().filter(is_token_call).count()
     }
@@ -126,19 +173,25 @@ impl Simulator {
         self.journal.clear();
     }
 
-    /// Returns the live access tokens, oldest first, for tests that look for them where they must not be.
+    /// Returns the live access tokens of every provider, each provider's oldest first, for tests that look for them
+    /// where they must not be.
     pub fn access_tokens(&self) -> Vec<String> {
-        lock(&self.world).access_tokens()
+        let zoho = lock(&self.world).access_tokens();
+        [zoho, self.google.access_tokens(), self.meta.access_tokens(), self.notes.access_tokens()].concat()
     }
 
-    /// Returns the live refresh tokens, oldest first.
+    /// Returns the live refresh tokens of every provider, each provider's oldest first. Meta has none.
     pub fn refresh_tokens(&self) -> Vec<String> {
-        lock(&self.world).refresh_tokens()
+        let zoho = lock(&self.world).refresh_tokens();
+        [zoho, self.google.refresh_tokens(), self.notes.refresh_tokens()].concat()
     }
 
-    /// Ends all access tokens at once, as if an hour had passed; refresh tokens stay.
+    /// Ends all access tokens of Zoho, Google and the provider of notes at once, as if an hour had passed; refresh tokens stay. Meta's are
+    /// their own refresh credentials: [`MetaHandle::expire_access_tokens`] ends them.
     pub fn expire_access_tokens(&self) {
         lock(&self.world).expire_access_tokens();
+        self.google.expire_access_tokens();
+        self.notes.expire_access_tokens();
     }
 
     /// Kills every grant of a user, as "Connected Apps" in Zoho's settings does.
@@ -146,13 +199,47 @@ impl Simulator {
         lock(&self.world).revoke_user(email);
     }
 
-    /// Returns the records of a module in one org, as they are now.
+    /// Plays the person (an e-mail) who types a device's user code and accepts. Returns whether the code waited.
+    pub fn approve_device(&self, user_code: &str, email: &str) -> bool {
+        self.decide_device(user_code, Decision::Approve(email.to_owned()))
+    }
+
+    /// Plays the person who types a device's user code and rejects. Returns whether the code waited.
+    pub fn deny_device(&self, user_code: &str) -> bool {
+        self.decide_device(user_code, Decision::Deny)
+    }
+
+    fn decide_device(&self, user_code: &str, decision: Decision) -> bool {
+        lock(&self.world).decide_device(user_code, decision.clone())
+            || self.notes.decide_device(user_code, decision)
+    }
+
+    /// Returns the ids of a company's organizations in Books; the first is its `zgid`.
+    pub fn books_organizations(&self, zgid: &str) -> Vec<String> {
+        lock(&self.world).with_org(zgid, |org| {
+            let id = |one: serde_json::Value| one["organization_id"].as_str().unwrap_or_default().to_owned();
+            books::organizations(org).into_iter().map(id).collect()
+        })
+    }
+
+    /// Returns the id of a company's portal in Desk.
+    pub fn desk_portal(&self, zgid: &str) -> String {
+        lock(&self.world).with_org(zgid, desk::portal_id)
+    }
+
+    /// Returns the id of a company's team in `WorkDrive`.
+    pub fn workdrive_team(&self, zgid: &str) -> String {
+        lock(&self.world).with_org(zgid, workdrive::team_id)
+    }
+
+    /// Returns the records of a module in one org, as they are now. Other products' records are in
+    /// `books/{organization}/contacts`, `desk/tickets`, `workdrive/files`, `marketing/leads` and the like.
     pub fn records(&self, zgid: &str, module: &str) -> Vec<serde_json::Value> {
         lock(&self.world).records(zgid, module)
     }
 
     /// Returns the side effects that an org has accepted, by kind: `send_mail`, `watch`, `bulk_read`, `upload`,
-    /// `attachment`, and the names of the actions that are not played further.
+    /// `attachment`, `books_email`, `desk_reply`, and the names of the actions that are not played further.
     pub fn accepted(&self, zgid: &str) -> Vec<(String, serde_json::Value)> {
         lock(&self.world).accepted(zgid)
     }

@@ -4,8 +4,12 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
+use serde_json::{Map, Value};
+
+use crate::google::GoogleSwitches;
+use crate::meta::MetaSwitches;
 use crate::quirks::{
-    ApiAnswer, ApiDomain, BadTokenAnswer, CallbackField, EchoPart, EchoToken, ExpiresIn, Fault, Pkce,
+    ApiAnswer, ApiDomain, BadTokenAnswer, BooksLimit, CallbackField, EchoPart, EchoToken, ExpiresIn, Fault, Pkce,
     RefreshIssue, RevokeForms, Rotation, ScopeAnswer, Throttle, TokenAnswer, WrongRegion,
 };
 use crate::world::lock;
@@ -36,6 +40,10 @@ impl SwitchBoard {
 pub struct Switches {
     /// Answers for the next token calls, one each, before any of the endpoint's own logic.
     pub token_answers: VecDeque<TokenAnswer>,
+    /// An attack: members of every token answer of every provider, in place of those of the same name.
+    pub token_answer_extra: Map<String, Value>,
+    /// How many token answers went out with them; the simulator counts.
+    pub token_answers_extended: usize,
     /// When a refresh token is issued.
     pub refresh_issue: RefreshIssue,
     /// Whether a refresh replaces the refresh token.
@@ -52,6 +60,11 @@ pub struct Switches {
     pub code_lifetime_ms: u64,
     /// What the wrong data centre answers.
     pub wrong_region: WrongRegion,
+    /// How long a device code and its user code live. Zoho: 5 minutes.
+    pub device_lifetime_ms: u64,
+    /// The least time between two polls with a device code. Documented: 30 s; an `interval` of 5 s was seen in the
+    /// field.
+    pub device_interval_ms: u64,
     /// Whether PKCE is checked.
     pub pkce: Pkce,
     /// Whether `scope` may be separated by spaces as well as by commas.
@@ -73,16 +86,19 @@ pub struct Switches {
     /// Which revoke endpoints exist.
     pub revoke_forms: RevokeForms,
 
-    /// Answers for the next CRM calls, one each, before any of the API's own logic.
+    /// Answers for the next calls of any API, one each, before any of the API's own logic.
     pub api_answers: VecDeque<ApiAnswer>,
     /// What a bad token is answered with.
     pub bad_token: BadTokenAnswer,
     /// Whether `Authorization: Bearer` works beside `Zoho-oauthtoken`.
     pub bearer_accepted: bool,
-    /// Whether the user's profile has "Zoho CRM API Access". Without it every call is a 403.
+    /// Whether the user's profile has "Zoho CRM API Access", and the user a licence for Desk. Without it every call of
+    /// these is a 403.
     pub api_access: bool,
-    /// Whether every CRM call is a 429 (without `Retry-After`).
+    /// Whether every call of an API is a 429 (without `Retry-After`).
     pub rate_limited: bool,
+    /// Which limit such a call to Books has hit.
+    pub books_limit: BooksLimit,
     /// The org's credits per day. `X-API-CREDITS-REMAINING` appears once half are used.
     pub credits_limit: u64,
     /// Credits counted as used in addition to the ones really used.
@@ -93,20 +109,27 @@ pub struct Switches {
     pub partial_create_status: u16,
     /// Status of a create of which all records failed: 400 or 202.
     pub failed_create_status: u16,
-    /// Whether, and how, CRM answers echo the received credential.
+    /// Whether, and how, an API's answers echo the received credential.
     pub echo: EchoToken,
     /// What is echoed.
     pub echo_part: EchoPart,
     /// What goes wrong below HTTP with the next token calls, one each.
     pub token_faults: VecDeque<Fault>,
-    /// The same for CRM calls.
+    /// The same for calls of any API.
     pub api_faults: VecDeque<Fault>,
+
+    /// The quirks that only Google has.
+    pub google: GoogleSwitches,
+    /// The quirks that only Meta has.
+    pub meta: MetaSwitches,
 }
 
 impl Default for Switches {
     fn default() -> Switches {
         Switches {
             token_answers: VecDeque::new(),
+            token_answer_extra: Map::new(),
+            token_answers_extended: 0,
             refresh_issue: RefreshIssue::AsZoho,
             rotation: Rotation::Never,
             live_refresh_tokens: 20,
@@ -115,6 +138,8 @@ impl Default for Switches {
             refresh_tokens_per_minute: None,
             code_lifetime_ms: 60_000,
             wrong_region: WrongRegion::InvalidClient,
+            device_lifetime_ms: 300_000,
+            device_interval_ms: 30_000,
             pkce: Pkce::Verify,
             space_separates_scopes: true,
             scope_answer: ScopeAnswer::Spaces,
@@ -130,6 +155,7 @@ impl Default for Switches {
             bearer_accepted: true,
             api_access: true,
             rate_limited: false,
+            books_limit: BooksLimit::Minute,
             credits_limit: 50_000,
             credits_used: 0,
             mass_families: true,
@@ -139,6 +165,8 @@ impl Default for Switches {
             echo_part: EchoPart::Value,
             token_faults: VecDeque::new(),
             api_faults: VecDeque::new(),
+            google: GoogleSwitches::default(),
+            meta: MetaSwitches::default(),
         }
     }
 }

@@ -17,8 +17,9 @@ use crate::region::Place;
 
 /// A request, complete and decoded once.
 #[derive(Clone, Debug)]
-pub(crate) struct Call {
-    pub place: Place,
+pub(crate) struct Call<P = Place> {
+    /// Where in its provider it arrived.
+    pub place: P,
     pub method: Method,
     pub path: String,
     pub query: Vec<(String, String)>,
@@ -26,7 +27,13 @@ pub(crate) struct Call {
     pub body: Bytes,
 }
 
-impl Call {
+impl<P> Call<P> {
+    /// Returns the call at another place.
+    pub fn at<Q>(self, place: Q) -> Call<Q> {
+        let Call { method, path, query, headers, body, .. } = self;
+        Call { place, method, path, query, headers, body }
+    }
+
     pub fn segments(&self) -> Vec<String> {
         let decode = |segment: &str| percent_decode_str(segment).decode_utf8_lossy().into_owned();
         self.path.split('/').filter(|segment| !segment.is_empty()).map(decode).collect()

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
 
-use crate::config::{ClientSpec, Clock, Environment, SimulatorConfig, TokenFactory, TokenKind, UserSpec};
+use crate::config::{ClientSpec, Environment, SimulatorConfig, TokenKind, UserSpec};
+use crate::mint::Mint;
 use crate::quirks::Rotation;
 use crate::region::Region;
 use crate::seed;
@@ -22,14 +23,13 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 pub(crate) struct World {
-    clock: Clock,
-    factory: TokenFactory,
-    made: u64,
+    mint: Mint,
     pub access_token_lifetime_ms: u64,
     pub clients: BTreeMap<String, ClientSpec>,
     pub users: Vec<UserSpec>,
     pub orgs: Vec<Org>,
     pub codes: Vec<Code>,
+    pub devices: Vec<Device>,
     /// Oldest first.
     pub grants: Vec<Grant>,
     /// Who (e-mail) has consented to which client.
@@ -47,6 +47,33 @@ pub(crate) struct Code {
     pub with_refresh_token: bool,
     pub subject: Subject,
     pub scopes: Vec<String>,
+}
+
+/// A device that waits for its person.
+#[derive(Clone, Debug)]
+pub(crate) struct Device {
+    /// The device code.
+    pub value: String,
+    pub user_code: String,
+    pub made_ms: u64,
+    pub client: String,
+    /// Where the codes were made.
+    pub region: Region,
+    pub scopes: Vec<String>,
+    pub offline: bool,
+    pub prompt_consent: bool,
+    pub polled_ms: Option<u64>,
+    pub decision: Decision,
+}
+
+/// What the person has decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// Nothing yet.
+    Wait,
+    /// By e-mail.
+    Approve(String),
+    Deny,
 }
 
 /// A PKCE challenge.
@@ -95,6 +122,7 @@ pub(crate) struct Org {
     pub zgid: String,
     pub company: String,
     pub next_id: u64,
+    /// By name; those of the other products are called `books/{organization}/contacts` and the like.
     pub modules: BTreeMap<String, Vec<Record>>,
     pub deleted: Vec<Record>,
     pub credits_used: u64,
@@ -103,30 +131,41 @@ pub(crate) struct Org {
 }
 
 impl World {
-    pub fn shared(config: SimulatorConfig) -> SharedWorld {
+    pub fn shared(config: SimulatorConfig, mint: Mint) -> SharedWorld {
         let orgs = seed::build(&config.orgs, &config.users);
         let clients = config.clients.into_iter().map(|client| (client.id.clone(), client)).collect();
         Arc::new(Mutex::new(World {
-            clock: config.clock,
-            factory: config.tokens,
-            made: 0,
+            mint,
             access_token_lifetime_ms: config.access_token_lifetime_ms,
             clients,
             users: config.users,
             orgs,
             codes: Vec::new(),
+            devices: Vec::new(),
             grants: Vec::new(),
             consented: BTreeSet::new(),
         }))
     }
 
     pub fn now(&self) -> u64 {
-        (self.clock)()
+        self.mint.now()
     }
 
     pub fn make_token(&mut self, kind: TokenKind) -> String {
-        self.made += 1;
-        (self.factory)(kind, self.made)
+        self.mint.token(kind)
+    }
+
+    /// Returns a code that a person can type, and that was never made before.
+    pub fn make_user_code(&mut self) -> String {
+        format!("WDLK-{:04}", self.mint.number())
+    }
+
+    /// Notes what a person has decided; returns whether the code waits for that.
+    pub fn decide_device(&mut self, user_code: &str, decision: Decision) -> bool {
+        let waits = |device: &&mut Device| device.user_code == user_code && device.decision == Decision::Wait;
+        let Some(device) = self.devices.iter_mut().find(waits) else { return false };
+        device.decision = decision;
+        true
     }
 
     pub fn add_client(&mut self, client: ClientSpec) {
@@ -137,6 +176,7 @@ impl World {
         self.clients.remove(id);
         self.grants.retain(|grant| grant.client != id);
         self.codes.retain(|code| code.client != id);
+        self.devices.retain(|device| device.client != id);
     }
 
     pub fn user(&self, email: &str) -> Option<&UserSpec> {
@@ -197,6 +237,11 @@ impl World {
 
     pub fn accepted(&self, zgid: &str) -> Vec<(String, Value)> {
         self.orgs.iter().find(|org| org.zgid == zgid).map(|org| org.accepted.clone()).unwrap_or_default()
+    }
+
+    /// Returns what is to be known of an org; the default where there is none.
+    pub fn with_org<T: Default>(&self, zgid: &str, read: impl FnOnce(&Org) -> T) -> T {
+        self.orgs.iter().find(|org| org.zgid == zgid).map(read).unwrap_or_default()
     }
 
     pub fn records(&self, zgid: &str, module: &str) -> Vec<Value> {

@@ -59,7 +59,7 @@ impl AdminClient {
         let mut line = serde_json::to_vec(&Question {
             version: VERSION,
             command,
-            secret_follows: !matches!(brought, Brought::Nothing),
+            secret_follows: matches!(brought, Brought::Secret(_) | Brought::Passphrase(_)),
         })?;
         line.push(b'\n');
         self.stream.write_all(&line).await?;
@@ -75,6 +75,11 @@ impl AdminClient {
                 Event::SendSecret => {
                     // A frame is far smaller than the socket's buffer, so this does not wait.
                     brought.send_over(&frames).map_err(std::io::Error::other)?;
+                }
+                Event::SendFile => {
+                    if let Brought::File(file) = brought {
+                        UnixStream::from_std(frames.try_clone()?)?.write_all(file).await?;
+                    }
                 }
                 Event::Done { result } => return Ok(Ok(result)),
                 Event::Failed { failure } => return Ok(Err(failure)),

@@ -10,5 +10,5 @@ mod server;
 
 pub use client::{AdminClient, ClientError};
 pub use protocol::{Command, Event, Failure, How, Page};
-pub use rows::{AuditFilter, RowForm};
+pub use rows::{AuditFilter, PluginLogFilter, RowForm};
 pub use server::{Brought, bind, serve};

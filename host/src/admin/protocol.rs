@@ -8,10 +8,10 @@ use wardlock_audit::AuditError;
 use wardlock_egress::vault::VaultError;
 use wardlock_state::StateError;
 
-use super::rows::{AuditFilter, RowForm};
+use super::rows::{AuditFilter, PluginLogFilter, RowForm};
 
 /// The protocol's version; a daemon of another version says so instead of guessing.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 6;
 
 /// One question, on one line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -52,6 +52,9 @@ pub enum Command {
         service: String,
         /// Client id.
         client_id: String,
+        /// The program that gives the secret, with its arguments; without one the secret follows.
+        #[serde(default)]
+        program: Vec<String>,
     },
     /// List the OAuth clients.
     RegistrationList,
@@ -63,6 +66,9 @@ pub enum Command {
         connection: String,
         /// Registration, where there are several.
         registration: Option<String>,
+        /// The agent whose own consent it is.
+        #[serde(default)]
+        agent: Option<String>,
         /// How the account is connected.
         how: How,
         /// Whether to go on where the provider will drop the person's oldest grant.
@@ -119,8 +125,14 @@ pub enum Command {
         name: String,
         /// The region whose own secret it is.
         region: Option<String>,
+        /// Which of the service's further secrets it is; without a name, the client secret.
+        #[serde(default)]
+        which: Option<String>,
         /// Store it even if it cannot be tried now.
         unproved: bool,
+        /// The program that gives the secret, with its arguments; without one the secret follows.
+        #[serde(default)]
+        program: Vec<String>,
     },
     /// List the agents.
     AgentList,
@@ -146,6 +158,26 @@ pub enum Command {
         /// Purpose.
         purpose: Option<String>,
     },
+    /// Keep a plugin's component, which follows.
+    PluginAdd {
+        /// Its length in bytes.
+        bytes: u64,
+        /// The signature that stood beside it, if one did.
+        signature: Option<String>,
+        /// The workspace whose table is to be written, with its connection.
+        workspace: Option<String>,
+        /// The connection.
+        connection: Option<String>,
+    },
+    /// Return the lines that plugins logged, a page at a time.
+    PluginLogs {
+        /// Which.
+        filter: PluginLogFilter,
+        /// As JSON, or as lines for people.
+        json: bool,
+    },
+    /// Say who is trusted to sign plugins.
+    PluginPublishers,
     /// List audit rows, shortly.
     AuditList {
         /// Which.
@@ -177,6 +209,24 @@ pub enum Command {
     },
     /// Sign the end of the audit.
     AuditHead,
+    /// Ask recorded decisions again.
+    AuditReplay {
+        /// Only of one workspace.
+        workspace: Option<String>,
+        /// Only of one request.
+        request_id: Option<String>,
+        /// How many requests at most, the newest.
+        limit: u32,
+    },
+    /// Make a golden case of a recorded request.
+    PluginCase {
+        /// The request's id.
+        request_id: String,
+        /// The plugin's name in the chain, where several were asked.
+        plugin: Option<String>,
+        /// What the case says of itself.
+        promise: String,
+    },
     /// Say whether the vault is open, and where its key comes from.
     VaultStatus,
     /// Forget every key and token until the vault is unlocked again.
@@ -201,6 +251,14 @@ impl Command {
     pub fn brings_passphrase(&self) -> bool {
         matches!(self, Self::VaultUnlock | Self::VaultExport { .. } | Self::BackupCreate { .. })
     }
+
+    /// Returns the length of the file that follows it, if one does.
+    pub fn file_follows(&self) -> Option<u64> {
+        match self {
+            Self::PluginAdd { bytes, .. } => Some(*bytes),
+            _ => None,
+        }
+    }
 }
 
 /// What the daemon says while it works, and at the end.
@@ -224,6 +282,8 @@ pub enum Event {
     },
     /// The secret's frame may come now.
     SendSecret,
+    /// The file's bytes may come now.
+    SendFile,
     /// The end, good.
     Done {
         /// Data.
@@ -246,6 +306,13 @@ pub enum How {
     Invite {
         /// How long it lives, such as `24h`.
         expires: String,
+    },
+    /// Somebody gives consent on another device, with a short code.
+    Device,
+    /// A key, which follows, is stored.
+    Key {
+        /// The program that gives the key, with its arguments; without one the key follows.
+        program: Vec<String>,
     },
     /// A refresh token, which follows, was obtained by other means.
     AdvancedPaste,
@@ -359,6 +426,12 @@ impl From<wardlock_egress::vault::CopyError> for Failure {
             _ => 1,
         };
         Self { message: crate::text::with_causes(&error), hint: error.hint(), exit }
+    }
+}
+
+impl From<wardlock_sandbox::LoadError> for Failure {
+    fn from(error: wardlock_sandbox::LoadError) -> Self {
+        Self::no(&error).hint(error.hint())
     }
 }
 

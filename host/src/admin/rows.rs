@@ -1,4 +1,4 @@
-//! Which audit rows are asked for, and in which form they come.
+//! Which audit rows and plugins' lines are asked for, and in which form they come.
 
 use serde::{Deserialize, Serialize};
 
@@ -60,4 +60,22 @@ pub enum RowForm {
     Jsonl,
     /// Comma-separated values.
     Csv,
+}
+
+/// Which of the lines that plugins logged. Everything given must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PluginLogFilter {
+    /// Workspace.
+    pub workspace: Option<String>,
+    /// Connection.
+    pub connection: Option<String>,
+    /// Plugin.
+    pub plugin: Option<String>,
+    /// A request's id.
+    pub request: Option<String>,
+    /// Behind this line, the oldest first; without it, the newest.
+    pub after: Option<u64>,
+    /// How many.
+    pub limit: u32,
 }

@@ -18,6 +18,9 @@ use crate::ops::{self, Talk};
 /// Longest question in bytes; a body to explain is the largest part of one.
 const MAX_QUESTION: usize = 8 << 20;
 
+/// The longest file that follows a question; no component is longer that loads.
+const MAX_FILE: u64 = 64 << 20;
+
 /// A pause after a failed accept, so that a lasting fault does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
@@ -74,7 +77,15 @@ async fn answer(mut stream: UnixStream, gate: Arc<Gate>) -> std::io::Result<()> 
             return write_event(&mut stream, &Event::Failed { failure }).await;
         }
     };
-    let brought = if question.secret_follows {
+    let brought = if let Some(length) = question.command.file_follows() {
+        match read_file(&mut stream, length).await? {
+            Some(file) => Brought::File(file),
+            None => {
+                let failure = Failure::no(format!("the file is {length} bytes long, and {MAX_FILE} is the most"));
+                return write_event(&mut stream, &Event::Failed { failure }).await;
+            }
+        }
+    } else if question.secret_follows {
         write_event(&mut stream, &Event::SendSecret).await?;
         let passphrase = question.command.brings_passphrase();
         let (back, brought) = receive(stream, passphrase).await?;
@@ -115,6 +126,17 @@ async fn read_line(stream: &mut UnixStream) -> std::io::Result<Vec<u8>> {
     }
 }
 
+/// Asks for a file and reads it; `None` where it is too long.
+async fn read_file(stream: &mut UnixStream, length: u64) -> std::io::Result<Option<Vec<u8>>> {
+    if length > MAX_FILE {
+        return Ok(None);
+    }
+    write_event(stream, &Event::SendFile).await?;
+    let mut file = Vec::new();
+    stream.take(length).read_to_end(&mut file).await?;
+    if file.len() as u64 == length { Ok(Some(file)) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
+}
+
 /// What came with a command besides its words.
 #[derive(Debug)]
 pub enum Brought {
@@ -124,6 +146,8 @@ pub enum Brought {
     Secret(Secret),
     /// The vault's passphrase.
     Passphrase(Passphrase),
+    /// A file that holds no secret.
+    File(Vec<u8>),
 }
 
 impl Brought {
@@ -131,14 +155,22 @@ impl Brought {
     pub fn secret(self) -> Option<Secret> {
         match self {
             Self::Secret(secret) => Some(secret),
-            Self::Nothing | Self::Passphrase(_) => None,
+            Self::Nothing | Self::Passphrase(_) | Self::File(_) => None,
+        }
+    }
+
+    /// Returns the file, if that is what came.
+    pub fn file(self) -> Option<Vec<u8>> {
+        match self {
+            Self::File(file) => Some(file),
+            Self::Nothing | Self::Secret(_) | Self::Passphrase(_) => None,
         }
     }
 
     /// Sends it over the socket, as one frame that only `vault` writes and reads.
     pub(super) fn send_over(&self, socket: &std::os::unix::net::UnixStream) -> Result<(), PromptError> {
         match self {
-            Self::Nothing => Ok(()),
+            Self::Nothing | Self::File(_) => Ok(()),
             Self::Secret(secret) => secret.send_over(socket),
             Self::Passphrase(passphrase) => passphrase.send_over(socket),
         }

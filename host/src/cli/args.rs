@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::audit_args::AuditVerb;
+use super::connect_args::{ConnectArgs, RegistrationVerb};
+use super::plugin_args::PluginVerb;
+use super::service_args::NewServiceArgs;
 
 /// Wardlock stands between agents and the APIs that people have accounts for.
 ///
@@ -73,7 +76,7 @@ pub enum Verb {
     Freeze(FreezeArgs),
     /// Lift a freeze.
     Thaw(FreezeArgs),
-    /// Policy plugins.
+    /// Policy plugins: what their authors and operators do.
     #[command(subcommand)]
     Plugin(PluginVerb),
     /// Workspaces' rules and plugins.
@@ -261,6 +264,9 @@ pub enum ServiceVerb {
     Show {
         /// Its name.
         service: String,
+        /// Print the built-in definition itself: to be saved under another name, with the API's version or hosts changed.
+        #[arg(long)]
+        definition: bool,
     },
     /// Find what is wrong in a definition, and what is seldom meant: each with its line and how to mend it.
     ///
@@ -269,6 +275,14 @@ pub enum ServiceVerb {
         /// The file, which need not be in a home yet.
         file: PathBuf,
     },
+    /// Print the JSON Schema of definitions, for editors.
+    Schema,
+    /// Write the beginning of a definition, from a few questions or from an authorization server's metadata.
+    ///
+    /// Wardlock fetches nothing: it dials no host outside its tables. Fetch the metadata yourself:
+    /// `curl https://ISSUER/.well-known/oauth-authorization-server | wardlock service new --issuer https://ISSUER
+    /// --issuer-metadata - --name NAME --api-host HOST`.
+    New(Box<NewServiceArgs>),
     /// What to enter in the provider's console.
     Guide {
         /// Its name.
@@ -277,87 +291,6 @@ pub enum ServiceVerb {
         #[arg(long)]
         region: Option<String>,
     },
-}
-
-/// `wardlock registration`.
-#[derive(Debug, Subcommand)]
-pub enum RegistrationVerb {
-    /// Store an OAuth client. The client secret is asked for, or read from standard input or a descriptor.
-    ///
-    /// Where a provider gives each data centre a client secret of its own, make one registration for each.
-    Add {
-        /// A name for it.
-        name: String,
-        /// The service it is for.
-        #[arg(long)]
-        service: String,
-        /// The client id from the provider's console. Not a secret.
-        #[arg(long)]
-        client_id: String,
-        /// Read the client secret from standard input.
-        #[arg(long, conflicts_with = "secret_fd")]
-        secret_stdin: bool,
-        /// Read the client secret from this open file descriptor.
-        #[arg(long, value_name = "FD")]
-        secret_fd: Option<u32>,
-    },
-    /// Replace a client secret. The old one stays until the new one has brought a token.
-    SetSecret {
-        /// The registration's name.
-        name: String,
-        /// The region that has a secret of its own.
-        #[arg(long)]
-        region: Option<String>,
-        /// Store it even if it cannot be tried now.
-        #[arg(long)]
-        unproved: bool,
-        /// Read the client secret from standard input.
-        #[arg(long, conflicts_with = "secret_fd")]
-        secret_stdin: bool,
-        /// Read the client secret from this open file descriptor.
-        #[arg(long, value_name = "FD")]
-        secret_fd: Option<u32>,
-    },
-    /// List the OAuth clients.
-    List,
-}
-
-/// `wardlock connect`.
-#[derive(Debug, Args)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a flag of the command line, and clap lets one way pass only"
-)]
-pub struct ConnectArgs {
-    /// The connection: `workspace/connection`.
-    pub connection: String,
-    /// The registration to use, where the service has more than one.
-    #[arg(long)]
-    pub registration: Option<String>,
-    /// The region; must be the connection's. Asked for first when not given.
-    #[arg(long)]
-    pub region: Option<String>,
-    /// Print the address instead of opening a browser, and take the address that the browser ended at on standard input.
-    #[arg(long, group = "way")]
-    pub no_browser: bool,
-    /// Print a one-time link for the client's own person, and wait until they have given consent.
-    #[arg(long, group = "way")]
-    pub invite: bool,
-    /// How long the link lives: at most a week.
-    #[arg(long, value_name = "TIME", default_value = "24h", requires = "invite")]
-    pub expires: String,
-    /// Take a refresh token that was obtained by other means, in place of a consent. Asks twice.
-    #[arg(long, group = "way")]
-    pub advanced_paste: bool,
-    /// Read that refresh token from this open file descriptor.
-    #[arg(long, value_name = "FD", requires = "advanced_paste")]
-    pub secret_fd: Option<u32>,
-    /// Look up the account of a grant that is stored unpinned. No new consent.
-    #[arg(long, group = "way")]
-    pub look_up: bool,
-    /// Go on although the provider will drop the person's oldest grant.
-    #[arg(long)]
-    pub evict_oldest: bool,
 }
 
 /// `wardlock connections`.
@@ -417,16 +350,6 @@ pub struct FreezeArgs {
     pub all: bool,
 }
 
-/// `wardlock plugin`.
-#[derive(Debug, Subcommand)]
-pub enum PluginVerb {
-    /// Show what a component is, asks for and is set by.
-    Inspect {
-        /// The `.wasm` file, or the name of a starter plugin.
-        file: String,
-    },
-}
-
 /// `wardlock policy`.
 #[derive(Debug, Subcommand)]
 pub enum PolicyVerb {
@@ -436,8 +359,21 @@ pub enum PolicyVerb {
         #[arg(long, value_name = "FOLDER")]
         cases: Option<PathBuf>,
     },
+    /// Run the cases of workspaces: request → expected decision. Ends with 1 if one does not hold.
+    Test(PolicyTestArgs),
     /// Say what would be decided, and what would be sent, without sending it.
     Explain(ExplainArgs),
+}
+
+/// `wardlock policy test`.
+#[derive(Debug, Args)]
+pub struct PolicyTestArgs {
+    /// The workspaces; without one, every workspace that has cases.
+    #[arg(value_name = "WORKSPACE")]
+    pub workspaces: Vec<String>,
+    /// The folder of cases: one folder for each workspace, or the cases of one.
+    #[arg(long, value_name = "FOLDER", default_value = "cases")]
+    pub cases: PathBuf,
 }
 
 /// `wardlock policy explain`.

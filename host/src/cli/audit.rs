@@ -13,7 +13,7 @@ use super::audit_args::{
 };
 use super::remote::Reach;
 use super::talk::Person;
-use super::{remote, show, talk};
+use super::{remote, replay, show, talk};
 use crate::admin::{AuditFilter, Brought, Command, Failure, RowForm};
 use crate::config::lifetime;
 use crate::host::now_ms;
@@ -35,6 +35,7 @@ pub async fn run(cli: &Cli, verb: &AuditVerb) -> Result<ExitCode, Failure> {
         AuditVerb::Tail(args) => return tail(cli, args).await,
         AuditVerb::Export(args) => return export(cli, args).await,
         AuditVerb::Verify(args) => verify(cli, args).await?,
+        AuditVerb::Replay(args) => return replay::run(cli, args).await,
         AuditVerb::Head => return head(cli).await,
     };
     tell(cli, &result);

@@ -20,6 +20,10 @@ pub enum AuditVerb {
     Export(Box<AuditExportArgs>),
     /// Walk the chain and say whether it holds, and what cannot be said.
     Verify(AuditVerifyArgs),
+    /// Ask recorded decisions again: the same plugins on the same input must say the same. Ends with 1 if one does not.
+    ///
+    /// Only workspaces with `[recorder]` have records. Nothing is sent, and nothing is taken of any quota.
+    Replay(AuditReplayArgs),
     /// Sign the end of the log, and print one line to keep elsewhere.
     Head,
 }
@@ -39,6 +43,20 @@ pub struct AuditVerifyArgs {
     /// Verify copies of a log's files instead; needs no home, no vault and no daemon.
     #[arg(long = "file", value_name = "FILE", num_args = 1..)]
     pub files: Vec<PathBuf>,
+}
+
+/// `wardlock audit replay`.
+#[derive(Debug, Args)]
+pub struct AuditReplayArgs {
+    /// Only what one workspace recorded.
+    #[arg(long, value_name = "NAME")]
+    pub workspace: Option<String>,
+    /// Only one request.
+    #[arg(long, value_name = "ID")]
+    pub request: Option<String>,
+    /// How many requests at most, the newest.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub limit: u32,
 }
 
 /// `wardlock audit list`.

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wardlock_core::id::Region;
-use wardlock_core::service::{ServiceDefinition, parse_and_lint};
+use wardlock_core::service::{DefinitionError, ServiceDefinition, json_schema, parse_and_lint};
 use wardlock_egress::vault::{KeySource as Unlock, Passphrase, Vault};
-use wardlock_sandbox::{Inspection, Sandbox, SandboxConfig};
+use wardlock_sandbox::{Sandbox, SandboxConfig};
 
-use super::args::{Cli, PluginVerb, ServeArgs, ServiceVerb};
-use super::{show, talk};
+use super::args::{Cli, PolicyTestArgs, ServeArgs, ServiceVerb};
+use super::{service_new, show, talk};
 use crate::admin::Failure;
 use crate::config::{HostConfig, KeySource, LogFormat};
 use crate::gate::{Gate, Seat};
@@ -77,12 +77,26 @@ pub fn unlock(cli: &Cli, home: &Home) -> Result<Unlock, Failure> {
 
 /// `wardlock service …`: built-in definitions, and the home's own where there is a home.
 pub fn service(cli: &Cli, verb: &ServiceVerb) -> Result<ExitCode, Failure> {
-    let services = services(cli)?;
     let result = match verb {
+        // These three need no services.
         ServiceVerb::Check { file } => return check_service(cli, file),
-        ServiceVerb::List => Value::Array(services.iter().map(|service| summary(service)).collect()),
-        ServiceVerb::Show { service } => details(find(&services, service)?),
+        ServiceVerb::New(new) => return service_new::run(cli, new),
+        ServiceVerb::Schema => {
+            talk::data(&json_schema());
+            return Ok(ExitCode::SUCCESS);
+        }
+        ServiceVerb::List => Value::Array(services(cli)?.iter().map(|service| summary(service)).collect()),
+        ServiceVerb::Show { service, definition: true } => {
+            let text = Services::text_of_built_in(service).ok_or_else(|| {
+                Failure::usage(format!("no service `{service}` is built in"))
+                    .hint("`wardlock service list` shows them; a definition of your own is a file of yours")
+            })?;
+            talk::text(text.trim_end());
+            return Ok(ExitCode::SUCCESS);
+        }
+        ServiceVerb::Show { service, definition: false } => details(find(&services(cli)?, service)?),
         ServiceVerb::Guide { service, region } => {
+            let services = services(cli)?;
             let definition = find(&services, service)?;
             let redirect = redirect_uri(cli);
             let guide = policy::guide(definition, region.as_deref(), &redirect).map_err(Failure::usage)?;
@@ -104,7 +118,10 @@ fn check_service(cli: &Cli, file: &Path) -> Result<ExitCode, Failure> {
     let text = String::from_utf8(bytes)
         .map_err(|_| Failure::usage(format!("{name} is not UTF-8")).hint("save it as UTF-8"))?;
     let (service, problems) = match parse_and_lint(&text, &name) {
-        Ok((service, findings)) => (Some(service), findings),
+        Ok((service, mut findings)) => {
+            findings.splice(0..0, taken_name(&service, &name));
+            (Some(service), findings)
+        }
         Err(error) => (None, vec![error]),
     };
     let found: Vec<Value> = problems
@@ -124,6 +141,18 @@ fn check_service(cli: &Cli, file: &Path) -> Result<ExitCode, Failure> {
         }
     }
     Ok(ExitCode::from(u8::from(!ok)))
+}
+
+/// A file of a built-in's name passes every other check, and does not load.
+fn taken_name(service: &ServiceDefinition, file: &str) -> Option<DefinitionError> {
+    let built_in = Services::built_in().get(service.name.as_str())?.digest;
+    (built_in != service.digest).then(|| DefinitionError {
+        file: file.to_owned(),
+        line: 1,
+        key: "name".to_owned(),
+        problem: format!("a service `{}` is built in, and a file may not take its place", service.name),
+        hint: Some("give it another name, and name that in the workspace files".to_owned()),
+    })
 }
 
 fn services(cli: &Cli) -> Result<Services, Failure> {
@@ -186,46 +215,23 @@ fn details(service: &ServiceDefinition) -> Value {
     })
 }
 
-/// `wardlock plugin …`.
-pub async fn plugin(cli: &Cli, verb: &PluginVerb) -> Result<ExitCode, Failure> {
-    let PluginVerb::Inspect { file } = verb;
-    let bytes = match wardlock_plugins::starter(file) {
-        Some(starter) => starter.bytes.to_vec(),
-        None => crate::home::read_operator_file(Path::new(file)).map_err(Failure::of_named_file)?,
-    };
-    let sandbox = Sandbox::new(SandboxConfig::default()).map_err(Failure::no)?;
-    let inspection = sandbox.inspect(bytes).await.map_err(|error| {
-        let hint = error.hint();
-        Failure::no(error).hint(hint)
-    })?;
-    print(cli, &inspection_json(&inspection));
-    Ok(ExitCode::SUCCESS)
-}
-
-fn inspection_json(inspection: &Inspection) -> Value {
-    let mut shown = json!({
-        "sha256": inspection.digest.to_string(),
-        "bytes": inspection.size,
-        "contract": inspection.package_version.as_ref().map(|version| format!("wardlock:policy@{version}")),
-        "imports": inspection.imports,
-        "exports": inspection.exports,
-    });
-    match &inspection.about {
-        Ok(about) => {
-            shown["name"] = json!(about.description.name);
-            shown["version"] = json!(about.description.version);
-            shown["capabilities"] = json!(about.description.capabilities);
-            shown["schema"] = about.schema.clone();
-        }
-        Err(error) => shown["would_not_load"] = json!(error.to_string()),
-    }
-    shown
+/// Starts workers of this program for one command: what it looks at may be anything.
+async fn sandbox() -> Result<Sandbox, Failure> {
+    Sandbox::start(SandboxConfig::default()).await.map_err(Failure::no)
 }
 
 /// `wardlock policy check`.
 pub async fn policy_check(cli: &Cli, cases: Option<&Path>) -> Result<ExitCode, Failure> {
     let home = Home::open(&Home::locate(cli.home.as_deref())?)?;
-    let report = policy::check(&home, cases).await?;
+    let report = policy::check(&home, &sandbox().await?, cases).await?;
+    print(cli, &report.to_json());
+    Ok(ExitCode::from(u8::from(!report.ok())))
+}
+
+/// `wardlock policy test`.
+pub async fn policy_test(cli: &Cli, args: &PolicyTestArgs) -> Result<ExitCode, Failure> {
+    let home = Home::open(&Home::locate(cli.home.as_deref())?)?;
+    let report = policy::test(&home, &sandbox().await?, &args.cases, &args.workspaces).await?;
     print(cli, &report.to_json());
     Ok(ExitCode::from(u8::from(!report.ok())))
 }

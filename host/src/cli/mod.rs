@@ -5,11 +5,17 @@ mod args;
 mod audit;
 mod audit_args;
 mod backup;
+mod connect_args;
 mod copies;
 mod init;
 mod local;
 mod look;
+mod plugin;
+mod plugin_args;
 mod remote;
+mod replay;
+mod service_args;
+mod service_new;
 mod show;
 mod system;
 mod talk;
@@ -26,6 +32,10 @@ pub(crate) use talk::{data, line, text};
 
 /// Runs the command line to its end.
 pub fn main() -> ExitCode {
+    // Before anything else is there: a plugin worker starts with nothing.
+    if std::env::args_os().nth(1).is_some_and(|first| first == wardlock_sandbox::WORKER) {
+        return wardlock_sandbox::worker_main();
+    }
     crate::harden::forbid_core_dumps();
     let cli = Cli::parse();
     let json = cli.json;
@@ -48,8 +58,9 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Vault(verb) => vault::run(&cli, verb).await,
         Verb::Backup(args::BackupVerb::Create(create)) => backup::create(&cli, create).await,
         Verb::Backup(args::BackupVerb::Restore(restore)) => backup::restore(&cli, restore).await,
-        Verb::Plugin(verb) => local::plugin(&cli, verb).await,
+        Verb::Plugin(verb) => plugin::run(&cli, verb).await,
         Verb::Policy(args::PolicyVerb::Check { cases }) => local::policy_check(&cli, cases.as_deref()).await,
+        Verb::Policy(args::PolicyVerb::Test(test)) => local::policy_test(&cli, test).await,
         Verb::Doctor(args::DoctorArgs { look: Some(folder) }) => look::run(&cli, folder).await,
         Verb::Metrics => remote::metrics(&cli).await,
         Verb::Audit(verb) => audit::run(&cli, verb).await,

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use wardlock_egress::vault::Secret;
 
-use super::args::{AgentVerb, Cli, ConnectArgs, ConnectionsVerb, ExplainArgs, PolicyVerb, RegistrationVerb, Verb};
+use super::args::{AgentVerb, Cli, ConnectionsVerb, ExplainArgs, PolicyVerb, Verb};
+use super::connect_args::{ConnectArgs, RegistrationVerb};
 use super::talk::Person;
 use super::{local, show, talk};
 use crate::admin::{AdminClient, Brought, ClientError, Command, Failure, How};
@@ -17,16 +18,21 @@ use crate::ops;
 
 /// Runs a command that needs the home's state.
 pub async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
-    let (command, secret) = command_of(&cli.command)?;
-    let reach = Reach::open(cli).await?;
     let result = match &cli.command {
         Verb::Connect(connect) => {
+            let pasted = if connect.advanced_paste { Some(pasted(connect)?) } else { None };
+            let reach = Reach::open(cli).await?;
             let person = Person::new(!connect.no_browser);
-            confirm_region(&reach, connect, &person).await?;
+            let shown = confirm_region(&reach, connect, &person).await?;
+            let (command, secret) = connect_command(connect, pasted, &shown)?;
             let brought = secret.map_or(Brought::Nothing, Brought::Secret);
             reach.ask_until_stopped(command, brought, &person).await?
         }
-        _ => reach.ask(command, secret.map_or(Brought::Nothing, Brought::Secret), &Person::new(false)).await?,
+        verb => {
+            let (command, secret) = command_of(verb)?;
+            let brought = secret.map_or(Brought::Nothing, Brought::Secret);
+            Reach::open(cli).await?.ask(command, brought, &Person::new(false)).await?
+        }
     };
     if cli.json {
         talk::data(&result);
@@ -116,7 +122,8 @@ impl Reach {
 
 /// Asks for the region first: a wrong data centre is the commonest way for a consent to fail, and the provider then
 /// says only `invalid_client`.
-async fn confirm_region(reach: &Reach, connect: &ConnectArgs, person: &Person) -> Result<(), Failure> {
+/// Returns what is known of the connection.
+async fn confirm_region(reach: &Reach, connect: &ConnectArgs, person: &Person) -> Result<Value, Failure> {
     let (workspace, connection) = split(&connect.connection)?;
     let shown = reach.ask(Command::ConnectionsShow { workspace, connection }, Brought::Nothing, person).await?;
     let configured = shown["region"].as_str().unwrap_or_default();
@@ -128,7 +135,7 @@ async fn confirm_region(reach: &Reach, connect: &ConnectArgs, person: &Person) -
         )),
     };
     if said.is_empty() || said == configured {
-        return Ok(());
+        return Ok(shown);
     }
     Err(Failure::no(format!("the workspace file says region `{configured}`, and you said `{said}`"))
         .hint(format!("set `region = \"{said}\"` in the workspace file and run `wardlock reload`, or connect an account of `{configured}`")))
@@ -140,18 +147,7 @@ fn command_of(verb: &Verb) -> Result<(Command, Option<Secret>), Failure> {
         Verb::Reload => Command::Reload,
         Verb::Grants => Command::Grants,
         Verb::Disconnect { grant } => Command::Disconnect { grant: grant.clone() },
-        Verb::Connect(connect) => return connect_command(connect),
-        Verb::Registration(RegistrationVerb::List) => Command::RegistrationList,
-        Verb::Registration(RegistrationVerb::Add { name, service, client_id, secret_stdin, secret_fd }) => {
-            let secret = client_secret(*secret_stdin, *secret_fd)?;
-            let (name, service, client_id) = (name.clone(), service.clone(), client_id.clone());
-            return Ok((Command::RegistrationAdd { name, service, client_id }, Some(secret)));
-        }
-        Verb::Registration(RegistrationVerb::SetSecret { name, region, unproved, secret_stdin, secret_fd }) => {
-            let secret = client_secret(*secret_stdin, *secret_fd)?;
-            let (name, region, unproved) = (name.clone(), region.clone(), *unproved);
-            return Ok((Command::RegistrationSetSecret { name, region, unproved }, Some(secret)));
-        }
+        Verb::Registration(verb) => return registration_command(verb),
         Verb::Freeze(freeze) => Command::Freeze { workspace: freeze.workspace.clone() },
         Verb::Thaw(thaw) => Command::Thaw { workspace: thaw.workspace.clone() },
         Verb::Connections(ConnectionsVerb::List) => Command::ConnectionsList,
@@ -168,7 +164,8 @@ fn command_of(verb: &Verb) -> Result<(Command, Option<Secret>), Failure> {
         Verb::Agent(AgentVerb::List) => Command::AgentList,
         Verb::Agent(AgentVerb::Revoke { name }) => Command::AgentRevoke { name: name.clone() },
         Verb::Policy(PolicyVerb::Explain(explain)) => explain_command(explain)?,
-        Verb::Init(_)
+        Verb::Connect(_)
+        | Verb::Init(_)
         | Verb::Demo(_)
         | Verb::Serve(_)
         | Verb::Vault(_)
@@ -177,16 +174,39 @@ fn command_of(verb: &Verb) -> Result<(Command, Option<Secret>), Failure> {
         | Verb::Plugin(_)
         | Verb::Metrics
         | Verb::Audit(_)
-        | Verb::Policy(PolicyVerb::Check { .. }) => return Err(Failure::usage("this command runs by itself")),
+        | Verb::Policy(PolicyVerb::Check { .. } | PolicyVerb::Test(_)) => {
+            return Err(Failure::usage("this command runs by itself"));
+        }
     };
     Ok((command, None))
 }
 
-fn client_secret(stdin: bool, fd: Option<u32>) -> Result<Secret, Failure> {
+fn registration_command(verb: &RegistrationVerb) -> Result<(Command, Option<Secret>), Failure> {
+    match verb {
+        RegistrationVerb::List => Ok((Command::RegistrationList, None)),
+        RegistrationVerb::Add { name, service, client_id, secret_stdin, secret_fd, public, program } => {
+            let asked = !public && program.is_empty();
+            let secret =
+                if asked { Some(asked_secret("client secret: ", *secret_stdin, *secret_fd)?) } else { None };
+            let (name, service, client_id) = (name.clone(), service.clone(), client_id.clone());
+            Ok((Command::RegistrationAdd { name, service, client_id, program: program.clone() }, secret))
+        }
+        RegistrationVerb::SetSecret { name, which, region, unproved, again, secret_stdin, secret_fd, program } => {
+            let prompt = which.as_ref().map_or("client secret: ".to_owned(), |which| format!("{which}: "));
+            let asked = !again && program.is_empty();
+            let secret = if asked { Some(asked_secret(&prompt, *secret_stdin, *secret_fd)?) } else { None };
+            let (name, region, which) = (name.clone(), region.clone(), which.clone());
+            let (unproved, program) = (*unproved, program.clone());
+            Ok((Command::RegistrationSetSecret { name, region, which, unproved, program }, secret))
+        }
+    }
+}
+
+fn asked_secret(prompt: &str, stdin: bool, fd: Option<u32>) -> Result<Secret, Failure> {
     let secret = match (stdin, fd) {
         (true, _) => Secret::read_stdin(),
         (false, Some(fd)) => Secret::read_fd(fd),
-        (false, None) => Secret::read_hidden("client secret: "),
+        (false, None) => Secret::read_hidden(prompt),
     };
     secret.map_err(|error| {
         Failure::usage(error)
@@ -194,19 +214,44 @@ fn client_secret(stdin: bool, fd: Option<u32>) -> Result<Secret, Failure> {
     })
 }
 
-fn connect_command(connect: &ConnectArgs) -> Result<(Command, Option<Secret>), Failure> {
+fn connect_command(
+    connect: &ConnectArgs,
+    pasted: Option<Secret>,
+    shown: &Value,
+) -> Result<(Command, Option<Secret>), Failure> {
     let (workspace, connection) = split(&connect.connection)?;
-    let (how, secret) = if connect.invite {
+    let has_key = shown["grant_types"][0] == "key";
+    if !has_key && !connect.program.is_empty() {
+        return Err(Failure::usage("only a service with a key takes a program here")
+            .hint("a program that gives a client secret goes with `wardlock registration add` or `set-secret`"));
+    }
+    if connect.secret_fd.is_some() && !has_key && !connect.advanced_paste {
+        return Err(Failure::usage("nothing is read from `--secret-fd` here")
+            .hint("it goes with `--advanced-paste`, or with a service that has a key"));
+    }
+    let (how, secret) = if connect.device {
+        (How::Device, None)
+    } else if has_key && !connect.look_up {
+        if connect.invite || connect.no_browser || connect.advanced_paste {
+            return Err(Failure::usage("this service has a key, and nobody consents to anything")
+                .hint("run `wardlock connect` without that flag; the key is asked for"));
+        }
+        let program = connect.program.clone();
+        let prompt = format!("{}: ", shown["key"].as_str().unwrap_or("key"));
+        let key = if program.is_empty() { Some(asked_secret(&prompt, false, connect.secret_fd)?) } else { None };
+        (How::Key { program }, key)
+    } else if connect.invite {
         (How::Invite { expires: connect.expires.clone() }, None)
     } else if connect.look_up {
         (How::LookUp, None)
     } else if connect.advanced_paste {
-        (How::AdvancedPaste, Some(pasted(connect)?))
+        (How::AdvancedPaste, pasted)
     } else {
         (How::Consent, None)
     };
-    let (registration, evict_oldest) = (connect.registration.clone(), connect.evict_oldest);
-    Ok((Command::Connect { workspace, connection, registration, how, evict_oldest }, secret))
+    let (registration, agent) = (connect.registration.clone(), connect.agent.clone());
+    let evict_oldest = connect.evict_oldest;
+    Ok((Command::Connect { workspace, connection, registration, agent, how, evict_oldest }, secret))
 }
 
 /// Takes a refresh token in place of a consent, after two questions: it is the one way in without the provider's page.

@@ -2,7 +2,7 @@
 //! `host/src/home/wardlock.toml`, and a test keeps the two equal.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Uri;
@@ -10,8 +10,10 @@ use serde::Deserialize;
 use url::Url;
 use wardlock_audit::{Durabilities, Rotation};
 use wardlock_egress::{CallbackListener, vault};
+use wardlock_sandbox::Runs;
 
 use crate::home::{CONFIG_FILE, Home};
+use crate::trust::Publishers;
 
 use super::ConfigError;
 use super::audit::AuditFile;
@@ -19,6 +21,7 @@ use super::key::{KeySource, VaultFile};
 use super::limits::LimitsFile;
 use super::listen::{Listen, ListenFile};
 use super::log::LogConfig;
+use super::plugins::{Plugins, PluginsFile};
 use super::telemetry::TelemetryFile;
 use super::text_error::{Document, TextError};
 use super::units::Rate;
@@ -33,6 +36,7 @@ pub struct HostConfig {
     recipients: Vec<String>,
     log: LogConfig,
     otlp: Option<Uri>,
+    plugins: Plugins,
 }
 
 impl HostConfig {
@@ -54,6 +58,7 @@ impl HostConfig {
         let key = raw.vault.check(&document)?;
         raw.audit.check(&document)?;
         raw.limits.check(&document)?;
+        let plugins = raw.plugins.check(&document)?;
         for (at, word) in raw.backup.recipients.iter().enumerate() {
             vault::Recipients::check(word).map_err(|error| {
                 let wrong = document.error_at(&["backup", "recipients", &at.to_string()], error.to_string());
@@ -62,7 +67,7 @@ impl HostConfig {
         }
         let otlp = raw.telemetry.traces(&document)?;
         let ConfigFile { audit, limits, backup, log, .. } = raw;
-        Ok(Self { listen, key, audit, limits, recipients: backup.recipients, log, otlp })
+        Ok(Self { listen, key, audit, limits, recipients: backup.recipients, log, otlp, plugins })
     }
 
     /// Returns where agents call.
@@ -198,6 +203,16 @@ impl HostConfig {
         self.limits.rate_per_agent
     }
 
+    /// Returns where plugins run; `program` is what a worker executes.
+    pub fn plugin_runs(&self, program: &Path) -> Runs {
+        self.plugins.runs(program)
+    }
+
+    /// Returns who is trusted to sign plugins.
+    pub fn publishers(&self) -> &Publishers {
+        &self.plugins.publishers
+    }
+
     /// Returns how many plugin decisions may run.
     pub fn plugin_concurrency(&self) -> u32 {
         self.limits.plugins
@@ -214,6 +229,7 @@ struct ConfigFile {
     backup: BackupFile,
     log: LogConfig,
     telemetry: TelemetryFile,
+    plugins: PluginsFile,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -10,6 +10,7 @@ mod key;
 mod limits;
 mod listen;
 mod log;
+mod plugins;
 mod secrets;
 mod telemetry;
 mod text_error;
@@ -23,6 +24,7 @@ pub use log::{LogConfig, LogFormat};
 pub use text_error::{Document, TextError};
 pub use units::{Bytes, Rate, Span, lifetime};
 pub use wording::nearest;
+pub(crate) use workspace::json_of;
 pub use workspace::{ConnectionPlan, PluginPlan, WorkspacePlan};
 
 use crate::home::HomeError;

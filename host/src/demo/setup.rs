@@ -8,20 +8,17 @@ use serde_json::Value;
 use wardlock_core::id::{RegistrationName, ServiceName};
 use wardlock_egress::Dialer;
 use wardlock_egress::vault::{KeySource, NewRegistration, Secret, Vault};
-use wardlock_simulator::{ClientSpec, Simulator, SimulatorConfig};
+use wardlock_sandbox::ITSELF;
+use wardlock_simulator::{Simulator, SimulatorConfig};
 use zeroize::Zeroizing;
 
+use super::clients::{self, CLIENT_ID, CLIENT_SECRET};
 use crate::admin::{Brought, Command, Failure, How, Page};
 use crate::gate::Gate;
 use crate::home::{self, CONFIG_FILE, Home};
 use crate::host::{Host, World};
 use crate::ops::{self, Talk};
 use crate::serve::Running;
-
-/// The simulator's client. Not a secret of anybody: it opens the simulator only.
-pub const CLIENT_ID: &str = "1000.WARDLOCKSIMULATORCLIENT00000001";
-/// The simulator's client secret; as above.
-pub const CLIENT_SECRET: &str = "simulator-client-secret-of-nobody";
 
 /// The demo's workspaces: one that is connected, one that belongs to another client.
 const ACME: &str = include_str!("acme.toml");
@@ -72,7 +69,7 @@ impl Demo {
     pub async fn start(once: bool) -> Result<Self, Failure> {
         let simulator = Arc::new(start_simulator().await?);
         let callback = free_address()?;
-        add_client(&simulator, callback);
+        clients::add(&simulator, callback);
         let folder = Folder::new()?;
         let home = make_home(&folder.0, callback)?;
         let unlock = KeySource::File { path: key_path(&home) };
@@ -104,18 +101,13 @@ pub async fn start_simulator() -> Result<Simulator, Failure> {
         .map_err(|error| Failure::no(format!("failed to start the simulator: {error}")))
 }
 
-/// Lets the simulator know the client of this home.
-pub fn add_client(simulator: &Simulator, callback: SocketAddr) {
-    simulator.add_client(ClientSpec::new(CLIENT_ID, CLIENT_SECRET, redirect_uri(callback)));
-}
-
 /// The simulator's world: its hosts on loopback under its own certificate authority, its consent page as plain http.
 pub fn world(simulator: &Arc<Simulator>) -> Result<World, Failure> {
     let dialer = Dialer::fixed(simulator.hosts(), vec![simulator.ca_der()])
         .map_err(|error| Failure::no(format!("failed to dial the simulator: {error}")))?;
     let shown = Arc::clone(simulator);
     let dialer = dialer.showing(move |url| shown.consent_url(url.as_str()).parse().unwrap_or(url));
-    Ok(World { dialer, simulated: true })
+    Ok(World { dialer, simulated: true, worker: ITSELF.into() })
 }
 
 /// The redirect URI that a listener on this address stands for.
@@ -158,7 +150,8 @@ fn register(host: &Host, callback: SocketAddr) -> Result<(), Failure> {
         service: ServiceName::parse("zoho-crm").map_err(Failure::no)?,
         client_id: CLIENT_ID.to_owned(),
         redirect_uri: redirect_uri(callback),
-        secret,
+        secret: Some(secret),
+        program: Vec::new(),
         region_secrets: std::collections::BTreeMap::new(),
         created_ms: host.now_ms(),
     })?;
@@ -171,6 +164,7 @@ async fn connect(host: &Arc<Host>, simulator: &Arc<Simulator>) -> Result<(), Fai
         workspace: "acme".to_owned(),
         connection: "zoho".to_owned(),
         registration: Some("zoho".to_owned()),
+        agent: None,
         how: How::Consent,
         evict_oldest: false,
     };
@@ -198,13 +192,6 @@ pub fn mark_new_home(home: &Home, unlock: &KeySource) -> Result<(), Failure> {
     }
     Err(Failure::home(format!("{} holds registrations or grants of real providers", home.path().display()))
         .hint("make a home for the simulator: `wardlock --home FOLDER init`"))
-}
-
-/// Says how to register the simulator's client.
-pub fn introduce() {
-    crate::cli::line(&format!(
-        "The provider is the simulator; it forgets its accounts when it ends. Register its client:\n\n  echo {CLIENT_SECRET} | wardlock --home FOLDER registration add zoho --service zoho-crm \\\n    --client-id {CLIENT_ID} --secret-stdin\n"
-    ));
 }
 
 /// Says nothing.

@@ -14,15 +14,7 @@ const STICKY: u32 = 0o1000;
 
 /// Checks a folder that must be closed to everybody else: the home, and what is in it.
 pub(super) fn private_folder(path: &Path) -> Result<(), HomeError> {
-    let metadata = metadata(path)?;
-    if metadata.is_symlink() {
-        return Err(HomeError::Symlink { path: path.to_owned() });
-    }
-    if !metadata.is_dir() {
-        return Err(HomeError::NotFolder { path: path.to_owned() });
-    }
-    ours(path, &metadata)?;
-    closed(path, &metadata, 0o077, 0o700, "look into it")
+    closed(path, &folder(path)?, 0o077, 0o700, "look into it")
 }
 
 /// Checks the folders above a home: nobody else may put another home in its place.
@@ -40,15 +32,33 @@ pub(super) fn parents(path: &Path) -> Result<(), HomeError> {
 
 /// Checks a file that the operator wrote: others may perhaps read it, never write it.
 pub(super) fn operator_file(path: &Path) -> Result<(), HomeError> {
-    let metadata = metadata(path)?;
-    if metadata.is_symlink() {
-        return Err(HomeError::Symlink { path: path.to_owned() });
-    }
+    let metadata = real(path)?;
     if !metadata.is_file() {
         return Err(HomeError::NotFile { path: path.to_owned() });
     }
     ours(path, &metadata)?;
     closed(path, &metadata, OTHERS_WRITE, 0o600, "write it")
+}
+
+/// Checks a folder whose files the operator wrote, likewise.
+pub(super) fn operator_folder(path: &Path) -> Result<(), HomeError> {
+    closed(path, &folder(path)?, OTHERS_WRITE, 0o700, "write into it")
+}
+
+/// Looks at a folder that must be one, and ours.
+fn folder(path: &Path) -> Result<Metadata, HomeError> {
+    let metadata = real(path)?;
+    if !metadata.is_dir() {
+        return Err(HomeError::NotFolder { path: path.to_owned() });
+    }
+    ours(path, &metadata)?;
+    Ok(metadata)
+}
+
+/// Looks at what must not be a link.
+fn real(path: &Path) -> Result<Metadata, HomeError> {
+    let metadata = metadata(path)?;
+    if metadata.is_symlink() { Err(HomeError::Symlink { path: path.to_owned() }) } else { Ok(metadata) }
 }
 
 fn metadata(path: &Path) -> Result<Metadata, HomeError> {

@@ -1,5 +1,6 @@
 //! Files of a home, read and written through its capability.
 
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::Path;
 
@@ -62,6 +63,40 @@ impl Home {
         }
         names.sort();
         Ok(names)
+    }
+
+    /// Reads the files of a folder, by name; `None` where there is no such folder. Hidden ones are left out. All of them may have
+    /// `limit` bytes together, and of more than `most` files only one more is read.
+    pub fn read_folder(
+        &self,
+        folder: &str,
+        most: usize,
+        limit: u64,
+    ) -> Result<Option<BTreeMap<String, Vec<u8>>>, HomeError> {
+        Self::check_name(folder)?;
+        let path = self.path.join(folder);
+        match check::operator_folder(&path) {
+            Ok(()) => {}
+            Err(HomeError::Missing { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        let (mut files, mut size) = (BTreeMap::new(), 0);
+        for entry in self.dir.read_dir(folder).map_err(io_at("list", &path))? {
+            let name = entry.map_err(io_at("list", &path))?.file_name();
+            let name = name.into_string().map_err(|name| HomeError::NotText { path: path.join(name) })?;
+            if name.starts_with('.') || files.len() > most {
+                continue;
+            }
+            // Gone since it was listed: as if it had never been there.
+            if let Some(bytes) = self.read_at_most(&format!("{folder}/{name}"), limit)? {
+                size += bytes.len() as u64;
+                if size > limit {
+                    return Err(HomeError::TooLarge { path, limit });
+                }
+                files.insert(name, bytes);
+            }
+        }
+        Ok(Some(files))
     }
 
     fn read_at_most(&self, name: &str, limit: u64) -> Result<Option<Vec<u8>>, HomeError> {
@@ -151,6 +186,12 @@ impl Home {
             plain_name(part)?;
         }
         Ok(())
+    }
+
+    /// Removes a file.
+    pub fn remove(&self, name: &str) -> Result<(), HomeError> {
+        Self::check_name(name)?;
+        self.dir.remove_file(name).map_err(io_at("remove", self.path.join(name)))
     }
 
     /// Makes a folder below one of the home's folders, if it is not there.

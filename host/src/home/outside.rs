@@ -13,11 +13,23 @@ const LIMIT: u64 = 64 << 20;
 
 /// Reads a file that the operator named.
 pub fn read_operator_file(path: &Path) -> Result<Vec<u8>, HomeError> {
-    let file = std::fs::File::open(path).map_err(io_at("open", path))?;
+    read_bounded(std::fs::File::open(path).map_err(io_at("open", path))?, path, LIMIT)
+}
+
+/// Reads a file of at most `limit` bytes that goes with one that the operator named; `None` where it is not there.
+pub fn find_operator_file(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, HomeError> {
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        // A link that leads nowhere is an error: somebody put it there.
+        _ => read_bounded(std::fs::File::open(path).map_err(io_at("open", path))?, path, limit).map(Some),
+    }
+}
+
+fn read_bounded(file: std::fs::File, path: &Path, limit: u64) -> Result<Vec<u8>, HomeError> {
     let mut bytes = Vec::new();
-    file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(io_at("read", path))?;
-    if bytes.len() as u64 > LIMIT {
-        return Err(HomeError::TooLarge { path: path.to_owned(), limit: LIMIT });
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(io_at("read", path))?;
+    if bytes.len() as u64 > limit {
+        return Err(HomeError::TooLarge { path: path.to_owned(), limit });
     }
     Ok(bytes)
 }

@@ -131,6 +131,8 @@ pub struct AgentRequest {
     pub wants_problem_json: bool,
     /// The scheme under which the token came: an SDK names its provider so (`Zoho-oauthtoken`).
     pub scheme: Option<String>,
+    /// The name under which this host was reached: one of those that are allowed.
+    pub host: Option<String>,
 }
 
 impl AgentRequest {
@@ -335,11 +337,16 @@ impl RawRequest {
         let accept = self.headers.iter().find(|header| header.name == "accept");
         let wants_problem_json = accept
             .is_some_and(|header| String::from_utf8_lossy(&header.value).contains("application/problem+json"));
+        let host = self.headers.iter().find(|header| header.name == "host");
+        let host = host.and_then(|header| String::from_utf8(header.value.clone()).ok());
         let listed = connection_listed(&self.headers);
         self.headers.retain(|header| !is_connection_header(&header.name) && !listed.contains(&header.name));
         let Self { method, target, headers } = self;
         let body = Vec::new();
-        Ok((token, AgentRequest { method, target, headers, body, purpose, dry_run, wants_problem_json, scheme }))
+        Ok((
+            token,
+            AgentRequest { method, target, headers, body, purpose, dry_run, wants_problem_json, scheme, host },
+        ))
     }
 }
 

@@ -40,6 +40,7 @@ use slots::{Slot, Slots};
 pub use admit::{AgentRequest, Limits, RawRequest, UnreadBody};
 pub use peer::Peer;
 pub use places::{Held, Places};
+pub(crate) use query_token::take as take_query_token;
 pub use rates::Rates;
 pub use reply::{AgentBody, BrokenOff, FlowingBody, Reply};
 

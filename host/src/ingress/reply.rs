@@ -134,6 +134,31 @@ impl Reply {
         self
     }
 
+    /// Tells what the provider's error means, and how long to wait where only its body says so.
+    #[must_use]
+    pub(crate) fn explained(mut self, hint: Option<String>, retry_after: Option<u32>) -> Self {
+        // A definition may hold any character, a header only ASCII (RFC 9110 section 5.5).
+        let plain = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
+        let hint = hint.map(|hint| hint.chars().map(plain).collect::<String>());
+        if let Some(value) = hint.and_then(|hint| HeaderValue::try_from(hint).ok()) {
+            self.headers.push((HeaderName::from_static("wardlock-hint"), value));
+        }
+        let told = self.headers.iter().any(|(name, _)| *name == header::RETRY_AFTER);
+        if let Some(seconds) = retry_after.filter(|_| !told) {
+            self.headers.push((header::RETRY_AFTER, HeaderValue::from(seconds)));
+        }
+        self
+    }
+
+    /// Tells which plugins took something out of the answer.
+    #[must_use]
+    pub(crate) fn edited_by(mut self, plugins: &[String]) -> Self {
+        if let (false, Ok(value)) = (plugins.is_empty(), HeaderValue::try_from(plugins.join(", "))) {
+            self.headers.push((HeaderName::from_static("wardlock-answer-edited-by"), value));
+        }
+        self
+    }
+
     /// Keeps the request's place until the agent has taken the answer: as long, the answer is in memory.
     #[must_use]
     pub(crate) fn holding(mut self, place: Held) -> Self {

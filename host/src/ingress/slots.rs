@@ -156,7 +156,12 @@ impl Slot {
 
     /// Counts the connection for an agent that showed its token.
     pub fn belongs_to(&self, agent: &AgentName) {
-        self.slots.lock().change(self.id, Some(agent), false);
+        let mut slots = self.slots.lock();
+        // Mostly it is the same agent's as at the last request.
+        if slots.connections.get(&self.id).is_some_and(|connection| connection.agent.as_ref() == Some(agent)) {
+            return;
+        }
+        slots.change(self.id, Some(agent), false);
     }
 
     /// Notes that a request of its agent is under way.

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use wardlock_core::connection::Link;
 use wardlock_core::id::Digest;
-use wardlock_sandbox::{LoadError, LoadSpec, Plugin, Sandbox};
+use wardlock_core::pointer;
+use wardlock_sandbox::{Files, LoadError, LoadSpec, MAX_FILE_BYTES, MAX_FILES, Plugin, Sandbox};
 
 use crate::config::{Document, PluginPlan, TextError, nearest};
-use crate::home::Home;
+use crate::home::{Home, HomeError};
 
 use super::Problem;
+use crate::trust::{Publishers, SIGNATURE_END, SignatureError, Standing};
 
 /// Where every plugin that was ever loaded is kept, by digest.
 const KEPT: &str = "state/plugins";
@@ -20,17 +22,38 @@ pub(super) struct ChainLoader<'a> {
     home: &'a Home,
     sandbox: &'a Sandbox,
     read: BTreeMap<String, Arc<Vec<u8>>>,
+    publishers: &'a Publishers,
+    pub(super) standings: BTreeMap<String, Result<Standing, SignatureError>>,
     kept: BTreeSet<Digest>,
     notes: Vec<Problem>,
 }
 
+/// A component, and the file of the home that it was read from.
+pub(super) struct Found {
+    pub(super) file: String,
+    pub(super) bytes: Arc<Vec<u8>>,
+}
+
+/// A chain that loads, in order.
+#[derive(Default)]
+pub(super) struct Chain {
+    pub(super) links: Vec<Link>,
+    pub(super) plugins: Vec<Arc<Plugin>>,
+    pub(super) standings: Vec<Standing>,
+}
+
 impl<'a> ChainLoader<'a> {
-    pub(super) fn new(home: &'a Home, sandbox: &'a Sandbox) -> Self {
-        Self { home, sandbox, read: BTreeMap::new(), kept: BTreeSet::new(), notes: Vec::new() }
+    pub(super) fn new(home: &'a Home, sandbox: &'a Sandbox, publishers: &'a Publishers) -> Self {
+        let (read, standings) = (BTreeMap::new(), BTreeMap::new());
+        Self { home, sandbox, read, publishers, standings, kept: BTreeSet::new(), notes: Vec::new() }
     }
 
     pub(super) fn home(&self) -> &'a Home {
         self.home
+    }
+
+    pub(super) fn publishers(&self) -> &'a Publishers {
+        self.publishers
     }
 
     /// Returns what went wrong beside the loading itself.
@@ -44,16 +67,17 @@ impl<'a> ChainLoader<'a> {
         document: &Document<'_>,
         connection: &str,
         plans: &[PluginPlan],
-    ) -> Result<(Vec<Link>, Vec<Arc<Plugin>>), TextError> {
-        let (mut links, mut plugins) = (Vec::new(), Vec::new());
+    ) -> Result<Chain, TextError> {
+        let mut chain = Chain::default();
         for (position, plan) in plans.iter().enumerate() {
             let position = position.to_string();
             let place = ["connections", connection, "plugins", &position];
-            let plugin = self.load_one(document, &place, plan).await?;
-            links.push(link_of(&plugin, plan));
-            plugins.push(Arc::new(plugin));
+            let (plugin, standing) = self.load_one(document, &place, plan).await?;
+            chain.links.push(link_of(&plugin, plan));
+            chain.plugins.push(Arc::new(plugin));
+            chain.standings.push(standing);
         }
-        Ok((links, plugins))
+        Ok(chain)
     }
 
     async fn load_one(
@@ -61,7 +85,7 @@ impl<'a> ChainLoader<'a> {
         document: &Document<'_>,
         place: &[&str],
         plan: &PluginPlan,
-    ) -> Result<Plugin, TextError> {
+    ) -> Result<(Plugin, Standing), TextError> {
         let expected = match plan.sha256.as_deref().map(Digest::parse) {
             None => None,
             Some(Ok(digest)) => Some(digest),
@@ -72,42 +96,73 @@ impl<'a> ChainLoader<'a> {
                     .hint(self.line_to_paste(plan)));
             }
         };
-        let bytes = self.bytes(document, place, plan, expected)?;
+        let found = self.found(document, place, plan, expected)?;
+        // Where the digest is another, that is what is told, and nothing runs either.
+        let is_pinned = expected.is_some_and(|expected| expected == Digest::of(&found.bytes));
+        let standing = if is_pinned { Some(self.standing(document, place, plan, &found)?) } else { None };
         let spec = LoadSpec {
             name: plan.name.clone(),
-            bytes: bytes.to_vec(),
+            bytes: found.bytes.to_vec(),
             expected_digest: expected,
             settings: plan.settings.clone(),
             granted: plan.capabilities.clone(),
+            files: self.files(document, place, plan)?,
             time: plan.time,
             memory_bytes: plan.memory_bytes,
         };
         let plugin = self.sandbox.load(spec).await.map_err(|error| told(document, place, plan, &error))?;
-        self.keep(plugin.digest(), &bytes);
-        Ok(plugin)
+        if plan.folder.is_some() && !plugin.capabilities().contains("folder") {
+            let problem = format!("plugin `{}` reads no folder: it does not ask for the capability", plan.name);
+            return Err(document.error_at(&[place, &["folder"]].concat(), problem).hint("take `folder` out"));
+        }
+        self.keep(plugin.digest(), &found);
+        // What is not pinned has not come so far.
+        Ok((plugin, standing.unwrap_or(Standing::Unsigned)))
     }
 
-    fn bytes(
+    /// Reads the files of the folder that a plugin is given.
+    fn files(
+        &self,
+        document: &Document<'_>,
+        place: &[&str],
+        plan: &PluginPlan,
+    ) -> Result<Option<Files>, TextError> {
+        let Some(folder) = &plan.folder else { return Ok(None) };
+        let wrong = |problem: String| document.error_at(&[place, &["folder"]].concat(), problem);
+        let read = self.home.read_folder(&format!("plugins/{folder}"), MAX_FILES, MAX_FILE_BYTES as u64);
+        let files = read.map_err(|error| wrong(error.to_string()).maybe_hint(error.hint()))?;
+        match files.map(Files::new) {
+            Some(Ok(files)) => Ok(Some(files)),
+            Some(Err(error)) => Err(wrong(error.to_string())),
+            None => {
+                let path = self.home.path().join("plugins").join(folder);
+                Err(wrong(format!("there is no folder plugins/{folder}")).hint(format!("make {}", path.display())))
+            }
+        }
+    }
+
+    fn found(
         &mut self,
         document: &Document<'_>,
         place: &[&str],
         plan: &PluginPlan,
         expected: Option<Digest>,
-    ) -> Result<Arc<Vec<u8>>, TextError> {
+    ) -> Result<Found, TextError> {
         let at_file = [place, &["file"]].concat();
         if plan.file.contains('/') {
             let problem = "a plugin's file stands in plugins/ and is named without a folder";
             return Err(document.error_at(&at_file, problem));
         }
+        let file = format!("plugins/{}", plan.file);
         let dropped_in = self
-            .read(format!("plugins/{}", plan.file))
+            .read(file.clone())
             .map_err(|problem| document.error_at(&at_file, problem.message).maybe_hint(problem.hint))?;
         if let Some(bytes) = dropped_in {
-            return Ok(bytes);
+            return Ok(Found { file, bytes });
         }
-        let kept = expected.map(|digest| self.read(kept_name(digest)));
-        if let Some(Ok(Some(bytes))) = kept {
-            return Ok(bytes);
+        let kept = expected.map(|digest| (kept_name(digest), self.read(kept_name(digest))));
+        if let Some((file, Ok(Some(bytes)))) = kept {
+            return Ok(Found { file, bytes });
         }
         let problem = format!("there is no file plugins/{}", plan.file);
         let files = self.home.list("plugins", "wasm").unwrap_or_default();
@@ -118,7 +173,7 @@ impl<'a> ChainLoader<'a> {
         Err(document.error_at(&at_file, problem).hint(hint))
     }
 
-    fn read(&mut self, name: String) -> Result<Option<Arc<Vec<u8>>>, Problem> {
+    pub(super) fn read(&mut self, name: String) -> Result<Option<Arc<Vec<u8>>>, Problem> {
         if let Some(bytes) = self.read.get(&name) {
             return Ok(Some(Arc::clone(bytes)));
         }
@@ -141,16 +196,13 @@ impl<'a> ChainLoader<'a> {
     }
 
     /// Keeps a plugin by digest, so that an audit can be replayed and a lost file does not close a connection.
-    fn keep(&mut self, digest: Digest, bytes: &[u8]) {
+    fn keep(&mut self, digest: Digest, found: &Found) {
         if !self.kept.insert(digest) {
             return;
         }
-        let name = kept_name(digest);
-        let kept = self.home.ensure_folder(KEPT).and_then(|()| match self.home.read(&name)? {
-            Some(found) if found == bytes => Ok(()),
-            _ => self.home.write(&name, bytes),
-        });
-        if let Err(error) = kept {
+        let signature = self.read(format!("{}{SIGNATURE_END}", found.file)).ok().flatten();
+        let signature = signature.as_ref().map(|bytes| bytes.as_slice());
+        if let Err(error) = keep(self.home, digest, &found.bytes, signature) {
             self.notes.push(Problem::from_home(None, &error).note());
         }
     }
@@ -162,8 +214,33 @@ fn link_of(plugin: &Plugin, plan: &PluginPlan) -> Link {
         digest: plugin.digest(),
         settings: plugin.settings_digest(),
         mode: plan.mode,
+        hooks: plugin.hooks(),
         capabilities: plugin.capabilities().clone(),
     }
+}
+
+/// Keeps a component by digest, with its signature if it has one, and returns where.
+pub(crate) fn keep(
+    home: &Home,
+    digest: Digest,
+    bytes: &[u8],
+    signature: Option<&[u8]>,
+) -> Result<String, HomeError> {
+    let name = kept_name(digest);
+    home.ensure_folder(KEPT)?;
+    let beside = signature.map(|signature| (format!("{name}{SIGNATURE_END}"), signature));
+    for (name, bytes) in std::iter::once((name.clone(), bytes)).chain(beside) {
+        match home.read(&name)? {
+            Some(found) if found == bytes => {}
+            _ => home.write(&name, bytes)?,
+        }
+    }
+    Ok(name)
+}
+
+/// Reads a component that is kept.
+pub(crate) fn kept(home: &Home, digest: Digest) -> Result<Option<Vec<u8>>, HomeError> {
+    home.read(&kept_name(digest))
 }
 
 fn kept_name(digest: Digest) -> String {
@@ -176,8 +253,7 @@ fn told(document: &Document<'_>, place: &[&str], plan: &PluginPlan, error: &Load
     let path: Vec<String> = match error {
         LoadError::Settings { problems } => {
             let pointer = problems.first().map_or("", |problem| problem.path.as_str());
-            let parts = pointer.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~"));
-            std::iter::once("settings".to_owned()).chain(parts).collect()
+            std::iter::once("settings".to_owned()).chain(pointer::steps(pointer)).collect()
         }
         LoadError::WrongDigest { .. } => vec!["sha256".to_owned()],
         LoadError::UnknownCapability { .. } => vec!["capabilities".to_owned()],

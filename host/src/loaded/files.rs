@@ -14,6 +14,14 @@ impl PolicyFiles {
         self.0.insert(file.to_owned(), Digest::of(text.as_bytes()));
     }
 
+    /// Notes of one file what was noted before: what it says now does not hold.
+    pub fn carry(&mut self, file: &str, before: &Self) {
+        match before.0.get(file) {
+            Some(digest) => self.0.insert(file.to_owned(), *digest),
+            None => self.0.remove(file),
+        };
+    }
+
     /// Notes what others noted.
     pub fn extend(&mut self, others: &Self) {
         self.0.extend(others.0.iter().map(|(file, digest)| (file.clone(), *digest)));

@@ -2,30 +2,34 @@
 //!
 //! A [`Loaded`] never changes. `reload` builds another one, and the host swaps the two; requests under way keep
 //! theirs. What does not load is closed with its reason: a workspace file closes its workspace, a plugin closes its
-//! connection, and nothing else.
+//! connection, and nothing else. Where that would close what serves, the workspace stays as it was loaded before.
 
 mod chain;
 mod files;
 mod problem;
 mod services;
+mod signed;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use wardlock_core::connection::Connection;
-use wardlock_core::id::{ConnectionName, WorkspaceName};
+use wardlock_core::connection::{Connection, Owner};
+use wardlock_core::id::{AgentName, ConnectionName, WorkspaceName};
 use wardlock_core::refusal::{Code, Refusal};
 use wardlock_sandbox::{Plugin, Sandbox};
 
 use crate::config::{ConnectionPlan, Document, WorkspacePlan};
 use crate::home::Home;
 use crate::metrics::{ConnectionMetrics, Metrics};
+use crate::recorder::Keeping;
+use crate::trust::{Publishers, Standing};
 
+pub(crate) use chain::{keep, kept};
 pub use files::PolicyFiles;
 pub use problem::{Problem, Severity};
 pub use services::Services;
 
-use chain::ChainLoader;
+use chain::{Chain, ChainLoader};
 
 /// A connection that serves: its rules and its chain, ready to run.
 #[derive(Debug)]
@@ -34,11 +38,25 @@ pub struct OpenConnection {
     pub connection: Arc<Connection>,
     /// Its plugins, in the order of the chain.
     pub plugins: Vec<Arc<Plugin>>,
+    /// Who signed each of them, in the same order.
+    pub standings: Vec<Standing>,
+    /// The connection as each agent uses it, where consents are each agent's own.
+    own: Mutex<BTreeMap<AgentName, Arc<Connection>>>,
     /// What it counts, from its first request on.
     metrics: OnceLock<Arc<ConnectionMetrics>>,
 }
 
 impl OpenConnection {
+    /// Returns the connection as an agent uses it: with its own grant, where consents are each agent's own.
+    pub fn for_agent(&self, agent: &AgentName) -> Arc<Connection> {
+        if self.connection.owner == Owner::Workspace {
+            return Arc::clone(&self.connection);
+        }
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = own.entry(agent.clone()).or_insert_with(|| Arc::new(self.connection.of_agent(agent)));
+        Arc::clone(made)
+    }
+
     /// Returns what it counts.
     pub fn metrics(&self, metrics: &Arc<Metrics>) -> Arc<ConnectionMetrics> {
         Arc::clone(self.metrics.get_or_init(|| metrics.of_connection(&self.connection)))
@@ -46,7 +64,7 @@ impl OpenConnection {
 }
 
 /// A connection of a workspace whose file loads.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct LoadedConnection {
     /// Its rules. Where a plugin does not load, the chain is empty, and nothing is judged by it.
     pub connection: Arc<Connection>,
@@ -69,12 +87,14 @@ pub enum State {
 }
 
 /// A workspace: its connections, or why its file does not load.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Workspace {
     /// Its name.
     pub name: WorkspaceName,
     /// Its connections; `Err` holds the reason for which all of it is closed.
     pub connections: Result<BTreeMap<ConnectionName, LoadedConnection>, String>,
+    /// How what its plugins see is recorded; `None`: it is not, or its file does not load.
+    pub recorder: Option<Keeping>,
 }
 
 /// Everything that a home says.
@@ -83,25 +103,40 @@ pub struct Loaded {
     workspaces: BTreeMap<WorkspaceName, Workspace>,
     files: PolicyFiles,
     problems: Vec<Problem>,
+    /// Whether it could not even be seen which workspaces there are.
+    unseen: bool,
 }
 
 impl Loaded {
     /// Loads every workspace of a home. It always succeeds: what does not load is closed.
-    pub async fn load(home: &Home, sandbox: &Sandbox, services: &Services) -> Self {
+    pub async fn load(home: &Home, sandbox: &Sandbox, services: &Services, publishers: &Publishers) -> Self {
+        Self::load_after(home, sandbox, services, publishers, &Self::default()).await
+    }
+
+    /// The same in the place of what was loaded before: a workspace that would close what serves is not taken, and the
+    /// one before goes on, whole.
+    pub async fn load_after(
+        home: &Home,
+        sandbox: &Sandbox,
+        services: &Services,
+        publishers: &Publishers,
+        before: &Self,
+    ) -> Self {
         let mut loaded =
             Self { files: services.files().clone(), problems: services.problems().to_vec(), ..Self::default() };
         let files = match home.list("workspaces", "toml") {
             Ok(files) => files,
             Err(error) => {
                 loaded.problems.push(Problem::from_home(None, &error));
+                loaded.unseen = true;
                 return loaded;
             }
         };
-        let mut chains = ChainLoader::new(home, sandbox);
+        let mut chains = ChainLoader::new(home, sandbox, publishers);
         for file in files {
             let stem = file.strip_suffix(".toml").unwrap_or(&file);
             match WorkspaceName::parse(stem) {
-                Ok(name) => loaded.add(&mut chains, services, name).await,
+                Ok(name) => loaded.add(&mut chains, services, name, before).await,
                 Err(error) => {
                     let hint = "rename the file; the workspace's name is the file's".to_owned();
                     let problem = Problem::new(None, format!("workspaces/{file}: {error}"));
@@ -150,6 +185,24 @@ impl Loaded {
         self.workspaces.keys()
     }
 
+    /// Returns every workspace that records what its plugins see.
+    pub fn recorders(&self) -> impl Iterator<Item = (&WorkspaceName, Keeping)> {
+        self.workspaces.values().filter_map(|workspace| Some((&workspace.name, workspace.recorder?)))
+    }
+
+    /// Returns whether these are all workspaces that the home has: whether it could be seen which there are.
+    pub fn is_whole(&self) -> bool {
+        !self.unseen
+    }
+
+    /// Returns every workspace whose file does not load.
+    pub fn closed_workspaces(&self) -> impl Iterator<Item = &WorkspaceName> {
+        self.workspaces
+            .values()
+            .filter(|workspace| workspace.connections.is_err())
+            .map(|workspace| &workspace.name)
+    }
+
     /// Returns whether there is a workspace of that name, open or closed.
     pub fn has_workspace(&self, name: &WorkspaceName) -> bool {
         self.workspaces.contains_key(name)
@@ -168,81 +221,126 @@ impl Loaded {
         &self.files
     }
 
+    /// Returns why a workspace is as it was loaded before, and not as its file says now.
+    pub fn stale(&self, workspace: &str) -> Option<String> {
+        let of_it = |problem: &&Problem| {
+            problem.severity == Severity::Stale && problem.workspace.as_deref() == Some(workspace)
+        };
+        self.problems.iter().find(of_it).map(Problem::reason)
+    }
+
     /// Returns everything that is wrong: for `doctor`, `reload` and `policy check`.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
 
-    async fn add(&mut self, chains: &mut ChainLoader<'_>, services: &Services, name: WorkspaceName) {
-        let file = format!("workspaces/{name}.toml");
-        let text = match chains.home().read_text(&file) {
-            Ok(Some(text)) => text,
-            Ok(None) => return,
-            Err(error) => return self.close(name, vec![Problem::from_home(None, &error)]),
-        };
-        self.add_text(chains, services, name, &file, &text).await;
-    }
-
-    async fn add_text(
+    async fn add(
         &mut self,
         chains: &mut ChainLoader<'_>,
         services: &Services,
         name: WorkspaceName,
-        file: &str,
-        text: &str,
+        before: &Self,
     ) {
-        self.files.note(file, text);
-        let read = Document::parse(file, text)
-            .map_err(|error| vec![error])
-            .and_then(|document| Ok((WorkspacePlan::read(&document, &name, services)?, document)));
-        let (plan, document) = match read {
-            Ok(read) => read,
-            Err(errors) => {
-                return self.close(name, errors.iter().map(|error| Problem::from_text(None, error)).collect());
+        let file = format!("workspaces/{name}.toml");
+        let mut read = match chains.home().read_text(&file) {
+            Ok(Some(text)) => {
+                self.files.note(&file, &text);
+                read(chains, services, name, &file, &text).await
             }
+            Ok(None) => return,
+            Err(error) => closed(name, vec![Problem::from_home(None, &error)]),
         };
-        let notes = plan.notes.iter().map(|note| Problem::from_text(Some(name.as_str()), note).note());
-        self.problems.extend(notes);
-        let mut connections = BTreeMap::new();
-        for plan in plan.connections {
-            let key = plan.connection.name.clone();
-            connections.insert(key, self.load_connection(chains, &document, plan).await);
+        if let Some(serving) = before.workspaces.get(&read.workspace.name)
+            && serving.would_lose(&read.workspace)
+        {
+            read.workspace = serving.clone();
+            read.problems.iter_mut().for_each(Problem::keep_what_was_before);
+            self.files.carry(&file, &before.files);
         }
-        self.workspaces.insert(name.clone(), Workspace { name, connections: Ok(connections) });
+        self.problems.append(&mut read.problems);
+        self.workspaces.insert(read.workspace.name.clone(), read.workspace);
     }
+}
 
-    async fn load_connection(
-        &mut self,
-        chains: &mut ChainLoader<'_>,
-        document: &Document<'_>,
-        plan: ConnectionPlan,
-    ) -> LoadedConnection {
-        let ConnectionPlan { mut connection, scopes, plugins } = plan;
-        match chains.load(document, connection.name.as_str(), &plugins).await {
-            Ok((links, plugins)) => {
-                connection.chain = links;
-                let connection = Arc::new(connection);
-                let metrics = OnceLock::new();
-                let open = OpenConnection { connection: Arc::clone(&connection), plugins, metrics };
-                LoadedConnection { connection, scopes, state: State::Open(Arc::new(open)) }
-            }
-            Err(error) => {
-                let problem = Problem::from_text(Some(connection.workspace.as_str()), &error)
-                    .of_connection(connection.name.as_str());
-                let state = State::Closed { reason: problem.reason() };
-                self.problems.push(problem);
-                LoadedConnection { connection: Arc::new(connection), scopes, state }
-            }
+impl Workspace {
+    /// Returns whether taking the other one in its place would close a connection that serves. One that the other does
+    /// not name any more is meant to go.
+    fn would_lose(&self, other: &Self) -> bool {
+        let Ok(serving) = &self.connections else { return false };
+        let mut open = serving.iter().filter(|(_, found)| matches!(found.state, State::Open(_)));
+        match &other.connections {
+            Err(_) => open.next().is_some(),
+            Ok(others) => open.any(|(name, _)| {
+                others.get(name).is_some_and(|found| matches!(found.state, State::Closed { .. }))
+            }),
         }
     }
+}
 
-    fn close(&mut self, name: WorkspaceName, problems: Vec<Problem>) {
-        let reason = problems.first().map_or_else(|| "its file does not load".to_owned(), Problem::reason);
-        let workspace = Some(name.to_string());
-        self.problems
-            .extend(problems.into_iter().map(|problem| Problem { workspace: workspace.clone(), ..problem }));
-        self.workspaces.insert(name.clone(), Workspace { name, connections: Err(reason) });
+/// A workspace as its file says it now, and what is wrong with it.
+struct Read {
+    workspace: Workspace,
+    problems: Vec<Problem>,
+}
+
+async fn read(
+    chains: &mut ChainLoader<'_>,
+    services: &Services,
+    name: WorkspaceName,
+    file: &str,
+    text: &str,
+) -> Read {
+    let parsed = Document::parse(file, text)
+        .map_err(|error| vec![error])
+        .and_then(|document| Ok((WorkspacePlan::read(&document, &name, services)?, document)));
+    let (plan, document) = match parsed {
+        Ok(parsed) => parsed,
+        Err(errors) => {
+            return closed(name, errors.iter().map(|error| Problem::from_text(None, error)).collect());
+        }
+    };
+    let notes = plan.notes.iter().map(|note| Problem::from_text(Some(name.as_str()), note).note());
+    let mut problems: Vec<Problem> = notes.collect();
+    let (mut connections, recorder) = (BTreeMap::new(), plan.recorder);
+    for plan in plan.connections {
+        let key = plan.connection.name.clone();
+        let (connection, problem) = load_connection(chains, &document, plan).await;
+        problems.extend(problem);
+        connections.insert(key, connection);
     }
+    Read { workspace: Workspace { name, connections: Ok(connections), recorder }, problems }
+}
+
+async fn load_connection(
+    chains: &mut ChainLoader<'_>,
+    document: &Document<'_>,
+    plan: ConnectionPlan,
+) -> (LoadedConnection, Option<Problem>) {
+    let ConnectionPlan { mut connection, scopes, plugins } = plan;
+    match chains.load(document, connection.name.as_str(), &plugins).await {
+        Ok(Chain { links, plugins, standings }) => {
+            connection.chain = links;
+            let connection = Arc::new(connection);
+            let metrics = OnceLock::new();
+            let own = Mutex::default();
+            let open = OpenConnection { connection: Arc::clone(&connection), plugins, standings, own, metrics };
+            (LoadedConnection { connection, scopes, state: State::Open(Arc::new(open)) }, None)
+        }
+        Err(error) => {
+            let problem = Problem::from_text(Some(connection.workspace.as_str()), &error)
+                .of_connection(connection.name.as_str());
+            let state = State::Closed { reason: problem.reason() };
+            (LoadedConnection { connection: Arc::new(connection), scopes, state }, Some(problem))
+        }
+    }
+}
+
+fn closed(name: WorkspaceName, problems: Vec<Problem>) -> Read {
+    let reason = problems.first().map_or_else(|| "its file does not load".to_owned(), Problem::reason);
+    let workspace = Some(name.to_string());
+    let problems =
+        problems.into_iter().map(|problem| Problem { workspace: workspace.clone(), ..problem }).collect();
+    Read { workspace: Workspace { name, connections: Err(reason), recorder: None }, problems }
 }
 
 #[cfg(test)]

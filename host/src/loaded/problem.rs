@@ -12,6 +12,8 @@ use crate::home::HomeError;
 pub enum Severity {
     /// Something is closed because of it.
     Closes,
+    /// It would close what serves, so what was loaded before goes on in its place.
+    Stale,
     /// It works, and is perhaps not what is meant.
     Note,
 }
@@ -74,11 +76,20 @@ impl Problem {
         self
     }
 
+    /// What was loaded before goes on in spite of the problem.
+    pub fn keep_what_was_before(&mut self) {
+        if self.severity == Severity::Closes {
+            self.severity = Severity::Stale;
+            self.message.push_str("; this version is not taken, and the one before goes on serving");
+        }
+    }
+
     /// Returns the problem for programs.
     pub fn to_json(&self) -> Value {
         json!({
             "severity": match self.severity {
                 Severity::Closes => "closes",
+                Severity::Stale => "stale",
                 Severity::Note => "note",
             },
             "workspace": self.workspace,

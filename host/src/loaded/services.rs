@@ -1,7 +1,7 @@
 //! The service definitions of a home: those built in, and the operator's own.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use wardlock_core::service::{ServiceDefinition, parse};
 
@@ -10,7 +10,17 @@ use crate::home::Home;
 use super::{PolicyFiles, Problem};
 
 /// The definitions that are built in: file name and text.
-const BUILT_IN: [(&str, &str); 1] = [("zoho-crm.toml", include_str!("../../services/zoho-crm.toml"))];
+const BUILT_IN: [(&str, &str); 9] = [
+    ("zoho-crm.toml", include_str!("../../services/zoho-crm.toml")),
+    ("zoho-books.toml", include_str!("../../services/zoho-books.toml")),
+    ("zoho-desk.toml", include_str!("../../services/zoho-desk.toml")),
+    ("zoho-workdrive.toml", include_str!("../../services/zoho-workdrive.toml")),
+    ("zoho-marketing-automation.toml", include_str!("../../services/zoho-marketing-automation.toml")),
+    ("google-ads.toml", include_str!("../../services/google-ads.toml")),
+    ("meta-ads.toml", include_str!("../../services/meta-ads.toml")),
+    ("generic-oauth2.toml", include_str!("../../services/generic-oauth2.toml")),
+    ("api-key.toml", include_str!("../../services/api-key.toml")),
+];
 
 /// Every service that a connection may name.
 #[derive(Debug, Clone, Default)]
@@ -29,13 +39,22 @@ struct Known {
 }
 
 impl Services {
-    /// Returns the built-in services only.
+    /// Returns the built-in services only. They are read once in the life of a process.
     pub fn built_in() -> Self {
-        let mut services = Self::default();
-        for (file, text) in BUILT_IN {
-            services.add(file, text, true);
-        }
-        services
+        static READ: LazyLock<Services> = LazyLock::new(|| {
+            let mut services = Services::default();
+            for (file, text) in BUILT_IN {
+                services.add(file, text, true);
+            }
+            services
+        });
+        READ.clone()
+    }
+
+    /// Returns the text of a built-in definition: to be copied under another name and changed.
+    pub fn text_of_built_in(name: &str) -> Option<&'static str> {
+        let file = format!("{name}.toml");
+        BUILT_IN.iter().find(|(known, _)| *known == file).map(|(_, text)| *text)
     }
 
     /// Loads the built-in services and the home's own. One that does not load is a problem of its own, and closes

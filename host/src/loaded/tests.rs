@@ -1,10 +1,12 @@
 //! What does not load closes what it is about, with the reason, and nothing else.
 
-use wardlock_core::id::Digest;
+use minisign::KeyPair;
+use wardlock_core::id::{Digest, PublisherName};
 use wardlock_sandbox::SandboxConfig;
 
 use super::*;
 use crate::policy::with_digests;
+use crate::trust::PublisherKey;
 
 const HEAD: &str = "[connections.zoho]\nservice = \"zoho-crm\"\nregion = \"eu\"\ngrant = \"g\"\n\
                     resources = [\"Leads\"]\noperations = [\"records.read\"]\n";
@@ -14,6 +16,7 @@ const PLUGIN: &str = "[[connections.zoho.plugins]]\nname = \"read-only\"\nfile =
 struct Fixture {
     home: Home,
     sandbox: Sandbox,
+    publishers: Publishers,
     _folder: tempfile::TempDir,
 }
 
@@ -25,7 +28,7 @@ impl Fixture {
             home.write(&format!("plugins/{}.wasm", starter.name), starter.bytes).expect("written");
         }
         let sandbox = Sandbox::new(SandboxConfig::default()).expect("a sandbox");
-        Self { home, sandbox, _folder: folder }
+        Self { home, sandbox, publishers: Publishers::default(), _folder: folder }
     }
 
     fn workspace(&self, name: &str, rest: &str) {
@@ -34,7 +37,7 @@ impl Fixture {
     }
 
     async fn load(&self) -> Loaded {
-        Loaded::load(&self.home, &self.sandbox, &Services::load(&self.home)).await
+        Loaded::load(&self.home, &self.sandbox, &Services::load(&self.home), &self.publishers).await
     }
 }
 
@@ -63,6 +66,10 @@ async fn each_fault_closes_its_own_workspace_and_says_where() {
         ("no-digest", format!("{HEAD}{}", PLUGIN.replace("sha256 = \"@read-only\"\n", "")), "sha256"),
         ("bad-settings", format!("{HEAD}{PLUGIN}settings = {{ except = 5 }}\n"), "except"),
         ("too-much", format!("{HEAD}{PLUGIN}capabilities = [\"everything\"]\n"), "everything"),
+        ("recorder-key", format!("{HEAD}{PLUGIN}[recorder]\nrequest = 5\n"), "there is no key `request`"),
+        ("recorder-time", format!("{HEAD}{PLUGIN}[recorder]\nkeep = \"91d\"\n"), "not between 1min and 90d"),
+        ("recorder-no-time", format!("{HEAD}{PLUGIN}[recorder]\nkeep = \"for ever\"\n"), "is not a time"),
+        ("recorder-none", format!("{HEAD}{PLUGIN}[recorder]\nrequests = 0\n"), "a number from 1 to 10000"),
         ("not-toml", "[connections".to_owned(), "not TOML"),
         ("wrong-name", String::new(), ""),
     ] {
@@ -84,6 +91,22 @@ async fn each_fault_closes_its_own_workspace_and_says_where() {
         assert!(whole.contains(&format!("{name}.toml:")), "{name}: no place: {whole}");
         assert_ne!(state(&loaded, name), "open", "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_workspace_records_where_it_says_so_and_a_file_that_does_not_load_says_nothing() {
+    let fixture = Fixture::new();
+    fixture.workspace("silent", &format!("{HEAD}{PLUGIN}"));
+    fixture.workspace("usual", &format!("{HEAD}{PLUGIN}[recorder]\n"));
+    fixture.workspace("short", &format!("{HEAD}{PLUGIN}[recorder]\nkeep = \"1min\"\nrequests = 1\n"));
+    fixture.workspace("broken", "[recorder");
+    let loaded = fixture.load().await;
+    let told =
+        |(name, keeping): (&WorkspaceName, Keeping)| (name.to_string(), keeping.keep.as_secs(), keeping.requests);
+    let recorders: Vec<_> = loaded.recorders().map(told).collect();
+    assert_eq!(recorders, [("short".to_owned(), 60, 1), ("usual".to_owned(), 7 * 24 * 3600, 1000)]);
+    assert_eq!(loaded.closed_workspaces().map(WorkspaceName::as_str).collect::<Vec<_>>(), ["broken"]);
+    assert!(loaded.is_whole());
 }
 
 #[tokio::test]
@@ -113,4 +136,101 @@ async fn empty_home_serves_nothing_and_is_no_error() {
     let loaded = Fixture::new().load().await;
     assert_eq!(loaded.problems(), []);
     assert!(state(&loaded, "acme").contains("there is no file workspaces/acme.toml"));
+}
+
+fn trusting(pairs: &[(&str, &KeyPair)], signed: bool) -> Publishers {
+    let keys = pairs.iter().map(|(name, pair)| {
+        let name = PublisherName::parse(name).expect("a name");
+        (name, PublisherKey::parse(&pair.pk.to_base64()).expect("a key"))
+    });
+    Publishers::new(keys, signed).expect("different keys")
+}
+
+fn sign(pair: &KeyPair, component: &[u8]) -> Vec<u8> {
+    let signed = minisign::sign(Some(&pair.pk), &pair.sk, component, Some("release 7"), None);
+    signed.expect("a signature").into_string().into_bytes()
+}
+
+#[tokio::test]
+async fn p16_signature_that_is_wanted_is_there_and_holds_or_nothing_loads() {
+    let pair = || KeyPair::generate_unencrypted_keypair().expect("a key pair");
+    let (acme, globex, stranger) = (pair(), pair(), pair());
+    let bytes = wardlock_plugins::starter("read-only").expect("a starter").bytes;
+    let mut fixture = Fixture::new();
+    fixture.publishers = trusting(&[("acme", &acme), ("globex", &globex)], false);
+    fixture.workspace("acme", &format!("{HEAD}{PLUGIN}publisher = \"acme\"\n"));
+    fixture.workspace("free", &format!("{HEAD}{PLUGIN}"));
+    let torn = sign(&acme, bytes)[..90].to_vec();
+    // What stands beside the component; what is said where `acme` is wanted, and where nobody is.
+    for (signature, wanted, free) in [
+        (None, "it is not signed, and `acme`'s signature is wanted", "open"),
+        (Some(sign(&acme, bytes)), "open", "open"),
+        (Some(sign(&globex, bytes)), "it is signed by `globex`, and `acme` is wanted", "open"),
+        (Some(sign(&stranger, bytes)), "which no publisher in wardlock.toml has", "open"),
+        (Some(sign(&acme, b"another component")), "is not of this component", "is not of this component"),
+        (Some(torn), "is no whole minisign signature", "is no whole minisign signature"),
+    ] {
+        let beside = "plugins/read-only.wasm.minisig";
+        if let Some(signature) = signature {
+            fixture.home.write(beside, &signature).expect("written");
+        }
+        let loaded = fixture.load().await;
+        for (workspace, said, key) in [("acme", wanted, "publisher = "), ("free", free, "file = ")] {
+            let found = state(&loaded, workspace);
+            assert!(found.contains(said), "{workspace}: `{said}` is not said: {found}");
+            let problem = loaded.problems().iter().find(|problem| problem.workspace.as_deref() == Some(workspace));
+            let line = problem.and_then(|problem| problem.line.clone()).unwrap_or_default();
+            assert!(said == "open" || line.starts_with(key), "{workspace}, {said}: {line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_only_signed_plugins_load_an_unsigned_one_does_not() {
+    let acme = KeyPair::generate_unencrypted_keypair().expect("a key pair");
+    let bytes = wardlock_plugins::starter("read-only").expect("a starter").bytes;
+    let mut fixture = Fixture::new();
+    fixture.publishers = trusting(&[("acme", &acme)], true);
+    fixture.workspace("acme", &format!("{HEAD}{PLUGIN}"));
+    let found = state(&fixture.load().await, "acme");
+    assert!(
+        found.contains("it is not signed, and a publisher's signature (`signed = true` in wardlock.toml)"),
+        "{found}"
+    );
+    fixture.home.write("plugins/read-only.wasm.minisig", &sign(&acme, bytes)).expect("written");
+    let loaded = fixture.load().await;
+    assert_eq!(state(&loaded, "acme"), "open");
+    // The signature is kept with the component, so that a lost file does not lose its publisher.
+    for file in ["plugins/read-only.wasm", "plugins/read-only.wasm.minisig"] {
+        fixture.home.remove(file).expect("removed");
+    }
+    assert_eq!(state(&fixture.load().await, "acme"), "open");
+}
+
+#[tokio::test]
+async fn digest_stays_pinned_whoever_signed() {
+    let acme = KeyPair::generate_unencrypted_keypair().expect("a key pair");
+    let mut fixture = Fixture::new();
+    fixture.publishers = trusting(&[("acme", &acme)], false);
+    let other = wardlock_plugins::starter("page-cap").expect("a starter").bytes;
+    fixture.home.write("plugins/read-only.wasm", other).expect("written");
+    fixture.home.write("plugins/read-only.wasm.minisig", &sign(&acme, other)).expect("written");
+    fixture.workspace("acme", &format!("{HEAD}{PLUGIN}publisher = \"acme\"\n"));
+    let loaded = fixture.load().await;
+    assert_ne!(state(&loaded, "acme"), "open");
+    let line = loaded.problems().first().and_then(|problem| problem.line.clone());
+    assert!(line.is_some_and(|line| line.starts_with("sha256")), "{:?}", loaded.problems());
+}
+
+#[tokio::test]
+async fn publisher_that_nobody_trusts_is_named_with_the_nearest() {
+    let acme = KeyPair::generate_unencrypted_keypair().expect("a key pair");
+    let mut fixture = Fixture::new();
+    fixture.publishers = trusting(&[("acme", &acme)], false);
+    for (written, hint) in [("acne", "did you mean `acme`?"), ("globex", "wardlock plugin trust globex KEY")] {
+        fixture.workspace("acme", &format!("{HEAD}{PLUGIN}publisher = \"{written}\"\n"));
+        let found = state(&fixture.load().await, "acme");
+        assert!(found.contains(&format!("wardlock.toml trusts no publisher `{written}`")), "{found}");
+        assert!(found.contains(hint), "{found}");
+    }
 }

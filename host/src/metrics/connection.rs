@@ -19,7 +19,7 @@ const DECISIONS: [&str; 3] = ["allow", "hold", "deny"];
 const OUTCOMES: [Outcome; 7] = Outcome::ALL;
 /// By the first digit; the first is for requests that brought no answer.
 const STATUSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
-const VERDICTS: [&str; 5] = ["allow", "deny", "hold", "shape", "fault"];
+const VERDICTS: [&str; 7] = ["allow", "deny", "hold", "shape", "fault", "pass", "edit"];
 
 /// A counter that is there once it is needed: what never happens has no series.
 type Lazy = OnceLock<Counter>;
@@ -91,6 +91,11 @@ impl ConnectionMetrics {
     /// Measures the time until a chain's decision, and counts what its plugins said.
     pub fn decided(&self, time: Duration, verdicts: &[VerdictRecord]) {
         self.decision_time.observe(time.as_secs_f64());
+        self.judged(verdicts);
+    }
+
+    /// Counts what plugins said.
+    pub fn judged(&self, verdicts: &[VerdictRecord]) {
         for verdict in verdicts {
             if let Some(plugin) = self.plugins.iter().find(|plugin| plugin.name == verdict.plugin) {
                 self.said(plugin, verdict);
@@ -158,6 +163,7 @@ impl Sending {
             connection.outcome(finished.outcome);
             connection.answer(finished.upstream_status);
             connection.redacted(finished.redactions);
+            connection.judged(&finished.verdicts);
             connection.upstream_time.observe(Duration::from_micros(finished.upstream_micros).as_secs_f64());
             connection.took(finished.total);
         }

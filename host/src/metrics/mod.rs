@@ -92,6 +92,7 @@ pub struct Metrics {
     pub(crate) audit: AuditMetrics,
     vault_open: Gauge,
     spans: Labelled<Counter>,
+    recorded: Labelled<Counter>,
 }
 
 impl Metrics {
@@ -128,13 +129,13 @@ impl Metrics {
             request_time: b.histograms(
                 "wardlock_request_duration_seconds",
                 CONNECTION,
-                "Time from a request's arrival to the end of its answer",
+                "Time from when all of a request has arrived to the end of its answer",
                 slow,
             ),
             decision_time: b.histograms(
                 "wardlock_decision_duration_seconds",
                 CONNECTION,
-                "Time from a request's arrival to the decision of its plugin chain",
+                "Time from when all of a request has arrived to the decision of its plugin chain",
                 quick,
             ),
             turn_time: b.histograms(
@@ -189,6 +190,11 @@ impl Metrics {
                 "wardlock_spans",
                 &["result"],
                 "Spans of requests for the collector, where there is one, by what became of them",
+            ),
+            recorded: b.counters(
+                "wardlock_recordings",
+                &["result"],
+                "Requests for the recorder, where a workspace has one, by what became of them",
             ),
             registry: Registry::default(),
             described: Vec::new(),
@@ -253,6 +259,17 @@ impl Metrics {
     /// Counts spans that a collector was told, or should have been.
     pub(crate) fn spans(&self, result: &'static str, count: u64) {
         self.spans.of(&[result]).inc_by(count);
+    }
+
+    /// Counts requests for the recorder.
+    pub(crate) fn recorded(&self, result: &'static str, count: u64) {
+        self.recorded.of(&[result]).inc_by(count);
+    }
+
+    /// Returns how many requests for the recorder came to a result.
+    #[cfg(test)]
+    pub(crate) fn recorded_so_far(&self, result: &'static str) -> u64 {
+        self.recorded.of(&[result]).get()
     }
 
     /// Returns who counts the refreshes of tokens.

@@ -1,20 +1,29 @@
 //! Agents: callers with a token of their own, each bound to one workspace.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use wardlock_audit::Act;
-use wardlock_core::id::{AgentName, WorkspaceName};
+use wardlock_core::id::{AgentName, GrantName, WorkspaceName};
+use wardlock_state::StateError;
 
-use super::{OPERATOR, blocking, named, note};
+use super::{OPERATOR, blocking, connect, named, note};
 use crate::admin::Failure;
 use crate::host::Host;
 
 pub(super) async fn add(
-    host: &Host,
+    host: &Arc<Host>,
     name: &str,
     workspace: &str,
     expires: Option<&str>,
 ) -> Result<Value, Failure> {
     let name = named(AgentName::parse(name))?;
+    if let Some(grant) = own_grants(host, &name).await?.first() {
+        return Err(Failure::no(format!(
+            "grant `{grant}` is left of an agent of that name, and is not this one's"
+        ))
+        .hint(format!("run `wardlock disconnect {grant}` first")));
+    }
     let workspace = workspace_here(host, workspace)?;
     let lifetime_ms = expires.map(lifetime_ms).transpose()?;
     let state = host.state().clone();
@@ -81,10 +90,40 @@ pub(super) async fn list(host: &Host) -> Result<Value, Failure> {
     Ok(Value::Array(rows.collect()))
 }
 
-pub(super) async fn revoke(host: &Host, name: &str) -> Result<Value, Failure> {
+/// Revokes an agent, and gives its own consents up: another agent of the same name shall not inherit them.
+pub(super) async fn revoke(host: &Arc<Host>, name: &str) -> Result<Value, Failure> {
     let name = named(AgentName::parse(name))?;
+    let own = own_grants(host, &name).await?;
     let (state, its_name) = (host.state().clone(), name.clone());
-    blocking(move || state.revoke(&its_name)).await??;
+    match blocking(move || state.revoke(&its_name)).await? {
+        // A revocation that was cut off before its grants were given up is finished.
+        Err(StateError::NoAgent { .. }) if !own.is_empty() => {}
+        other => other?,
+    }
     note(host, Act::admin(OPERATOR, "agent.revoke", name.as_str(), "ok")).await;
-    Ok(json!({ "agent": name.as_str(), "revoked": true }))
+    let (mut given_up, mut left) = (Vec::new(), None);
+    for grant in own {
+        match connect::disconnect(host, grant.as_str()).await {
+            Ok(gone) => given_up.push(gone),
+            Err(failure) => left = Some((grant, failure)),
+        }
+    }
+    match left {
+        None => Ok(json!({ "agent": name.as_str(), "revoked": true, "own_grants": given_up })),
+        Some((grant, failure)) => Err(Failure::no(format!(
+            "agent `{name}` is revoked, and its own grant `{grant}` could not be given up: {}",
+            failure.message
+        ))
+        .hint(format!(
+            "mend that and run `wardlock disconnect {grant}`; until then no agent may be called `{name}`"
+        ))),
+    }
+}
+
+/// Returns the grants that are an agent's own.
+async fn own_grants(host: &Arc<Host>, name: &AgentName) -> Result<Vec<GrantName>, Failure> {
+    let vault = Arc::clone(host.vault());
+    let grants = blocking(move || vault.grants()).await??;
+    let own = grants.into_iter().map(|grant| grant.name).filter(|grant| grant.agent() == Some(name.as_str()));
+    Ok(own.collect())
 }

@@ -1,16 +1,19 @@
 //! Connecting an account, and giving one up.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use wardlock_core::connection::Connection;
-use wardlock_core::id::{GrantName, RegistrationName};
-use wardlock_egress::vault::{RegistrationInfo, Secret};
-use wardlock_egress::{ConnectPlan, Connected, Event, Progress, Replaced, scopes_for};
+use wardlock_core::connection::{Connection, Owner};
+use wardlock_core::id::{AgentName, GrantName, RegistrationName};
+use wardlock_core::service::{GrantType, ServiceDefinition, TenantOf};
+use wardlock_egress::vault::{NewRegistration, RegistrationInfo, Secret, VaultError};
+use wardlock_egress::{ConnectError, ConnectPlan, Connected, Event, Progress, Replaced, scopes_for};
 
-use super::{OPERATOR, Talk, agents, blocking, connections, named};
+use super::{OPERATOR, Talk, agents, blocking, connections, named, registrations};
 use crate::admin::{Failure, How, Page};
 use crate::host::Host;
+use crate::loaded::{Loaded, LoadedConnection};
 
 /// The longest that an invitation lives, milliseconds: a week.
 const LONGEST_INVITATION_MS: u64 = 7 * 24 * 60 * 60 * 1000;
@@ -20,6 +23,7 @@ pub(super) struct Asked {
     pub workspace: String,
     pub connection: String,
     pub registration: Option<String>,
+    pub agent: Option<String>,
     pub how: How,
     pub evict_oldest: bool,
 }
@@ -32,33 +36,73 @@ pub(super) async fn connect(
 ) -> Result<Value, Failure> {
     let loaded = host.loaded();
     let found = connections::find(&loaded, &asked.workspace, &asked.connection)?;
-    let connection = Arc::clone(&found.connection);
-    let scopes = found.scopes.clone().unwrap_or_else(|| scopes_for(&connection));
-    let invite_ms = match &asked.how {
-        How::Invite { expires } => Some(invitation_lifetime(expires)?),
-        How::Consent | How::AdvancedPaste | How::LookUp => None,
+    let scopes = wanted_scopes(&loaded, &found.connection);
+    let connection = whose(host, &found.connection, asked.agent.as_deref())?;
+    let how = Way::of(&connection.service, asked.how)?;
+    fits_grant(host, &connection, matches!(how, Way::LookUp))?;
+    let invite_ms = match &how {
+        Way::Browser { invite: Some(expires) } => Some(invitation_lifetime(expires)?),
+        _ => None,
     };
-    let registration = choose(host, &connection, asked.registration.as_deref()).await?;
+    let registration = match &how {
+        Way::Key { .. } => registration_of_key(host, &connection).await?,
+        _ => choose(host, &connection, asked.registration.as_deref()).await?,
+    };
     let plan = ConnectPlan {
         grant: connection.grant.clone(),
         registration: registration.name,
         service: Arc::clone(&connection.service),
+        also_of: connection.grant_services.clone(),
         region: connection.region.clone(),
         environment: connection.environment.clone(),
+        shown_scopes: shown_scopes(host, &connection, &scopes),
         scopes,
-        tenant: connection.tenant.clone(),
+        tenant: connection.tenant.clone().filter(|_| connection.service.tenant.of == TenantOf::Grant),
+        params: connection.params.clone(),
         label: if connection.label.is_empty() { asked.workspace.clone() } else { connection.label.clone() },
         invite_ms,
         evict_oldest: asked.evict_oldest,
         who: OPERATOR.to_owned(),
     };
-    let connected = match asked.how {
-        How::AdvancedPaste => {
+    let connected = go(host, plan, how, secret, &connection, talk).await?;
+    let connected = connected.map_err(|error| Failure {
+        message: crate::text::with_causes(&error),
+        hint: Some(error.hint()),
+        exit: 1,
+    })?;
+    Ok(told(&connected, &format!("{}/{}", asked.workspace, asked.connection)))
+}
+
+/// Connects as it was asked for; the inner result is what egress says.
+async fn go(
+    host: &Arc<Host>,
+    plan: ConnectPlan,
+    how: Way,
+    secret: Option<Secret>,
+    connection: &Connection,
+    talk: &dyn Talk,
+) -> Result<Result<Connected, ConnectError>, Failure> {
+    let connected = match how {
+        Way::Paste => {
             let pasted = secret.ok_or_else(|| Failure::usage("the refresh token is missing"))?;
             host.egress().connect_pasted(plan, pasted).await
         }
-        How::LookUp => host.egress().pin(plan).await,
-        How::Consent | How::Invite { .. } => {
+        Way::LookUp => host.egress().pin(plan).await,
+        Way::Client => host.egress().connect_client(plan).await,
+        Way::Key { program } => {
+            let key = match secret {
+                None if !program.is_empty() => Some(registrations::printed(program).await?),
+                given => given,
+            };
+            let key = key.ok_or_else(|| Failure::usage("the key is missing"))?;
+            host.egress().connect_key(plan, key).await
+        }
+        Way::Device => {
+            talk.say(asked_for(&plan.shown_scopes));
+            let told = Told { talk, redirect_uri: String::new() };
+            host.egress().connect_device(plan, &told).await
+        }
+        Way::Browser { .. } => {
             // The listener stands before anybody is sent to the provider.
             let listener = host.callback().await.map_err(|error| {
                 Failure::no(crate::text::with_causes(&error)).hint(
@@ -66,19 +110,161 @@ pub(super) async fn connect(
                 )
             })?;
             let redirect_uri = listener.redirect_uri();
-            if invite_ms.is_none() {
-                talk.say(before_consent(&connection, &redirect_uri));
+            if plan.invite_ms.is_none() {
+                talk.say(before_consent(connection, &redirect_uri));
+                talk.say(asked_for(&plan.shown_scopes));
             }
             let told = Told { talk, redirect_uri };
             host.egress().connect(plan, &listener, &told).await
         }
     };
-    let connected = connected.map_err(|error| Failure {
-        message: crate::text::with_causes(&error),
-        hint: Some(error.hint()),
-        exit: 1,
-    })?;
-    Ok(told(&connected, &format!("{}/{}", asked.workspace, asked.connection)))
+    Ok(connected)
+}
+
+/// Refuses what would put another provider's consent in the place of a grant that serves other connections, or another service's
+/// account on it.
+fn fits_grant(host: &Arc<Host>, connection: &Connection, looks_up: bool) -> Result<(), Failure> {
+    let grant = &connection.grant;
+    let Some(stored) = host.egress().grant_status(grant)? else {
+        return Ok(());
+    };
+    let service = &connection.service.name;
+    if !connection.takes_grant_of(&stored.service) {
+        let problem = format!(
+            "grant `{grant}` is for service `{}`, which is not of the same provider as `{service}`",
+            stored.service
+        );
+        return Err(Failure::no(problem).hint(format!(
+            "give this connection a `grant` of its own in the workspace file, or run `wardlock disconnect {grant}`"
+        )));
+    }
+    if looks_up && stored.service != *service {
+        let problem = format!("grant `{grant}` was consented to for service `{}`", stored.service);
+        return Err(Failure::no(problem).hint("look its account up by a connection of that service"));
+    }
+    Ok(())
+}
+
+/// How an account is connected: what was asked for, as the service can do it.
+enum Way {
+    Browser { invite: Option<String> },
+    Device,
+    Client,
+    Key { program: Vec<String> },
+    Paste,
+    LookUp,
+}
+
+impl Way {
+    fn of(service: &ServiceDefinition, how: How) -> Result<Self, Failure> {
+        let allows = |grant| service.oauth.allows(grant);
+        let cannot = |what: &str| {
+            let known: Vec<&str> = service.oauth.grants.iter().map(|grant| grant.as_str()).collect();
+            Failure::usage(format!("service `{}` cannot be connected {what}", service.name))
+                .hint(format!("it has: {}", known.join(", ")))
+        };
+        match how {
+            How::AdvancedPaste if service.oauth.is_key() => Err(cannot("by a refresh token")),
+            How::AdvancedPaste => Ok(Self::Paste),
+            How::LookUp => Ok(Self::LookUp),
+            How::Key { program } if service.oauth.is_key() => Ok(Self::Key { program }),
+            How::Key { .. } => Err(cannot("by a key")),
+            How::Device if allows(GrantType::DeviceCode) => Ok(Self::Device),
+            How::Device => Err(cannot("by a device code")),
+            How::Invite { expires } if allows(GrantType::AuthorizationCode) => {
+                Ok(Self::Browser { invite: Some(expires) })
+            }
+            How::Invite { .. } => Err(cannot("by invitation")),
+            How::Consent => match service.oauth.grants.first() {
+                Some(GrantType::DeviceCode) => Ok(Self::Device),
+                Some(GrantType::ClientCredentials) => Ok(Self::Client),
+                Some(GrantType::Key) => Ok(Self::Key { program: Vec::new() }),
+                Some(GrantType::AuthorizationCode) | None => Ok(Self::Browser { invite: None }),
+            },
+        }
+    }
+}
+
+/// Returns the scopes to ask for: those of every connection that uses this grant, so that one consent serves them all.
+fn wanted_scopes(loaded: &Loaded, connection: &Connection) -> Vec<String> {
+    let using = loaded.connections().filter(|found| found.connection.grant == connection.grant);
+    let fitting = using.filter(|found| {
+        found.connection.takes_grant_of(&connection.service.name) && found.connection.region == connection.region
+    });
+    let of_one = |found: &LoadedConnection| found.scopes.clone().unwrap_or_else(|| scopes_for(&found.connection));
+    let all: BTreeSet<String> = fitting.flat_map(of_one).collect();
+    all.into_iter().collect()
+}
+
+/// What the consent asks for, in the words of the provider's page.
+fn asked_for(shown: &[String]) -> String {
+    let mut lines = vec!["This asks for:".to_owned()];
+    lines.extend(shown.iter().map(|scope| format!("  - {scope}")));
+    lines.join("\n")
+}
+
+/// Returns each scope as the provider's page calls it, with its value, where any service of the provider says so.
+fn shown_scopes(host: &Arc<Host>, connection: &Connection, scopes: &[String]) -> Vec<String> {
+    let services = host.services();
+    let own = &connection.service;
+    let others = || services.iter().filter(|other| other.provider.is_some() && other.provider == own.provider);
+    let shown = |scope: &String| {
+        let mut displays = std::iter::once(own).chain(others()).map(|service| service.scope_display(scope));
+        match displays.find(|display| display != scope) {
+            Some(display) => format!("{display} ({scope})"),
+            None => scope.clone(),
+        }
+    };
+    scopes.iter().map(shown).collect()
+}
+
+/// Finds what holds the key of a service without OAuth clients, or makes it: its name is the service's.
+async fn registration_of_key(host: &Arc<Host>, connection: &Connection) -> Result<RegistrationInfo, Failure> {
+    let service = connection.service.name.clone();
+    let name = named(RegistrationName::parse(service.as_str()))?;
+    let (vault, now_ms) = (Arc::clone(host.vault()), host.now_ms());
+    let found = blocking(move || {
+        if let Some(found) = vault.registrations()?.into_iter().find(|one| one.name == name) {
+            return Ok(found);
+        }
+        vault.add_registration(NewRegistration {
+            name: name.clone(),
+            service,
+            client_id: String::new(),
+            redirect_uri: String::new(),
+            secret: None,
+            region_secrets: BTreeMap::new(),
+            program: Vec::new(),
+            created_ms: now_ms,
+        })?;
+        vault.registration(&name)
+    });
+    let found: Result<RegistrationInfo, VaultError> = found.await?;
+    Ok(found?)
+}
+
+/// Returns the connection as it is connected: for the workspace, or for one agent.
+fn whose(host: &Arc<Host>, connection: &Arc<Connection>, agent: Option<&str>) -> Result<Arc<Connection>, Failure> {
+    let name = format!("{}/{}", connection.workspace, connection.name);
+    match (connection.owner, agent) {
+        (Owner::Workspace, None) => Ok(Arc::clone(connection)),
+        (Owner::Workspace, Some(_)) => Err(Failure::usage(format!("one login serves every agent of `{name}`"))
+            .hint("leave `--agent` out, or write `owner = \"agent\"` into the workspace file")),
+        (Owner::Agent, None) => Err(Failure::usage(format!("each agent of `{name}` has a login of its own"))
+            .hint("say whose this is: `--agent NAME`; `wardlock agent list` shows them")),
+        (Owner::Agent, Some(agent)) => {
+            let agent = named(AgentName::parse(agent))?;
+            let known = host.state().list()?;
+            let is_theirs = |one: &wardlock_state::Agent| {
+                one.name == agent && one.workspace == connection.workspace && one.revoked_ms.is_none()
+            };
+            if !known.iter().any(is_theirs) {
+                return Err(Failure::no(format!("workspace `{}` has no agent `{agent}`", connection.workspace))
+                    .hint(format!("`wardlock agent add {agent} --workspace {}`", connection.workspace)));
+            }
+            Ok(Arc::new(connection.of_agent(&agent)))
+        }
+    }
 }
 
 /// How long an invitation lives, milliseconds.
@@ -120,21 +306,28 @@ fn before_consent(connection: &Connection, redirect_uri: &str) -> String {
     let service = &connection.service;
     let guide = &service.guide;
     let console = service.regions.get(&connection.region).map_or("", |row| row.console.as_str());
-    let mut lines = vec![
-        format!(
-            "{} in region `{}` wants this in its console at https://{console} :",
-            service.display, connection.region
-        ),
-        format!("  client type   {}", guide.client_type),
-        format!("  client name   {} ({})", guide.client_name, guide.client_name_rule),
-        format!("  homepage      {}", guide.homepage),
-        "  redirect URI, exactly:".to_owned(),
-        redirect_uri.to_owned(),
-    ];
+    let mut lines = vec![format!(
+        "{} in region `{}` wants this in its console at https://{console} :",
+        service.display, connection.region
+    )];
+    let name = match (guide.client_name.as_str(), guide.client_name_rule.as_str()) {
+        (name, "") => name.to_owned(),
+        (name, rule) => format!("{name} ({rule})"),
+    };
+    for (title, text) in
+        [("client type", &guide.client_type), ("client name", &name), ("homepage", &guide.homepage)]
+    {
+        if !text.is_empty() {
+            lines.push(format!("  {title:13} {text}"));
+        }
+    }
+    lines.extend(["  redirect URI, exactly:".to_owned(), redirect_uri.to_owned()]);
     lines.extend(guide.notes.iter().map(|note| format!("  - {note}")));
-    lines.push(String::new());
-    lines.push("An error page of the provider never comes back here. What each means:".to_owned());
-    lines.extend(guide.page_errors.iter().map(|(error, meaning)| format!("  {error}: {meaning}")));
+    if !guide.page_errors.is_empty() {
+        lines.push(String::new());
+        lines.push("An error page of the provider never comes back here. What each means:".to_owned());
+        lines.extend(guide.page_errors.iter().map(|(error, meaning)| format!("  {error}: {meaning}")));
+    }
     lines.join("\n")
 }
 
@@ -153,7 +346,12 @@ async fn choose(
             Failure::no(format!("there is no registration `{name}`")).hint(add_one(service.as_str()))
         });
     }
-    let mut fitting: Vec<_> = registrations.into_iter().filter(|one| one.service == *service).collect();
+    let mut fitting: Vec<_> =
+        registrations.into_iter().filter(|one| connection.takes_grant_of(&one.service)).collect();
+    // One of the service itself goes before those of its provider's other services.
+    if fitting.iter().any(|one| one.service == *service) {
+        fitting.retain(|one| one.service == *service);
+    }
     match (fitting.pop(), fitting.is_empty()) {
         (Some(only), true) => Ok(only),
         (None, _) => Err(Failure::no(format!("there is no registration for service `{service}`"))
@@ -197,6 +395,10 @@ impl Progress for Told<'_> {
                 redirect_uri: self.redirect_uri.clone(),
                 listener: callback,
             }),
+            Event::Device { url, user_code } => {
+                say(format!("Open {url} on any device and enter the code  {user_code}"));
+                self.talk.wait("waiting for the consent; ctrl-C stops and leaves nothing behind".to_owned());
+            }
             Event::Invite { link, expires_ms } => {
                 say(invitation(link, expires_ms));
                 self.talk.wait("waiting for the person to open the link; ctrl-C takes it back".to_owned());

@@ -1,8 +1,12 @@
 //! Connections: what a workspace may do with which grant, and whether it can.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use wardlock_core::connection::{Connection, Owner};
+use wardlock_core::id::PublisherName;
+use wardlock_core::service::{GrantType, ServiceDefinition, TenantOf};
 use wardlock_egress::vault::{GrantInfo, RegistrationInfo};
 
 use super::{blocking, grants, registrations};
@@ -22,9 +26,14 @@ pub(super) async fn list(host: &Arc<Host>) -> Result<Value, Failure> {
             "service": connection.service.name.as_str(),
             "region": connection.region.as_str(),
             "grant": connection.grant.as_str(),
-            "tenant": grant.and_then(|grant| grant.tenant.as_ref()).map(|tenant| tenant.id.clone()),
+            "tenant": tenant_of(found, grant),
             "writes": connection.writes.as_str(),
             "state": state_word(found, grant),
+            "stale": loaded.stale(connection.workspace.as_str()),
+            "agents": stored.of_agents(found),
+            "scopes_missing": missing(connection, grant),
+            "access_expires": grant.and_then(|grant| grant.access_expires_ms).map(crate::text::time),
+            "token_calls_left": stored.calls_left(found, grant),
         })
     });
     Ok(Value::Array(rows.collect()))
@@ -38,7 +47,7 @@ pub(super) async fn show(host: &Arc<Host>, workspace: &str, connection: &str) ->
 }
 
 /// Finds a connection, or says what there is.
-pub(super) fn find<'a>(
+pub(crate) fn find<'a>(
     loaded: &'a Loaded,
     workspace: &str,
     connection: &str,
@@ -64,12 +73,26 @@ pub(super) fn find<'a>(
 struct Stored {
     grants: Vec<GrantInfo>,
     registrations: Vec<RegistrationInfo>,
+    /// When each grant's token endpoint was called within a day, by its name.
+    calls: BTreeMap<String, Vec<u64>>,
+    now_ms: u64,
 }
+
+/// The longest window of a provider's budget that is looked at, milliseconds.
+const LONGEST_WINDOW_MS: u64 = 24 * 60 * 60 * 1000;
 
 impl Stored {
     async fn read(host: &Arc<Host>) -> Result<Self, Failure> {
-        let vault = Arc::clone(host.vault());
-        let read = move || Ok(Self { grants: vault.grants()?, registrations: vault.registrations()? });
+        let (vault, now_ms) = (Arc::clone(host.vault()), host.now_ms());
+        let read = move || {
+            let (grants, registrations) = (vault.grants()?, vault.registrations()?);
+            let mut calls = BTreeMap::new();
+            for grant in &grants {
+                let since_ms = now_ms.saturating_sub(LONGEST_WINDOW_MS);
+                calls.insert(grant.name.to_string(), vault.token_calls_since(&grant.name, since_ms)?);
+            }
+            Ok(Self { grants, registrations, calls, now_ms })
+        };
         let read: Result<Self, wardlock_egress::vault::VaultError> = blocking(read).await?;
         Ok(read?)
     }
@@ -78,9 +101,49 @@ impl Stored {
         self.grants.iter().find(|grant| grant.name == found.connection.grant)
     }
 
+    /// Where consents are each agent's own: each one's.
+    fn of_agents(&self, found: &LoadedConnection) -> Option<Vec<Value>> {
+        if found.connection.owner == Owner::Workspace {
+            return None;
+        }
+        let theirs = self.grants.iter().filter(|grant| found.connection.uses(&grant.name));
+        let row = |grant: &GrantInfo| {
+            json!({
+                "agent": grant.name.agent(),
+                "grant": grant.name.as_str(),
+                "state": grants::condition(grant),
+                "scopes_missing": missing(&found.connection, Some(grant)),
+                "tenant": grant.tenant.as_ref().map(|tenant| tenant.id.as_str()),
+                "account": grant.tenant.as_ref().map(|tenant| tenant.label.as_str()),
+                "access_expires": grant.access_expires_ms.map(crate::text::time),
+                "token_calls_left": self.calls_left(found, Some(grant)),
+            })
+        };
+        Some(theirs.map(row).collect())
+    }
+
+    /// How many token calls the provider's budget still allows now.
+    fn calls_left(&self, found: &LoadedConnection, grant: Option<&GrantInfo>) -> Option<u32> {
+        let oauth = &found.connection.service.oauth;
+        let grant = grant.filter(|_| !oauth.is_key())?;
+        let since_ms = self.now_ms.saturating_sub(oauth.budget.window_seconds.saturating_mul(1000));
+        let made = self.calls.get(grant.name.as_str())?.iter().filter(|at_ms| **at_ms >= since_ms).count();
+        Some(oauth.budget.calls.saturating_sub(u32::try_from(made).unwrap_or(u32::MAX)))
+    }
+
     fn registration(&self, grant: Option<&GrantInfo>) -> Option<&RegistrationInfo> {
         let grant = grant?;
         self.registrations.iter().find(|registration| registration.name == grant.registration)
+    }
+}
+
+/// The tenant that requests are pinned to: the file's where the login reaches several accounts, else the grant's.
+fn tenant_of(found: &LoadedConnection, grant: Option<&GrantInfo>) -> Option<String> {
+    let connection = &found.connection;
+    let of_grant = || grant.and_then(|grant| connection.tenant_on(&grant.service, &grant.tenant.as_ref()?.id));
+    match connection.service.tenant.of {
+        TenantOf::Connection => connection.tenant.clone(),
+        TenantOf::Grant => of_grant(),
     }
 }
 
@@ -91,16 +154,20 @@ fn described(found: &LoadedConnection, stored: &Stored) -> Value {
     let registration = stored.registration(grant);
     let row = service.regions.get(&connection.region);
     let token_url = row.map(|row| format!("https://{}{}", row.token_host(), service.oauth.token_path));
-    let scopes = grant.map_or_else(|| wardlock_egress::scopes_for(connection), |grant| grant.scopes.clone());
-    let plugins = connection.chain.iter().map(|link| {
-        json!({ "name": link.name.as_str(), "sha256": link.digest.to_string(), "capabilities": link.capabilities })
-    });
+    let needed = wardlock_egress::scopes_for(connection);
+    let scopes = grant.map(|grant| grant.scopes.clone());
+    let plugins = plugins(found);
     json!({
         "connection": format!("{}/{}", connection.workspace, connection.name),
         "label": connection.label,
         "state": state_word(found, grant),
+        "owner": if connection.owner == Owner::Agent { "agent" } else { "workspace" },
+        "agents": stored.of_agents(found),
         "service": service.name.as_str(),
-        "auth_type": if service.oauth.pkce { "oauth2 authorization code with PKCE" } else { "oauth2 authorization code" },
+        "auth_type": auth_type(service),
+        "grant_types": service.oauth.grants.iter().map(|grant| grant.as_str()).collect::<Vec<_>>(),
+        "key": service.key,
+        "params": connection.params,
         "region": connection.region.as_str(),
         "environment": connection.environment,
         "registration": registration.map(|registration| registration.name.as_str()),
@@ -112,19 +179,77 @@ fn described(found: &LoadedConnection, stored: &Stored) -> Value {
         "grant": connection.grant.as_str(),
         "generation": grant.map(|grant| grant.generation),
         "scopes": scopes,
-        "tenant": grant.and_then(|grant| grant.tenant.as_ref()).map(|tenant| tenant.id.clone()),
+        "scopes_needed": needed.clone(),
+        "scopes_asked": found.scopes.clone().unwrap_or(needed),
+        "scopes_missing": missing(connection, grant),
+        "access_expires": grant.and_then(|grant| grant.access_expires_ms).map(crate::text::time),
+        "token_calls_left": stored.calls_left(found, grant),
+        "tenant": tenant_of(found, grant),
         "tenant_in_file": connection.tenant,
         "account": grant.and_then(|grant| grant.tenant.as_ref()).map(|tenant| tenant.label.clone()),
         "resources": connection.resources,
         "operations": connection.operations,
         "writes": connection.writes.as_str(),
-        "plugins": plugins.collect::<Vec<_>>(),
+        "plugins": plugins,
         "secrets": {
-            "client_secret": stored_word(registration.is_some()),
-            "refresh_token": stored_word(grant.is_some()),
+            "client_secret": match registration {
+                Some(registration) if registration.has_secret => "stored",
+                _ if service.oauth.needs_client_secret() => "missing",
+                _ => "none",
+            },
+            "refresh_token": match service.oauth.grants.first() {
+                Some(GrantType::ClientCredentials) => "none",
+                _ => stored_word(grant.is_some()),
+            },
             "access_token": stored_word(grant.is_some_and(|grant| grant.access_expires_ms.is_some())),
         },
     })
+}
+
+/// Its chain. One that does not load has none.
+fn plugins(found: &LoadedConnection) -> Vec<Value> {
+    let State::Open(open) = &found.state else { return Vec::new() };
+    let shown = found.connection.chain.iter().zip(&open.standings).map(|(link, standing)| {
+        json!({
+            "name": link.name.as_str(),
+            "sha256": link.digest.to_string(),
+            "publisher": standing.publisher().map(PublisherName::as_str),
+            "signature": standing.words(),
+            "capabilities": link.capabilities,
+        })
+    });
+    shown.collect()
+}
+
+/// Returns the scopes that a connection's operations need and its grant does not have, whatever was asked for. An operation needs one
+/// of its alternatives only. A provider that does not say what it granted counts as having granted everything.
+fn missing(connection: &Connection, grant: Option<&GrantInfo>) -> Vec<String> {
+    let Some(grant) = grant.filter(|grant| !grant.scopes.is_empty()) else {
+        return Vec::new();
+    };
+    let service = &connection.service;
+    let granted: BTreeSet<String> = grant.scopes.iter().cloned().collect();
+    let resources: Vec<String> = connection.resources.iter().cloned().collect();
+    let lacks = |name: &&String| {
+        let operation = service.operation(name).filter(|operation| operation.refused.is_none());
+        operation.is_some_and(|operation| !service.scopes_suffice(operation, &resources, &granted))
+    };
+    let lacking: BTreeSet<String> = connection.operations.iter().filter(lacks).cloned().collect();
+    if lacking.is_empty() {
+        return Vec::new();
+    }
+    let has = |scope: &String| granted.iter().any(|known| known.eq_ignore_ascii_case(scope));
+    service.least_scopes(&lacking, &connection.resources).into_iter().filter(|scope| !has(scope)).collect()
+}
+
+fn auth_type(service: &ServiceDefinition) -> &'static str {
+    match service.oauth.grants.first() {
+        Some(GrantType::Key) => "key",
+        Some(GrantType::ClientCredentials) => "oauth2 client credentials",
+        Some(GrantType::DeviceCode) => "oauth2 device code",
+        Some(GrantType::AuthorizationCode) | None if service.oauth.pkce => "oauth2 authorization code with PKCE",
+        Some(GrantType::AuthorizationCode) | None => "oauth2 authorization code",
+    }
 }
 
 fn stored_word(stored: bool) -> &'static str {
@@ -134,6 +259,7 @@ fn stored_word(stored: bool) -> &'static str {
 fn state_word(found: &LoadedConnection, grant: Option<&GrantInfo>) -> String {
     match (&found.state, grant) {
         (State::Closed { reason }, _) => format!("closed: {reason}"),
+        (State::Open(_), None) if found.connection.owner == Owner::Agent => "each agent's own".to_owned(),
         (State::Open(_), None) => "not connected".to_owned(),
         (State::Open(_), Some(grant)) => {
             let pinned = crate::report::pinned_tenant(&found.connection, grant);

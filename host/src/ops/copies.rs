@@ -72,7 +72,7 @@ pub(super) fn recipients(words: &[String], brought: Brought) -> Result<Recipient
     match brought {
         Brought::Passphrase(passphrase) if words.is_empty() => Ok(Recipients::passphrase(&passphrase)?),
         Brought::Passphrase(_) => Err(Failure::usage("a copy is for recipients or by a passphrase, not both")),
-        Brought::Nothing | Brought::Secret(_) => Ok(Recipients::keys(words)?),
+        Brought::Nothing | Brought::Secret(_) | Brought::File(_) => Ok(Recipients::keys(words)?),
     }
 }
 

@@ -1,12 +1,18 @@
 //! `wardlock doctor`: which protections are active, and what to mend.
 
+mod plugins;
+mod recorder;
 mod records;
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wardlock_audit::Filter;
-use wardlock_egress::vault::{Condition, KeyKind};
+use wardlock_core::connection::{Connection, Owner};
+use wardlock_core::id::AgentName;
+use wardlock_core::service::GrantType;
+use wardlock_egress::vault::{Condition, GrantInfo, KeyKind};
+use wardlock_sandbox::Measure;
 
 use super::{blocking, grants};
 use crate::harden::{self, Hardening};
@@ -75,13 +81,18 @@ fn red(name: &str, found: impl Into<String>, mend: &str) -> Check {
 
 /// Looks at everything.
 pub async fn examine(host: &Arc<Host>) -> Examination {
-    let mut checks = vec![home(host), key(host).await, memory(host), engine(host), separation(host).await];
+    let mut checks =
+        vec![home(host), key(host).await, memory(host), engine(host), workers(host), separation(host).await];
     checks.extend([files(host), operators(host)]);
     checks.extend(collector(host));
     checks.extend(records::examine(host).await);
+    checks.push(plugins::signed(host));
+    checks.extend(plugins::tripped(host));
+    checks.extend(recorder::examine(host).await);
     checks.extend(frozen(host));
     checks.extend(workspaces(host));
     checks.extend(connections(host).await);
+    checks.extend(redirects(host).await);
     Examination(checks)
 }
 
@@ -166,6 +177,30 @@ fn engine(host: &Host) -> Check {
     }
 }
 
+/// Where plugins run, and what holds them there.
+fn workers(host: &Host) -> Check {
+    const NAME: &str = "plugins' workers";
+    let Some((count, confinement)) = host.sandbox().features().workers else {
+        return yellow(
+            NAME,
+            "plugins run in this process, beside every secret",
+            "take `run = \"in-process\"` out of [plugins] in wardlock.toml, unless you measured and chose it",
+        );
+    };
+    let told = |hold: &Measure| match &hold.holds {
+        Ok(what) => format!("{}: {what}", hold.name),
+        Err(why) => format!("no {}: {why}", hold.name),
+    };
+    let holds = confinement.holds.iter().map(told).collect::<Vec<_>>().join("; ");
+    let found = format!("{count} processes without secrets; {holds}");
+    // What seccomp refuses, Landlock would refuse once more.
+    let open = confinement.holds.iter().any(|hold| hold.holds.is_err() && hold.name != "landlock");
+    if open {
+        return yellow(NAME, found, "a newer kernel, or another container runtime, may offer what is missing");
+    }
+    green(NAME, found)
+}
+
 fn operators(host: &Host) -> Check {
     const NAME: &str = "operators' listener";
     let Some(address) = host.config().operators() else {
@@ -240,7 +275,7 @@ fn workspaces(host: &Host) -> Vec<Check> {
         let name = format!("workspace {}", problem.workspace.as_deref().unwrap_or("-"));
         let mend = problem.hint.clone().unwrap_or_else(|| "mend the file, then `wardlock reload`".to_owned());
         match problem.severity {
-            Severity::Closes => red(&name, problem.message.clone(), &mend),
+            Severity::Closes | Severity::Stale => red(&name, problem.message.clone(), &mend),
             Severity::Note => yellow(&name, problem.message.clone(), &mend),
         }
     });
@@ -249,6 +284,31 @@ fn workspaces(host: &Host) -> Vec<Check> {
         return vec![green("workspaces", format!("{} load, every plugin is pinned", loaded.workspaces().count()))];
     }
     checks
+}
+
+/// A registration keeps the redirect URI of the day on which it was stored; a consent is compared with today's.
+async fn redirects(host: &Arc<Host>) -> Vec<Check> {
+    let vault = Arc::clone(host.vault());
+    let Ok(Ok(registrations)) = blocking(move || vault.registrations()).await else {
+        return Vec::new();
+    };
+    let (services, ours) = (host.services(), host.config().redirect_uri());
+    let consents = |name: &str| {
+        services.get(name).is_some_and(|service| {
+            service.oauth.allows(GrantType::AuthorizationCode) && !service.oauth.any_loopback_port
+        })
+    };
+    let other = registrations.into_iter().filter(|one| one.redirect_uri != ours && consents(one.service.as_str()));
+    other
+        .map(|one| {
+            yellow(
+                &format!("registration {}", one.name),
+                format!("it was stored with the redirect URI {}, and this home listens on {ours}", one.redirect_uri),
+                "set `callback` or `callback_url` under [listen] as it was, or enter the new one at the provider and store \
+                 the registration anew under another name",
+            )
+        })
+        .collect()
 }
 
 async fn connections(host: &Arc<Host>) -> Vec<Check> {
@@ -262,6 +322,9 @@ async fn connections(host: &Arc<Host>) -> Vec<Check> {
         let connection = &found.connection;
         let name = format!("connection {}/{}", connection.workspace, connection.name);
         let mend = format!("wardlock connect {}/{}", connection.workspace, connection.name);
+        if connection.owner == Owner::Agent {
+            return own_grants(connection, &stored, &name);
+        }
         let Some(grant) = stored.iter().find(|grant| grant.name == connection.grant) else {
             return yellow(&name, format!("grant `{}` is not there yet", connection.grant), &mend);
         };
@@ -287,4 +350,24 @@ async fn connections(host: &Arc<Host>) -> Vec<Check> {
         }
     })
     .collect()
+}
+
+/// Where consents are each agent's own: what hinders any of them.
+fn own_grants(connection: &Connection, stored: &[GrantInfo], name: &str) -> Check {
+    let theirs: Vec<&GrantInfo> = stored.iter().filter(|grant| connection.uses(&grant.name)).collect();
+    let hindered = theirs.iter().find_map(|grant| {
+        let agent = grant.name.agent()?;
+        let own = connection.of_agent(&AgentName::parse(agent).ok()?);
+        let what = crate::report::pinned_tenant(&own, grant).err().map(|refusal| refusal.detail);
+        let what = what.or_else(|| grant.condition.as_ref().map(|_| grants::condition(grant)))?;
+        Some((agent.to_owned(), what))
+    });
+    let connect = format!("wardlock connect {}/{} --agent", connection.workspace, connection.name);
+    match hindered {
+        Some((agent, what)) => red(name, format!("agent `{agent}`: {what}"), &format!("{connect} {agent}")),
+        None if theirs.is_empty() => {
+            yellow(name, "no agent has a consent of its own yet", &format!("{connect} NAME"))
+        }
+        None => green(name, format!("{} agents have consents of their own", theirs.len())),
+    }
 }

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use serde_json::Value;
 use wardlock_core::canonical::Header;
 use wardlock_core::id::{AgentName, WorkspaceName};
+use wardlock_sandbox::Quotas;
+use wardlock_state::Counting;
 
 use super::{connections, named};
 use crate::admin::Failure;
 use crate::host::Host;
 use crate::policy::{Question, explain as explain_question};
+use crate::quotas::Taking;
 
 /// What is to be explained.
 pub(super) struct Asked {
@@ -41,7 +44,8 @@ pub(super) async fn explain(host: &Arc<Host>, asked: Asked) -> Result<Value, Fai
         now_ms: host.now_ms(),
         enabled,
     };
-    let explanation = explain_question(&loaded, question).await;
+    let quotas: Arc<dyn Quotas> = Taking::new(host.state().reserve(&found.connection.workspace, Counting::Looks));
+    let explanation = explain_question(&loaded, &quotas, question).await;
     serde_json::to_value(&explanation).map_err(Failure::no)
 }
 

@@ -58,7 +58,7 @@ pub(super) async fn list(host: &Arc<Host>) -> Result<Value, Failure> {
     let rows = grants.iter().map(|grant| {
         let used_by: Vec<String> = loaded
             .connections()
-            .filter(|found| found.connection.grant == grant.name)
+            .filter(|found| found.connection.uses(&grant.name))
             .map(|found| format!("{}/{}", found.connection.workspace, found.connection.name))
             .collect();
         json!({

@@ -12,6 +12,9 @@ mod export;
 mod freeze;
 mod grants;
 mod look;
+mod plugin_logs;
+mod plugins;
+mod recordings;
 mod registrations;
 mod vault;
 mod verified;
@@ -29,6 +32,7 @@ use crate::host::Host;
 use crate::loaded::{PolicyFiles, Problem, Severity, State};
 use crate::metrics::Format;
 
+pub(crate) use connections::find as find_connection;
 pub use copies::DANGER;
 pub(crate) use copies::not_written;
 pub use doctor::examine;
@@ -60,6 +64,7 @@ pub async fn at_the_gate(
         (Command::VaultUnlock, _) => vault::unlock(gate, brought).await,
         (Command::Status, None) => Ok(status(gate.seat(), false)),
         (Command::Metrics, _) => Ok(metrics(gate).await),
+        (Command::PluginPublishers, _) => Ok(gate.seat().config.publishers().to_json()),
         (Command::VaultStatus, None) => vault::locked_status(gate.seat()),
         (_, None) => Err(Failure::home("the vault is locked").hint("run `wardlock vault unlock` first")),
         (command, Some(host)) => execute(&host, command, brought, talk).await,
@@ -79,12 +84,13 @@ pub async fn execute(
         Command::Doctor => Ok(doctor::examine(host).await.to_json()),
         Command::LookBegin => look::begin(host).await,
         Command::LookAt { pieces } => look::at(host, pieces).await,
-        Command::RegistrationAdd { name, service, client_id } => {
-            registrations::add(host, &name, &service, &client_id, brought.secret()).await
+        Command::RegistrationAdd { name, service, client_id, program } => {
+            let new = registrations::New { name: &name, service: &service, client_id: &client_id, program };
+            registrations::add(host, new, brought.secret()).await
         }
         Command::RegistrationList => registrations::list(host).await,
-        Command::Connect { workspace, connection, registration, how, evict_oldest } => {
-            let asked = connect::Asked { workspace, connection, registration, how, evict_oldest };
+        Command::Connect { workspace, connection, registration, agent, how, evict_oldest } => {
+            let asked = connect::Asked { workspace, connection, registration, agent, how, evict_oldest };
             connect::connect(host, asked, brought.secret(), talk).await
         }
         Command::Disconnect { grant } => connect::disconnect(host, &grant).await,
@@ -101,8 +107,9 @@ pub async fn execute(
         }
         Command::Freeze { workspace } => freeze::freeze(host, workspace.as_deref()).await,
         Command::Thaw { workspace } => freeze::thaw(host, workspace.as_deref()).await,
-        Command::RegistrationSetSecret { name, region, unproved } => {
-            registrations::set_secret(host, &name, region.as_deref(), unproved, brought.secret()).await
+        Command::RegistrationSetSecret { name, region, which, unproved, program } => {
+            let new = registrations::NewSecret { name: &name, region, which, unproved, program };
+            registrations::set_secret(host, new, brought.secret()).await
         }
         Command::AgentList => agents::list(host).await,
         Command::AgentRevoke { name } => agents::revoke(host, &name).await,
@@ -110,12 +117,25 @@ pub async fn execute(
             let asked = explain::Asked { workspace, connection, agent, method, target, body, purpose };
             explain::explain(host, asked).await
         }
+        Command::PluginAdd { workspace, connection, signature, .. } => {
+            let place = workspace.as_deref().zip(connection.as_deref());
+            plugins::add(host, place, brought.file(), signature).await
+        }
+        Command::PluginLogs { filter, json } => plugin_logs::page(host, filter, json),
+        Command::PluginPublishers => Ok(host.config().publishers().to_json()),
         Command::AuditList { filter } => audit::list(host, *filter).await,
         Command::AuditRows { filter, form } => audit::rows(host, *filter, form).await,
         Command::AuditExport { what } => audit::export(host, what).await,
         Command::AuditShow { request_id } => audit::show(host, &request_id).await,
         Command::AuditVerify { heads, public_key } => audit::verify(host, &heads, public_key.as_deref()).await,
         Command::AuditHead => audit::head(host).await,
+        Command::AuditReplay { workspace, request_id, limit } => {
+            // Boxed: what they await is deep, and its size would be in every command's future.
+            Box::pin(recordings::replay(host, recordings::Asked { workspace, request_id, limit })).await
+        }
+        Command::PluginCase { request_id, plugin, promise } => {
+            Box::pin(recordings::case(host, &request_id, plugin.as_deref(), &promise)).await
+        }
         Command::VaultStatus => vault::status(host).await,
         Command::VaultExport { recipients } => copies::export(host, &recipients, brought).await,
         Command::BackupCreate { recipients } => copies::back_up(host, &recipients, brought).await,
@@ -150,6 +170,7 @@ async fn metrics(gate: &Gate) -> Value {
 /// Loads workspaces, services and plugins anew, and says what came of it.
 pub async fn reload(host: &Arc<Host>) -> Value {
     let [before, loaded] = host.reload().await;
+    crate::serve::tell_problems(&loaded);
     let mut problems: Vec<Value> = loaded.problems().iter().map(Problem::to_json).collect();
     problems.extend(changed_settings(host).as_ref().map(Problem::to_json));
     let ok = loaded.problems().iter().all(|problem| problem.severity == Severity::Note);

@@ -4,7 +4,7 @@
 use tracing::Span;
 use wardlock_core::refusal::{Code, Refusal};
 
-use super::{Agent, Seen, Stop};
+use super::{Agent, Scheme, Seen, Stop};
 use crate::host::Host;
 use crate::ingress::{AgentRequest, Held, Peer, RawRequest, UnreadBody};
 
@@ -57,7 +57,7 @@ fn authenticate(host: &Host, raw: RawRequest, seen: &mut Seen) -> Result<(Agent,
     let (token, request) = raw.take_token(query_name)?;
     seen.wants_problem_json = request.wants_problem_json;
     seen.method.clone_from(&request.method);
-    seen.scheme.clone_from(&request.scheme);
+    seen.scheme = Scheme::of(&request);
     let agent = token.as_deref().and_then(|token| host.state().authenticate(token));
     let (Some(token), Some(agent)) = (token, agent) else {
         return Err(unknown(host));

@@ -1,10 +1,13 @@
 //! How a request ends that goes no further: a row where it has one, a number, and words that its client reads.
 
+use std::sync::Arc;
+
 use tracing::{Instrument as _, Span, debug_span};
 use wardlock_audit::{Described, Refused};
+use wardlock_core::canonical::CanonicalRequest;
 use wardlock_core::id::RequestId;
 use wardlock_core::refusal::Refusal;
-use wardlock_core::service::RefusalShape;
+use wardlock_core::service::{RefusalShape, ServiceDefinition};
 
 use super::{Agent, Seen, Stop, audit_unavailable};
 use crate::gate::Gate;
@@ -61,8 +64,7 @@ fn count_refused(host: &Host, seen: &Seen, decision: &str) {
 /// Tells an agent that the vault is locked. Nothing more can be known then: agents' tokens and records are behind it.
 pub(super) fn refuse_locked(gate: &Gate, id: &RequestId, seen: &Seen, locked: &Refusal) -> Reply {
     gate.seat().metrics.refused(locked.code);
-    let scheme = seen.scheme.as_deref().filter(|_| !seen.wants_problem_json);
-    let shape = scheme.and_then(|scheme| shape_of_scheme(&Services::built_in(), scheme));
+    let shape = if seen.wants_problem_json { None } else { shape_of_scheme(&Services::built_in(), seen) };
     Reply::refused(id, "deny", None, locked, shape.as_ref())
 }
 
@@ -72,11 +74,24 @@ fn shape_of(host: &Host, seen: &Seen) -> Option<RefusalShape> {
     if let Some(connection) = &seen.connection {
         return connection.service.refusal.clone();
     }
-    shape_of_scheme(&host.services(), seen.scheme.as_deref()?)
+    shape_of_scheme(&host.services(), seen)
 }
 
-fn shape_of_scheme(services: &Services, scheme: &str) -> Option<RefusalShape> {
-    services.iter().find(|service| service.inject.prefix.trim_end() == scheme)?.refusal.clone()
+/// Several services may have one scheme; then the one that knows the path is meant.
+fn shape_of_scheme(services: &Services, seen: &Seen) -> Option<RefusalShape> {
+    let scheme = seen.scheme.as_ref()?;
+    let fitting = || services.iter().filter(|service| service.inject.prefix.trim_end() == scheme.name);
+    let request = CanonicalRequest::parse(&scheme.method, &scheme.target, Vec::new(), Vec::new()).ok();
+    let path = request.and_then(|request| request.split_prefix(2));
+    let knows = |service: &&Arc<ServiceDefinition>| {
+        path.as_ref().is_some_and(|(_, path)| service.route(path.method(), path.segments()).is_some())
+    };
+    // Of a path that nobody knows, a scheme that many have (`Bearer`) tells nothing.
+    let only = || {
+        let first = fitting().next()?;
+        fitting().all(|other| first.provider.is_some() && other.provider == first.provider).then_some(first)
+    };
+    fitting().find(knows).or_else(only)?.refusal.clone()
 }
 
 fn refused(id: &RequestId, peer: &Peer, seen: Seen, decision: &str, refusal: &Refusal) -> Refused {

@@ -1,6 +1,7 @@
 //! Cases of a workspace: a request, and the decision that it must meet. The format stands in policies/README.md.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
@@ -8,9 +9,12 @@ use serde::{Deserialize, Serialize};
 use wardlock_core::canonical::Header;
 use wardlock_core::connection::WriteMode;
 use wardlock_core::id::{AgentName, WorkspaceName};
+use wardlock_sandbox::Quotas;
 
 use crate::config::{Document, TextError};
 use crate::loaded::{Loaded, Workspace};
+use crate::quotas::Untouched;
+use crate::text::millis;
 
 use super::explain::{Question, explain};
 use super::explanation::Explanation;
@@ -154,7 +158,8 @@ pub async fn run_cases(loaded: &Loaded, workspace: &WorkspaceName, cases: &[Case
     for case in cases {
         let result = match question(loaded, workspace, case) {
             Ok(question) => {
-                let explanation = explain(loaded, question).await;
+                let quotas: Arc<dyn Quotas> = Untouched::at(question.now_ms);
+                let explanation = explain(loaded, &quotas, question).await;
                 let differences = differences(&case.file.expect, &explanation);
                 CaseResult { name: case.name.clone(), differences, explanation: Some(explanation) }
             }
@@ -199,12 +204,6 @@ fn only_connection(workspace: Option<&Workspace>) -> Option<String> {
     let mut names = connections.keys();
     let only = names.next()?;
     names.next().is_none().then(|| only.to_string())
-}
-
-fn millis(text: &str) -> Result<u64, String> {
-    let bad = || format!("`now` is not a time with an offset, such as 2026-01-05T12:00:00Z: {text}");
-    let time: jiff::Timestamp = text.parse().map_err(|_| bad())?;
-    u64::try_from(time.as_millisecond()).map_err(|_| bad())
 }
 
 fn differences(expect: &ExpectFile, explanation: &Explanation) -> Vec<String> {

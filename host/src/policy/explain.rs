@@ -9,7 +9,7 @@ use wardlock_core::id::{AgentName, Digest, RequestId, WorkspaceName};
 use wardlock_core::plugin::Caller;
 use wardlock_core::refusal::{Code, Refusal, RefusedBy};
 use wardlock_core::rules::Judge;
-use wardlock_sandbox::{RequestContext, run_chain};
+use wardlock_sandbox::{Quotas, RequestContext, run_chain};
 
 use crate::loaded::{Loaded, OpenConnection};
 
@@ -47,8 +47,8 @@ pub struct Question {
     pub enabled: WriteMode,
 }
 
-/// Explains what the host would do. Nothing is sent, stored or counted.
-pub async fn explain(loaded: &Loaded, question: Question) -> Explanation {
+/// Explains what the host would do. Nothing is sent, stored or counted; `quotas` are asked what a take would come to.
+pub async fn explain(loaded: &Loaded, quotas: &Arc<dyn Quotas>, question: Question) -> Explanation {
     let mut explanation = Explanation {
         workspace: question.workspace.to_string(),
         connection: question.connection.clone(),
@@ -64,7 +64,7 @@ pub async fn explain(loaded: &Loaded, question: Question) -> Explanation {
         not_checked: NOT_CHECKED.to_vec(),
     };
     let judged = match loaded.open(&question.workspace, &question.connection) {
-        Ok(open) => judge(&open, question, &mut explanation).await,
+        Ok(open) => judge(&open, quotas, question, &mut explanation).await,
         Err(refusal) => Err(refusal),
     };
     if let Err(refusal) = judged {
@@ -75,6 +75,7 @@ pub async fn explain(loaded: &Loaded, question: Question) -> Explanation {
 
 async fn judge(
     open: &Arc<OpenConnection>,
+    quotas: &Arc<dyn Quotas>,
     question: Question,
     explanation: &mut Explanation,
 ) -> Result<(), Refusal> {
@@ -106,10 +107,10 @@ async fn judge(
         dry_run: true,
         approved_by: None,
     };
-    let (classified, outcome) = run_chain(&judge, &open.plugins, context, classified).await;
+    let (classified, outcome) = run_chain(&judge, &open.plugins, &context, quotas, classified, None).await;
     let would_send = WouldSend::of(&classified, connection);
     // The grant is not looked at here, so its tenant and generation stand for nothing.
-    let asked = Asked { id, purpose, tenant: "not checked".to_owned(), generation: 0 };
+    let asked = Asked { id, purpose, tenant: "not checked".to_owned(), generation: 0, via: None };
     conclude(explanation, decide(&judge, classified, outcome, asked), would_send)
 }
 

@@ -227,7 +227,7 @@ impl WouldSend {
         if !request.body().is_empty() {
             added.push("content-length".to_owned());
         }
-        added.push(connection.service.inject.header.clone());
+        added.extend(connection.added_to(request));
         Some(Self {
             method: request.method().as_str(),
             host: host.to_owned(),

@@ -9,7 +9,7 @@ mod guide;
 mod ready_made;
 
 pub use cases::{Case, CaseError, CaseResult, read_cases, run_cases};
-pub use check::{CheckError, CheckReport, check};
+pub use check::{CheckError, CheckReport, check, test};
 pub use explain::{Question, explain};
 pub use explanation::{
     CanonicalShown, Explanation, OperationShown, PluginWord, RefusalShown, RuleWord, WouldSend,

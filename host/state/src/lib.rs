@@ -1,4 +1,4 @@
-//! What Wardlock remembers that is not secret: agents and small facts; later drafts, quotas and proofs.
+//! What Wardlock remembers: agents, quotas and small facts, none of them secret; recordings, sealed; later drafts and proofs.
 //!
 //! No token is stored, only its SHA-256. A second opener of the same file is kept out by the home's lock.
 //! In reading order:
@@ -6,6 +6,8 @@
 //! - `state`: [`State`], the handle, and the small facts.
 //! - `agents`: adding, revoking and listing agents, and telling one by its token.
 //! - `frozen`: workspaces whose every request is denied.
+//! - `quotas`: what plugins have taken of their quotas.
+//! - `recordings`: what plugins were asked and said, sealed, in a file of its own.
 //! - `token`: the token's form; shown once, never stored.
 //! - `store` and `private_file`: the database file, its settings and its format.
 //! - `error`: what can go wrong.
@@ -14,6 +16,8 @@ mod agents;
 mod error;
 mod frozen;
 mod private_file;
+mod quotas;
+mod recordings;
 mod state;
 mod store;
 mod token;
@@ -21,6 +25,8 @@ mod token;
 pub use agents::{Agent, AuthenticatedAgent};
 pub use error::{FileProblem, StateError};
 pub use frozen::Frozen;
+pub use quotas::{Counting, Reservation};
+pub use recordings::{Bounds, RecordPlace, RecordQuery, RecordedOf, Recordings, SealedRecord};
 pub use state::{Clock, State};
 pub use token::AgentToken;
 

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use rustix::fs::{FileType, Mode, OFlags, fstat, fsync, open};
+use rustix::fs::{FileType, Mode, OFlags, fstat, fsync, lstat, open};
 use rustix::io::Errno;
 
 use crate::error::FileProblem;
@@ -37,6 +37,15 @@ pub(crate) fn prepare(path: &Path) -> Result<(), FileProblem> {
         return Err(FileProblem::Cut { bytes: stat.st_size });
     }
     sync_folder(path)
+}
+
+/// Returns whether anything stands there.
+pub(crate) fn exists(path: &Path) -> Result<bool, FileProblem> {
+    match lstat(path) {
+        Ok(_) => Ok(true),
+        Err(Errno::NOENT) => Ok(false),
+        Err(error) => Err(FileProblem::Open(error)),
+    }
 }
 
 /// Makes the file's name durable, too: a new file's entry is lost with the power otherwise.

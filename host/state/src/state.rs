@@ -12,6 +12,7 @@ use crate::agents::Directory;
 use crate::error::StateError;
 use crate::frozen::{self, Frozen};
 use crate::private_file;
+use crate::quotas::{self, Counters};
 use crate::store;
 
 /// Returns milliseconds since 1970-01-01T00:00:00Z.
@@ -31,16 +32,23 @@ pub(crate) struct Inner {
     pub(crate) directory: RwLock<Directory>,
     /// What every request reads besides.
     pub(crate) frozen: RwLock<Frozen>,
+    /// What plugins have taken, and hold. Never locked while the disk is waited for.
+    pub(crate) counters: Mutex<Counters>,
+    /// Where it is written: apart from the operator's commands, and without waiting for the disk.
+    pub(crate) for_requests: Mutex<Connection>,
 }
 
 impl State {
     /// Opens the state, creating it 0600 if it is missing.
     pub fn open(path: &Path, clock: Clock) -> Result<Self, StateError> {
-        let connection = store::open(path)?;
+        let connection = store::open(path, &store::STATE)?;
         let directory = RwLock::new(Directory::load(&connection)?);
         let frozen = RwLock::new(frozen::load(&connection)?);
+        let counters = Mutex::new(quotas::load(&connection)?);
+        let for_requests = Mutex::new(store::open_for_requests(path)?);
         let opened = (clock(), Instant::now());
-        Ok(Self(Arc::new(Inner { connection: Mutex::new(connection), clock, opened, directory, frozen })))
+        let connection = Mutex::new(connection);
+        Ok(Self(Arc::new(Inner { connection, clock, opened, directory, frozen, counters, for_requests })))
     }
 
     /// Returns how far writes are enabled on a connection. Enabling needs a proof, which comes with "Writes under

@@ -8,25 +8,53 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use crate::error::StateError;
 use crate::private_file;
 
-/// The migrations, oldest first; the number of them is the format.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../migrations/0001_agents.sql"), include_str!("../migrations/0002_freeze.sql")];
+/// What a kind of database is known by, and how it came to be.
+pub(crate) struct Format {
+    /// Says whose database this is (`SQLite`'s `application_id`).
+    pub(crate) application_id: i32,
+    /// What becomes of free pages (`SQLite`'s `auto_vacuum`).
+    pub(crate) auto_vacuum: &'static str,
+    /// The migrations, oldest first; the number of them is the format.
+    pub(crate) migrations: &'static [&'static str],
+}
 
-/// `WLST`: says whose database this is (`SQLite`'s `application_id`).
-const APPLICATION_ID: i32 = 0x574c_5354;
+/// The state's. Its id is `WLST`.
+pub(crate) const STATE: Format = Format {
+    application_id: 0x574c_5354,
+    auto_vacuum: "NONE",
+    migrations: &[
+        include_str!("../migrations/0001_agents.sql"),
+        include_str!("../migrations/0002_freeze.sql"),
+        include_str!("../migrations/0003_quotas.sql"),
+    ],
+};
 
 /// Opens the file, creating and migrating it as needed.
-pub(crate) fn open(path: &Path) -> Result<Connection, StateError> {
+pub(crate) fn open(path: &Path, format: &Format) -> Result<Connection, StateError> {
     private_file::prepare(path).map_err(|problem| StateError::File { path: path.to_owned(), problem })?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(StateError::Open)?;
     connection.busy_timeout(Duration::from_secs(5)).map_err(StateError::Open)?;
     // Before anything is written: what is not ours or newer stays as it is.
-    let done = format_of(path, &connection)?;
-    settle(&connection).map_err(StateError::Open)?;
-    for (at, sql) in MIGRATIONS.iter().enumerate().skip(done) {
-        apply(&mut connection, at + 1, sql).map_err(StateError::Open)?;
+    let done = format_of(path, format, &connection)?;
+    if done == 0 {
+        // Holds only where it is set before the first table: what is deleted gives its room back.
+        connection.pragma_update(None, "auto_vacuum", format.auto_vacuum).map_err(StateError::Open)?;
     }
+    settle(&connection).map_err(StateError::Open)?;
+    for (at, sql) in format.migrations.iter().enumerate().skip(done) {
+        apply(&mut connection, format, at + 1, sql).map_err(StateError::Open)?;
+    }
+    Ok(connection)
+}
+
+/// Opens an open state once more, for what requests write: it survives the end of the process, and waits for no disk.
+pub(crate) fn open_for_requests(path: &Path) -> Result<Connection, StateError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(StateError::Open)?;
+    connection.busy_timeout(Duration::from_secs(5)).map_err(StateError::Open)?;
+    settle(&connection).map_err(StateError::Open)?;
+    connection.pragma_update(None, "synchronous", "NORMAL").map_err(StateError::Open)?;
     Ok(connection)
 }
 
@@ -41,7 +69,7 @@ fn settle(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Returns the format of a file that we can read; 0: it is empty.
-fn format_of(path: &Path, connection: &Connection) -> Result<usize, StateError> {
+fn format_of(path: &Path, format: &Format, connection: &Connection) -> Result<usize, StateError> {
     let number = |pragma: &str| -> Result<i64, StateError> {
         connection.pragma_query_value(None, pragma, |row| row.get(0)).map_err(|error| {
             match error.sqlite_error_code() {
@@ -55,10 +83,10 @@ fn format_of(path: &Path, connection: &Connection) -> Result<usize, StateError> 
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .map_err(StateError::Open)?;
     let fresh = found == 0 && owner == 0 && tables == 0;
-    if !fresh && owner != i64::from(APPLICATION_ID) {
+    if !fresh && owner != i64::from(format.application_id) {
         return Err(StateError::NotState { path: path.to_owned() });
     }
-    let known = MIGRATIONS.len();
+    let known = format.migrations.len();
     let done = usize::try_from(found).unwrap_or(usize::MAX);
     if done > known {
         let found = u32::try_from(found).unwrap_or(u32::MAX);
@@ -67,10 +95,10 @@ fn format_of(path: &Path, connection: &Connection) -> Result<usize, StateError> 
     Ok(done)
 }
 
-fn apply(connection: &mut Connection, format: usize, sql: &str) -> rusqlite::Result<()> {
+fn apply(connection: &mut Connection, format: &Format, number: usize, sql: &str) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(sql)?;
-    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", i64::try_from(format).unwrap_or(i64::MAX))?;
+    transaction.pragma_update(None, "application_id", format.application_id)?;
+    transaction.pragma_update(None, "user_version", i64::try_from(number).unwrap_or(i64::MAX))?;
     transaction.commit()
 }

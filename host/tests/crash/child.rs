@@ -39,7 +39,7 @@ async fn host(folder: &Path) {
     let path = folder.join(HOME);
     let home = Home::open(&path).expect("a home");
     let key = KeySource::File { path: path.join("state/vault.key") };
-    let world = World { dialer: dialer(folder), simulated: true };
+    let world = World { dialer: dialer(folder), simulated: true, worker: env!("CARGO_BIN_EXE_wardlock").into() };
     let host = Host::open(home, &key, world, "the crash suite").await.expect("a host");
     tokio::select! {
         served = serve::run(Gate::of(Arc::clone(&host)), None) => served.expect("it served"),

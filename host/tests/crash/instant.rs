@@ -25,9 +25,10 @@ pub enum Instant {
 }
 
 /// The failpoints, in the order of a request's path.
-const FAILPOINTS: [&str; 10] = [
+const FAILPOINTS: [&str; 11] = [
     "after-admission",
     "after-decision",
+    "after-quotas",
     "audit-before-commit",
     "audit-after-commit",
     "before-token",

@@ -25,6 +25,8 @@
 
 mod books;
 mod child;
+#[path = "../it/clients.rs"]
+mod clients;
 mod clock;
 mod disk;
 #[path = "../it/exposition.rs"]

@@ -81,3 +81,30 @@ async fn planted_leak_is_found() {
     assert!(world.canaries.scan("a reply", secret.as_bytes()).is_err());
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p6_a_plugin_sees_no_header_or_parameter_that_the_service_does_not_list() {
+    let file = workspace("acme", "eu", "", &plugin("probe", r#"{ mode = "dump" }"#));
+    let plan = Plan { workspaces: vec![("acme", file)], guests: vec!["probe"], ..Plan::default() };
+    let world = World::start(plan).await;
+    let headers = "X-Planted: planted-header\r\nCookie: planted=cookie\r\nX-Forwarded-For: planted-address\r\n\
+                   If-Modified-Since: 2026-01-05T12:00:00+00:00\r\nAccept: application/problem+json\r\n";
+    let reply = world.ask("acme", "GET", LEADS, headers, "").await;
+    let seen = String::from_utf8_lossy(&reply.body).into_owned();
+    assert!(
+        seen.contains("if-modified-since") && seen.contains("2026-01-05T12:00:00"),
+        "what is listed is there: {seen}"
+    );
+    assert!(!seen.contains("planted"), "{seen}");
+    // A parameter that the operation does not take, and a path that is none of its, refuse before any plugin is asked.
+    for (target, code) in [
+        (format!("{LEADS}&planted=1"), "query_not_allowed"),
+        ("/acme/zoho/planted/x?planted=1".to_owned(), "unknown_operation"),
+    ] {
+        let reply = world.ask("acme", "GET", &target, headers, "").await;
+        assert_eq!(reply.json().expect("a refusal")["code"], code);
+        let rows = world.rows(&reply);
+        assert!(rows[0].detail.request.as_ref().is_some_and(|request| request.plugins.is_empty()), "{rows:?}");
+    }
+    world.end().await;
+}

@@ -133,6 +133,15 @@ fn l9_an_edited_policy_holds_only_after_a_reload_that_the_audit_shows() {
     assert_eq!(changes, [("workspaces/beta.toml".to_owned(), digest)], "and what they changed");
     assert_eq!(after.len(), 2, "{after:?}");
     assert!(after[0] == before[0] && after[1] != before[0], "which policy held before and after: {after:?}");
+    // What does not load does not hold, so the audit goes on naming what does.
+    wardlock.write("workspaces/beta.toml", &second.replace("records.read", "records.raed")).expect("written");
+    let told = run(&wardlock, &["reload"]);
+    assert_eq!(told.code, Some(1), "{told:?}");
+    assert_eq!(open(&wardlock), Some(2));
+    let (reloads, changes, stale) = policy_acts(&wardlock);
+    assert_eq!((reloads, changes.len(), stale.len()), (2, 1, 3), "nothing changed: {changes:?}");
+    assert_eq!(stale[2], stale[1]);
+    wardlock.write("workspaces/beta.toml", &second).expect("written");
     wardlock.write("wardlock.toml", "[limits]\nrequests = 3\n").expect("written");
     let told = run(&wardlock, &["--json", "reload"]).ok().expect("loaded").stdout;
     assert!(told.contains("wardlock.toml holds other settings"), "{told}");

@@ -1,8 +1,12 @@
 //! The whole product, through real sockets, against the simulator. One binary, so that it links once.
 //!
 //! - [`world`]: a home, the simulator, an agent; canaries around everything.
+//! - [`clients`]: its OAuth clients, at the providers and in the vault.
 //! - [`recorded`]: what was received against what was recorded, at the end of every world.
 //! - [`path`]: the path of a request.
+//! - [`answers`]: plugins that judge answers; [`quotas`]: what plugins take, and plugins that keep failing.
+//! - [`private`]: consents that are one agent's own.
+//! - [`services`]: each ready-made service, end to end.
 //! - [`regions`]: only the region's own hosts are ever dialled.
 //! - [`copies`]: exports and imports of the vault, by the executable.
 //! - [`backup`]: the whole home as one file, and back.
@@ -14,12 +18,16 @@
 //! - [`operators`]: the operators' listener and its numbers; [`exposition`]: their text, read strictly.
 //! - [`collector`]: spans for a collector.
 //! - [`promises`]: what must hold whatever happens.
+//! - [`recorder`]: what plugins saw, kept, asked again and made cases of.
+//! - [`reload`]: a changed workspace, taken whole or not at all.
 //! - [`look`]: stored secrets found in a project's files.
 //! - [`crowd`]: what crowds at the agents' door hold, and who is served all the same.
 //! - [`program`]: the executable: commands, exit codes, the socket, the demo.
+//! - [`plugin`]: the executable again: what plugins' authors do.
 //! - [`mistakes`]: the executable again: what it says to mistakes.
 //! - [`compared`]: what was sent, and what was recorded of it; [`recorded`] compares them after every test.
 //! - [`connecting`]: the executable again: every way to connect an account.
+//! - [`guides`]: the executable again: what docs/services.md and docs/secrets.md tell to do, done as they say.
 //! - [`local`]: the executable against its neighbours on one machine; tests/local has what needs root.
 
 #![allow(
@@ -28,28 +36,40 @@
     reason = "all of it is tests: a failure is a failed test, and files are looked at from outside"
 )]
 
+mod clients;
 mod exposition;
 mod recorded;
 #[expect(dead_code, reason = "shared with the crash suite, which takes a world apart")]
 mod world;
 
+mod answers;
 mod audit;
 mod backup;
 mod canaries;
+mod cases;
 mod collector;
 mod compared;
 mod connecting;
 mod copies;
 mod crowd;
 mod flowing;
+mod folder;
 mod formats;
 mod front;
+mod guides;
 mod hostile;
 mod local;
 mod look;
 mod mistakes;
 mod operators;
 mod path;
+mod plugin;
+mod private;
 mod program;
+
 mod promises;
+mod quotas;
+mod recorder;
 mod regions;
+mod reload;
+mod services;

@@ -97,8 +97,8 @@ fn service_check_says_where_and_how_to_mend_it() {
     let nothing = run(&wardlock, &["service", "check", &file]).ok().expect("nothing is found").stdout;
     assert!(nothing.contains("3 operations, nothing found"), "{nothing}");
     for (from, to, line, says) in [
-        ("pkce = true", "pkce = false", 22, "set it to true"),
-        ("effect = \"read\"", "effect = \"reed\"", 71, "did you mean `read`?"),
+        ("pkce = true", "pkce = false", 23, "set it to true"),
+        ("effect = \"read\"", "effect = \"reed\"", 72, "did you mean `read`?"),
         ("name = \"notes\"", "name = \"notes \"", 3, "begins or ends with a space"),
     ] {
         let file = written(&clean.replacen(from, to, 1));
@@ -109,4 +109,66 @@ fn service_check_says_where_and_how_to_mend_it() {
         let json = run(&wardlock, &["--json", "service", "check", &file]).json().expect("json");
         assert_eq!((&json["ok"], &json["found"][0]["line"]), (&false.into(), &line.into()), "{json}");
     }
+}
+
+#[test]
+fn a_built_in_definition_is_copied_under_another_name_only() {
+    let wardlock = with_home();
+    let text = run(&wardlock, &["service", "show", "google-ads", "--definition"]).ok().expect("its text").stdout;
+    let check = |text: &str| {
+        wardlock.write("services/ads.toml", text).expect("written");
+        let file = wardlock.home().join("services/ads.toml").display().to_string();
+        run(&wardlock, &["--json", "service", "check", &file]).json().expect("json")
+    };
+    let newer = text.replacen("version = \"v26\"", "version = \"v27\"", 1);
+    assert_ne!(newer, text, "the version stands in it once");
+    let told = check(&newer);
+    assert_eq!(
+        told["found"][0]["problem"],
+        "a service `google-ads` is built in, and a file may not take its place"
+    );
+    let told = check(&newer.replacen("name = \"google-ads\"", "name = \"ads\"", 1));
+    assert_eq!(told["ok"], true, "{told}");
+    let output = run(&wardlock, &["service", "show", "ads", "--definition"]);
+    assert!(output.stderr.contains("no service `ads` is built in"), "{output:?}");
+}
+
+#[test]
+fn service_new_begins_a_definition_and_takes_no_name_that_is_taken() {
+    let wardlock = with_home();
+    let metadata = r#"{
+        "issuer": "https://id.tasks.example",
+        "authorization_endpoint": "https://id.tasks.example/auth",
+        "token_endpoint": "https://id.tasks.example/token"
+    }"#;
+    wardlock.write("metadata.json", metadata).expect("written");
+    let path = |name: &str| wardlock.home().join(name).display().to_string();
+    let (metadata, file) = (path("metadata.json"), path("services/tasks.toml"));
+    let new = ["service", "new", "--name", "tasks", "--api-host", "api.tasks.example", "--out", &file];
+    let from = |issuer: &'static str| ["--issuer", issuer, "--issuer-metadata", &metadata];
+    let other = run(&wardlock, &[&new[..], &from("https://id.tasks.test")].concat());
+    assert_eq!(other.code, Some(2), "{other:?}");
+    assert!(other.stderr.contains("is of issuer `https://id.tasks.example`"), "{other:?}");
+    assert!(!wardlock.home().join("services/tasks.toml").exists(), "nothing is half made");
+
+    run(&wardlock, &[&new[..], &from("https://id.tasks.example")].concat()).ok().expect("a definition");
+    let told = run(&wardlock, &["--json", "service", "check", &file]).json().expect("json");
+    assert_eq!(
+        (&told["parses"], &told["ok"]),
+        (&true.into(), &false.into()),
+        "it is still to be filled in: {told}"
+    );
+    let taken = run(&wardlock, &[&new[..], &from("https://id.tasks.example")].concat());
+    assert_eq!(taken.code, Some(1), "{taken:?}");
+
+    let nobody_to_ask = run(&wardlock, &["service", "new", "--name", "tasks"]);
+    assert_eq!(nobody_to_ask.code, Some(2), "{nobody_to_ask:?}");
+    assert!(nobody_to_ask.stderr.contains("`--api-host` is not known"), "{nobody_to_ask:?}");
+}
+
+#[test]
+fn service_schema_is_the_published_one() {
+    let wardlock = with_home();
+    let printed = run(&wardlock, &["service", "schema"]).ok().expect("a schema").stdout;
+    assert_eq!(printed.trim_end(), include_str!("../../../docs/service.schema.json").trim_end());
 }

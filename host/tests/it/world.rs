@@ -17,23 +17,24 @@ use wardlock::host::{Host, World as Dialled};
 use wardlock::ops::{self, Talk};
 use wardlock::serve::Running;
 use wardlock::telemetry::{self, Spans};
-use wardlock_core::id::{RegistrationName, ServiceName};
 use wardlock_egress::Dialer;
-use wardlock_egress::vault::{KeySource, NewRegistration, Secret, Vault};
-use wardlock_simulator::{ClientSpec, Consent, Simulator, SimulatorConfig};
+use wardlock_egress::vault::{KeySource, Vault};
+use wardlock_simulator::{Consent, Simulator, SimulatorConfig};
 use wardlock_tests::canary::Canaries;
 use wardlock_tests::raw::{self, RawReply};
-use zeroize::Zeroizing;
 
+use crate::clients;
 use crate::exposition::{self, Series};
-use crate::recorded::{self, LOOK_UPS, Log};
-
-const CLIENT_ID: &str = "1000.TESTCLIENT0000000000000000000001";
+use crate::recorded::{self, Log};
 
 /// What a world is made of; [`Plan::default`] is one connection that reads Leads in `eu`.
 pub struct Plan {
     /// Workspace files by workspace name. `@starter` and `@guest:name` stand for digests.
     pub workspaces: Vec<(&'static str, String)>,
+    /// The services for which there is a registration.
+    pub services: Vec<&'static str>,
+    /// Hosts that are no provider's, and where they are.
+    pub elsewhere: Vec<(String, SocketAddr)>,
     /// Guests of `tests/guests`, written ones included, to drop in as plugin files.
     pub guests: Vec<&'static str>,
     /// Connections to connect: `workspace/connection`.
@@ -73,6 +74,8 @@ impl Default for Plan {
         let file = workspace("acme", "eu", "", &plugin("read-only", "{}"));
         Self {
             workspaces: vec![("acme", file)],
+            services: vec!["zoho-crm"],
+            elsewhere: Vec::new(),
             guests: Vec::new(),
             connect: vec!["acme/zoho"],
             listen: String::new(),
@@ -180,8 +183,6 @@ impl World {
         let simulator = Arc::new(Simulator::start(config).await.expect("a simulator"));
         let callback = wardlock_tests::ports::unused();
         let redirect = format!("http://{callback}/callback");
-        let client_secret = canaries.token("client secret");
-        simulator.add_client(ClientSpec::new(CLIENT_ID, &client_secret, &redirect));
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("home");
         let home = Home::create(&path).expect("a home");
@@ -194,8 +195,9 @@ impl World {
         let key = KeySource::File { path: path.join("state/vault.key") };
         Vault::create(&home.state_folder(), &key).expect("a vault");
         write_plan(&home, &plan);
-        let host = Host::open(home, &key, dialled(&simulator), "test").await.expect("a host");
-        host.vault().add_registration(registration(&client_secret, redirect)).expect("registered");
+        let dialled = dialled_and(&simulator, plan.elsewhere.clone());
+        let host = Host::open(home, &key, dialled, "test").await.expect("a host");
+        clients::register(&host, &simulator, &canaries, &redirect, &plan.services).await;
         let running =
             Running::start(Gate::of(Arc::clone(&host)), ([127, 0, 0, 1], 0).into()).await.expect("listening");
         let (agents, operators) = (running.agents(), running.operators().expect("an operators' listener"));
@@ -237,16 +239,33 @@ impl World {
 
     /// Connects as somebody, or refuses as somebody.
     pub async fn connect_as(&self, connection: &str, consent: Consent) -> Result<Value, Failure> {
+        let person = Person { simulator: Arc::clone(&self.simulator), consent };
+        self.connect_by(connection, How::Consent, &person).await
+    }
+
+    /// Connects in a way of its own, with somebody of one's own.
+    pub async fn connect_by(&self, connection: &str, how: How, person: &dyn Talk) -> Result<Value, Failure> {
         let (workspace, connection) = connection.split_once('/').expect("workspace/connection");
         let command = Command::Connect {
             workspace: workspace.to_owned(),
             connection: connection.to_owned(),
             registration: None,
-            how: How::Consent,
+            agent: None,
+            how,
             evict_oldest: false,
         };
+        ops::execute(&self.host, command, Brought::Nothing, person).await
+    }
+
+    /// Carries a command out, with somebody at the browser.
+    pub async fn command_as(
+        &self,
+        command: Command,
+        brought: Brought,
+        consent: Consent,
+    ) -> Result<Value, Failure> {
         let person = Person { simulator: Arc::clone(&self.simulator), consent };
-        ops::execute(&self.host, command, Brought::Nothing, &person).await
+        ops::execute(&self.host, command, brought, &person).await
     }
 
     /// Carries a command out.
@@ -312,13 +331,10 @@ impl World {
         self.host.audit().show(id).expect("rows")
     }
 
-    /// How many requests the provider's APIs received, beside the look-ups that the service declares.
+    /// How many requests the provider's APIs received, beside those that the host makes of its own.
     pub fn api_calls(&self) -> usize {
         let recordings = self.simulator.recordings();
-        recordings
-            .iter()
-            .filter(|seen| seen.role == wardlock_simulator::Role::Api && !LOOK_UPS.contains(&seen.target.as_str()))
-            .count()
+        recordings.iter().filter(|seen| seen.sni.is_some() && !recorded::is_own(seen)).count()
     }
 
     /// Stops serving and waits until everything is written down.
@@ -345,7 +361,13 @@ impl World {
         self.stop().await;
         let mut logs = vec![Log::of(&self.host)];
         logs.append(&mut self.logs.lock().expect("a lock"));
-        recorded::check(&logs, &self.simulator.recordings()).expect("what was received is what was recorded");
+        let received = self.simulator.recordings();
+        recorded::check(&logs, &received).expect("what was received is what was recorded");
+        // What is derived from secrets is none of the simulator's tokens, and no less secret.
+        for proof in received.iter().filter_map(|seen| seen.target.split_once("appsecret_proof=")) {
+            let proof = proof.1.split('&').next().unwrap_or_default();
+            self.canaries.watch("proof", proof.as_bytes());
+        }
         self.canaries
             .scan("what agents received", &RECEIVED.lock().expect("a lock"))
             .expect("no canary in a reply");
@@ -365,22 +387,15 @@ impl World {
 
 /// The simulator's world, for one more host in it.
 pub fn dialled(simulator: &Arc<Simulator>) -> Dialled {
-    let dialer = Dialer::fixed(simulator.hosts(), vec![simulator.ca_der()]).expect("a dialer");
-    let shown = Arc::clone(simulator);
-    let dialer = dialer.showing(move |url| shown.consent_url(url.as_str()).parse().expect("a url"));
-    Dialled { dialer, simulated: true }
+    dialled_and(simulator, Vec::new())
 }
 
-fn registration(secret: &str, redirect_uri: String) -> NewRegistration {
-    NewRegistration {
-        name: RegistrationName::parse("zoho").expect("a name"),
-        service: ServiceName::parse("zoho-crm").expect("a name"),
-        client_id: CLIENT_ID.to_owned(),
-        redirect_uri,
-        secret: Secret::from_bytes(Zeroizing::new(secret.as_bytes().to_vec())).expect("a secret"),
-        region_secrets: BTreeMap::new(),
-        created_ms: 1,
-    }
+fn dialled_and(simulator: &Arc<Simulator>, elsewhere: Vec<(String, SocketAddr)>) -> Dialled {
+    let hosts = simulator.hosts().into_iter().chain(elsewhere).collect();
+    let dialer = Dialer::fixed(hosts, vec![simulator.ca_der()]).expect("a dialer");
+    let shown = Arc::clone(simulator);
+    let dialer = dialer.showing(move |url| shown.consent_url(url.as_str()).parse().expect("a url"));
+    Dialled { dialer, simulated: true, worker: env!("CARGO_BIN_EXE_wardlock").into() }
 }
 
 fn write_plan(home: &Home, plan: &Plan) {

@@ -4,11 +4,11 @@ use serde_json::json;
 
 use crate::broker::{Broker, Setting};
 
-const ACCOUNTS: &str = "accounts.zoho.eu";
+pub const ACCOUNTS: &str = "accounts.zoho.eu";
 const SCOPES: &str = "ZohoCRM.modules.leads.READ ZohoCRM.org.READ";
-const LEADS: &str = "/crm/v8/Leads?fields=Last_Name";
+pub const LEADS: &str = "/crm/v8/Leads?fields=Last_Name";
 
-async fn start() -> Broker {
+pub async fn start() -> Broker {
     Broker::start(&Setting {
         script: "bent.mjs",
         hosts: &[ACCOUNTS, "www.zohoapis.eu"],

@@ -1,6 +1,7 @@
 //! A Wardlock in this process: its home is real, and the only hosts that it finds are one peer's.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -44,6 +45,16 @@ pub struct Broker {
     folder: TempDir,
 }
 
+/// What is left of one that was stopped: its home, its provider, its agent's token.
+pub struct Left {
+    pub peer: Arc<Peer>,
+    pub folder: TempDir,
+    pub token: String,
+}
+
+/// The home within its folder.
+const HOME: &str = "home";
+
 impl Broker {
     /// Starts the peer and a host with one connection, `acme/api`, which is not connected yet.
     pub async fn start(setting: &Setting<'_>) -> Self {
@@ -58,11 +69,12 @@ impl Broker {
             redirect_uri: &redirect_uri,
         });
         let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("home");
+        let path = folder.path().join(HOME);
+        let agents = wardlock_tests::ports::unused();
         let home = Home::create(&path).expect("a home");
         home.mark_simulator().expect("a mark");
         let write = |file: &str, text: &[u8]| home.write(file, text).expect("written");
-        write("wardlock.toml", format!("[listen]\ncallback = \"{callback}\"\n").as_bytes());
+        write("wardlock.toml", format!("[listen]\nagents = \"{agents}\"\ncallback = \"{callback}\"\n").as_bytes());
         if let Some(definition) = setting.definition {
             write(&format!("services/{}.toml", setting.service), definition.as_bytes());
         }
@@ -78,16 +90,16 @@ impl Broker {
         write("workspaces/acme.toml", wardlock::policy::with_digests(&workspace).as_bytes());
         let key = KeySource::File { path: path.join("state/vault.key") };
         Vault::create(&home.state_folder(), &key).expect("a vault");
-        let dialer = Dialer::fixed(peer.hosts(), vec![peer.authority()]).expect("a dialer");
-        let host = Host::open(home, &key, World { dialer, simulated: true }, "test").await.expect("a host");
-        let problems = host.loaded().problems().to_vec();
-        assert!(problems.is_empty(), "{problems:?}");
+        let host = open(home, &peer).await;
+        let is_public = setting.more["auth"] == "none";
+        let secret = || Secret::from_bytes(Zeroizing::new(CLIENT_SECRET.as_bytes().to_vec())).expect("a secret");
         let registration = NewRegistration {
             name: RegistrationName::parse("client").expect("a name"),
             service: ServiceName::parse(setting.service).expect("a name"),
             client_id: CLIENT_ID.to_owned(),
             redirect_uri,
-            secret: Secret::from_bytes(Zeroizing::new(CLIENT_SECRET.as_bytes().to_vec())).expect("a secret"),
+            secret: (!is_public).then(secret),
+            program: Vec::new(),
             region_secrets: BTreeMap::new(),
             created_ms: 1,
         };
@@ -101,13 +113,36 @@ impl Broker {
         broker
     }
 
+    /// Starts a host again on what is left.
+    pub async fn resume(left: Left) -> Self {
+        let Left { peer, folder, token } = left;
+        let host = open(Home::open(&folder.path().join(HOME)).expect("a home"), &peer).await;
+        let gate = Gate::of(Arc::clone(&host));
+        let running = Running::start(gate, ([127, 0, 0, 1], 0).into()).await.expect("listening");
+        Self { peer, host, token, running, folder }
+    }
+
+    /// Stops the host, and leaves its home.
+    pub async fn leave(self) -> Left {
+        let Self { peer, host, token, running, folder } = self;
+        running.stop().await;
+        drop(host);
+        Left { peer, folder, token }
+    }
+
     /// Connects, with a person who agrees.
     pub async fn connect(&self) -> Result<Value, Failure> {
+        self.connect_by(How::Consent).await
+    }
+
+    /// Connects in one of the ways, with a person who agrees.
+    pub async fn connect_by(&self, how: How) -> Result<Value, Failure> {
         let command = Command::Connect {
             workspace: "acme".to_owned(),
             connection: "api".to_owned(),
             registration: None,
-            how: How::Consent,
+            agent: None,
+            how,
             evict_oldest: false,
         };
         let (lost, mut way) = mpsc::unbounded_channel();
@@ -132,13 +167,7 @@ impl Broker {
     pub async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> RawReply {
         let agents = self.running.agents();
         let body = body.map(Value::to_string).unwrap_or_default();
-        let kind = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
-        let request = format!(
-            "{method} /acme/api{path} HTTP/1.1\r\nHost: {agents}\r\nAuthorization: Bearer {}\r\n{kind}Content-Length: {}\r\n\
-             Connection: close\r\n\r\n{body}",
-            self.token,
-            body.len()
-        );
+        let request = request(agents, &self.token, method, path, &body);
         let sent = tokio::task::spawn_blocking(move || raw::exchange(agents, request.as_bytes()));
         sent.await.expect("a thread").expect("a reply")
     }
@@ -154,7 +183,12 @@ impl Broker {
         self.running.stop().await;
         drop(self.host);
         for file in files(self.folder.path()) {
-            let bytes = std::fs::read(&file).expect("a file");
+            let bytes = match std::fs::read(&file) {
+                Ok(bytes) => bytes,
+                // The host's last threads close their databases meanwhile.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => panic!("{}: {error}", file.display()),
+            };
             for secret in &secrets {
                 let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
                 assert!(!found, "a secret lies in {}", file.display());
@@ -177,14 +211,41 @@ impl Broker {
     }
 }
 
+/// Opens a home whose only hosts are the peer's.
+async fn open(home: Home, peer: &Peer) -> Arc<Host> {
+    let key = KeySource::File { path: home.path().join("state/vault.key") };
+    let dialer = Dialer::fixed(peer.hosts(), vec![peer.authority()]).expect("a dialer");
+    let host = Host::open(
+        home,
+        &key,
+        World { dialer, simulated: true, worker: env!("CARGO_BIN_EXE_wardlock").into() },
+        "test",
+    )
+    .await
+    .expect("a host");
+    let problems = host.loaded().problems().to_vec();
+    assert!(problems.is_empty(), "{problems:?}");
+    host
+}
+
+/// Writes a request as an agent sends it.
+pub fn request(agents: SocketAddr, token: &str, method: &str, path: &str, body: &str) -> String {
+    let kind = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
+    let length = body.len();
+    format!(
+        "{method} /acme/api{path} HTTP/1.1\r\nHost: {agents}\r\nAuthorization: Bearer {token}\r\n{kind}\
+         Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )
+}
+
 fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
-            found.extend(files(&path))
+            found.extend(files(&path));
         } else if path.is_file() {
-            found.push(path)
+            found.push(path);
         }
     }
     found
@@ -196,12 +257,23 @@ struct Person {
     lost: mpsc::UnboundedSender<String>,
 }
 
+impl Person {
+    fn goes_to(&self, url: String) {
+        let (peer, lost) = (Arc::clone(&self.peer), self.lost.clone());
+        tokio::task::spawn_blocking(move || peer.consent(&url).or_else(|why| lost.send(why)));
+    }
+}
+
 impl Talk for Person {
-    fn say(&self, _text: String) {}
+    /// A device's code is told with the address of its page.
+    fn say(&self, text: String) {
+        if let Some(page) = text.strip_prefix("Open ").and_then(|rest| rest.split(' ').next()) {
+            self.goes_to(page.to_owned());
+        }
+    }
 
     fn open(&self, page: Page) {
-        let (peer, lost) = (Arc::clone(&self.peer), self.lost.clone());
-        tokio::task::spawn_blocking(move || peer.consent(&page.url).or_else(|why| lost.send(why)));
+        self.goes_to(page.url);
     }
 
     fn wait(&self, _text: String) {}

@@ -4,6 +4,7 @@
 //! - [`broker`]: a Wardlock in this process whose only hosts are that server's.
 //! - [`strict`]: `oidc-provider`, which holds to the RFCs.
 //! - [`bent`]: `oauth2-mock-server`, which answers as Zoho does.
+//! - [`killed`]: a host that dies between a token answer and its storing, at either of them.
 
 #![allow(
     clippy::expect_used,
@@ -13,5 +14,6 @@
 
 mod bent;
 mod broker;
+mod killed;
 mod peer;
 mod strict;

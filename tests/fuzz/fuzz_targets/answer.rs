@@ -13,7 +13,7 @@ use libfuzzer_sys::fuzz_target;
 use support::input::Input;
 use wardlock_core::canonical::{CanonicalRequest, Header, Parameter};
 use wardlock_core::chain::Chain;
-use wardlock_core::connection::{Connection, Link, LinkMode, WriteMode};
+use wardlock_core::connection::{Connection, Hooks, Link, LinkMode, WriteMode};
 use wardlock_core::decision::{Asked, Decision, decide};
 use wardlock_core::id::{
     AgentName, ConnectionName, Digest, GrantName, PluginName, Region, RequestId, WorkspaceName,
@@ -42,7 +42,7 @@ fuzz_target!(|bytes: &[u8]| {
     chain.take(Ok(taken), 1);
     let (after, outcome) = chain.finish();
     let asked =
-        Asked { id: RequestId::from_random([7; 16]), purpose: None, tenant: "1".to_owned(), generation: 1 };
+        Asked { id: RequestId::from_random([7; 16]), purpose: None, tenant: "1".to_owned(), generation: 1, via: None };
     let Decision::Allow(permit) = decide(judge, after, outcome, asked) else { return };
     let (old, after) = (before.operation(), permit.classified());
     let new = after.operation();
@@ -71,6 +71,7 @@ static JUDGE: LazyLock<Judge> = LazyLock::new(|| {
         digest: Digest::of(b"shaper"),
         settings: Digest::of(b"{}"),
         mode: LinkMode::Enforce,
+        hooks: Hooks::Request,
         capabilities: names(&["shape"]),
     };
     let connection = Connection {
@@ -84,6 +85,9 @@ static JUDGE: LazyLock<Judge> = LazyLock::new(|| {
         tenant: None,
         resources: names(&["Leads", "Contacts"]),
         operations: names(&["records.list", "records.coql", "records.create"]),
+        owner: wardlock_core::connection::Owner::Workspace,
+        params: std::collections::BTreeMap::new(),
+        grant_services: std::collections::BTreeSet::new(),
         concurrency: None,
         writes: WriteMode::On,
         chain: vec![link],

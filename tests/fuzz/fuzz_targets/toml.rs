@@ -33,6 +33,10 @@ mod loaded {
             (name == "zoho-crm").then_some(&*super::support::ZOHO)
         }
 
+        pub fn iter(&self) -> impl Iterator<Item = &Arc<ServiceDefinition>> {
+            std::iter::once(&*super::support::ZOHO)
+        }
+
         pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
             ["zoho-crm"].into_iter()
         }

@@ -7,7 +7,7 @@
     (export "datetime" (type $datetime (eq $datetime-of-clock)))
     (export "now" (func (result $datetime)))))
 {component}
-  (core module $memory (memory (export "memory") {pages}))
+  (core module $memory (memory (export "memory") {pages}) {data})
   (core instance $memory (instantiate $memory))
   (core func $now (canon lower (func $clock "now") (memory (core memory $memory "memory"))))
   (core module $guest

@@ -23,25 +23,39 @@ struct Needle {
     bytes: Vec<u8>,
 }
 
-/// Searches for every secret in every form.
-pub(super) fn search<'a>(secrets: impl Iterator<Item = &'a [u8]>, haystack: &[u8]) -> Option<Found> {
-    let needles: Vec<Needle> = secrets.enumerate().flat_map(|(canary, secret)| needles(canary, secret)).collect();
-    if needles.is_empty() {
-        return None;
+/// Every secret in every form, ready to be searched for: making it takes longer than most searches.
+pub(super) struct Searcher {
+    needles: Vec<Needle>,
+    /// `None`: there is nothing to search for.
+    automaton: Option<AhoCorasick>,
+}
+
+impl Searcher {
+    pub fn of<'a>(secrets: impl Iterator<Item = &'a [u8]>) -> Self {
+        let needles: Vec<Needle> =
+            secrets.enumerate().flat_map(|(canary, secret)| needles(canary, secret)).collect();
+        let patterns = needles.iter().map(|needle| &needle.bytes);
+        let build = || {
+            // Fails only for more patterns than memory holds.
+            AhoCorasick::builder()
+                .ascii_case_insensitive(true)
+                // The whole secret is named before a half of it.
+                .match_kind(MatchKind::LeftmostLongest)
+                .build(patterns)
+                .ok()
+        };
+        let automaton = if needles.is_empty() { None } else { build() };
+        Self { needles, automaton }
     }
-    let patterns = needles.iter().map(|needle| &needle.bytes);
-    // Fails only for more patterns than memory holds.
-    let automaton = AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        // The whole secret is named before a half of it.
-        .match_kind(MatchKind::LeftmostLongest)
-        .build(patterns)
-        .ok()?;
-    views(haystack).into_iter().find_map(|(view, bytes)| {
-        let found = automaton.find(&bytes)?;
-        let needle = &needles[found.pattern().as_usize()];
-        Some(Found { canary: needle.canary, form: view.unwrap_or(needle.form), at: found.start() })
-    })
+
+    pub fn search(&self, haystack: &[u8]) -> Option<Found> {
+        let automaton = self.automaton.as_ref()?;
+        views(haystack).into_iter().find_map(|(view, bytes)| {
+            let found = automaton.find(&bytes)?;
+            let needle = &self.needles[found.pattern().as_usize()];
+            Some(Found { canary: needle.canary, form: view.unwrap_or(needle.form), at: found.start() })
+        })
+    }
 }
 
 fn needles(canary: usize, secret: &[u8]) -> Vec<Needle> {

@@ -37,7 +37,14 @@ impl std::error::Error for Leak {}
 
 /// The canaries of one test. Clones share them.
 #[derive(Clone, Default)]
-pub struct Canaries(Arc<Mutex<Vec<Canary>>>);
+pub struct Canaries(Arc<Mutex<Watched>>);
+
+#[derive(Default)]
+struct Watched {
+    canaries: Vec<Canary>,
+    /// Made at the first search after the last canary came.
+    searcher: Option<forms::Searcher>,
+}
 
 struct Canary {
     name: String,
@@ -71,7 +78,9 @@ impl Canaries {
     /// If it is shorter than 12 bytes: it would be found by chance.
     pub fn watch(&self, name: &str, value: &[u8]) {
         assert!(value.len() >= 12, "the {name} is too short for a canary");
-        self.lock().push(Canary { name: name.to_owned(), value: value.to_vec() });
+        let mut watched = self.lock();
+        watched.canaries.push(Canary { name: name.to_owned(), value: value.to_vec() });
+        watched.searcher = None;
     }
 
     /// Returns the simulator's source of tokens: every code and token that it gives is a canary.
@@ -88,13 +97,16 @@ impl Canaries {
 
     /// Returns how many canaries there are. A test that watches for none proves nothing.
     pub fn count(&self) -> usize {
-        self.lock().len()
+        self.lock().canaries.len()
     }
 
     /// Searches bytes.
     pub fn scan(&self, place: &str, bytes: &[u8]) -> Result<(), Leak> {
-        let canaries = self.lock();
-        forms::search(canaries.iter().map(|canary| canary.value.as_slice()), bytes).map_or(Ok(()), |found| {
+        let mut watched = self.lock();
+        let Watched { canaries, searcher } = &mut *watched;
+        let values = canaries.iter().map(|canary| canary.value.as_slice());
+        let searcher = searcher.get_or_insert_with(|| forms::Searcher::of(values));
+        searcher.search(bytes).map_or(Ok(()), |found| {
             Err(Leak {
                 canary: canaries[found.canary].name.clone(),
                 form: found.form,
@@ -153,7 +165,7 @@ impl Canaries {
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Canary>> {
+    fn lock(&self) -> MutexGuard<'_, Watched> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,5 +1,6 @@
 //! A search that finds nothing proves something only if it would have found: each form is planted and must be caught.
 
+use std::io::Read as _;
 use std::process::{Command, Stdio};
 
 use base64::Engine as _;
@@ -129,13 +130,16 @@ fn planted_leak_in_a_process_list_is_found() {
     let value = canaries.token("client secret");
     canaries.scan_processes().unwrap();
     for (argument, variable) in [(value.as_str(), ""), ("", value.as_str())] {
-        // It waits for a line that never comes, and ends with its input.
+        // It says that it runs, waits for a line that never comes, and ends with its input. What `spawn` returns may
+        // still be without arguments: the kernel lets the parent go on before it has written the new process's stack.
         let mut waiting = Command::new("sh")
-            .args(["-c", "read line", argument])
+            .args(["-c", "echo; read line", argument])
             .env("PLANTED", variable)
             .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
             .spawn()
             .unwrap();
+        waiting.stdout.take().unwrap().read_exact(&mut [0]).unwrap();
         let leak = canaries.scan_processes();
         drop(waiting.stdin.take());
         waiting.wait().unwrap();

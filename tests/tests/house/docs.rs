@@ -8,7 +8,7 @@ use wardlock_core::refusal::Code;
 use wardlock_core::service::parse_and_lint;
 use wardlock_tests::docs::{commands, links, root};
 
-const DOCUMENTS: [&str; 11] = [
+const DOCUMENTS: [&str; 12] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -18,6 +18,7 @@ const DOCUMENTS: [&str; 11] = [
     "docs/plugins.md",
     "docs/observability.md",
     "docs/operators.md",
+    "docs/secrets.md",
     "docs/services.md",
     "policies/README.md",
 ];
@@ -49,7 +50,7 @@ fn definition_in_the_docs_is_one_in_which_nothing_is_found() {
     let (service, found) =
         parse_and_lint(definition, "docs/services.md").unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(found, []);
-    assert_eq!(service.operations.len(), 2);
+    assert_eq!(service.operations.len(), 5);
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! The wall, as cargo sees it (ARCHITECTURE.md, "The wall"): which crate can name which.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
 use wardlock_tests::docs::root;
+
+use crate::tidy::{read, rust_files};
 
 /// Every crate of ours and the crates of ours that it is built with. Not one edge more, not one less.
 const EDGES: [(&str, &[&str]); 10] = [
@@ -70,6 +73,17 @@ const POWERS: [(&str, &[&str]); 16] = [
     // Ending the process at an instant: a feature of the crash suite, never of the product.
     ("fail", &[]),
 ];
+
+/// Promise 6: a daemon dials the hosts of services and of its configuration. A registry is dialled by the command that a person gave.
+#[test]
+fn registries_are_dialled_by_the_command_alone() {
+    // Its constants are free to all; what dials is imported from it.
+    let imports = ["wardlock_egress::registry::{", "wardlock_egress::registry::pu"];
+    let dials = |path: &PathBuf| imports.iter().any(|import| read(path).contains(import));
+    let of_the_host = rust_files().into_iter().filter(|path| path.starts_with("host/src"));
+    let names: Vec<PathBuf> = of_the_host.filter(dials).collect();
+    assert_eq!(names, ["host/src/cli/plugin/registry.rs"].map(PathBuf::from));
+}
 
 #[test]
 fn edges_hold() {

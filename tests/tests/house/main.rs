@@ -2,6 +2,8 @@
 //! their tests.
 
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod edges;

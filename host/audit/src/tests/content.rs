@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use wardlock_core::answer::Outcome;
-use wardlock_core::plugin::{Reason, Verdict};
+use wardlock_core::chain::VerdictRecord;
+use wardlock_core::id::Digest;
+use wardlock_core::plugin::{Attribute, Reason, Verdict};
 use wardlock_core::refusal::{Code, Refusal};
 
 use super::support::{Home, classified, connection, finished, id, read_permit, refusal_of, request, write_permit};
-use crate::{Act, Filter, Kind, Refused, Separation, Value};
+use crate::{Act, Filter, Finished, Kind, Refused, Separation, Value};
 
 /// Everything that requests of these tests hold and that may not stand in a row.
 const PLANTED: [&str; 7] = [
@@ -91,6 +93,43 @@ async fn an_intent_says_who_asked_what_of_whom_by_which_rules() {
     let plugin = &detail.plugins[0];
     assert_eq!((plugin.name.as_str(), plugin.verdict.as_str(), plugin.micros), ("guard", "allow", 12));
     assert_eq!(plugin.sha256, wardlock_core::id::Digest::of(b"component").to_string());
+}
+
+#[tokio::test]
+async fn an_outcome_says_what_plugins_said_of_the_answer_and_nothing_of_the_answer_itself() {
+    let home = Home::new();
+    let audit = home.open();
+    let (_, guard) = audit.intend(&read_permit(1), Separation::None, Duration::ZERO).await.expect("recorded");
+    let edits = ["redact-json /data/*/Email", "remove-header etag", "redact-json /data/planted-body of a plugin"];
+    let verdict = VerdictRecord {
+        plugin: "mask".to_owned(),
+        digest: Digest::of(b"mask"),
+        settings: Digest::of(b"{}"),
+        verdict: "edit",
+        code: Some("hidden_field".to_owned()),
+        fault: None,
+        edits: edits.map(str::to_owned).into(),
+        enforced: true,
+        micros: 7,
+        notes: vec![Attribute { name: "n".to_owned(), value: "planted-note".to_owned() }],
+    };
+    let finished =
+        Finished { verdicts: vec![verdict], withheld: Some(Code::AnswerDenied), ..finished(Outcome::Partial) };
+    guard.finish(finished).await.expect("recorded");
+    let rows = audit.list(&Filter::newest(1)).expect("a row");
+    let answer = rows[0].detail.answer.as_ref().expect("an answer");
+    assert_eq!((rows[0].outcome.as_deref(), answer.withheld.as_deref()), (Some("partial"), Some("answer_denied")));
+    let [said] = answer.plugins.as_slice() else { panic!("{answer:?}") };
+    assert_eq!(
+        (said.name.as_str(), said.verdict.as_str(), &said.edits[..2]),
+        ("mask", "edit", &edits.map(str::to_owned)[..2])
+    );
+    assert!(said.edits[2].starts_with("redact-json keyed:"), "{said:?}");
+    assert!(rows[0].escaped().to_string().contains("withheld=answer_denied"));
+    let bytes = home.bytes();
+    for planted in PLANTED {
+        assert!(!bytes.windows(planted.len()).any(|part| part == planted.as_bytes()), "{planted} is in a file");
+    }
 }
 
 #[tokio::test]

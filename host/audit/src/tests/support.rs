@@ -118,6 +118,9 @@ pub(super) fn connection() -> Arc<Connection> {
         tenant: Some("org-1".to_owned()),
         resources: BTreeSet::from(["Leads".to_owned()]),
         operations: BTreeSet::from(["records.read".to_owned(), "records.update".to_owned()]),
+        owner: wardlock_core::connection::Owner::Workspace,
+        params: std::collections::BTreeMap::new(),
+        grant_services: std::collections::BTreeSet::new(),
         concurrency: None,
         writes: WriteMode::On,
         chain: vec![Link {
@@ -125,6 +128,7 @@ pub(super) fn connection() -> Arc<Connection> {
             digest: Digest::of(b"component"),
             settings: Digest::of(b"settings"),
             mode: LinkMode::Enforce,
+            hooks: wardlock_core::connection::Hooks::Request,
             capabilities: BTreeSet::new(),
         }],
         agents: BTreeMap::new(),
@@ -160,6 +164,7 @@ pub(super) fn decision(number: u8, request: CanonicalRequest, verdict: Verdict) 
         purpose: Some("weekly \u{1b}[31mreport\u{202e}".to_owned()),
         tenant: "org-1".to_owned(),
         generation: 3,
+        via: None,
     };
     decide(&judge, classified, outcome, asked)
 }
@@ -201,5 +206,7 @@ pub(super) fn finished(outcome: Outcome) -> Finished {
         upstream_micros: 850,
         provider_code: None,
         total: Duration::from_millis(2),
+        verdicts: Vec::new(),
+        withheld: None,
     }
 }

@@ -8,12 +8,14 @@ mod target;
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::id::Digest;
 
 pub use json::{JsonProblem, parse_strict as parse_json};
 
 /// The methods that are ever forwarded. TRACE would echo the credential; CONNECT is no request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Method {
     /// RFC 9110 section 9.3.1.
     Get,
@@ -57,7 +59,7 @@ impl Method {
 }
 
 /// One header field: lower-case name, value as bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     /// Lower-case name.
     pub name: String,
@@ -66,7 +68,7 @@ pub struct Header {
 }
 
 /// One query parameter, decoded.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parameter {
     /// Decoded name.
     pub name: String,

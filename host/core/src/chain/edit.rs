@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::canonical::{CanonicalRequest, parse_json};
 use crate::plugin::Edit;
+use crate::pointer;
 
 /// Headers that no plugin may set or remove: credentials, routing, framing, and the host's own.
 const PROTECTED_HEADERS: [&str; 16] = [
@@ -80,7 +81,7 @@ fn set_json(body: &[u8], pointer: &str, value: &str) -> Result<Vec<u8>, String> 
 fn insert_json(document: &mut Value, pointer: &str, value: Value) -> Result<(), String> {
     let nowhere = || format!("`{pointer}` names no place in the body");
     let (parent, last) = pointer.rsplit_once('/').ok_or_else(nowhere)?;
-    let key = last.replace("~1", "/").replace("~0", "~");
+    let key = pointer::step(last);
     match document.pointer_mut(parent) {
         Some(Value::Object(map)) => {
             map.insert(key, value);

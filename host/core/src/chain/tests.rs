@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use super::*;
 use crate::canonical::{Header, Parameter};
-use crate::connection::{Connection, WriteMode};
+use crate::connection::{Connection, Hooks, WriteMode};
 use crate::decision::{Asked, Decision, decide};
 use crate::id::{AgentName, ConnectionName, GrantName, PluginName, Region, RequestId, WorkspaceName};
 use crate::service::{ServiceDefinition, parse};
@@ -23,6 +23,7 @@ fn link(name: &str, mode: LinkMode, capabilities: &[&str]) -> Link {
         digest: Digest::of(name.as_bytes()),
         settings: Digest::of(b"{}"),
         mode,
+        hooks: Hooks::Request,
         capabilities: capabilities.iter().map(|&name| name.to_owned()).collect(),
     }
 }
@@ -40,6 +41,9 @@ fn judge(chain: Vec<Link>) -> Judge {
         tenant: None,
         resources: names(&["Leads", "Contacts"]),
         operations: names(&["records.list", "records.search", "records.coql", "records.create", "records.get"]),
+        owner: crate::connection::Owner::Workspace,
+        params: std::collections::BTreeMap::new(),
+        grant_services: std::collections::BTreeSet::new(),
         concurrency: None,
         writes: WriteMode::On,
         chain,
@@ -88,7 +92,7 @@ fn run(
 }
 
 fn asked() -> Asked {
-    Asked { id: RequestId::from_random([7; 16]), purpose: None, tenant: "1".to_owned(), generation: 1 }
+    Asked { id: RequestId::from_random([7; 16]), purpose: None, tenant: "1".to_owned(), generation: 1, via: None }
 }
 
 /// Runs a chain of plugins that may all shape and says what the host concludes: decision and code.
@@ -139,6 +143,34 @@ fn nobodys_silence_allows() {
     let watched = judge(vec![link("a", LinkMode::Monitor, &[]), link("b", LinkMode::Enforce, &[])]);
     let answers = vec![answer(Verdict::Deny(reason("no"))), answer(Verdict::Allow)];
     check_on(&watched, read(&watched), answers, "allow");
+}
+
+#[test]
+fn a_plugin_that_only_judges_answers_says_yes_to_no_request() {
+    let answers_only = || Link { hooks: Hooks::Response, ..link("later", LinkMode::Enforce, &[]) };
+    let alone = judge(vec![answers_only()]);
+    assert!(Chain::start(&alone, read(&alone)).next().is_none());
+    check_on(&alone, read(&alone), Vec::new(), "deny no_policy");
+    check_on(&alone, read(&alone), vec![answer(Verdict::Allow)], "deny no_policy");
+    // Among others it is passed over, wherever it stands.
+    let among = judge(vec![answers_only(), link("a", LinkMode::Enforce, &[]), answers_only()]);
+    let next = Chain::start(&among, read(&among)).next().map(|(at, link, _)| (at, link.name.to_string()));
+    assert_eq!(next, Some((1, "a".to_owned())));
+    check_on(&among, read(&among), vec![answer(Verdict::Allow)], "allow");
+    assert!(among.connection().holds_answers());
+    let watched = Link { hooks: Hooks::Both, ..link("watched", LinkMode::Monitor, &[]) };
+    assert!(!judge(vec![watched]).connection().holds_answers());
+}
+
+#[test]
+fn a_tripped_plugin_says_when_it_is_tried_again() {
+    let judge = judge(vec![link("a", LinkMode::Enforce, &[])]);
+    let (classified, outcome) =
+        run(&judge, read(&judge), vec![Err(PluginFault::Tripped { retry_after_seconds: 4 })]);
+    let Decision::Deny { refusal, .. } = decide(&judge, classified, outcome, asked()) else {
+        panic!("it must not pass");
+    };
+    assert_eq!((refusal.code, refusal.retry_after), (Code::PluginTripped, Some(4)));
 }
 
 #[test]

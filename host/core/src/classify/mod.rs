@@ -2,12 +2,16 @@
 //!
 //! All of it comes from the service's definition; no service's name stands here. In reading order: `query` (which
 //! parameters and headers an operation takes), `body` (its type, its JSON), `sources` (resources, fields, breadth),
-//! `names`, `criteria` and `coql` (the languages in which fields are named).
+//! `names`, `criteria`, `coql` and `gaql` (the languages in which fields are named), `pins` (where the tenant
+//! is named), `places` (JSON pointers with wildcards).
 
 mod body;
 mod coql;
 mod criteria;
+mod gaql;
 mod names;
+mod pins;
+pub(crate) mod places;
 mod query;
 mod sources;
 #[cfg(test)]
@@ -15,7 +19,11 @@ mod tests;
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use self::sources::{Found, Reader};
+
+pub(crate) use self::pins::check as check_pins;
 
 use crate::canonical::{CanonicalRequest, Parameter};
 use crate::id::Digest;
@@ -37,6 +45,8 @@ pub struct Classified {
     parameters: Vec<Parameter>,
     operation: OperationView,
     digest: Digest,
+    /// The body, where the operation says what it is.
+    json: Option<Arc<Value>>,
 }
 
 impl Classified {
@@ -46,9 +56,10 @@ impl Classified {
         definition: Option<usize>,
         parameters: Vec<Parameter>,
         operation: OperationView,
+        json: Option<Value>,
     ) -> Self {
-        let digest = request.digest();
-        Self { service: Arc::clone(service), request, definition, parameters, operation, digest }
+        let (digest, json) = (request.digest(), json.map(Arc::new));
+        Self { service: Arc::clone(service), request, definition, parameters, operation, digest, json }
     }
 
     /// Returns the request, with the headers that pass.
@@ -107,19 +118,23 @@ impl Classified {
 /// What the host cannot tell is never guessed: an operation that the service does not define is destructive, a
 /// resource is `$unknown`, fields are `None`, breadth is `None`. A request that has two readings is refused.
 pub fn classify(service: &Arc<ServiceDefinition>, mut request: CanonicalRequest) -> Result<Classified, Refusal> {
+    for name in &service.request.strip_query {
+        request.take_query(name);
+    }
     let Some((at, parameters)) = service.route(request.method(), request.segments()) else {
-        query::keep_headers(&service.request, None, &mut request);
+        query::keep_headers(service, None, &mut request);
         let operation = view(service, UNKNOWN_OPERATION, unknown());
-        return Ok(Classified::new(service, request, None, Vec::new(), operation));
+        return Ok(Classified::new(service, request, None, Vec::new(), operation, None));
     };
     let definition = &service.operations[at];
-    query::check(&service.request, definition, &request)?;
-    query::keep_headers(&service.request, Some(definition), &mut request);
-    let json = body::read(definition, &request)?;
-    let reader = Reader { service, operation: definition, request: &request, parameters: &parameters, json };
+    query::check(service, definition, &request)?;
+    query::keep_headers(service, Some(definition), &mut request);
+    let json = body::read(&service.request, definition, &request)?;
+    let reader =
+        Reader { service, operation: definition, request: &request, parameters: &parameters, json: json.as_ref() };
     let found = reader.read()?;
     let operation = view(service, &definition.name, found);
-    Ok(Classified::new(service, request, Some(at), parameters, operation))
+    Ok(Classified::new(service, request, Some(at), parameters, operation, json))
 }
 
 fn unknown() -> Found {
@@ -128,6 +143,7 @@ fn unknown() -> Found {
         resources: vec![UNKNOWN_RESOURCE.to_owned()],
         fields: None,
         breadth: None,
+        attributes: Vec::new(),
     }
 }
 
@@ -139,6 +155,6 @@ fn view(service: &ServiceDefinition, name: &str, found: Found) -> OperationView 
         resources: found.resources,
         fields: found.fields,
         breadth: found.breadth,
-        attributes: Vec::new(),
+        attributes: found.attributes,
     }
 }

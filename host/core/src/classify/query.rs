@@ -4,16 +4,23 @@ use std::collections::BTreeSet;
 
 use crate::canonical::CanonicalRequest;
 use crate::refusal::{Code, Refusal};
-use crate::service::{Breadth, FieldSource, Operation, Presence, RequestRules, ResourceSource, nearest};
+use crate::service::{
+    Breadth, FieldSource, Operation, Pin, Presence, RequestRules, ResourceSource, ServiceDefinition, nearest,
+};
 
 /// Refuses a parameter that the operation does not take, and one that stands twice although its value is judged:
 /// of two values, servers take the first, the last or both.
 pub(super) fn check(
-    rules: &RequestRules,
+    service: &ServiceDefinition,
     operation: &Operation,
     request: &CanonicalRequest,
 ) -> Result<(), Refusal> {
-    let judged = judged_names(operation);
+    let rules = &service.request;
+    let mut judged = judged_names(operation);
+    judged.extend(service.tenant.pins.iter().filter_map(|pin| match pin {
+        Pin::Query(name) => Some(name.as_str()),
+        _ => None,
+    }));
     let mut seen = BTreeSet::new();
     for parameter in request.query() {
         let name = parameter.name.as_str();
@@ -32,14 +39,18 @@ pub(super) fn check(
 }
 
 /// Keeps the headers that the service or the operation takes, and the content type.
-pub(super) fn keep_headers(rules: &RequestRules, operation: Option<&Operation>, request: &mut CanonicalRequest) {
+pub(super) fn keep_headers(
+    service: &ServiceDefinition,
+    operation: Option<&Operation>,
+    request: &mut CanonicalRequest,
+) {
+    let pinned =
+        |name: &str| service.tenant.pins.iter().any(|pin| matches!(pin, Pin::Header(known) if known == name));
+    let rules = &service.request;
     request.retain_headers(|name| {
-        let taken = operation.is_some_and(|operation| {
-            let is_source =
-                |source: &FieldSource| matches!(source, FieldSource::Header { name: known } if known == name);
-            operation.headers.contains(name) || operation.fields.iter().any(is_source)
-        });
-        name == "content-type" || rules.headers.contains(name) || taken
+        let taken = operation.is_some_and(|operation| operation.takes_header(name));
+        // A pinned header is compared and then set by the host.
+        name == "content-type" || rules.headers.contains(name) || taken || pinned(name)
     });
 }
 
@@ -66,6 +77,8 @@ fn judged_names(operation: &Operation) -> BTreeSet<&str> {
         | ResourceSource::Path(_)
         | ResourceSource::Related(_)
         | ResourceSource::Coql(_)
+        | ResourceSource::Gaql(_)
+        | ResourceSource::BodyKeys(_)
         | ResourceSource::Body(_) => None,
     });
     let fields = operation.fields.iter().filter_map(|source| match source {
@@ -74,16 +87,21 @@ fn judged_names(operation: &Operation) -> BTreeSet<&str> {
         | FieldSource::QueryOpaque { name } => Some(name),
         FieldSource::Header { .. }
         | FieldSource::Coql(_)
+        | FieldSource::Gaql(_)
         | FieldSource::BodyRecords { .. }
         | FieldSource::BodyList { .. } => None,
     });
     let breadth = match &operation.breadth {
         Breadth::Query { name, .. } | Breadth::QueryCount(name) => Some(name),
-        Breadth::Fixed(_) | Breadth::BodyCount(_) | Breadth::Coql { .. } | Breadth::Unbounded => None,
+        Breadth::Fixed(_)
+        | Breadth::BodyCount(_)
+        | Breadth::Coql { .. }
+        | Breadth::Gaql { .. }
+        | Breadth::Unbounded => None,
     };
     let presence = operation.destructive_with.iter().filter_map(|presence| match presence {
         Presence::Query(name) => Some(name),
-        Presence::Body(_) => None,
+        Presence::Body(_) | Presence::BodyIs { .. } => None,
     });
     resources.chain(fields).chain(breadth).chain(presence).map(String::as_str).collect()
 }

@@ -4,9 +4,9 @@
 use serde_json::Value;
 
 use super::names::{Touched, parts};
-use super::{body, coql, criteria};
+use super::{body, coql, criteria, gaql, places};
 use crate::canonical::{CanonicalRequest, Parameter};
-use crate::plugin::{Effect, Field, FieldUse};
+use crate::plugin::{Attribute, Effect, Field, FieldUse};
 use crate::refusal::{Code, Refusal};
 use crate::rules::UNKNOWN_RESOURCE;
 use crate::service::{Breadth, FieldSource, Operation, Presence, ResourceSource, ServiceDefinition};
@@ -18,6 +18,7 @@ pub(super) struct Found {
     pub(super) resources: Vec<String>,
     pub(super) fields: Option<Vec<Field>>,
     pub(super) breadth: Option<u32>,
+    pub(super) attributes: Vec<Attribute>,
 }
 
 /// A request with all that its sources may read.
@@ -26,13 +27,35 @@ pub(super) struct Reader<'a> {
     pub(super) operation: &'a Operation,
     pub(super) request: &'a CanonicalRequest,
     pub(super) parameters: &'a [Parameter],
-    pub(super) json: Option<Value>,
+    pub(super) json: Option<&'a Value>,
+}
+
+/// A query in a body, understood.
+enum InBody {
+    Coql(coql::Query),
+    Gaql(gaql::Query),
+}
+
+impl InBody {
+    fn touched(&self) -> &Touched {
+        match self {
+            Self::Coql(query) => &query.touched,
+            Self::Gaql(query) => &query.touched,
+        }
+    }
+
+    fn rows(&self, default: u32) -> u32 {
+        match self {
+            Self::Coql(query) => query.rows(default),
+            Self::Gaql(query) => query.limit.unwrap_or(default),
+        }
+    }
 }
 
 impl Reader<'_> {
     /// Follows every source.
     pub(super) fn read(&self) -> Result<Found, Refusal> {
-        let query = self.coql();
+        let query = self.query_in_body();
         let mut touched = Touched::default();
         let mut of = None;
         for source in &self.operation.resources {
@@ -53,23 +76,48 @@ impl Reader<'_> {
             resources: touched.resources.into_iter().collect(),
             fields: known.then(|| touched.fields.into_iter().collect()),
             breadth: self.breadth(query.as_ref()),
+            attributes: self.attributes(),
         })
     }
 
-    /// Returns the COQL query, if the operation has one and it is understood. There is at most one per operation.
-    fn coql(&self) -> Option<coql::Query> {
-        let member = self.operation.resources.iter().find_map(|source| match source {
-            ResourceSource::Coql(member) => Some(member),
+    /// Returns the query in the body, if the operation has one and it is understood. There is at most one per operation.
+    fn query_in_body(&self) -> Option<InBody> {
+        let text = |member: &String| self.json?.get(member)?.as_str();
+        self.operation.resources.iter().find_map(|source| match source {
+            ResourceSource::Coql(member) => coql::read(self.service, text(member)?).ok().map(InBody::Coql),
+            ResourceSource::Gaql(member) => gaql::read(text(member)?).ok().map(InBody::Gaql),
             _ => None,
-        })?;
-        let text = self.json.as_ref()?.get(member)?.as_str()?;
-        coql::read(self.service, text).ok()
+        })
+    }
+
+    /// What plugins may want to know besides: that the provider is asked to check only.
+    fn attributes(&self) -> Vec<Attribute> {
+        let checks_only = self.operation.dry_run.as_ref().is_some_and(|dry_run| match &dry_run.place {
+            Presence::Query(name) => self.query(name).is_some_and(|value| dry_run.value == value),
+            Presence::Body(pointer) | Presence::BodyIs { pointer, .. } => {
+                self.json.and_then(|json| json.pointer(pointer)) == Some(&dry_run.value)
+            }
+        });
+        if !checks_only {
+            return Vec::new();
+        }
+        vec![Attribute { name: "provider-dry-run".to_owned(), value: "true".to_owned() }]
     }
 
     fn effect(&self) -> Effect {
+        let at = |pointer: &str| self.json.map(|json| places::at_loosely(json, pointer)).unwrap_or_default();
         let is_there = |presence: &Presence| match presence {
             Presence::Query(name) => self.request.query_values(name).next().is_some(),
-            Presence::Body(pointer) => self.json.as_ref().is_some_and(|json| body::holds(json, pointer)),
+            Presence::Body(pointer) => at(pointer).iter().any(|value| !value.is_null()),
+            Presence::BodyIs { pointer, values } => {
+                // Protobuf's JSON takes the number of an enumeration's value for its name.
+                let is_one = |value: &&Value| match value {
+                    Value::String(text) => values.contains(&text.to_lowercase()),
+                    Value::Number(_) | Value::Bool(_) => values.contains(&value.to_string()),
+                    Value::Null | Value::Array(_) | Value::Object(_) => false,
+                };
+                at(pointer).iter().any(is_one)
+            }
         };
         if self.operation.destructive_with.iter().any(is_there) {
             Effect::Destructive
@@ -90,7 +138,7 @@ impl Reader<'_> {
             .map(|parameter| parameter.value.as_str())
     }
 
-    fn resources(&self, source: &ResourceSource, query: Option<&coql::Query>) -> Vec<String> {
+    fn resources(&self, source: &ResourceSource, query: Option<&InBody>) -> Vec<String> {
         let one = |name: Option<&str>| vec![name.unwrap_or(UNKNOWN_RESOURCE).to_owned()];
         let checked = |name: Option<&str>| one(name.filter(|name| is_resource(name)));
         match source {
@@ -105,7 +153,7 @@ impl Reader<'_> {
                 one(Some(if self.query(name) == Some(value) { then } else { otherwise }))
             }
             ResourceSource::Body(pointer) => {
-                let names = self.json.as_ref().and_then(|json| body::texts(json, pointer));
+                let names = self.json.and_then(|json| body::texts(json, pointer));
                 match names {
                     Some(names) if !names.is_empty() && names.iter().all(|name| is_resource(name)) => {
                         names.into_iter().map(str::to_owned).collect()
@@ -113,8 +161,15 @@ impl Reader<'_> {
                     Some(_) | None => one(None),
                 }
             }
-            ResourceSource::Coql(_) => match query {
-                Some(query) => query.touched.resources.iter().cloned().collect(),
+            ResourceSource::BodyKeys(pointer) => {
+                let Some(keys) = self.json.and_then(|json| body::item_keys(json, pointer)) else {
+                    return one(None);
+                };
+                let named = |key: &str| self.service.related.get(key).map_or(UNKNOWN_RESOURCE, String::as_str);
+                keys.into_iter().map(|key| named(key).to_owned()).collect()
+            }
+            ResourceSource::Coql(_) | ResourceSource::Gaql(_) => match query {
+                Some(query) => query.touched().resources.iter().cloned().collect(),
                 None => one(None),
             },
         }
@@ -125,7 +180,7 @@ impl Reader<'_> {
         &self,
         source: &FieldSource,
         of: &str,
-        query: Option<&coql::Query>,
+        query: Option<&InBody>,
         touched: &mut Touched,
     ) -> Result<bool, Refusal> {
         Ok(match source {
@@ -140,15 +195,15 @@ impl Reader<'_> {
             },
             FieldSource::QueryOpaque { name } => self.query(name).is_none(),
             FieldSource::Header { name } => self.header_fields(name, touched)?,
-            FieldSource::Coql(_) => match query {
+            FieldSource::Coql(_) | FieldSource::Gaql(_) => match query {
                 Some(query) => {
-                    touched.fields.extend(query.touched.fields.iter().cloned());
+                    touched.fields.extend(query.touched().fields.iter().cloned());
                     true
                 }
                 None => false,
             },
             FieldSource::BodyRecords { pointer, how } => {
-                match self.json.as_ref().and_then(|json| body::record_keys(json, pointer)) {
+                match self.json.and_then(|json| body::record_keys(json, pointer)) {
                     Some(keys) => {
                         for key in &keys {
                             touched.field(of, key, *how);
@@ -158,7 +213,7 @@ impl Reader<'_> {
                     None => false,
                 }
             }
-            FieldSource::BodyList { pointer, how } => match &self.json {
+            FieldSource::BodyList { pointer, how } => match self.json {
                 Some(json) => body::texts(json, pointer)
                     .is_some_and(|names| names.iter().all(|name| self.field(name, of, *how, touched))),
                 None => true,
@@ -180,6 +235,10 @@ impl Reader<'_> {
             return Err(Refusal::new(Code::NotCanonical, "query", detail).hint(
                 "write names with single commas between, and leave the parameter out where it would be empty",
             ));
+        }
+        // An entry with brackets (`campaigns{name}`) asks for other things' fields, and whose they are nobody can tell.
+        if list.contains(['{', '(', '[']) {
+            touched.resources.insert(UNKNOWN_RESOURCE.to_owned());
         }
         Ok(names.iter().all(|name| self.field(name, of, how, touched)))
     }
@@ -222,7 +281,7 @@ impl Reader<'_> {
         Ok(known)
     }
 
-    fn breadth(&self, query: Option<&coql::Query>) -> Option<u32> {
+    fn breadth(&self, query: Option<&InBody>) -> Option<u32> {
         match &self.operation.breadth {
             // Several ids in one place, should a server read them so.
             Breadth::Fixed(count) => self.parameters.iter().all(|p| !p.value.contains(',')).then_some(*count),
@@ -233,8 +292,10 @@ impl Reader<'_> {
             Breadth::QueryCount(name) => {
                 self.query(name).and_then(|ids| u32::try_from(ids.split(',').count()).ok())
             }
-            Breadth::BodyCount(pointer) => self.json.as_ref().and_then(|json| body::count(json, pointer)),
-            Breadth::Coql { default, .. } => query.map(|query| query.rows(*default)),
+            Breadth::BodyCount(pointer) => self.json.and_then(|json| body::count(json, pointer)),
+            Breadth::Coql { default, .. } | Breadth::Gaql { default, .. } => {
+                query.map(|query| query.rows(*default))
+            }
             Breadth::Unbounded => None,
         }
     }

@@ -4,7 +4,9 @@
 //! is not understood by half.
 
 use super::text::{Dashes, is_code, is_plain};
-use super::{Answer, Attribute, Edit, PluginFault, Reason, Verdict};
+use super::{
+    Answer, Attribute, Edit, PluginFault, Reason, ResponseAnswer, ResponseEdit, ResponseVerdict, Verdict,
+};
 
 /// The most bytes that a message may have.
 const MAX_MESSAGE: usize = 2 << 10;
@@ -44,6 +46,40 @@ fn check(answer: &Answer) -> Result<(), String> {
         }
     }
     attributes("notes", &answer.notes)
+}
+
+/// Returns what a plugin says of an answer unchanged, or says which cap it breaks.
+pub fn accept_response(answer: ResponseAnswer) -> Result<ResponseAnswer, PluginFault> {
+    match check_response(&answer) {
+        Ok(()) => Ok(answer),
+        Err(what) => Err(PluginFault::Nonsense { what }),
+    }
+}
+
+fn check_response(answer: &ResponseAnswer) -> Result<(), String> {
+    match &answer.verdict {
+        ResponseVerdict::Pass => {}
+        ResponseVerdict::Deny(of) => reason(of)?,
+        ResponseVerdict::Edit(edits, of) => {
+            at_most("edits", edits.len(), MAX_EDITS)?;
+            edits.iter().try_for_each(response_edit)?;
+            reason(of)?;
+        }
+    }
+    attributes("notes", &answer.notes)
+}
+
+fn response_edit(edit: &ResponseEdit) -> Result<(), String> {
+    match edit {
+        ResponseEdit::RemoveHeader(of) => name(of),
+        ResponseEdit::RedactJson(pointer) | ResponseEdit::RemoveJson(pointer) => {
+            name(pointer)?;
+            if pointer.is_empty() || pointer.starts_with('/') {
+                return Ok(());
+            }
+            Err("a JSON pointer is empty or begins with `/`".to_owned())
+        }
+    }
 }
 
 fn reason(reason: &Reason) -> Result<(), String> {
@@ -145,6 +181,30 @@ mod tests {
         let mut many = deny("c", "m");
         many.notes = vec![note; MAX_NOTES + 1];
         check_refused(many, "notes");
+    }
+
+    #[test]
+    fn every_field_of_a_word_on_an_answer_is_capped() {
+        let Verdict::Deny(reason) = deny("code", "message").verdict else {
+            unreachable!("deny denies");
+        };
+        let check = |verdict, expected: &str| match accept_response(ResponseAnswer { verdict, notes: Vec::new() })
+        {
+            Err(PluginFault::Nonsense { what }) => assert!(what.contains(expected), "{what}"),
+            other => panic!("{other:?}"),
+        };
+        let edit = |edits| ResponseVerdict::Edit(edits, reason.clone());
+        let redact = |pointer: &str| ResponseEdit::RedactJson(pointer.to_owned());
+        check(edit(vec![redact("/a"); MAX_EDITS + 1]), "edits");
+        check(edit(vec![redact("data/0")]), "begins with `/`");
+        check(edit(vec![redact(&format!("/{}", "a".repeat(MAX_NAME)))]), "name in an edit");
+        check(edit(vec![ResponseEdit::RemoveHeader("a\nb".to_owned())]), "control");
+        check(ResponseVerdict::Deny(Reason { code: "A".to_owned(), ..reason.clone() }), "code");
+        let note = Attribute { name: "n".to_owned(), value: "v".repeat(MAX_HINT + 1) };
+        let long = ResponseAnswer { verdict: ResponseVerdict::Pass, notes: vec![note] };
+        assert!(accept_response(long).is_err());
+        let good = ResponseAnswer { verdict: edit(vec![redact(""), redact("/data/*/Email")]), notes: Vec::new() };
+        assert_eq!(accept_response(good.clone()), Ok(good));
     }
 
     #[test]

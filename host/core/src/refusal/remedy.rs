@@ -38,7 +38,14 @@ impl Code {
             Self::PluginTimeout => "the operator looks at the plugin; its limit is `time` in its `limits`",
             Self::PluginMemory => "the operator looks at the plugin; its limit is `memory` in its `limits`",
             Self::PluginTrap | Self::PluginNonsense => "the operator has the plugin's author mend it",
+            Self::PluginLost => {
+                "try again; where it happens again, the operator looks at the plugin and at Wardlock's log"
+            }
             Self::PluginFailed => "the operator looks at Wardlock's log, and at the plugin",
+            Self::PluginTripped => {
+                "the operator looks at the plugin's faults in the audit; one that recovers is run again"
+            }
+            Self::QuotaUnavailable => "nothing was sent; the operator looks at the disk",
             Self::ShapeWidened => "the operator mends the plugin or its settings; asking for less may pass",
             Self::HoldNotAvailable => "nothing was stored or sent; ask the operator",
             Self::AuditUnavailable | Self::VaultLocked => "the operator runs `wardlock doctor`",
@@ -47,6 +54,13 @@ impl Code {
             Self::UpstreamUnreachable => "try again later",
             Self::UpstreamTimeout => "look whether it was executed before sending it again",
             Self::AnswerNotScannable => "ask for another form of answer, or for less",
+            Self::AnswerDenied => {
+                "the request was sent, so do not send it again; ask for less, or ask the operator"
+            }
+            Self::AnswerUnjudged => {
+                "the request was sent, so do not send it again; the operator looks at the plugin and Wardlock's log"
+            }
+            Self::AnswerNotHeld => "the request was sent; where it only reads, ask for less at once",
             Self::DryRun => "send it without `Wardlock-Dry-Run` to have it done",
             Self::RateLimited => "send less often, and wait as long as `Retry-After` says",
             Self::PluginBusy | Self::UpstreamBusy | Self::Overloaded => "send fewer at once",

@@ -3,24 +3,37 @@
 //! These types are what the rest of the host reads; [`mod@parse`] turns the TOML text into them and says what is
 //! wrong, where, and what is meant instead; `lint` finds what is seldom meant.
 
+mod asked;
 mod check;
+mod grants;
+mod inject;
 mod lint;
 mod oauth;
 mod operation;
 mod parse;
 mod raw;
+mod schema;
 mod scopes;
+mod start;
 mod template;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::canonical::{Method, Parameter};
+use crate::canonical::Method;
 use crate::id::{Digest, Region, ServiceName};
 use crate::plugin::{Effect, FieldUse};
 
-pub use oauth::{Budget, ClientAuth, OAuth, RevokeForm, TenantLookup, UserLookup};
+pub use inject::{
+    Added, Addition, Extra, ExtraPlace, ExtraSource, Ingredient, Inject, Param, Place, RegistrationSecret,
+};
+pub use oauth::{
+    Budget, ClientAuth, Credential, DeviceFlow, GrantType, OAuth, Pin, Renewal, RevokeForm, TenantLookup,
+    TenantOf, TokenPaths, TokenPlace, UserLookup,
+};
 pub use parse::{DefinitionError, parse, parse_and_lint};
+pub use schema::json_schema;
+pub use start::{DevicePath, Login, RevokePath, Start, StartError, TokenGoes};
 pub use template::{PathRules, PathTemplate, Segment};
 pub use text::nearest;
 
@@ -31,8 +44,10 @@ pub struct ServiceDefinition {
     pub name: ServiceName,
     /// The name shown to people.
     pub display: String,
-    /// The API's version, as the provider writes it (`v8`).
+    /// The API's version, as the provider writes it (`v8`). `{version}` in a path stands for it.
     pub version: String,
+    /// Whose accounts these are (`zoho`): one grant may serve several services of one provider.
+    pub provider: Option<String>,
     /// SHA-256 of the definition's text, for the audit.
     pub digest: Digest,
     /// The provider's data centres.
@@ -41,6 +56,12 @@ pub struct ServiceDefinition {
     pub oauth: OAuth,
     /// How a credential is put into a request.
     pub inject: Inject,
+    /// What the operator is asked for where the service has a key instead of OAuth.
+    pub key: Option<String>,
+    /// Further secrets of a registration, by name.
+    pub secrets: BTreeMap<String, RegistrationSecret>,
+    /// Values that a connection gives, by name.
+    pub params: BTreeMap<String, Param>,
     /// What of an agent's request is forwarded and shown to plugins.
     pub request: RequestRules,
     /// How an answer is read.
@@ -104,15 +125,6 @@ impl RegionRow {
     }
 }
 
-/// How the access token enters a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Inject {
-    /// Lower-case header name.
-    pub header: String,
-    /// Text before the token (`Zoho-oauthtoken `).
-    pub prefix: String,
-}
-
 /// What of an agent's request passes, and what plugins see. Everything else is dropped or refused.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RequestRules {
@@ -123,10 +135,18 @@ pub struct RequestRules {
     pub query: BTreeSet<String>,
     /// Query names whose values may stand in the audit.
     pub audit_safe_query: BTreeSet<String>,
+    /// Media types, in lower case, that are JSON besides `application/json` and mean nothing else
+    /// (`application/vnd.api+json`). A patch format is none: what it names is not where it stands.
+    pub json_types: BTreeSet<String>,
     /// Query parameter in which an SDK sends the agent's token, where it knows no header.
     pub token_query: Option<String>,
     /// Lower-case answer headers that reach the agent.
     pub answer_headers: BTreeSet<String>,
+    /// Query names that are dropped in silence: an SDK sends them always, and they say nothing.
+    pub strip_query: BTreeSet<String>,
+    /// Body members, by JSON pointer, that no request may have: a credential of the agent's own, another method. Exactly in
+    /// this spelling, so that one of two may be forbidden.
+    pub deny_body: BTreeSet<String>,
 }
 
 /// How an answer is read: by its body, not by its status.
@@ -134,10 +154,20 @@ pub struct RequestRules {
 pub struct AnswerRules {
     /// Statuses that mean success without a body (`204`, `304`).
     pub empty_statuses: BTreeSet<u16>,
-    /// Fields that hold an error code, in objects at the top and in items (`code`).
+    /// Fields that hold an error code, in objects at the top and in items (`code`); with a `/` in front, a JSON pointer from
+    /// the top (`/error/code`). A number counts as its digits.
     pub code_field: String,
-    /// The field that says success or error, in objects at the top and in items (`status`).
-    pub status_field: String,
+    /// The field that says success or error, in objects at the top and in items (`status`), where there is one.
+    pub status_field: Option<String>,
+    /// JSON pointers of which one that leads to something means failure, whatever the status (`/error`).
+    pub error_pointers: Vec<String>,
+    /// JSON pointers of which one that leads to something means that a part failed (`/partialFailureError`).
+    pub partial_pointers: Vec<String>,
+    /// JSON pointers to how long to wait, in seconds, perhaps with an `s` after them.
+    pub retry_after_pointers: Vec<String>,
+    /// JSON pointers to links that lead to the provider's hosts (`/paging/next`), `*` standing for any member. They are
+    /// rewritten to lead through the proxy.
+    pub links: Vec<String>,
     /// Its values that mean success.
     pub success_values: BTreeSet<String>,
     /// Its values that mean failure.
@@ -210,6 +240,17 @@ pub struct Operation {
     pub replay_safe: bool,
     /// Scopes that it needs.
     pub scopes: ScopeNeed,
+    /// The parameter with which the provider only checks it.
+    pub dry_run: Option<DryRun>,
+}
+
+/// A parameter with which a provider checks a request and does nothing (`validateOnly`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct DryRun {
+    /// Where it stands.
+    pub place: Presence,
+    /// The value that means it.
+    pub value: serde_json::Value,
 }
 
 /// A part of a request that may be there or not.
@@ -217,8 +258,16 @@ pub struct Operation {
 pub enum Presence {
     /// A query parameter.
     Query(String),
-    /// A body member, by JSON pointer.
+    /// A body member, by JSON pointer; `*` stands for any item or member. What makes a request destructive is compared in any
+    /// spelling of its names.
     Body(String),
+    /// A body member with one of these values, in any case. A number counts as its digits, a truth value as its word.
+    BodyIs {
+        /// JSON pointer; `*` stands for any item or member.
+        pointer: String,
+        /// Values, in lower case.
+        values: BTreeSet<String>,
+    },
 }
 
 /// Where an operation's resources stand.
@@ -234,8 +283,12 @@ pub enum ResourceSource {
     Query(String),
     /// The query in a body member (COQL).
     Coql(String),
+    /// The query in a body member (GAQL).
+    Gaql(String),
     /// A body member, by JSON pointer.
     Body(String),
+    /// The keys of the objects in a body's list, by JSON pointer; each key's resource stands in [`ServiceDefinition::related`].
+    BodyKeys(String),
     /// By a query parameter's value: value → resource, otherwise the fallback.
     QueryIs {
         /// Parameter name.
@@ -278,6 +331,8 @@ pub enum FieldSource {
     },
     /// The columns of the COQL query in a body member.
     Coql(String),
+    /// The fields of the GAQL query in a body member.
+    Gaql(String),
     /// The keys of the records in a body member, by JSON pointer (`/data`): an array of objects or an object.
     BodyRecords {
         /// JSON pointer.
@@ -319,6 +374,13 @@ pub enum Breadth {
         /// Rows without LIMIT.
         default: u32,
     },
+    /// The LIMIT of the GAQL query in a body member, else the provider's default.
+    Gaql {
+        /// Body member.
+        member: String,
+        /// Rows without LIMIT.
+        default: u32,
+    },
     /// Without bound.
     Unbounded,
 }
@@ -330,6 +392,10 @@ pub enum BodyKind {
     None,
     /// `application/json`.
     Json,
+    /// `application/x-www-form-urlencoded`; read as an object whose members are texts, or what JSON their values hold.
+    Form,
+    /// Either of the two, as the request says.
+    JsonOrForm,
     /// `multipart/form-data`.
     Multipart,
     /// Anything; passed as it is.
@@ -353,58 +419,6 @@ pub struct Guide {
     pub page_errors: BTreeMap<String, String>,
     /// Errors that come back on the callback: error → meaning and mend.
     pub callback_errors: BTreeMap<String, String>,
-}
-
-impl ServiceDefinition {
-    /// Returns the operation of that name.
-    pub fn operation(&self, name: &str) -> Option<&Operation> {
-        self.operations.iter().find(|operation| operation.name == name)
-    }
-
-    /// Returns the place in [`ServiceDefinition::operations`] of the one that a method and a decoded path mean, with
-    /// the path's parameters. Where several fit, the narrowest wins; `parse` saw to it that there is one.
-    pub fn route(&self, method: Method, path: &[String]) -> Option<(usize, Vec<Parameter>)> {
-        let mut found: Option<(usize, Vec<Parameter>)> = None;
-        for (at, operation) in self.operations.iter().enumerate().filter(|(_, o)| o.method == method) {
-            let Some(parameters) = operation.path.matches(path, &self.paths) else {
-                continue;
-            };
-            if found.as_ref().is_none_or(|(best, _)| operation.path.beats(&self.operations[*best].path)) {
-                found = Some((at, parameters));
-            }
-        }
-        found
-    }
-
-    /// Returns the resource that a lookup field leads to.
-    pub fn lookup(&self, resource: &str, field: &str) -> Option<&str> {
-        let own = self.lookups.get(&format!("{resource}.{field}"));
-        own.or_else(|| self.lookups.get(field)).map(String::as_str)
-    }
-
-    /// Returns the region row that a host of the table belongs to, with the environment for API hosts.
-    pub fn region_of_host(&self, host: &str) -> Option<(&Region, Option<&str>)> {
-        for (region, row) in &self.regions {
-            if row.accounts == host || row.token_host() == host {
-                return Some((region, None));
-            }
-            for by_environment in row.hosts.values() {
-                if let Some((environment, _)) = by_environment.iter().find(|(_, h)| *h == host) {
-                    return Some((region, Some(environment)));
-                }
-            }
-        }
-        None
-    }
-
-    /// Returns every host of the table: the only ones that are ever dialled for this service.
-    pub fn all_hosts(&self) -> BTreeSet<&str> {
-        let rows = self.regions.values();
-        rows.flat_map(|row| {
-            [row.accounts.as_str(), row.token_host()]
-                .into_iter()
-                .chain(row.hosts.values().flat_map(|hosts| hosts.values().map(String::as_str)))
-        })
-        .collect()
-    }
+    /// What the provider's consent page calls a scope, by its value. `*` at the end stands for anything.
+    pub scopes: BTreeMap<String, String>,
 }

@@ -2,10 +2,12 @@
 
 use toml::Spanned;
 
-use super::raw::{RawBody, RawBreadth, RawField, RawOperation, RawPresence, RawResource};
+use super::parse::with_version;
+use super::raw::{RawBody, RawBreadth, RawDryRun, RawField, RawOperation, RawPresence, RawResource};
 use super::text::Source;
 use super::{
-    BodyKind, Breadth, DefinitionError, FieldSource, Operation, PathRules, PathTemplate, Presence, ResourceSource,
+    BodyKind, Breadth, DefinitionError, DryRun, FieldSource, Operation, PathRules, PathTemplate, Presence,
+    ResourceSource,
 };
 use crate::canonical::Method;
 use crate::plugin::Effect;
@@ -15,6 +17,7 @@ pub(super) fn operation(
     source: &Source<'_>,
     raw: Spanned<RawOperation>,
     rules: &PathRules,
+    version: &str,
 ) -> Result<Operation, DefinitionError> {
     let raw = raw.into_inner();
     let key = |part: &str| format!("operations.{}.{part}", raw.name);
@@ -23,7 +26,7 @@ pub(super) fn operation(
             .at(raw.method.span(), key("method"), format!("`{}` is not a method", raw.method.get_ref()))
             .hint("GET, HEAD, POST, PUT, PATCH or DELETE")
     })?;
-    let path = PathTemplate::parse(raw.path.get_ref(), rules)
+    let path = PathTemplate::parse(&with_version(raw.path.get_ref(), version), rules)
         .map_err(|problem| source.at(raw.path.span(), key("path"), problem))?;
     let effect = Effect::from(raw.effect);
     Ok(Operation {
@@ -44,6 +47,7 @@ pub(super) fn operation(
         // GET reads change nothing, so repeating one is safe; everything else must say so.
         replay_safe: raw.replay_safe.unwrap_or(method == Method::Get && effect == Effect::Read),
         scopes: raw.scopes,
+        dry_run: raw.dry_run.and_then(dry_run),
         name: raw.name,
     })
 }
@@ -52,7 +56,17 @@ fn presence(raw: RawPresence) -> Presence {
     match raw {
         RawPresence::Query(name) => Presence::Query(name),
         RawPresence::Body(pointer) => Presence::Body(pointer),
+        RawPresence::BodyIs(is) => Presence::BodyIs {
+            pointer: is.pointer,
+            values: is.values.iter().map(|value| value.to_lowercase()).collect(),
+        },
     }
+}
+
+/// `check` saw to it that it has one place.
+fn dry_run(raw: RawDryRun) -> Option<DryRun> {
+    let place = raw.query.map(Presence::Query).or(raw.body.map(Presence::Body))?;
+    Some(DryRun { place, value: raw.value })
 }
 
 fn resource(raw: RawResource) -> ResourceSource {
@@ -62,7 +76,9 @@ fn resource(raw: RawResource) -> ResourceSource {
         RawResource::Related(name) => ResourceSource::Related(name),
         RawResource::Query(name) => ResourceSource::Query(name),
         RawResource::Coql(member) => ResourceSource::Coql(member),
+        RawResource::Gaql(member) => ResourceSource::Gaql(member),
         RawResource::Body(pointer) => ResourceSource::Body(pointer),
+        RawResource::BodyKeys(pointer) => ResourceSource::BodyKeys(pointer),
         RawResource::QueryIs(is) => {
             ResourceSource::QueryIs { name: is.name, value: is.value, then: is.then, otherwise: is.otherwise }
         }
@@ -78,6 +94,7 @@ fn field(raw: RawField) -> FieldSource {
         RawField::QueryOpaque(name) => FieldSource::QueryOpaque { name },
         RawField::Header(name) => FieldSource::Header { name },
         RawField::Coql(member) => FieldSource::Coql(member),
+        RawField::Gaql(member) => FieldSource::Gaql(member),
         RawField::BodyRecords(body) => FieldSource::BodyRecords { pointer: body.pointer, how: body.how.into() },
         RawField::BodyList(body) => FieldSource::BodyList { pointer: body.pointer, how: body.how.into() },
     }
@@ -90,6 +107,7 @@ fn breadth(raw: RawBreadth) -> Breadth {
         RawBreadth::QueryCount(name) => Breadth::QueryCount(name),
         RawBreadth::BodyCount(pointer) => Breadth::BodyCount(pointer),
         RawBreadth::Coql(coql) => Breadth::Coql { member: coql.member, default: coql.default },
+        RawBreadth::Gaql(gaql) => Breadth::Gaql { member: gaql.member, default: gaql.default },
         RawBreadth::Unbounded => Breadth::Unbounded,
     }
 }
@@ -98,6 +116,8 @@ fn body(raw: RawBody) -> BodyKind {
     match raw {
         RawBody::None => BodyKind::None,
         RawBody::Json => BodyKind::Json,
+        RawBody::Form => BodyKind::Form,
+        RawBody::JsonOrForm => BodyKind::JsonOrForm,
         RawBody::Multipart => BodyKind::Multipart,
         RawBody::Any => BodyKind::Any,
     }

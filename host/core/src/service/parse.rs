@@ -7,13 +7,16 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::check::check;
+use super::grants;
 use super::lint::lint;
 use super::operation::operation;
-use super::raw::{RawAnswer, RawGuide, RawOAuth, RawRegion, RawRevoke, RawService, RawTenant, RawUser};
+use super::raw::{
+    RawAnswer, RawGuide, RawPin, RawRegion, RawRequest, RawService, RawTenant, RawTenantOf, RawUser,
+};
 use super::text::Source;
 use super::{
-    AnswerRules, Budget, ClientAuth, Guide, Inject, OAuth, PathRules, RefusalShape, RegionRow, RequestRules,
-    RevokeForm, ServiceDefinition, TenantLookup, UserLookup,
+    AnswerRules, Guide, OAuth, Param, PathRules, Pin, RefusalShape, RegionRow, RegistrationSecret, RequestRules,
+    ServiceDefinition, TenantLookup, TenantOf, UserLookup,
 };
 use crate::id::{Digest, Region, ServiceName};
 
@@ -86,33 +89,42 @@ fn service(source: &Source<'_>, raw: RawService) -> Result<ServiceDefinition, De
     let name = ServiceName::parse(raw.name.get_ref())
         .map_err(|error| source.at(raw.name.span(), "name", error.to_string()))?;
     let paths = PathRules { names: raw.paths.names, reserved: raw.paths.reserved };
+    let raw_version = raw.version.clone();
+    let version = raw_version.as_str();
+    let operations = raw.operations.into_iter();
     let operations =
-        raw.operations.into_iter().map(|raw| operation(source, raw, &paths)).collect::<Result<Vec<_>, _>>()?;
+        operations.map(|raw| operation(source, raw, &paths, version)).collect::<Result<Vec<_>, _>>()?;
     let members = |names: Vec<Spanned<String>>| names.into_iter().map(Spanned::into_inner).collect();
-    let request = raw.request.into_inner();
-    let inject = raw.inject.into_inner();
+    let tenant = tenant(raw.tenant.into_inner(), &raw.version);
+    let user = raw.user.map(Spanned::into_inner).map(|user| self::user(user, &raw.version));
+    let secrets = raw.secrets.into_iter().map(|(name, secret)| {
+        let secret = secret.into_inner();
+        (name, RegistrationSecret { help: secret.help, optional: secret.optional })
+    });
+    let params = raw.params.into_iter().map(|(name, param)| {
+        let param = param.into_inner();
+        (name, Param { help: param.help, optional: param.optional, digits: param.digits })
+    });
     Ok(ServiceDefinition {
         name,
         display: raw.display,
-        version: raw.version,
+        version: raw.version.clone(),
+        provider: raw.provider,
         digest: Digest::of(source.text.as_bytes()),
         regions: regions(source, raw.regions)?,
-        oauth: oauth(raw.oauth.into_inner()),
-        inject: Inject { header: inject.header, prefix: inject.prefix },
-        request: RequestRules {
-            headers: request.headers,
-            query: request.query,
-            audit_safe_query: request.audit_safe_query,
-            token_query: request.token_query,
-            answer_headers: request.answer_headers,
-        },
+        oauth: raw.oauth.map_or_else(OAuth::of_key, |raw| grants::oauth(raw.into_inner(), &raw_version)),
+        inject: grants::inject(raw.inject.into_inner()),
+        key: raw.key.map(|key| key.into_inner().ask),
+        secrets: secrets.collect(),
+        params: params.collect(),
+        request: request(raw.request.into_inner()),
         answer: answer(raw.answer),
         refusal: raw
             .refusal
             .map(Spanned::into_inner)
             .map(|refusal| RefusalShape { content_type: refusal.content_type, template: refusal.template }),
-        tenant: tenant(raw.tenant.into_inner()),
-        user: raw.user.map(Spanned::into_inner).map(user),
+        tenant,
+        user,
         concurrent_calls: raw.limits.concurrent_calls,
         lookups: raw.lookups,
         related: raw.related,
@@ -123,6 +135,19 @@ fn service(source: &Source<'_>, raw: RawService) -> Result<ServiceDefinition, De
         operations,
         guide: guide(raw.guide),
     })
+}
+
+fn request(raw: RawRequest) -> RequestRules {
+    RequestRules {
+        headers: raw.headers,
+        query: raw.query,
+        audit_safe_query: raw.audit_safe_query,
+        json_types: raw.json_types,
+        token_query: raw.token_query,
+        answer_headers: raw.answer_headers,
+        strip_query: raw.strip_query,
+        deny_body: raw.deny_body,
+    }
 }
 
 fn regions(
@@ -150,44 +175,6 @@ fn regions(
     Ok(regions)
 }
 
-fn oauth(raw: RawOAuth) -> OAuth {
-    OAuth {
-        authorize_path: raw.authorize_path,
-        token_path: raw.token_path,
-        client_auth: raw.client_auth.into(),
-        token_params: raw.token_params,
-        revoke: raw.revoke.into_iter().map(revoke).collect(),
-        authorize_params: raw.authorize_params,
-        scopes: raw.scopes,
-        scope_separator: raw.scope_separator,
-        scope_separators_in_answer: raw.scope_separators_in_answer,
-        pkce: raw.pkce,
-        callback_region_param: raw.callback_region_param,
-        callback_accounts_param: raw.callback_accounts_param,
-        token_api_host_field: raw.token_api_host_field,
-        default_lifetime_seconds: raw.default_lifetime_seconds,
-        max_lifetime_seconds: raw.max_lifetime_seconds,
-        budget: Budget { calls: raw.budget.calls, window_seconds: raw.budget.window_seconds },
-        reconnect_errors: raw.reconnect_errors,
-        misconfigured_errors: raw.misconfigured_errors,
-        transient_errors: raw.transient_errors,
-        throttle_marker: raw.throttle_marker.map(|pair| (pair.name, pair.value)),
-        throttle_seconds: raw.throttle_seconds,
-        max_live_grants: raw.max_live_grants,
-        revoking_spares_other_grants: raw.revoking_spares_other_grants,
-    }
-}
-
-fn revoke(raw: RawRevoke) -> RevokeForm {
-    RevokeForm {
-        path: raw.path,
-        token_in_query: raw.token_in_query,
-        client_auth: raw.client_auth.map(ClientAuth::from),
-        hint: raw.hint.map(|pair| (pair.name, pair.value)),
-        gone_status: raw.gone_status,
-    }
-}
-
 fn answer(raw: RawAnswer) -> AnswerRules {
     AnswerRules {
         empty_statuses: raw.empty_statuses,
@@ -195,6 +182,10 @@ fn answer(raw: RawAnswer) -> AnswerRules {
         status_field: raw.status_field,
         success_values: raw.success_values,
         error_values: raw.error_values,
+        error_pointers: raw.error_pointers,
+        partial_pointers: raw.partial_pointers,
+        retry_after_pointers: raw.retry_after_pointers,
+        links: raw.links,
         scheduled_values: raw.scheduled_values,
         stale_token_codes: raw.stale_token_codes,
         scope_codes: raw.scope_codes,
@@ -205,10 +196,15 @@ fn answer(raw: RawAnswer) -> AnswerRules {
     }
 }
 
-fn tenant(raw: RawTenant) -> TenantLookup {
+fn tenant(raw: RawTenant, version: &str) -> TenantLookup {
     TenantLookup {
+        of: match raw.of {
+            RawTenantOf::Grant => TenantOf::Grant,
+            RawTenantOf::Connection => TenantOf::Connection,
+        },
+        pins: raw.pins.into_iter().map(|pin| self::pin(pin.into_inner())).collect(),
         host: raw.host,
-        path: raw.path,
+        path: with_version(&raw.path, version),
         id_pointer: raw.id_pointer,
         label_pointer: raw.label_pointer,
         environment_pointer: raw.environment_pointer,
@@ -217,10 +213,27 @@ fn tenant(raw: RawTenant) -> TenantLookup {
     }
 }
 
-fn user(raw: RawUser) -> UserLookup {
+fn pin(raw: RawPin) -> Pin {
+    match raw {
+        RawPin::Path(name) => Pin::Path(name),
+        RawPin::Query(name) => Pin::Query(name),
+        RawPin::Header(name) => Pin::Header(name),
+        RawPin::Body(pointer) => Pin::Body(pointer),
+        RawPin::Text(text) => Pin::Text(text),
+        RawPin::Gaql(gaql) => Pin::Gaql { member: gaql.member, fields: gaql.fields },
+    }
+}
+
+/// Puts the version where a path says `{version}`.
+pub(super) fn with_version(path: &str, version: &str) -> String {
+    path.replace("{version}", version)
+}
+
+fn user(raw: RawUser, version: &str) -> UserLookup {
+    let path = with_version(&raw.path, version);
     let target = match raw.query {
-        Some(query) => format!("{}?{query}", raw.path),
-        None => raw.path,
+        Some(query) => format!("{path}?{query}"),
+        None => path,
     };
     UserLookup { host: raw.host, target, id_pointer: raw.id_pointer, scopes: raw.scopes }
 }
@@ -234,5 +247,6 @@ fn guide(raw: RawGuide) -> Guide {
         notes: raw.notes,
         page_errors: raw.page_errors,
         callback_errors: raw.callback_errors,
+        scopes: raw.scopes.into_iter().map(|(scope, shown)| (scope, shown.into_inner())).collect(),
     }
 }

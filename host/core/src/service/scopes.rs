@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Operation, ScopeNeed, ServiceDefinition};
 
 /// Stands in a scope for the resource's name.
-const PLACEHOLDER: &str = "{module}";
+pub(super) const PLACEHOLDER: &str = "{module}";
 
 impl ServiceDefinition {
     /// Returns the name by which scopes call a resource; `None` where the service has no scopes per resource.

@@ -23,6 +23,15 @@ pub struct PathRules {
 pub enum Segment {
     /// Exactly this text.
     Literal(String),
+    /// A parameter within fixed text (`act_{account}`, `{resource}:mutate`).
+    Pattern {
+        /// Text before the value.
+        before: String,
+        /// The parameter.
+        name: String,
+        /// Text after the value.
+        after: String,
+    },
     /// A parameter whose value must look like an API name: a letter, then letters, digits and `_`.
     Name(String),
     /// A parameter with any value (Zoho's record ids may be external ids, that is: anything).
@@ -83,7 +92,7 @@ impl PathTemplate {
         }
         let parameters = self.segments.iter().zip(path).filter_map(|(segment, value)| {
             let name = segment.parameter()?.to_owned();
-            Some(Parameter { name, value: value.clone() })
+            Some(Parameter { name, value: segment.value(value).to_owned() })
         });
         Some(parameters.collect())
     }
@@ -107,8 +116,24 @@ impl PathTemplate {
                 (Segment::Literal(literal), parameter) if parameter.takes(literal, rules) => narrower = true,
                 (parameter, Segment::Literal(literal)) if parameter.takes(literal, rules) => wider = true,
                 (Segment::Literal(_), _) | (_, Segment::Literal(_)) => return Overlap::None,
-                (Segment::Name(_), Segment::Any(_)) => narrower = true,
-                (Segment::Any(_), Segment::Name(_)) => wider = true,
+                (Segment::Pattern { before, after, .. }, Segment::Pattern { before: other, after: end, .. }) => {
+                    match (fits_within(before, after, other, end), fits_within(other, end, before, after)) {
+                        (true, true) => {}
+                        (true, false) => narrower = true,
+                        (false, true) => wider = true,
+                        (false, false) if excludes(before, after, other, end) => return Overlap::None,
+                        (false, false) => return Overlap::Ambiguous,
+                    }
+                }
+                (Segment::Pattern { before, after, .. }, Segment::Name(_))
+                | (Segment::Name(_), Segment::Pattern { before, after, .. }) => {
+                    if is_api_name(&format!("a{before}{after}")) {
+                        return Overlap::Ambiguous;
+                    }
+                    return Overlap::None;
+                }
+                (Segment::Pattern { .. } | Segment::Name(_), Segment::Any(_)) => narrower = true,
+                (Segment::Any(_), Segment::Pattern { .. } | Segment::Name(_)) => wider = true,
                 (Segment::Name(_), Segment::Name(_)) | (Segment::Any(_), Segment::Any(_)) => {}
             }
         }
@@ -125,25 +150,57 @@ impl Segment {
     fn parameter(&self) -> Option<&str> {
         match self {
             Self::Literal(_) => None,
-            Self::Name(name) | Self::Any(name) => Some(name),
+            Self::Name(name) | Self::Any(name) | Self::Pattern { name, .. } => Some(name),
         }
     }
 
     fn width(&self) -> u8 {
         match self {
             Self::Literal(_) => 0,
-            Self::Name(_) => 1,
-            Self::Any(_) => 2,
+            Self::Pattern { before, after, .. } => {
+                // The more of it is fixed, the narrower it is.
+                200 - u8::try_from((before.len() + after.len()).min(199)).unwrap_or(199)
+            }
+            Self::Name(_) => 201,
+            Self::Any(_) => 202,
+        }
+    }
+
+    /// Returns the parameter's value within a segment that fits.
+    fn value<'v>(&self, segment: &'v str) -> &'v str {
+        match self {
+            Self::Pattern { before, after, .. } => within(segment, before, after).unwrap_or(segment),
+            Self::Literal(_) | Self::Name(_) | Self::Any(_) => segment,
         }
     }
 
     fn takes(&self, value: &str, rules: &PathRules) -> bool {
         match self {
             Self::Literal(text) => text == value,
+            Self::Pattern { before, after, .. } => {
+                within(value, before, after).is_some_and(|value| !value.is_empty())
+            }
             Self::Name(_) => is_api_name(value) && !rules.reserved.contains(value),
             Self::Any(_) => !rules.reserved.contains(value),
         }
     }
+}
+
+/// Returns what stands between two texts.
+fn within<'v>(segment: &'v str, before: &str, after: &str) -> Option<&'v str> {
+    segment.strip_prefix(before)?.strip_suffix(after)
+}
+
+/// Returns whether every segment of one pattern is one of the other.
+fn fits_within(before: &str, after: &str, other_before: &str, other_after: &str) -> bool {
+    before.starts_with(other_before) && after.ends_with(other_after)
+}
+
+/// Returns whether no segment is one of both patterns.
+fn excludes(before: &str, after: &str, other_before: &str, other_after: &str) -> bool {
+    let begins = before.starts_with(other_before) || other_before.starts_with(before);
+    let ends = after.ends_with(other_after) || other_after.ends_with(after);
+    !(begins && ends)
 }
 
 /// Returns whether a text looks like the API name of a resource or field.
@@ -161,12 +218,17 @@ fn parse_segment(raw: &str, rules: &PathRules) -> Result<Segment, String> {
         let name = name.to_owned();
         return Ok(if rules.names.contains(&name) { Segment::Name(name) } else { Segment::Any(name) });
     }
-    let plain = !raw.is_empty()
-        && raw != "."
-        && raw != ".."
-        && raw.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:@".contains(&b));
-    if !plain {
-        return Err(format!("`{raw}` is neither a plain segment nor one whole `{{parameter}}`"));
+    let is_plain = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:@".contains(&b));
+    if let Some((before, rest)) = raw.split_once('{')
+        && let Some((name, after)) = rest.split_once('}')
+        && is_plain(before)
+        && is_plain(after)
+        && is_api_name(name)
+    {
+        return Ok(Segment::Pattern { before: before.to_owned(), name: name.to_owned(), after: after.to_owned() });
+    }
+    if raw.is_empty() || raw == "." || raw == ".." || !is_plain(raw) {
+        return Err(format!("`{raw}` is neither a plain segment nor one with a single `{{parameter}}`"));
     }
     Ok(Segment::Literal(raw.to_owned()))
 }
@@ -176,6 +238,7 @@ impl fmt::Display for PathTemplate {
         for segment in &self.segments {
             match segment {
                 Segment::Literal(text) => write!(f, "/{text}")?,
+                Segment::Pattern { before, name, after } => write!(f, "/{before}{{{name}}}{after}")?,
                 Segment::Name(name) | Segment::Any(name) => write!(f, "/{{{name}}}")?,
             }
         }
@@ -236,10 +299,40 @@ mod tests {
     }
 
     #[test]
+    fn a_parameter_may_stand_within_fixed_text() {
+        check("/v1/act_{account}/ads", "/v1/act_12/ads", Some(&[("account", "12")]));
+        check("/v1/{kind}:mutate", "/v1/campaigns:mutate", Some(&[("kind", "campaigns")]));
+        for no in ["/v1/act_", "/v1/ACT_1", "/v1/xact_1"] {
+            check("/v1/act_{account}", no, None);
+        }
+        check("/v1/{kind}:mutate", "/v1/:mutate", None);
+        let overlap = |a: &str, b: &str| template(a).overlap(&template(b), &rules());
+        assert_eq!(overlap("/v1/act_{a}", "/v1/{id}"), Overlap::Narrower);
+        assert_eq!(overlap("/v1/{id}", "/v1/act_{a}"), Overlap::Wider);
+        assert_eq!(overlap("/v1/act_1", "/v1/act_{a}"), Overlap::Narrower);
+        assert_eq!(overlap("/v1/{a}:mutate", "/v1/{a}:search"), Overlap::None);
+        assert_eq!(overlap("/v1/x{a}", "/v1/{a}:x"), Overlap::Ambiguous);
+        assert_eq!(overlap("/v1/{a}:mutate", "/v1/{module}"), Overlap::None);
+        assert_eq!(overlap("/v1/act_{a}", "/v1/{module}"), Overlap::Ambiguous);
+        assert!(template("/v1/act_{a}").beats(&template("/v1/{id}")));
+    }
+
+    #[test]
     fn malformed_templates_are_refused() {
-        for bad in
-            ["", "crm", "/", "/a//b", "/a/../b", "/a/{b", "/a/x{b}", "/a/{}", "/a/{b}/{b}", "/a b", "/a%20b"]
-        {
+        for bad in [
+            "",
+            "crm",
+            "/",
+            "/a//b",
+            "/a/../b",
+            "/a/{b",
+            "/a/x{b}{c}",
+            "/a/x{b}/{b}",
+            "/a/{}",
+            "/a/{b}/{b}",
+            "/a b",
+            "/a%20b",
+        ] {
             assert!(PathTemplate::parse(bad, &rules()).is_err(), "accepted {bad}");
         }
     }

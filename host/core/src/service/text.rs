@@ -52,7 +52,7 @@ impl Source<'_> {
     /// Refuses characters that nobody sees, anywhere in the text.
     pub(super) fn check_visible(&self) -> Result<(), DefinitionError> {
         match self.text.char_indices().find(|&(_, c)| is_invisible(c) && !"\n\r\t".contains(c)) {
-            Some((at, c)) => Err(self.error(at, "", format!("an invisible character, U+{:04X}", u32::from(c)))),
+            Some((at, c)) => Err(invisible(self.error(at, "", ""), c)),
             None => Ok(()),
         }
     }
@@ -82,13 +82,18 @@ impl Source<'_> {
 
     fn check_string(&self, text: &str, span: Range<usize>, path: &str) -> Result<(), DefinitionError> {
         if let Some(c) = text.chars().find(|&c| is_invisible(c)) {
-            return Err(self.at(span, path, format!("an invisible character, U+{:04X}", u32::from(c))));
+            return Err(invisible(self.at(span, path, ""), c));
         }
         if text.trim() != text && !SPACE_IS_MEANT.contains(&path) {
-            return Err(self.at(span, path, format!("`{text}` begins or ends with a space")));
+            return Err(self.at(span, path, format!("`{text}` begins or ends with a space")).hint("take it away"));
         }
         Ok(())
     }
+}
+
+fn invisible(error: DefinitionError, c: char) -> DefinitionError {
+    let problem = format!("an invisible character, U+{:04X}", u32::from(c));
+    DefinitionError { problem, ..error }.hint("type the line anew")
 }
 
 /// Returns the candidate that is most like a word, if any is like it at all.

@@ -31,6 +31,9 @@ pub use judge::CallbackProblem;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 const AT_ONCE: usize = 16;
+/// How often a taken port is asked for again, and how long between.
+const TRIES: usize = 20;
+const BETWEEN_TRIES: Duration = Duration::from_millis(10);
 
 /// Why the listener cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -103,7 +106,7 @@ impl CallbackListener {
             return Err(ListenError::NotLoopback(address));
         }
         let bound = |source| ListenError::Bind { address, source };
-        let listener = TcpListener::bind(address).await.map_err(bound)?;
+        let listener = bound_soon(address).await.map_err(bound)?;
         let address = listener.local_addr().map_err(bound)?;
         let (base, host) = match public {
             Some(public) => (
@@ -144,6 +147,17 @@ impl CallbackListener {
         self.waiting.consents().insert(consent.state(), waiter);
         Expected { state: consent.state(), waiting: Arc::clone(&self.waiting), heard }
     }
+}
+
+/// Binds. A listener that was dropped just now holds the port until its task has ended, so one that is taken is asked for again.
+async fn bound_soon(address: SocketAddr) -> std::io::Result<TcpListener> {
+    for _ in 0..TRIES {
+        match TcpListener::bind(address).await {
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => tokio::time::sleep(BETWEEN_TRIES).await,
+            bound => return bound,
+        }
+    }
+    TcpListener::bind(address).await
 }
 
 impl Drop for CallbackListener {

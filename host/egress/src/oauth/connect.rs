@@ -2,6 +2,8 @@
 //!
 //! Until the last step nothing is written, so giving up at any moment leaves nothing behind.
 
+mod alone;
+mod device;
 mod error;
 mod keep;
 mod paste;
@@ -17,6 +19,7 @@ use wardlock_audit::Act;
 use crate::egress::Egress;
 use crate::oauth::callback::{CallbackListener, Expected, Heard, Taken};
 use crate::oauth::consent::{self, Consent, ConsentError, PendingConsent};
+use crate::oauth::endpoint::RawAnswer;
 use crate::oauth::exchange::{self, TokenError, Tokens};
 use crate::oauth::registered::RegisteredClient;
 use crate::oauth::scopes;
@@ -24,6 +27,9 @@ use crate::vault::{ClientMaterial, Secret};
 use keep::{Old, Shown, Unkept};
 use room::Room;
 
+pub(crate) use alone::{as_client, by_key};
+pub use device::DeviceProblem;
+pub(crate) use device::connect as connect_device;
 pub use error::ConnectError;
 pub(crate) use keep::remember;
 pub(crate) use paste::connect as connect_pasted;
@@ -36,18 +42,19 @@ const HOW: &str = "grant.connect";
 /// Tokens that are not stored yet.
 struct Obtained {
     tokens: Tokens,
-    refresh: Arc<Secret>,
+    /// What renews them; `None`: the client asks for itself.
+    refresh: Option<Arc<Secret>>,
     environment: String,
     granted: Vec<String>,
     missing: Vec<String>,
 }
 
 impl Obtained {
-    fn shown<'a>(&'a self, client_secret: &'a Secret) -> Shown<'a> {
+    fn shown<'a>(&'a self, client: &'a ClientMaterial) -> Shown<'a> {
         Shown {
             access: &self.tokens.access,
-            refresh: &self.refresh,
-            client_secret,
+            refresh: self.refresh.as_deref(),
+            secrets: &client.secrets,
             environment: &self.environment,
             granted: &self.granted,
         }
@@ -81,15 +88,25 @@ pub(crate) async fn connect(
     progress.on(Event::Returned);
 
     let obtained = exchange_code(egress, &plan, &client, &pending, code).await?;
+    keep_consent(egress, plan, &client, old, obtained, progress).await
+}
+
+/// Finds out whose account was consented for, and stores the grant; until then, giving up gives the consent back.
+async fn keep_consent(
+    egress: &Egress,
+    plan: ConnectPlan,
+    client: &Arc<ClientMaterial>,
+    old: Option<Old>,
+    obtained: Obtained,
+    progress: &dyn Progress,
+) -> Result<Connected, ConnectError> {
     progress.on(Event::Exchanged { missing: &obtained.missing });
-    let unkept = Unkept::new(egress, &plan, &client, &obtained.refresh);
-    let identified = keep::identify(egress, &plan, obtained.shown(&client.client_secret)).await?;
-    match &identified.tenant {
-        Ok(tenant) => progress.on(Event::Tenant { id: &tenant.id, label: &tenant.label }),
-        // The old one works, and of the new one nobody knows whose it is.
-        Err(error) if old.as_ref().is_some_and(Old::lives) => return Err(ConnectError::Lookup(error.clone())),
-        Err(_) => {}
+    let unkept = Unkept::new(egress, &plan, client, obtained.refresh.as_ref());
+    let identified = keep::identify(egress, &plan, obtained.shown(client)).await?;
+    if let Ok(tenant) = &identified.tenant {
+        progress.on(Event::Tenant { id: &tenant.id, label: &tenant.label });
     }
+    identified.worth_more_than(old.as_ref())?;
     let connected = keep::store(egress, plan, obtained, identified, old, HOW).await?;
     unkept.kept();
     Ok(connected)
@@ -148,7 +165,7 @@ fn invitation(plan: &ConnectPlan) -> Vec<String> {
     vec![
         format!("You are asked to connect your {service} account to Wardlock, for `{}`.", plan.label),
         format!("On the next page {service} asks whether you agree. Nothing is connected before you do."),
-        format!("Wardlock asks for these permissions: {}.", plan.scopes.join(", ")),
+        format!("Wardlock asks for these permissions: {}.", plan.shown_scopes.join(", ")),
     ]
 }
 
@@ -163,15 +180,29 @@ async fn client_of(
             Ok((vault.registration(&registration)?, vault.client_material(&registration, &region)?))
         })
         .await?;
-    if info.service != plan.service.name {
+    if info.service != plan.service.name && !plan.also_of.contains(&info.service) {
         return Err(ConnectError::OtherService { registered: info.service.to_string() });
     }
     // Without a consent nothing is sent to it.
     let ours = listener.map_or_else(|| client.redirect_uri.clone(), CallbackListener::redirect_uri);
-    if client.redirect_uri != ours {
+    let same = client.redirect_uri == ours
+        || (plan.service.oauth.any_loopback_port && differ_by_port(&client.redirect_uri, &ours));
+    if !same {
         return Err(ConnectError::RedirectUri { registered: client.redirect_uri, ours });
     }
     Ok(client)
+}
+
+/// Returns whether two redirect URIs on loopback differ in nothing but their port (RFC 8252 section 7.3).
+fn differ_by_port(registered: &str, ours: &str) -> bool {
+    let without_port = |text: &str| {
+        let mut url = url::Url::parse(text).ok()?;
+        let is_loopback = matches!(url.host(), Some(url::Host::Ipv4(ip)) if ip.is_loopback());
+        (is_loopback && url.scheme() == "http").then_some(())?;
+        url.set_port(None).ok()?;
+        Some(url)
+    };
+    without_port(registered).is_some() && without_port(registered) == without_port(ours)
 }
 
 /// Waits for the callback, as long as the consent lasts.
@@ -201,11 +232,40 @@ async fn exchange_code(
     let tokens = post_code(egress, plan, client, pending, &code).await;
     let word = tokens.as_ref().map_or_else(TokenError::word, |_| "ok");
     egress.record(Act::grant("token.exchange", plan.grant.as_str(), word)).await?;
-    let mut tokens = tokens.map_err(ConnectError::Exchange)?;
+    let tokens = tokens.map_err(ConnectError::Exchange)?;
+    renewable(egress, plan, client, tokens).await
+}
 
+/// Makes sure that what a consent brought can be renewed.
+async fn renewable(
+    egress: &Egress,
+    plan: &ConnectPlan,
+    client: &ClientMaterial,
+    mut tokens: Tokens,
+) -> Result<Obtained, ConnectError> {
+    if plan.service.oauth.refresh.on_connect {
+        tokens = lasting(egress, plan, client, &tokens).await?;
+    }
     let most = plan.service.oauth.max_live_grants;
     let refresh = tokens.refresh.take().ok_or(ConnectError::NoRefreshToken { most })?;
-    Ok(obtained(plan, tokens, refresh.into()))
+    Ok(obtained(plan, tokens, Some(refresh)))
+}
+
+/// Exchanges a token that ends within hours for one that lasts (Meta).
+async fn lasting(
+    egress: &Egress,
+    plan: &ConnectPlan,
+    client: &ClientMaterial,
+    short: &Tokens,
+) -> Result<Tokens, ConnectError> {
+    egress.record(Act::grant("token.refresh", plan.grant.as_str(), "begun")).await?;
+    let raw = client_at(egress, plan, client).renew(Some(&short.access), &plan.scopes).await;
+    let tokens = raw.map_err(TokenError::from).and_then(|raw| read(plan, raw));
+    let word = tokens.as_ref().map_or_else(TokenError::word, |_| "ok");
+    egress.record(Act::grant("token.refresh", plan.grant.as_str(), word)).await?;
+    let mut tokens = tokens.map_err(ConnectError::Exchange)?;
+    tokens.scope = tokens.scope.or_else(|| short.scope.clone());
+    Ok(tokens)
 }
 
 async fn post_code(
@@ -216,6 +276,10 @@ async fn post_code(
     code: &Secret,
 ) -> Result<Tokens, TokenError> {
     let raw = client_at(egress, plan, client).exchange(pending, code).await?;
+    read(plan, raw)
+}
+
+fn read(plan: &ConnectPlan, raw: RawAnswer) -> Result<Tokens, TokenError> {
     exchange::read(&plan.service, &plan.region, raw).map_err(|failed| failed.error)
 }
 
@@ -226,12 +290,12 @@ fn client_at<'a>(egress: &'a Egress, plan: &'a ConnectPlan, client: &'a ClientMa
         service: &plan.service,
         region: &plan.region,
         client_id: &client.client_id,
-        client_secret: &client.client_secret,
+        client_secret: client.secrets.client_secret.as_deref(),
     }
 }
 
 /// Says what was granted.
-fn obtained(plan: &ConnectPlan, tokens: Tokens, refresh: Arc<Secret>) -> Obtained {
+fn obtained(plan: &ConnectPlan, tokens: Tokens, refresh: Option<Arc<Secret>>) -> Obtained {
     let granted =
         tokens.scope.as_deref().map(|scope| scopes::split(&plan.service.oauth, scope)).unwrap_or_default();
     // Older answers hold no scope; then nothing is known to be missing.

@@ -32,6 +32,9 @@ pub enum EndpointError {
     /// The client cannot be made.
     #[error("the client cannot be made")]
     Client,
+    /// The client must say who it is by a secret, and none is stored.
+    #[error("the registration has no client secret")]
+    NoClientSecret,
     /// No connection came about.
     #[error("the token endpoint cannot be reached")]
     Unreachable,
@@ -64,16 +67,32 @@ pub(crate) async fn post(
     service: &ServiceDefinition,
     url: Url,
     form: SecretForm,
-    basic: Option<HeaderValue>,
+    authorization: Option<HeaderValue>,
 ) -> Result<RawAnswer, EndpointError> {
     check_host(service, &url)?;
-    let mut request = client(dialer)?
-        .post(url)
-        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .header("accept", "application/json")
-        .body(form.into_body());
-    if let Some(basic) = basic {
-        request = request.header(AUTHORIZATION, basic);
+    let request =
+        client(dialer)?.post(url).header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.into_body());
+    ask(request, authorization).await
+}
+
+/// Asks for something to be deleted.
+pub(crate) async fn delete(
+    dialer: &Dialer,
+    service: &ServiceDefinition,
+    url: Url,
+    authorization: Option<HeaderValue>,
+) -> Result<RawAnswer, EndpointError> {
+    check_host(service, &url)?;
+    ask(client(dialer)?.delete(url), authorization).await
+}
+
+async fn ask(
+    mut request: reqwest::RequestBuilder,
+    authorization: Option<HeaderValue>,
+) -> Result<RawAnswer, EndpointError> {
+    request = request.header("accept", "application/json");
+    if let Some(authorization) = authorization {
+        request = request.header(AUTHORIZATION, authorization);
     }
     let answer = request.send().await.map_err(|error| fault(&error))?;
     let status = answer.status().as_u16();

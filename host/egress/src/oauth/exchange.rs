@@ -1,7 +1,9 @@
 //! Reads what a token endpoint says: tokens, or one of four ways to fail, each with somebody who can mend it.
 
+use std::sync::Arc;
+
 use wardlock_core::id::Region;
-use wardlock_core::service::{OAuth, ServiceDefinition};
+use wardlock_core::service::{Credential, OAuth, ServiceDefinition};
 
 use crate::oauth::endpoint::{EndpointError, RawAnswer};
 use crate::vault::Secret;
@@ -84,7 +86,7 @@ pub(crate) struct Failed {
     /// Whether it is known what the provider did: it answered in words that the service knows, or was not reached.
     pub answered: bool,
     /// A refresh token that came in an answer which is not used otherwise.
-    pub rotated: Option<Secret>,
+    pub rotated: Option<Arc<Secret>>,
 }
 
 impl Failed {
@@ -97,7 +99,10 @@ impl Failed {
 impl From<EndpointError> for Failed {
     fn from(error: EndpointError) -> Self {
         let answered = match error {
-            EndpointError::HostNotAllowed | EndpointError::Client | EndpointError::Unreachable => true,
+            EndpointError::HostNotAllowed
+            | EndpointError::Client
+            | EndpointError::NoClientSecret
+            | EndpointError::Unreachable => true,
             EndpointError::Broken | EndpointError::Timeout | EndpointError::TooLarge => false,
         };
         Self { error: error.into(), answered, rotated: None }
@@ -109,6 +114,14 @@ impl From<EndpointError> for TokenError {
         let what = match error {
             EndpointError::HostNotAllowed => return Self::Internal("a host outside the table"),
             EndpointError::Client => return Self::Internal("the token client cannot be made"),
+            EndpointError::NoClientSecret => {
+                return Self::Misconfigured {
+                    code: "no_client_secret".to_owned(),
+                    cause:
+                        "the registration has no client secret, and the service's clients say who they are by one"
+                            .to_owned(),
+                };
+            }
             EndpointError::Unreachable => "the token endpoint cannot be reached",
             EndpointError::Broken => "the token endpoint broke the connection",
             EndpointError::Timeout => "the token endpoint did not answer in time",
@@ -120,9 +133,10 @@ impl From<EndpointError> for TokenError {
 
 /// What a successful token answer holds.
 pub(crate) struct Tokens {
-    pub access: Secret,
-    /// There on an exchange, and where the provider rotates.
-    pub refresh: Option<Secret>,
+    pub access: Arc<Secret>,
+    /// What renews it next time, where that is new: there on an exchange, where the provider rotates, and where the access
+    /// token renews itself.
+    pub refresh: Option<Arc<Secret>>,
     pub lifetime_seconds: u64,
     pub scope: Option<String>,
     /// The API host that the answer names, if it names one.
@@ -134,22 +148,29 @@ pub(crate) struct Tokens {
 /// Reads an answer. The status decides nothing: Zoho sends errors with 200.
 pub(crate) fn read(service: &ServiceDefinition, region: &Region, raw: RawAnswer) -> Result<Tokens, Failed> {
     let RawAnswer { status, retry_after, body } = raw;
-    let mut answer = parse_token_answer(body);
+    let mut answer = parse_token_answer(body, &service.oauth.answer);
     if let Some(error) = failure(&service.oauth, status, retry_after, &answer) {
         let told = answer.error.is_some() || matches!(error, TokenError::Throttled { .. });
         // An answer without an error that still brings a refresh token has replaced the old one.
-        let rotated = answer.refresh_token.take().filter(|_| !told);
+        let rotated = answer.refresh_token.take().filter(|_| !told).map(Arc::new);
         return Err(Failed { error, answered: told || rotated.is_some(), rotated });
     }
     let host = match api_host(service, region, &answer) {
         Ok(host) => host,
-        Err(error) => return Err(Failed { error, answered: true, rotated: answer.refresh_token }),
+        Err(error) => {
+            return Err(Failed { error, answered: true, rotated: answer.refresh_token.map(Arc::new) });
+        }
     };
     let (api_host, environment) = host.unzip();
     let lifetime_seconds = lifetime(&service.oauth, answer.expires_in);
-    let TokenAnswer { access_token, refresh_token: refresh, scope, .. } = answer;
-    let Some(access) = access_token else {
+    let TokenAnswer { access_token, refresh_token, scope, .. } = answer;
+    let refresh = refresh_token.map(Arc::new);
+    let Some(access) = access_token.map(Arc::new) else {
         return Err(Failed { error: garbage(retry_after), answered: false, rotated: refresh });
+    };
+    let refresh = match service.oauth.refresh.credential {
+        Credential::RefreshToken => refresh,
+        Credential::AccessToken => Some(Arc::clone(&access)),
     };
     Ok(Tokens { access, refresh, lifetime_seconds, scope, api_host, environment })
 }

@@ -65,6 +65,8 @@ struct State {
     failures: u32,
     /// The token that the provider called stale last: never again, though the vault still holds it.
     rejected: Option<Arc<Secret>>,
+    /// What the flight under way brings is outdated: something that belongs to it was changed meanwhile.
+    outdated: bool,
 }
 
 struct Failure {
@@ -86,6 +88,8 @@ pub(crate) struct Wanted {
 enum Ask {
     Ready(Arc<Live>),
     Wait(watch::Receiver<Landed>),
+    /// A flight must end first whose result is of no use.
+    Outdated(watch::Receiver<Landed>),
     Failed(TokenError),
 }
 
@@ -110,10 +114,14 @@ impl TokenOwner {
 
     /// Returns a token that lives, renewing it first where it must be.
     pub async fn token(&self, wanted: &Wanted) -> Result<Arc<Live>, TokenError> {
-        match self.ask(wanted) {
-            Ask::Ready(live) => Ok(live),
-            Ask::Failed(error) => Err(error),
-            Ask::Wait(flight) => landed(flight).await,
+        loop {
+            match self.ask(wanted) {
+                Ask::Ready(live) => return Ok(live),
+                Ask::Failed(error) => return Err(error),
+                Ask::Wait(flight) => return landed(flight).await,
+                // What it brought is on the disk, and is taken up from there.
+                Ask::Outdated(flight) => drop(landed(flight).await),
+            }
         }
     }
 
@@ -124,6 +132,10 @@ impl TokenOwner {
             Some(Ask::Ready(live)) => Ok(Some(live)),
             Some(Ask::Failed(error)) => Err(error),
             Some(Ask::Wait(flight)) => landed(flight).await.map(Some),
+            Some(Ask::Outdated(flight)) => {
+                drop(landed(flight).await);
+                self.token(wanted).await.map(Some)
+            }
             None => Ok(None),
         }
     }
@@ -161,9 +173,18 @@ impl TokenOwner {
         }
     }
 
-    /// Forgets what is kept of a grant, failures too: after a new consent, a removal, or a mended registration.
+    /// Forgets what is kept of a grant, failures too: after a new consent, a removal, or a mended registration. A flight under
+    /// way keeps its place: two at once with one refresh token end the login where the provider rotates.
     pub fn forget(&self, grant: &GrantName) {
-        lock(&self.shared.slots).remove(grant);
+        let mut slots = lock(&self.shared.slots);
+        let Some(slot) = slots.get(grant) else { return };
+        let mut state = lock(&slot.0);
+        let Some(flight) = state.flight() else {
+            drop(state);
+            slots.remove(grant);
+            return;
+        };
+        *state = State { generation: state.generation, flight: Some(flight), outdated: true, ..State::default() };
     }
 
     fn ask(&self, wanted: &Wanted) -> Ask {
@@ -181,6 +202,10 @@ impl TokenOwner {
     }
 
     fn reject(&self, wanted: &Wanted, dead: &Live) -> Option<Ask> {
+        if wanted.service.oauth.is_key() {
+            // There is no other one before somebody enters it.
+            return None;
+        }
         let slot = self.slot(&wanted.grant);
         let mut state = lock(&slot.0);
         state.turn_to(wanted.generation);
@@ -201,7 +226,7 @@ impl TokenOwner {
     /// Joins the flight that is under way, or begins one unless a failure is still kept.
     fn join(&self, slot: &Arc<Slot>, state: &mut State, wanted: &Wanted, now_ms: u64, forced: bool) -> Ask {
         if let Some(flight) = state.flight() {
-            return Ask::Wait(flight);
+            return if state.outdated { Ask::Outdated(flight) } else { Ask::Wait(flight) };
         }
         if let Some(failure) = state.failure.as_ref().filter(|failure| failure.until_ms > now_ms) {
             return Ask::Failed(failure.told(now_ms));
@@ -278,6 +303,9 @@ impl State {
             return;
         }
         self.flight = None;
+        if std::mem::take(&mut self.outdated) {
+            return;
+        }
         match result {
             Ok(live) => {
                 self.live = Some(Arc::clone(live));

@@ -1,12 +1,16 @@
-//! A registered client at its provider: the calls of the token endpoint, and how it says who it is.
+//! What a registered client asks at a region's token host: each call once, and who asks said in one way only.
+
+use std::collections::BTreeMap;
 
 use http::HeaderValue;
+use reqwest::Url;
 use wardlock_core::id::Region;
-use wardlock_core::service::{ClientAuth, RegionRow, ServiceDefinition};
+use wardlock_core::service::{ClientAuth, DeviceFlow, RegionRow, ServiceDefinition};
 
 use crate::dialer::Dialer;
 use crate::oauth::consent::PendingConsent;
 use crate::oauth::endpoint::{self, EndpointError, RawAnswer};
+use crate::oauth::scopes;
 use crate::route;
 use crate::vault::wire::{SecretForm, basic_auth};
 use crate::vault::{RefreshMaterial, Secret};
@@ -17,14 +21,15 @@ pub(crate) struct RegisteredClient<'a> {
     pub service: &'a ServiceDefinition,
     pub region: &'a Region,
     pub client_id: &'a str,
-    pub client_secret: &'a Secret,
+    /// `None`: a public client.
+    pub client_secret: Option<&'a Secret>,
 }
 
 impl<'a> RegisteredClient<'a> {
     /// Returns the client to which a grant was given.
     pub fn of_grant(dialer: &'a Dialer, service: &'a ServiceDefinition, grant: &'a RefreshMaterial) -> Self {
-        let RefreshMaterial { region, client_id, client_secret, .. } = grant;
-        Self { dialer, service, region, client_id, client_secret }
+        let RefreshMaterial { region, client_id, secrets, .. } = grant;
+        Self { dialer, service, region, client_id, client_secret: secrets.client_secret.as_deref() }
     }
 }
 
@@ -38,27 +43,73 @@ impl RegisteredClient<'_> {
         if let Some(verifier) = pending.verifier() {
             form = form.secret("code_verifier", verifier);
         }
-        self.ask_for_tokens(form).await
-    }
-
-    /// Asks for another access token (RFC 6749 section 6).
-    pub async fn refresh(&self, refresh_token: &Secret) -> Result<RawAnswer, EndpointError> {
-        let form = SecretForm::new().plain("grant_type", "refresh_token").secret("refresh_token", refresh_token);
-        self.ask_for_tokens(form).await
-    }
-
-    async fn ask_for_tokens(&self, mut form: SecretForm) -> Result<RawAnswer, EndpointError> {
         let oauth = &self.service.oauth;
-        let url = endpoint::url(self.row()?.token_host(), &oauth.token_path)?;
-        for (name, value) in &oauth.token_params {
-            form = form.plain(name, value);
-        }
-        let (form, basic) = self.authenticated(form, oauth.client_auth)?;
-        endpoint::post(self.dialer, self.service, url, form, basic).await
+        self.ask_for_tokens(&oauth.token_path, with(form, &oauth.token_params), oauth.client_auth).await
+    }
+
+    /// Asks for another access token: by what renews it (RFC 6749 section 6, or the provider's own form), or, where nothing
+    /// does, as the client itself (section 4.4) for these scopes.
+    pub async fn renew(&self, credential: Option<&Secret>, scopes: &[String]) -> Result<RawAnswer, EndpointError> {
+        let oauth = &self.service.oauth;
+        let Some(credential) = credential else {
+            let form = SecretForm::new()
+                .plain("grant_type", "client_credentials")
+                .plain("scope", &scopes::join(oauth, scopes));
+            let form = with(with(form, &oauth.token_params), &oauth.client_credentials_params);
+            return self.ask_for_tokens(&oauth.token_path, form, oauth.client_auth).await;
+        };
+        let refresh = &oauth.refresh;
+        let form = SecretForm::new().plain("grant_type", &refresh.grant_type).secret(&refresh.param, credential);
+        let form = with(form, refresh.params.as_ref().unwrap_or(&oauth.token_params));
+        let path = refresh.path.as_ref().unwrap_or(&oauth.token_path);
+        self.ask_for_tokens(path, form, refresh.client_auth).await
+    }
+
+    /// Asks for a device code (RFC 8628 section 3.1). A client says here only which it is; who has a secret says so when it asks
+    /// for the token.
+    pub async fn device_code(&self, device: &DeviceFlow, scopes: &[String]) -> Result<RawAnswer, EndpointError> {
+        let oauth = &self.service.oauth;
+        let form =
+            SecretForm::new().plain("client_id", self.client_id).plain("scope", &scopes::join(oauth, scopes));
+        let form = with(form, &device.params);
+        let form = match (device.client_auth, self.client_secret) {
+            // RFC 8628 section 3.1: as at the token endpoint. A body's `client_id` is there already.
+            (ClientAuth::Body, Some(secret)) => form.secret("client_secret", secret),
+            (ClientAuth::Basic, Some(secret)) => {
+                let basic = basic_auth(self.client_id, secret).map_err(|_| EndpointError::Client)?;
+                return endpoint::post(self.dialer, self.service, self.url(&device.path)?, form, Some(basic))
+                    .await;
+            }
+            _ => form,
+        };
+        endpoint::post(self.dialer, self.service, self.url(&device.path)?, form, None).await
+    }
+
+    /// Asks whether the person has agreed yet (RFC 8628 section 3.4).
+    pub async fn device_token(&self, device: &DeviceFlow, code: &Secret) -> Result<RawAnswer, EndpointError> {
+        let oauth = &self.service.oauth;
+        let form = SecretForm::new().plain("grant_type", &device.grant_type).secret(&device.code_param, code);
+        let path = device.token_path.as_ref().unwrap_or(&oauth.token_path);
+        self.ask_for_tokens(path, with(form, &oauth.token_params), device.client_auth).await
+    }
+
+    async fn ask_for_tokens(
+        &self,
+        path: &str,
+        form: SecretForm,
+        how: ClientAuth,
+    ) -> Result<RawAnswer, EndpointError> {
+        let (form, basic) = self.authenticated(form, how)?;
+        endpoint::post(self.dialer, self.service, self.url(path)?, form, basic).await
+    }
+
+    /// Returns the URL of a path on the region's token host.
+    pub(super) fn url(&self, path: &str) -> Result<Url, EndpointError> {
+        endpoint::url(self.row()?.token_host(), path)
     }
 
     /// Returns the region's row of the table.
-    pub(super) fn row(&self) -> Result<&RegionRow, EndpointError> {
+    fn row(&self) -> Result<&RegionRow, EndpointError> {
         route::row(self.service, self.region).map_err(|_| EndpointError::HostNotAllowed)
     }
 
@@ -68,13 +119,19 @@ impl RegisteredClient<'_> {
         form: SecretForm,
         how: ClientAuth,
     ) -> Result<(SecretForm, Option<HeaderValue>), EndpointError> {
+        let secret = || self.client_secret.ok_or(EndpointError::NoClientSecret);
         Ok(match how {
-            ClientAuth::Body => {
-                (form.plain("client_id", self.client_id).secret("client_secret", self.client_secret), None)
-            }
+            ClientAuth::None => (form.plain("client_id", self.client_id), None),
+            ClientAuth::Body => (form.plain("client_id", self.client_id).secret("client_secret", secret()?), None),
             ClientAuth::Basic => {
-                (form, Some(basic_auth(self.client_id, self.client_secret).map_err(|_| EndpointError::Client)?))
+                let basic = basic_auth(self.client_id, secret()?).map_err(|_| EndpointError::Client)?;
+                (form, Some(basic))
             }
         })
     }
+}
+
+/// Adds a definition's fixed parameters.
+pub(super) fn with(form: SecretForm, params: &BTreeMap<String, String>) -> SecretForm {
+    params.iter().fold(form, |form, (name, value)| form.plain(name, value))
 }

@@ -1,19 +1,18 @@
 //! Looks up which account a grant belongs to: the service's declared GET, with the access token, scanned.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 
-use http::header::HeaderValue;
 use serde_json::Value;
 use tokio::time::Instant;
 use wardlock_core::id::{ConnectionName, GrantName, Region};
 use wardlock_core::service::ServiceDefinition;
 
 use crate::client::{CallError, Clients, PoolKey};
-use crate::inject;
+use crate::companions::Companions;
+use crate::inject::{self, Filling};
 use crate::route;
 use crate::scan::Scan;
-use crate::vault::wire::header_value;
 use crate::vault::{Needles, Secret};
 
 /// The longest id or name that is kept.
@@ -58,8 +57,12 @@ pub(crate) struct Lookup<'a> {
     pub environment: &'a str,
     pub grant: &'a GrantName,
     pub access: &'a Secret,
+    /// What is added besides.
+    pub companions: &'a Arc<Companions>,
+    /// Values that the connection gives.
+    pub params: &'a BTreeMap<String, String>,
     /// Everything that must not come back. None of it is stored yet when a consent looks up.
-    pub secrets: [&'a Secret; 3],
+    pub secrets: Vec<&'a Secret>,
 }
 
 impl Lookup<'_> {
@@ -90,7 +93,14 @@ impl Lookup<'_> {
         let host =
             row.host(role, self.environment).ok_or_else(|| LookupError::NoHost(self.environment.to_owned()))?;
         let url = route::url_on(host, target).map_err(|_| LookupError::Internal)?;
-        let request = inject::lookup(self.service, url, self.credential()?).map_err(|_| LookupError::Internal)?;
+        let filling = Filling {
+            credential: self.access,
+            companions: self.companions,
+            params: self.params,
+            // Which tenant it is, is only to be found out.
+            tenant: None,
+        };
+        let request = inject::lookup(self.service, url, &filling).map_err(|_| LookupError::Internal)?;
 
         let owner = format!("lookup/{}", self.grant);
         let key = PoolKey { owner: owner.clone(), grant: self.grant.clone(), generation: 0 };
@@ -100,15 +110,19 @@ impl Lookup<'_> {
             CallError::HostNotAllowed => LookupError::Internal,
             CallError::Unreachable | CallError::Broken | CallError::Timeout { .. } => LookupError::Unreachable,
         });
-        let needles = Arc::new(Needles::of(&self.secrets).map_err(|_| LookupError::Internal)?);
+        let needles = Needles::of(&self.secrets).map_err(|_| LookupError::Internal)?;
+        let needles = self.companions.among(Arc::new(needles));
         let connection = ConnectionName::parse("lookup").map_err(|_| LookupError::Internal)?;
         let scan = Scan {
             service: self.service,
             connection: &connection,
             host,
+            links_to: None,
             needles,
+            companions: self.companions,
             // An answer that flows is no account's description.
             vault: Weak::new(),
+            holds: false,
             deadline,
             idle: limits.idle,
         };
@@ -119,10 +133,6 @@ impl Lookup<'_> {
             return Err(LookupError::Refused(scrubbed.status()));
         }
         Ok(scrubbed.body().and_then(|body| serde_json::from_slice(body).ok()))
-    }
-
-    fn credential(&self) -> Result<HeaderValue, LookupError> {
-        header_value(&self.service.inject.prefix, self.access).map_err(|_| LookupError::Internal)
     }
 }
 

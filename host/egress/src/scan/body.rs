@@ -9,7 +9,8 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::unpack::Unpacker;
-use super::{BUFFERED, Scan, ScanError};
+use super::{BUFFERED, Scan, ScanError, links};
+use crate::companions::Companions;
 use crate::vault::{StreamScan, Vault};
 
 /// After so long without data a flowing body gives out what it held back: long for a network that is sending, short
@@ -38,6 +39,7 @@ pub struct ScrubbedStream {
     /// Whether all was given out that can be, so that only the idle limit is waited for.
     paused: bool,
     vault: Weak<Vault>,
+    companions: Arc<Companions>,
     looked: Instant,
     in_headers: usize,
     in_body: usize,
@@ -53,6 +55,7 @@ impl ScrubbedStream {
             idle: scan.idle,
             paused: false,
             vault: scan.vault.clone(),
+            companions: Arc::clone(scan.companions),
             looked: Instant::now(),
             in_headers,
         }
@@ -86,7 +89,7 @@ impl ScrubbedStream {
         let piece = match came {
             Ok(Ok(Some(chunk))) => {
                 self.paused = false;
-                look(&mut self.looked, &self.vault, scan)?;
+                look(&mut self.looked, &self.vault, &self.companions, scan)?;
                 scan.push(&chunk)
             }
             Ok(Ok(None)) => {
@@ -113,12 +116,17 @@ impl ScrubbedStream {
 
 /// Takes the secrets that are stored now: a stream may live for hours, and a token for one. Where the vault was locked
 /// meanwhile, nothing can be looked for, so nothing more passes.
-fn look(looked: &mut Instant, vault: &Weak<Vault>, scan: &mut StreamScan) -> Result<(), ScanError> {
+fn look(
+    looked: &mut Instant,
+    vault: &Weak<Vault>,
+    companions: &Companions,
+    scan: &mut StreamScan,
+) -> Result<(), ScanError> {
     if looked.elapsed() < LOOK {
         return Ok(());
     }
     let needles = vault.upgrade().and_then(|vault| vault.all_needles().ok()).ok_or(ScanError::Locked)?;
-    scan.turn_to(needles);
+    scan.turn_to(companions.among(needles));
     *looked = Instant::now();
     Ok(())
 }
@@ -134,9 +142,11 @@ pub(super) async fn read(
     let held = if flows { Held::Part(Vec::new()) } else { hold(&mut source, scan.deadline).await? };
     let held = match held {
         Held::Whole(body) => {
+            let body = links::rewritten(scan, body);
             let redacted = scan.needles.redact(&body, &replacement);
             return Ok((ScrubbedBody::Whole(Bytes::from(redacted.bytes)), in_headers + redacted.count));
         }
+        Held::Part(_) if scan.holds => return Err(ScanError::NotHeld),
         Held::Part(held) => held,
     };
     let mut stream = StreamScan::new(Arc::clone(&scan.needles), replacement);

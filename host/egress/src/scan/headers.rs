@@ -91,7 +91,10 @@ fn own_location(scan: &Scan<'_>, name: &HeaderName, value: &HeaderValue) -> Opti
         None => text.to_owned(),
     };
     let plain_path = path.starts_with('/') && !path.starts_with("//") && !path.contains('\\');
-    plain_path.then(|| path.into_bytes())
+    // Through the proxy, where whoever follows it must come back to.
+    let through = scan.links_to.as_deref().and_then(|base| url::Url::parse(base).ok());
+    let through = through.map(|base| base.path().to_owned()).unwrap_or_default();
+    plain_path.then(|| format!("{through}{path}").into_bytes())
 }
 
 #[cfg(test)]
@@ -111,6 +114,10 @@ mod tests {
     }
 
     fn passed(pairs: &[(&'static str, &'static str)]) -> Vec<(String, String)> {
+        passed_through(None, pairs)
+    }
+
+    fn passed_through(links_to: Option<&str>, pairs: &[(&'static str, &'static str)]) -> Vec<(String, String)> {
         let text = include_str!("../../../services/zoho-crm.toml");
         let mut service = wardlock_core::service::parse(text, "zoho-crm.toml").expect("a service");
         // Even a definition that lists them lets none of these pass.
@@ -120,8 +127,11 @@ mod tests {
             service: &service,
             connection: &ConnectionName::parse("crm").expect("a name"),
             host: "www.zohoapis.eu",
+            links_to: links_to.map(Into::into),
             needles: Arc::new(Needles::of(&[]).expect("needles")),
+            companions: &Arc::default(),
             vault: Weak::new(),
+            holds: false,
             deadline: Instant::now(),
             idle: Duration::ZERO,
         };
@@ -146,6 +156,9 @@ mod tests {
         for (given, expected) in table {
             let found = passed(&[("location", given)]).pop().map(|(_, value)| value);
             assert_eq!(found.as_deref(), expected, "{given}");
+            let through = passed_through(Some("http://127.0.0.1:7420/acme/crm"), &[("location", given)]);
+            let expected = expected.map(|path| format!("/acme/crm{path}"));
+            assert_eq!(through.first().map(|(_, value)| value), expected.as_ref(), "{given} through the proxy");
         }
     }
 

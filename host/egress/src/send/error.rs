@@ -85,6 +85,19 @@ impl SendError {
         if surely_not { Outcome::Aborted } else { Outcome::Unknown }
     }
 
+    /// Returns the code with which an answer that came is kept from the agent.
+    pub fn withheld(&self) -> Option<Code> {
+        let SendFault::Scan(error) = &self.fault else {
+            return None;
+        };
+        match error {
+            ScanError::NotHeld | ScanError::Bomb | ScanError::Encoded | ScanError::Partial => {
+                Some(self.refusal().code)
+            }
+            ScanError::Broken | ScanError::Locked | ScanError::Timeout => None,
+        }
+    }
+
     /// Returns what the agent is told.
     pub fn refusal(&self) -> Refusal {
         let new = |code, detail: String| Refusal::new(code, RULE, detail);
@@ -158,6 +171,7 @@ fn scan(error: ScanError, detail: String) -> Refusal {
             Refusal::new(Code::AnswerNotScannable, RULE, detail)
                 .hint("the request was sent and answered; only the answer is withheld")
         }
+        ScanError::NotHeld => Refusal::new(Code::AnswerNotHeld, RULE, detail),
         ScanError::Broken | ScanError::Locked | ScanError::Timeout => unknown(detail),
     }
 }

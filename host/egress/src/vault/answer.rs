@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use wardlock_core::service::TokenPaths;
 use zeroize::Zeroizing;
 
-use super::member::{Member, Members};
+use super::member::{Member, Members, take};
 use super::secret::Secret;
 
 /// The longest lifetime that is believed: ten years.
@@ -82,9 +83,9 @@ impl fmt::Debug for TokenAnswer {
 }
 
 /// Reads a token answer. It never fails: what cannot be read is an answer without tokens.
-pub(crate) fn parse_token_answer(body: Zeroizing<Vec<u8>>) -> TokenAnswer {
+pub(crate) fn parse_token_answer(body: Zeroizing<Vec<u8>>, paths: &TokenPaths) -> TokenAnswer {
     let answer = match serde_json::from_slice::<Members<'_>>(&body) {
-        Ok(Members(members)) => read_members(members),
+        Ok(Members(members)) => read_members(members, paths),
         // The parser's error may quote the body, so it goes no further than this line.
         Err(_) => TokenAnswer::empty(),
     };
@@ -92,22 +93,40 @@ pub(crate) fn parse_token_answer(body: Zeroizing<Vec<u8>>) -> TokenAnswer {
     answer
 }
 
-fn read_members(members: Vec<(String, Member<'_>)>) -> TokenAnswer {
+/// Reads the token of a registry's authorization service: `token`, or `access_token` as OAuth calls it.
+pub(crate) fn parse_registry_token(body: &Zeroizing<Vec<u8>>) -> Option<Secret> {
+    let Members(mut members) = serde_json::from_slice(body).ok()?;
+    let token = take(&mut members, "/token").or_else(|| take(&mut members, "/access_token"))?;
+    Secret::from_bytes(Zeroizing::new(token.text()?.as_bytes().to_vec())).ok()
+}
+
+/// Returns the `error` of an answer, as [`TokenAnswer::error`] holds it.
+pub(crate) fn error_of(body: &Zeroizing<Vec<u8>>, paths: &TokenPaths) -> Option<String> {
+    parse_token_answer(body.clone(), paths).error
+}
+
+fn read_members(mut members: Vec<(String, Member<'_>)>, paths: &TokenPaths) -> TokenAnswer {
     let mut answer = TokenAnswer::empty();
     answer.is_json = true;
+    let mut at = |pointer: &Option<String>, usual: &str| take(&mut members, pointer.as_deref().unwrap_or(usual));
+    answer.access_token =
+        at(&paths.access_token, "/access_token").and_then(|m| usable(m, &mut answer.token_refused));
+    answer.refresh_token =
+        at(&paths.refresh_token, "/refresh_token").and_then(|m| usable(m, &mut answer.token_refused));
+    let unit = if paths.expires_in_milliseconds { 1000.0 } else { 1.0 };
+    answer.expires_in =
+        at(&paths.expires_in, "/expires_in").map_or(Expiry::Absent, |member| expiry(&member, unit));
+    answer.scope = at(&paths.scope, "/scope").and_then(|member| printable(&member, 4 * LONGEST_TEXT));
+    // An error that does not stand where the service says is one all the same.
+    let named = paths.error.is_some().then(|| at(&paths.error, "/error")).flatten();
+    let named = named.or_else(|| at(&None, "/error"));
+    answer.error = named.filter(|member| !matches!(member, Member::Null)).map(|member| error_name(&member));
     for (name, member) in members {
-        match name.as_str() {
-            "access_token" => answer.access_token = usable(member, &mut answer.token_refused),
-            "refresh_token" => answer.refresh_token = usable(member, &mut answer.token_refused),
-            "error" => answer.error = Some(error_name(&member)),
-            "expires_in" => answer.expires_in = expiry(&member),
-            "scope" => answer.scope = printable(&member, 4 * LONGEST_TEXT),
-            _ => {
-                let telling = name != "token_type" && SECRET_WORDS.iter().any(|word| name.contains(word));
-                if let (false, Some(text)) = (telling, printable(&member, LONGEST_TEXT)) {
-                    answer.texts.insert(name, text);
-                }
-            }
+        // What has a meaning of its own is not kept as a text, wherever the service has it.
+        let known = ["access_token", "refresh_token", "scope"].contains(&name.as_str());
+        let telling = known || (name != "token_type" && SECRET_WORDS.iter().any(|word| name.contains(word)));
+        if let (false, Some(text)) = (telling, printable(&member, LONGEST_TEXT)) {
+            answer.texts.insert(name, text);
         }
     }
     answer
@@ -118,7 +137,7 @@ fn usable(member: Member<'_>, refused: &mut bool) -> Option<Secret> {
         Member::Null => return None,
         Member::Borrowed(text) => Zeroizing::new(text.as_bytes().to_vec()),
         Member::Owned(text) => Zeroizing::new(text.as_bytes().to_vec()),
-        Member::Number(_) | Member::Other => {
+        Member::Number(_) | Member::Object(_) | Member::Other => {
             *refused = true;
             return None;
         }
@@ -135,7 +154,22 @@ fn error_name(member: &Member<'_>) -> String {
         let digits = text.bytes().filter(u8::is_ascii_digit).count();
         !text.is_empty() && text.len() <= LONGEST_ERROR && digits <= 4 && text.bytes().all(known)
     };
+    if let Member::Number(number) = member
+        && let Some(whole) = whole_number(*number)
+    {
+        return whole.to_string();
+    }
     member.text().filter(code_like).unwrap_or("unnamed").to_owned()
+}
+
+/// Error codes that are numbers have few digits.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the range is checked on the line above"
+)]
+fn whole_number(number: f64) -> Option<u32> {
+    ((0.0..1e9).contains(&number) && number.fract() == 0.0).then_some(number as u32)
 }
 
 fn printable(member: &Member<'_>, longest: usize) -> Option<String> {
@@ -143,12 +177,17 @@ fn printable(member: &Member<'_>, longest: usize) -> Option<String> {
     member.text().filter(fits).map(str::to_owned)
 }
 
-fn expiry(member: &Member<'_>) -> Expiry {
+/// `unit`: how many of the number make a second.
+fn expiry(member: &Member<'_>, unit: f64) -> Expiry {
     let seconds = match member {
         Member::Null => return Expiry::Absent,
-        Member::Number(number) => whole_seconds(*number),
-        Member::Borrowed(_) | Member::Owned(_) => member.text().and_then(|text| text.trim().parse().ok()),
-        Member::Other => None,
+        Member::Number(number) => whole_seconds(*number / unit),
+        Member::Borrowed(_) | Member::Owned(_) => {
+            let digits = |text: &&str| text.bytes().all(|b| b.is_ascii_digit());
+            let number = member.text().map(str::trim).filter(digits).and_then(|text| text.parse::<f64>().ok());
+            number.and_then(|number| whole_seconds(number / unit))
+        }
+        Member::Object(_) | Member::Other => None,
     };
     match seconds {
         Some(seconds @ 1..=LONGEST_LIFE_SECONDS) => Expiry::Seconds(seconds),
@@ -172,7 +211,27 @@ mod tests {
     use crate::vault::secret::tests::secret;
 
     fn parse(body: &str) -> TokenAnswer {
-        parse_token_answer(Zeroizing::new(body.as_bytes().to_vec()))
+        parse_token_answer(Zeroizing::new(body.as_bytes().to_vec()), &TokenPaths::default())
+    }
+
+    #[test]
+    fn an_answer_may_hold_its_members_elsewhere() {
+        let paths = TokenPaths {
+            access_token: Some("/authed_user/access_token".to_owned()),
+            expires_in: Some("/authed_user/expires_in".to_owned()),
+            expires_in_milliseconds: true,
+            error: Some("/error/code".to_owned()),
+            ..TokenPaths::default()
+        };
+        let read = |body: &str| parse_token_answer(Zeroizing::new(body.as_bytes().to_vec()), &paths);
+        let answer =
+            read(r#"{"access_token":"bot","authed_user":{"access_token":"xoxp-1","expires_in":43200000}}"#);
+        assert!(answer.access_token.as_ref().is_some_and(|token| token.same(&secret("xoxp-1"))));
+        assert_eq!(answer.expires_in, Expiry::Seconds(43200));
+        assert_eq!((answer.error.as_deref(), answer.texts.len()), (None, 0));
+        assert_eq!(read(r#"{"error":{"code":190,"message":"x"}}"#).error.as_deref(), Some("190"));
+        assert_eq!(read(r#"{"error":"invalid_grant"}"#).error.as_deref(), Some("invalid_grant"));
+        assert_eq!(read(r#"{"error":{"message":"x"}}"#).error.as_deref(), Some("unnamed"));
     }
 
     #[test]
@@ -229,7 +288,7 @@ mod tests {
         let of = |value: &str| parse(&format!(r#"{{"error":{value}}}"#)).error;
         assert_eq!(of(r#""invalid_code""#).as_deref(), Some("invalid_code"));
         assert_eq!(of(r#""Access Denied""#).as_deref(), Some("Access Denied"));
-        for odd in [r#""1000.8cb99dxxxxx.9be93xxxx""#, r#""a4f0c9e8b7d6a5948372""#, "7", r#""a\nb""#, "{}"] {
+        for odd in [r#""1000.8cb99dxxxxx.9be93xxxx""#, r#""a4f0c9e8b7d6a5948372""#, "7.5", r#""a\nb""#, "{}"] {
             assert_eq!(of(odd).as_deref(), Some("unnamed"), "{odd}");
         }
     }

@@ -45,10 +45,10 @@ impl Vault {
             region: new.region.as_str().to_owned(),
             environment: new.environment,
             scopes: new.scopes,
-            refresh_token: Kept(new.refresh_token),
+            refresh_token: new.refresh_token.map(Kept),
             access: new
                 .access
-                .map(|access| AccessRow { token: access.token.into(), expires_ms: access.expires_ms }),
+                .map(|access| AccessRow { token: Kept(access.token), expires_ms: access.expires_ms }),
             previous: Vec::new(),
             api_host: new.api_host,
             tenant: new.tenant.map(TenantRow::from),
@@ -103,21 +103,19 @@ impl Vault {
         &self,
         name: &GrantName,
         generation: u64,
-        token: Secret,
+        token: &Arc<Secret>,
         expires_ms: u64,
-        rotated_refresh: Option<Secret>,
+        rotated_refresh: Option<Arc<Secret>>,
         api_host: Option<String>,
-    ) -> Result<Arc<Secret>, VaultError> {
-        let token = Arc::new(token);
+    ) -> Result<(), VaultError> {
         self.change_grant(name, generation, |row| {
-            row.renew_access(Arc::clone(&token), expires_ms);
+            row.renew_access(Arc::clone(token), expires_ms);
             if let Some(rotated) = rotated_refresh {
-                row.renew_refresh(Arc::new(rotated));
+                row.renew_refresh(rotated);
             }
             // A refresh that names no host leaves the one that is known.
             row.api_host = api_host.or(row.api_host.take());
-        })?;
-        Ok(token)
+        })
     }
 
     /// Returns the stored access token of a consent and when it ends; `None` if there is none.
@@ -139,8 +137,9 @@ impl Vault {
         let client = self.client_material(&info.registration, &info.region)?;
         Ok(RefreshMaterial {
             client_id: client.client_id,
-            client_secret: client.client_secret,
-            refresh_token: content::<GrantRow>(&row)?.refresh_token.0,
+            secrets: client.secrets,
+            refresh_token: content::<GrantRow>(&row)?.refresh_token.map(|kept| kept.0),
+            scopes: info.scopes,
             region: info.region,
             environment: info.environment,
         })

@@ -9,6 +9,7 @@ use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use ed25519_dalek::{Signer as _, SigningKey};
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 /// Length of the nonce that stands before each sealed text.
@@ -103,9 +104,14 @@ impl Keys {
         open(&self.key(purpose, b"seal"), aad, sealed)
     }
 
-    /// Authenticates bytes for a purpose (HMAC-SHA256).
-    pub fn mac(&self, purpose: Purpose, bytes: &[u8]) -> [u8; 32] {
-        *mac(&self.key(purpose, b"mac"), &[bytes])
+    /// Authenticates bytes for a purpose (HMAC-SHA256): the parts, one after the other.
+    pub fn mac(&self, purpose: Purpose, parts: &[&[u8]]) -> [u8; 32] {
+        *mac(&self.key(purpose, b"mac"), parts)
+    }
+
+    /// Returns whether [`Keys::mac`] made this of the same parts, in a time that does not tell how near it is.
+    pub fn is_mac(&self, purpose: Purpose, parts: &[&[u8]], given: &[u8; 32]) -> bool {
+        self.mac(purpose, parts).ct_eq(given).into()
     }
 
     /// Signs bytes for a purpose (Ed25519, RFC 8032). The signing key is derived, used and wiped here.
@@ -215,13 +221,13 @@ mod tests {
         let all = [
             *keys.derive_key(Purpose::AuditPaths),
             *keys.derive_key(Purpose::AuditHeads),
-            keys.mac(Purpose::AuditPaths, b""),
-            keys.mac(Purpose::AuditHeads, b""),
-            keys.mac(Purpose::AuditPaths, b"x"),
+            keys.mac(Purpose::AuditPaths, &[b""]),
+            keys.mac(Purpose::AuditHeads, &[b""]),
+            keys.mac(Purpose::AuditPaths, &[b"x"]),
         ];
         let distinct: std::collections::BTreeSet<_> = all.iter().collect();
         assert_eq!(distinct.len(), all.len());
-        assert_eq!(keys.mac(Purpose::AuditPaths, b"x"), all[4]);
+        assert_eq!(keys.mac(Purpose::AuditPaths, &[b"x"]), all[4]);
     }
 
     #[test]

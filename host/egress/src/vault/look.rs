@@ -123,8 +123,9 @@ impl Vault {
         let mut owned = Vec::new();
         for row in self.rows.read_all(&connection, Kind::Registration)? {
             let named = |kind, region| Owner { kind, of: "registration", name: row.id.clone(), region };
-            let RegistrationRow { secret, region_secrets, previous, .. } = content(&row)?;
-            owned.push((named("client secret", None), secret.0));
+            let RegistrationRow { secret, region_secrets, further, previous, .. } = content(&row)?;
+            owned.extend(secret.map(|secret| (named("client secret", None), secret.0)));
+            owned.extend(further.into_values().map(|secret| (named("further secret", None), secret.0)));
             owned.extend(
                 region_secrets.into_iter().map(|(region, own)| (named("client secret", Some(region)), own.0)),
             );
@@ -133,7 +134,7 @@ impl Vault {
         for row in self.rows.read_all(&connection, Kind::Grant)? {
             let named = |kind| Owner { kind, of: "grant", name: row.id.clone(), region: None };
             let GrantRow { refresh_token, access, previous, .. } = content(&row)?;
-            owned.push((named("refresh token"), refresh_token.0));
+            owned.extend(refresh_token.map(|kept| (named("refresh token"), kept.0)));
             owned.extend(access.map(|access| (named("access token"), access.token.0)));
             owned.extend(previous.into_iter().map(|old| (named("former token"), old.0)));
         }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use wardlock_core::pointer;
 use zeroize::Zeroizing;
 
 /// The members of one JSON object, in order, none of them twice.
@@ -16,6 +17,7 @@ pub(super) enum Member<'a> {
     Borrowed(&'a str),
     Owned(Zeroizing<String>),
     Number(f64),
+    Object(Vec<(String, Member<'a>)>),
     Other,
 }
 
@@ -25,8 +27,25 @@ impl Member<'_> {
         match self {
             Self::Borrowed(text) => Some(text),
             Self::Owned(text) => Some(text),
-            Self::Null | Self::Number(_) | Self::Other => None,
+            Self::Null | Self::Number(_) | Self::Object(_) | Self::Other => None,
         }
+    }
+}
+
+/// Takes the member at a JSON pointer (RFC 6901; objects only) out of an object's members.
+pub(super) fn take<'a>(members: &mut Vec<(String, Member<'a>)>, pointer: &str) -> Option<Member<'a>> {
+    let (step, rest) = match pointer.strip_prefix('/')?.split_once('/') {
+        Some((step, rest)) => (step, Some(rest)),
+        None => (pointer.strip_prefix('/')?, None),
+    };
+    let name = pointer::step(step);
+    let at = members.iter().position(|(known, _)| *known == name)?;
+    match rest {
+        None => Some(members.swap_remove(at).1),
+        Some(rest) => match &mut members.get_mut(at)?.1 {
+            Member::Object(inner) => take(inner, &format!("/{rest}")),
+            _ => None,
+        },
     }
 }
 
@@ -40,20 +59,24 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
                 f.write_str("a JSON object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut seen = BTreeSet::new();
-                let mut members = Vec::new();
-                while let Some((name, member)) = map.next_entry::<String, Member<'de>>()? {
-                    if !seen.insert(name.clone()) {
-                        return Err(A::Error::custom("a member occurs twice"));
-                    }
-                    members.push((name, member));
-                }
-                Ok(members)
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                members(map)
             }
         }
         deserializer.deserialize_map(Object).map(Self)
     }
+}
+
+fn members<'de, A: MapAccess<'de>>(mut map: A) -> Result<Vec<(String, Member<'de>)>, A::Error> {
+    let mut seen = BTreeSet::new();
+    let mut members = Vec::new();
+    while let Some((name, member)) = map.next_entry::<String, Member<'de>>()? {
+        if !seen.insert(name.clone()) {
+            return Err(A::Error::custom("a member occurs twice"));
+        }
+        members.push((name, member));
+    }
+    Ok(members)
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Member<'a> {
@@ -106,8 +129,7 @@ impl<'de> Visitor<'de> for MemberVisitor {
         Ok(Member::Other)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-        while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Member::Other)
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        members(map).map(Member::Object)
     }
 }

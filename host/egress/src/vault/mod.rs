@@ -26,6 +26,7 @@ mod answer;
 mod beside;
 mod copy;
 mod database;
+mod device;
 mod error;
 #[expect(clippy::disallowed_methods, reason = "the one module for the vault's files; see its documentation")]
 mod files;
@@ -38,6 +39,7 @@ mod keys;
 mod look;
 mod member;
 mod needles;
+mod program;
 mod prompt;
 mod record;
 mod registrations;
@@ -61,11 +63,15 @@ pub use keychain::KeychainProblem;
 pub use keys::{Keys, NotOpened, Purpose};
 pub use look::{Fingerprints, Owner};
 pub use needles::{Needles, NeedlesError, Redacted};
+pub use program::ProgramError;
 pub use prompt::{Passphrase, PromptError};
-pub(crate) use record::{Begun, ClientMaterial, RefreshMaterial, Settled};
+pub(crate) use record::{Begun, ClientMaterial, ClientSecrets, RefreshMaterial, Settled};
 pub use record::{
-    Condition, Copied, GrantInfo, LiveGrant, NewAccess, NewGrant, NewRegistration, RegistrationInfo, Tenant,
+    CLIENT_SECRET, Condition, Copied, GrantInfo, LiveGrant, NewAccess, NewGrant, NewRegistration,
+    RegistrationInfo, Tenant,
 };
+#[cfg(test)]
+pub(crate) use secret::tests::secret;
 pub use secret::{NotASecret, Secret};
 pub use store::Vault;
 pub use stream::StreamScan;

@@ -55,6 +55,12 @@ impl Needles {
         Ok(Self { parts: vec![Arc::new(Part::of(secrets)?)] })
     }
 
+    /// Returns a search for what both look for; nothing is prepared anew.
+    #[must_use]
+    pub fn joined(&self, other: &Self) -> Self {
+        Self { parts: self.parts.iter().chain(&other.parts).map(Arc::clone).collect() }
+    }
+
     /// Prepares the search for these as well.
     pub fn and(&self, secrets: &[&Secret]) -> Result<Self, NeedlesError> {
         let mut parts = self.parts.clone();

@@ -12,6 +12,9 @@ use wardlock_core::id::{GrantName, Region, RegistrationName, ServiceName};
 use super::kept::Kept;
 use super::secret::Secret;
 
+/// The name of the client secret among a registration's secrets.
+pub const CLIENT_SECRET: &str = "client-secret";
+
 /// A registration to be stored: an OAuth client at a provider.
 #[derive(Debug)]
 pub struct NewRegistration {
@@ -23,10 +26,12 @@ pub struct NewRegistration {
     pub client_id: String,
     /// The redirect URI that is registered.
     pub redirect_uri: String,
-    /// The client secret.
-    pub secret: Secret,
+    /// The client secret; `None` for a public client, and where a service has a key instead of clients.
+    pub secret: Option<Secret>,
     /// Secrets of regions that have their own.
     pub region_secrets: BTreeMap<Region, Secret>,
+    /// The program that gave the secret, with its arguments; empty: none did.
+    pub program: Vec<String>,
     /// When it was made.
     pub created_ms: u64,
 }
@@ -42,8 +47,15 @@ pub struct RegistrationInfo {
     pub client_id: String,
     /// The redirect URI that is registered.
     pub redirect_uri: String,
+    /// Whether a client secret is stored.
+    pub has_secret: bool,
     /// The regions that have a secret of their own.
     pub region_secrets: Vec<Region>,
+    /// Further secrets that are stored, by name.
+    pub further_secrets: Vec<String>,
+    /// The programs that gave secrets, with their arguments, by the secret's name ([`CLIENT_SECRET`] and those of further
+    /// secrets).
+    pub programs: BTreeMap<String, Vec<String>>,
     /// When it was made.
     pub created_ms: u64,
 }
@@ -63,7 +75,7 @@ pub struct Tenant {
 #[derive(Debug)]
 pub struct NewAccess {
     /// The token.
-    pub token: Secret,
+    pub token: Arc<Secret>,
     /// When it ends, by the wall clock.
     pub expires_ms: u64,
 }
@@ -83,8 +95,9 @@ pub struct NewGrant {
     pub environment: String,
     /// The scopes that were granted.
     pub scopes: Vec<String>,
-    /// The refresh token.
-    pub refresh_token: Arc<Secret>,
+    /// What renews the access token: a refresh token, the access token itself, or a key that is used as it is. `None`: the
+    /// client asks for itself.
+    pub refresh_token: Option<Arc<Secret>>,
     /// The first access token, where the exchange gave one.
     pub access: Option<NewAccess>,
     /// The API host that the provider named.
@@ -129,7 +142,7 @@ pub struct Copied {
     pub brought_ms: u64,
 }
 
-/// A stored grant, without its secrets. A refresh token is always stored with it.
+/// A stored grant, without its secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GrantInfo {
     /// Its name here.
@@ -191,9 +204,25 @@ pub(crate) struct Settled {
     /// Whether it is known what the provider did: it answered, or the call never reached it.
     pub(crate) answered: bool,
     /// A refresh token that came in an answer which is not used otherwise. The old one may be dead by now.
-    pub(crate) rotated: Option<Secret>,
+    pub(crate) rotated: Option<Arc<Secret>>,
     /// What hinders further calls.
     pub(crate) condition: Option<Condition>,
+}
+
+/// The secrets of a registration, as they hold in a region.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ClientSecrets {
+    /// `None`: a public client, or a key.
+    pub(crate) client_secret: Option<Arc<Secret>>,
+    /// Further ones, by name.
+    pub(crate) further: BTreeMap<String, Arc<Secret>>,
+}
+
+impl ClientSecrets {
+    /// Returns every one.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Secret> {
+        self.client_secret.iter().chain(self.further.values()).map(AsRef::as_ref)
+    }
 }
 
 /// What a code exchange needs of a registration.
@@ -201,28 +230,35 @@ pub(crate) struct Settled {
 pub(crate) struct ClientMaterial {
     pub(crate) client_id: String,
     pub(crate) redirect_uri: String,
-    pub(crate) client_secret: Arc<Secret>,
+    pub(crate) secrets: ClientSecrets,
 }
 
 /// What a refresh needs of a grant and its registration.
 #[derive(Debug)]
 pub(crate) struct RefreshMaterial {
     pub(crate) client_id: String,
-    pub(crate) client_secret: Arc<Secret>,
-    pub(crate) refresh_token: Arc<Secret>,
+    pub(crate) secrets: ClientSecrets,
+    /// What renews the access token; `None`: the client asks for itself.
+    pub(crate) refresh_token: Option<Arc<Secret>>,
+    pub(crate) scopes: Vec<String>,
     pub(crate) region: Region,
     pub(crate) environment: String,
 }
 
-/// A registration inside its row, version 3. Version 1 had no secrets of before, version 2 no leftovers.
+/// A registration inside its row, version 4. Version 1 had no secrets of before, version 2 no leftovers, version 3 always
+/// a client secret and no further ones.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RegistrationRow {
     pub(super) service: String,
     pub(super) client_id: String,
     pub(super) redirect_uri: String,
-    pub(super) secret: Kept,
+    pub(super) secret: Option<Kept>,
     pub(super) region_secrets: BTreeMap<String, Kept>,
+    #[serde(default)]
+    pub(super) further: BTreeMap<String, Kept>,
+    #[serde(default)]
+    pub(super) programs: BTreeMap<String, Vec<String>>,
     pub(super) created_ms: u64,
     /// Secrets of before, oldest first: the provider may still take them, so they are looked for.
     #[serde(default)]
@@ -254,9 +290,19 @@ impl RegistrationRow {
     /// Replaces the common secret, or a region's own; the old one is still looked for.
     pub(super) fn renew_secret(&mut self, region: Option<&Region>, secret: Arc<Secret>) {
         let old = match region {
-            None => Some(std::mem::replace(&mut self.secret, Kept(secret))),
+            None => self.secret.replace(Kept(secret)),
             Some(region) => self.region_secrets.insert(region.as_str().to_owned(), Kept(secret)),
         };
+        self.retire(old);
+    }
+
+    /// Replaces a further secret; the old one is still looked for.
+    pub(super) fn renew_further(&mut self, name: &str, secret: Arc<Secret>) {
+        let old = self.further.insert(name.to_owned(), Kept(secret));
+        self.retire(old);
+    }
+
+    fn retire(&mut self, old: impl IntoIterator<Item = Kept>) {
         self.previous.extend(old);
         let surplus = self.previous.len().saturating_sub(MOST_PREVIOUS);
         self.previous.drain(..surplus);
@@ -264,20 +310,19 @@ impl RegistrationRow {
 
     /// Takes over the secrets of a registration of the same name, so that they are still looked for.
     pub(super) fn inherit(&mut self, old: RegistrationRow) {
-        self.previous.extend(old.secrets().map(Kept));
-        let surplus = self.previous.len().saturating_sub(MOST_PREVIOUS);
-        self.previous.drain(..surplus);
+        self.retire(old.secrets().map(Kept).collect::<Vec<_>>());
     }
 
     /// Returns every secret in it.
     pub(super) fn secrets(self) -> impl Iterator<Item = Arc<Secret>> {
-        let current = [self.secret].into_iter().chain(self.region_secrets.into_values());
+        let current =
+            self.secret.into_iter().chain(self.region_secrets.into_values()).chain(self.further.into_values());
         self.previous.into_iter().chain(current).map(|kept| kept.0)
     }
 }
 
-/// A grant inside its row, version 3. Its generation stands beside it, authenticated. Version 1 had neither journal nor
-/// condition, version 2 neither user nor mark of a copy.
+/// A grant inside its row, version 4. Its generation stands beside it, authenticated. Version 1 had neither journal nor
+/// condition, version 2 neither user nor mark of a copy, version 3 always a refresh token.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GrantRow {
@@ -286,7 +331,7 @@ pub(super) struct GrantRow {
     pub(super) region: String,
     pub(super) environment: String,
     pub(super) scopes: Vec<String>,
-    pub(super) refresh_token: Kept,
+    pub(super) refresh_token: Option<Kept>,
     pub(super) access: Option<AccessRow>,
     /// Tokens of before, oldest first: they may still come back in an answer, so they are looked for.
     pub(super) previous: Vec<Kept>,
@@ -353,7 +398,7 @@ impl GrantRow {
             self.pending = None;
         }
         if let Some(rotated) = settled.rotated {
-            self.renew_refresh(Arc::new(rotated));
+            self.renew_refresh(rotated);
         }
     }
 
@@ -369,11 +414,12 @@ impl GrantRow {
 
     /// Replaces the refresh token; the old one is still looked for.
     pub(super) fn renew_refresh(&mut self, token: Arc<Secret>) {
-        if self.refresh_token.0.same(&token) {
+        if self.refresh_token.as_ref().is_some_and(|kept| kept.0.same(&token)) {
             return;
         }
-        let old = std::mem::replace(&mut self.refresh_token, Kept(token));
-        self.retire(old);
+        if let Some(old) = self.refresh_token.replace(Kept(token)) {
+            self.retire(old);
+        }
         self.copied = None;
     }
 
@@ -395,10 +441,14 @@ impl GrantRow {
     /// Returns every secret in it.
     pub(super) fn secrets(self) -> impl Iterator<Item = Arc<Secret>> {
         let access = self.access.map(|access| access.token);
-        self.previous.into_iter().chain([self.refresh_token]).chain(access).map(|kept| kept.0)
+        self.previous.into_iter().chain(self.refresh_token).chain(access).map(|kept| kept.0)
     }
 
     fn retire(&mut self, old: Kept) {
+        // Where the access token renews itself, one secret leaves two places.
+        if self.previous.iter().any(|kept| kept.0.same(&old.0)) {
+            return;
+        }
         self.previous.push(old);
         let surplus = self.previous.len().saturating_sub(MOST_PREVIOUS);
         self.previous.drain(..surplus);

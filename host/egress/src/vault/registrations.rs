@@ -8,8 +8,8 @@ use wardlock_core::id::{Region, RegistrationName, ServiceName};
 use super::error::VaultError;
 use super::kept::{Kept, to_bytes};
 use super::record::{
-    ClientMaterial, Condition, GrantInfo, GrantRow, LeftoverRow, LiveGrant, NewRegistration, RegistrationInfo,
-    RegistrationRow,
+    CLIENT_SECRET, ClientMaterial, ClientSecrets, Condition, GrantInfo, GrantRow, LeftoverRow, LiveGrant,
+    NewRegistration, RegistrationInfo, RegistrationRow,
 };
 use super::rows::{self, Kind, Row};
 use super::secret::Secret;
@@ -31,12 +31,16 @@ impl Vault {
     pub fn add_registration(&self, new: NewRegistration) -> Result<(), VaultError> {
         let id = new.name.as_str().to_owned();
         let region_secrets = new.region_secrets.into_iter();
+        let programs =
+            BTreeMap::from_iter((!new.program.is_empty()).then(|| (CLIENT_SECRET.to_owned(), new.program)));
         let row = RegistrationRow {
+            programs,
             service: new.service.as_str().to_owned(),
             client_id: new.client_id,
             redirect_uri: new.redirect_uri,
-            secret: new.secret.into(),
+            secret: new.secret.map(Kept::from),
             region_secrets: region_secrets.map(|(region, own)| (region.as_str().to_owned(), own.into())).collect(),
+            further: BTreeMap::new(),
             created_ms: new.created_ms,
             previous: Vec::new(),
             leftovers: Vec::new(),
@@ -79,6 +83,32 @@ impl Vault {
         secret: Arc<Secret>,
     ) -> Result<(), VaultError> {
         self.change_registration(name, |stored| stored.renew_secret(region, secret))
+    }
+
+    /// Notes the program that gave a secret; an empty one: none did.
+    pub fn set_program(
+        &self,
+        name: &RegistrationName,
+        which: &str,
+        program: Vec<String>,
+    ) -> Result<(), VaultError> {
+        self.change_registration(name, |stored| {
+            if program.is_empty() {
+                stored.programs.remove(which);
+            } else {
+                stored.programs.insert(which.to_owned(), program);
+            }
+        })
+    }
+
+    /// Stores or replaces a further secret of a registration.
+    pub(crate) fn set_further_secret(
+        &self,
+        name: &RegistrationName,
+        which: &str,
+        secret: Arc<Secret>,
+    ) -> Result<(), VaultError> {
+        self.change_registration(name, |stored| stored.renew_further(which, secret))
     }
 
     /// Remembers a grant that is stored no more and could not be revoked: the provider counts it still.
@@ -151,8 +181,15 @@ impl Vault {
     ) -> Result<ClientMaterial, VaultError> {
         let row = self.registration_row(name)?;
         let stored: RegistrationRow = content(&row)?;
-        let Kept(own) = pick(stored.region_secrets, region).unwrap_or(stored.secret);
-        Ok(ClientMaterial { client_id: stored.client_id, redirect_uri: stored.redirect_uri, client_secret: own })
+        let own = pick(stored.region_secrets, region).or(stored.secret);
+        Ok(ClientMaterial {
+            client_id: stored.client_id,
+            redirect_uri: stored.redirect_uri,
+            secrets: ClientSecrets {
+                client_secret: own.map(|Kept(own)| own),
+                further: stored.further.into_iter().map(|(name, Kept(secret))| (name, secret)).collect(),
+            },
+        })
     }
 
     fn registration_row(&self, name: &RegistrationName) -> Result<Row, VaultError> {
@@ -174,7 +211,10 @@ pub(super) fn info(row: &Row) -> Result<RegistrationInfo, VaultError> {
         service: ServiceName::parse(&stored.service).map_err(odd)?,
         client_id: stored.client_id,
         redirect_uri: stored.redirect_uri,
+        has_secret: stored.secret.is_some(),
         region_secrets: regions.map_err(odd)?,
+        further_secrets: stored.further.into_keys().collect(),
+        programs: stored.programs,
         created_ms: stored.created_ms,
     })
 }

@@ -30,7 +30,7 @@ impl Kind {
     /// Returns the version in which rows of this kind are written.
     pub(super) fn version(self) -> i64 {
         match self {
-            Self::Registration | Self::Grant => 3,
+            Self::Registration | Self::Grant => 4,
         }
     }
 }

@@ -6,12 +6,14 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::HeaderValue;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-pub(crate) use super::answer::{Expiry, TokenAnswer, parse_token_answer};
+pub(crate) use super::answer::{Expiry, TokenAnswer, error_of, parse_registry_token, parse_token_answer};
+pub(crate) use super::device::{DeviceAnswer, parse_device_answer};
 use super::secret::Secret;
 
 /// The prefix or the client id cannot stand in a header.
@@ -35,8 +37,21 @@ pub(crate) fn basic_auth(client_id: &str, secret: &Secret) -> Result<HeaderValue
     pair.push(client_id);
     pair.body.push(b':');
     pair.push(secret.open_text());
-    let mut encoded = Zeroizing::new(vec![0_u8; pair.body.len().div_ceil(3) * 4]);
-    let written = STANDARD.encode_slice(pair.body.as_slice(), &mut encoded).map_err(|_| NotAHeader)?;
+    basic_of(&pair.body)
+}
+
+/// Renders HTTP Basic authentication of a registry's user (RFC 7617: both parts as they are). The name has no colon.
+pub(crate) fn basic_user(user: &str, password: &Secret) -> Result<HeaderValue, NotAHeader> {
+    let mut pair = Zeroizing::new(Vec::with_capacity(user.len() + 1 + password.open().len()));
+    pair.extend_from_slice(user.as_bytes());
+    pair.push(b':');
+    pair.extend_from_slice(password.open());
+    basic_of(&pair)
+}
+
+fn basic_of(pair: &[u8]) -> Result<HeaderValue, NotAHeader> {
+    let mut encoded = Zeroizing::new(vec![0_u8; pair.len().div_ceil(3) * 4]);
+    let written = STANDARD.encode_slice(pair, &mut encoded).map_err(|_| NotAHeader)?;
     let mut line = Zeroizing::new(Vec::with_capacity(written + 6));
     line.extend_from_slice(b"Basic ");
     line.extend_from_slice(encoded.get(..written).unwrap_or_default());
@@ -49,6 +64,21 @@ pub(crate) fn basic_auth(client_id: &str, secret: &Secret) -> Result<HeaderValue
 pub(crate) fn with_secret_query(mut url: reqwest::Url, name: &str, secret: &Secret) -> reqwest::Url {
     url.query_pairs_mut().append_pair(name, secret.open_text());
     url
+}
+
+/// Computes lower-case hex of HMAC-SHA256 (RFC 2104). What comes out goes into requests only.
+pub(crate) fn hmac_sha256_hex(key: &Secret, message: &Secret) -> Option<Secret> {
+    // A key may have any length.
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.open()).ok()?;
+    mac.update(message.open());
+    let hex = hex::encode(mac.finalize().into_bytes());
+    Secret::from_bytes(Zeroizing::new(hex.into_bytes())).ok()
+}
+
+/// Renders a name and a secret for a query.
+pub(crate) fn query_pair(name: &str, secret: &Secret) -> Zeroizing<String> {
+    let body = SecretForm::new().secret(name, secret).into_body();
+    Zeroizing::new(String::from_utf8(body).unwrap_or_default())
 }
 
 /// Computes the PKCE S256 challenge of a verifier (RFC 7636 section 4.2).
@@ -149,6 +179,14 @@ mod tests {
     }
 
     #[test]
+    fn a_registry_is_told_user_and_password_as_they_are() {
+        let value = basic_user("a+b", &secret("p:q%")).expect("a header");
+        assert!(value.is_sensitive());
+        let encoded = value.as_bytes().strip_prefix(b"Basic ").expect("basic");
+        assert_eq!(STANDARD.decode(encoded).expect("base64"), b"a+b:p:q%");
+    }
+
+    #[test]
     fn forms_are_read_back_as_they_were_written() {
         let long = "x".repeat(4000);
         let body = SecretForm::new()
@@ -172,6 +210,12 @@ mod tests {
         let url = reqwest::Url::parse("https://accounts.example/oauth/v2/token/revoke").expect("a URL");
         let url = with_secret_query(url, "token", &secret("1000.a+b"));
         assert_eq!(url.query(), Some("token=1000.a%2Bb"));
+    }
+
+    #[test]
+    fn a_proof_is_the_one_that_another_library_computes() {
+        let proof = hmac_sha256_hex(&secret("Jefe"), &secret("what-do-ya-want-for-nothing?")).expect("a proof");
+        assert_eq!(proof.open_text(), "5a009baf454799a316a08e0261c4c31a58f951f1436904b5a7a883706501d927");
     }
 
     #[test]

@@ -95,7 +95,7 @@ fn store(world: &World, count: u64, user: Option<&str>) {
             region: plan.region.clone(),
             environment: "production".to_owned(),
             scopes: Vec::new(),
-            refresh_token: secret(&format!("1000.canary-of-another-{number}")).into(),
+            refresh_token: Some(secret(&format!("1000.canary-of-another-{number}")).into()),
             access: None,
             api_host: None,
             tenant: Some(Tenant {

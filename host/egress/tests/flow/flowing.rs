@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use wardlock_egress::{ScanError, ScrubbedBody, ScrubbedStream, Sent};
+use wardlock_core::answer::Outcome;
+use wardlock_core::refusal::Code;
+use wardlock_egress::{BUFFERED, ScanError, ScrubbedBody, ScrubbedStream, SendFault, Sent};
 
 use crate::fault::{Fault, Seen, Step, send};
 use crate::support::World;
@@ -88,4 +90,28 @@ async fn a_failure_is_held_whole_whatever_its_type() {
     let fault = Fault::answering(move |_| steps.clone()).await;
     let sent = world.read_with(&world.api_at(&fault), "eu").await.expect("sent");
     assert_eq!(sent.answer.body().expect("whole").as_ref(), b"data: no\n\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_held_for_a_plugin_that_judges_answers_is_refused() {
+    let world = World::new().await;
+    world.connect("eu").await.expect("connected");
+    let events = [chunk("data: 1\n\n"), chunk("")].concat();
+    let large = |length: usize| {
+        let head =
+            format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n");
+        vec![send(head), Step::Send(vec![b' '; length])]
+    };
+    for (steps, is_held) in
+        [(vec![send(HEAD), Step::Send(events)], false), (large(BUFFERED + 1), false), (large(BUFFERED), true)]
+    {
+        let fault = Fault::answering(move |_| steps.clone()).await;
+        match world.read_judged(&world.api_at(&fault), "eu").await {
+            Ok(sent) => assert!(is_held && sent.answer.body().is_some()),
+            Err(error) => {
+                assert!(!is_held && matches!(error.fault, SendFault::Scan(ScanError::NotHeld)), "{error:?}");
+                assert_eq!((error.refusal().code, error.outcome()), (Code::AnswerNotHeld, Outcome::Unknown));
+            }
+        }
+    }
 }

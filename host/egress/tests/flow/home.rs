@@ -64,6 +64,7 @@ pub fn connection(service: &Arc<ServiceDefinition>, region: &str) -> Arc<Connect
         digest: Digest::of(b"yes"),
         settings: Digest::of(b"{}"),
         mode: LinkMode::Enforce,
+        hooks: wardlock_core::connection::Hooks::Request,
         capabilities: BTreeSet::new(),
     };
     let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
@@ -78,6 +79,9 @@ pub fn connection(service: &Arc<ServiceDefinition>, region: &str) -> Arc<Connect
         tenant: None,
         resources: texts(&["Leads"]),
         operations: texts(&["records.list", "records.create"]),
+        owner: wardlock_core::connection::Owner::Workspace,
+        params: std::collections::BTreeMap::new(),
+        grant_services: std::collections::BTreeSet::new(),
         concurrency: None,
         writes: WriteMode::On,
         chain: vec![link],
@@ -111,6 +115,7 @@ pub async fn permit(
         purpose: None,
         tenant: status.tenant.as_ref().expect("a tenant").id.clone(),
         generation: status.generation,
+        via: None,
     };
     let Decision::Allow(permit) = decide(&judge, classified, outcome, asked) else {
         panic!("not allowed");

@@ -1,12 +1,17 @@
 //! What goes on the wire, and where to.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use wardlock_core::answer::Outcome;
+use wardlock_core::connection::Connection;
+use wardlock_core::id::RegistrationName;
 use wardlock_core::refusal::Code;
-use wardlock_egress::SendFault;
+use wardlock_egress::vault::Secret;
+use wardlock_egress::{ConnectPlan, SendFault};
 
-use crate::support::{LEADS, World, hosts};
+use crate::fault::{Fault, answer};
+use crate::support::{LEADS, World, hosts, registration};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_region_reaches_only_its_own_hosts() {
@@ -105,4 +110,51 @@ async fn u8_two_connections_never_share_a_socket() {
     let leads = world.recorded().into_iter().filter(|recording| recording.path().ends_with("/Leads"));
     let by_socket: BTreeSet<(usize, String)> = leads.map(|r| (r.connection, r.host)).collect();
     assert_eq!(by_socket.len(), 2, "one socket each, kept alive: {by_socket:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn key_that_the_provider_refuses_is_sent_once() {
+    let world = World::new().await;
+    // At a host for which the faulty provider has a certificate.
+    let text = include_str!("../../../services/api-key.toml").replace("api.provider.example", "www.zohoapis.eu");
+    let service = Arc::new(wardlock_core::service::parse(&text, "api-key.toml").expect("a service"));
+    let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
+    let mut connection = Connection::clone(&crate::home::connection(&service, "everywhere"));
+    connection.resources = texts(&["items", "$identity"]);
+    connection.operations = texts(&["account.get", "items.list"]);
+    let fault = Fault::answering(|seen| {
+        let (status, body) = if seen.head.starts_with("GET /v1/account ") {
+            ("200 OK", r#"{"id":"acc_1","name":"Acme"}"#)
+        } else {
+            ("401 Unauthorized", r#"{"error":{"code":"invalid_api_key"}}"#)
+        };
+        answer(status, "Content-Type: application/json\r\n", body)
+    })
+    .await;
+    let egress = world.api_at(&fault);
+    let mut registration = registration(&world.redirect_uri());
+    registration.name = RegistrationName::parse("api-key").expect("a name");
+    registration.service = service.name.clone();
+    registration.secret = None;
+    egress.vault().add_registration(registration).expect("a registration");
+    let plan = ConnectPlan {
+        grant: connection.grant.clone(),
+        registration: RegistrationName::parse("api-key").expect("a name"),
+        service,
+        region: connection.region.clone(),
+        scopes: Vec::new(),
+        ..world.plan("eu")
+    };
+    let key = Secret::from_bytes(b"canary-key-of-acme".to_vec().into()).expect("a secret");
+    egress.connect_key(plan, key).await.expect("connected");
+
+    let connection = Arc::new(connection);
+    let target = "/v1/items?per_page=1";
+    let (permit, receipt, _guard) =
+        crate::home::permit(&egress, &world.audit, connection, "GET", target, b"").await;
+    let sent = egress.send(permit, receipt).await.expect("an answer");
+    assert_eq!((sent.answer.status(), sent.attempts), (401, 1));
+    let items = fault.seen().into_iter().filter(|seen| seen.head.starts_with("GET /v1/items?"));
+    let carried = items.map(|seen| seen.head.contains("x-api-key: canary-key-of-acme\r\n"));
+    assert_eq!(carried.collect::<Vec<_>>(), [true], "there is no other key to try");
 }

@@ -14,7 +14,7 @@ use wardlock_core::connection::Connection;
 use wardlock_core::decision::Permit;
 use wardlock_core::id::{ConnectionName, RegistrationName};
 use wardlock_core::service::ServiceDefinition;
-use wardlock_egress::vault::{NewRegistration, Secret, Vault};
+use wardlock_egress::vault::{NewRegistration, Secret};
 use wardlock_egress::{
     CallbackListener, ConnectError, ConnectPlan, Connected, Dialer, Egress, Event, Limits, Progress, SendError,
     Sent,
@@ -71,7 +71,7 @@ impl World {
 
         let folder = tempfile::tempdir().expect("a folder");
         let vault = home::make_vault(folder.path());
-        register(&vault, &listener.redirect_uri());
+        vault.add_registration(registration(&listener.redirect_uri())).expect("a registration");
         drop(vault);
         Left { simulator, ahead_ms, folder, listener }.open()
     }
@@ -158,6 +158,9 @@ impl World {
             environment: "production".to_owned(),
             scopes: wardlock_egress::scopes_for(&connection),
             tenant: None,
+            also_of: std::collections::BTreeSet::new(),
+            shown_scopes: Vec::new(),
+            params: std::collections::BTreeMap::new(),
             label: "Acme".to_owned(),
             invite_ms: None,
             evict_oldest: false,
@@ -231,6 +234,15 @@ impl World {
         let (permit, receipt, _guard) =
             home::permit(&self.egress, &self.audit, Arc::new(connection), "GET", LEADS, b"").await;
         self.egress.send(permit, receipt).await
+    }
+
+    /// Reads Leads on a connection with a plugin that judges answers.
+    pub async fn read_judged(&self, egress: &Egress, region: &str) -> Result<Sent, SendError> {
+        let mut connection = Connection::clone(&self.connection(region));
+        connection.chain[0].hooks = wardlock_core::connection::Hooks::Both;
+        let (permit, receipt, _guard) =
+            home::permit(&self.egress, &self.audit, Arc::new(connection), "GET", LEADS, b"").await;
+        egress.send(permit, receipt).await
     }
 
     pub async fn read_with(&self, egress: &Egress, region: &str) -> Result<Sent, SendError> {
@@ -308,15 +320,16 @@ fn dialer(simulator: &Arc<Simulator>) -> Dialer {
     Dialer::fixed(simulator.hosts(), vec![simulator.ca_der()]).expect("a dialer").showing(show)
 }
 
-fn register(vault: &Vault, redirect_uri: &str) {
-    let registration = NewRegistration {
+/// The simulated client, as it is stored.
+pub fn registration(redirect_uri: &str) -> NewRegistration {
+    NewRegistration {
         name: RegistrationName::parse("main").expect("a name"),
         service: wardlock_core::id::ServiceName::parse("zoho-crm").expect("a name"),
         client_id: CLIENT_ID.to_owned(),
         redirect_uri: redirect_uri.to_owned(),
-        secret: Secret::from_bytes(CLIENT_SECRET.as_bytes().to_vec().into()).expect("a secret"),
+        secret: Some(Secret::from_bytes(CLIENT_SECRET.as_bytes().to_vec().into()).expect("a secret")),
+        program: Vec::new(),
         region_secrets: BTreeMap::new(),
         created_ms: 0,
-    };
-    vault.add_registration(registration).expect("a registration");
+    }
 }

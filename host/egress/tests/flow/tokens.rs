@@ -1,10 +1,13 @@
 //! The owner of access tokens.
 
+use std::time::Duration;
+
 use wardlock_core::answer::Outcome;
 use wardlock_core::refusal::Code;
 use wardlock_egress::{SendError, SendFault, Sent, TokenError};
 use wardlock_simulator::{ApiAnswer, Rotation, ThrottleAnswer, TokenAnswer};
 
+use crate::fault::{Fault, Step, answer};
 use crate::support::{CLIENT_ID, CLIENT_SECRET, LEADS, World};
 
 #[track_caller]
@@ -215,4 +218,43 @@ async fn a_new_client_secret_takes_over_once_it_has_brought_a_token() {
         "the old one is still looked for"
     );
     assert!(world.egress.contains_secret(new.as_bytes()).expect("searched"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_while_a_refresh_is_under_way_starts_no_second_one() {
+    let world = std::sync::Arc::new(World::new().await);
+    world.connect("eu").await.expect("connected");
+    world.advance(2 * 3_600_000);
+    let fault = Fault::answering(|seen| {
+        if !seen.head.starts_with("POST /oauth/v2/token") {
+            return answer("200 OK", "Content-Type: application/json\r\n", "{\"data\":[]}");
+        }
+        let body = r#"{"access_token":"1000.renewed.once","api_domain":"https://www.zohoapis.eu","token_type":"Bearer","expires_in":3600}"#;
+        let mut steps = answer("200 OK", "Content-Type: application/json\r\n", body);
+        steps.insert(0, Step::Drip(Vec::from("HTTP/1.1 100 Continue\r\n\r\n"), Duration::from_millis(20)));
+        steps
+    })
+    .await;
+    let hosts = [("accounts.zoho.eu", fault.address), ("www.zohoapis.eu", fault.address)];
+    let egress = std::sync::Arc::new(world.at(&hosts, &fault));
+    let read = || {
+        let (world, egress) = (std::sync::Arc::clone(&world), std::sync::Arc::clone(&egress));
+        tokio::spawn(async move { world.read_with(&egress, "eu").await.map(|sent| sent.answer.status()) })
+    };
+    let refreshes = || fault.seen().iter().filter(|seen| seen.head.starts_with("POST /oauth")).count();
+    let first = read();
+    while refreshes() == 0 {
+        tokio::task::yield_now().await;
+    }
+    // The answer takes half a second yet.
+    let main = wardlock_core::id::RegistrationName::parse("main").expect("a name");
+    let secret = wardlock_egress::vault::Secret::from_bytes(CLIENT_SECRET.as_bytes().to_vec().into());
+    let stored = egress.put_client_secret(&main, None, std::sync::Arc::new(secret.expect("a secret"))).await;
+    stored.expect("stored");
+    assert!(!first.is_finished(), "the refresh is under way");
+    let second = read();
+    for reading in [first, second] {
+        assert_eq!(reading.await.expect("a task").expect("sent"), 200);
+    }
+    assert_eq!(refreshes(), 1, "what the first brought is taken up from the vault");
 }

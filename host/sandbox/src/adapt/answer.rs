@@ -18,7 +18,7 @@ pub(crate) fn answer(answer: wit::Answer) -> Result<Answer, PluginFault> {
     accept(Answer { verdict, notes: attributes(answer.notes) })
 }
 
-fn reason(reason: wit::Reason) -> Reason {
+pub(super) fn reason(reason: wit::Reason) -> Reason {
     Reason {
         code: reason.code,
         message: reason.message,
@@ -28,7 +28,7 @@ fn reason(reason: wit::Reason) -> Reason {
     }
 }
 
-fn attributes(attributes: Vec<wit::AttributeResult>) -> Vec<Attribute> {
+pub(super) fn attributes(attributes: Vec<wit::AttributeResult>) -> Vec<Attribute> {
     attributes.into_iter().map(|of| Attribute { name: of.name, value: of.value }).collect()
 }
 

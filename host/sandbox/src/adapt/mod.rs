@@ -6,6 +6,8 @@
 
 mod answer;
 mod request;
+mod response;
 
 pub(crate) use answer::answer;
 pub(crate) use request::{BodyView, Shown};
+pub(crate) use response::{ShownResponse, response_answer};

@@ -1,6 +1,8 @@
 //! A request on its way to a plugin.
 
-use wardlock_core::plugin::{Attribute, Effect, FieldUse, Payload, PluginRequest};
+use serde::{Deserialize, Serialize};
+use wardlock_core::canonical::Header;
+use wardlock_core::plugin::{Attribute, Caller, Effect, FieldUse, OperationView, Payload, PluginRequest};
 
 use crate::bindings::wardlock::policy::types as wit;
 
@@ -8,18 +10,16 @@ use crate::bindings::wardlock::policy::types as wit;
 pub(crate) struct Shown<'a> {
     request: &'a PluginRequest,
     body: BodyView,
-    resources: Vec<&'a str>,
-    fields: Option<Vec<wit::Field<'a>>>,
-    operation_attributes: Vec<wit::AttributeParam<'a>>,
+    operation: OperationLists<'a>,
     query: Vec<wit::ParameterParam<'a>>,
     headers: Vec<wit::HeaderParam<'a>>,
     attributes: Vec<wit::AttributeParam<'a>>,
 }
 
 /// How much of a body a plugin sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum BodyView {
-    /// Its bytes: the capability `body`.
+    /// Its bytes: the capability `body`, or `response-body` of an answer.
     Content,
     /// Length, type and digest.
     Summary,
@@ -28,28 +28,16 @@ pub(crate) enum BodyView {
 impl<'a> Shown<'a> {
     /// Shows a request.
     pub(crate) fn new(request: &'a PluginRequest, body: BodyView) -> Self {
-        let operation = &request.operation;
         Self {
             request,
             body,
-            resources: operation.resources.iter().map(String::as_str).collect(),
-            fields: operation.fields.as_ref().map(|fields| {
-                fields
-                    .iter()
-                    .map(|field| wit::Field { of: &field.of, name: &field.name, how: field_use(field.how) })
-                    .collect()
-            }),
-            operation_attributes: attributes(&operation.attributes),
+            operation: OperationLists::new(&request.operation),
             query: request
                 .query
                 .iter()
                 .map(|parameter| wit::ParameterParam { name: &parameter.name, value: &parameter.value })
                 .collect(),
-            headers: request
-                .headers
-                .iter()
-                .map(|header| wit::HeaderParam { name: &header.name, value: &header.value })
-                .collect(),
+            headers: headers(&request.headers),
             attributes: attributes(&request.attributes),
         }
     }
@@ -60,48 +48,83 @@ impl<'a> Shown<'a> {
         wit::Request {
             id: &request.id,
             now_ms: request.now_ms,
-            caller: wit::Caller {
-                workspace: &request.caller.workspace,
-                connection: &request.caller.connection,
-                agent: &request.caller.agent,
-                region: &request.caller.region,
-                tenant: request.caller.tenant.as_deref(),
-            },
-            operation: wit::Operation {
-                service: &request.operation.service,
-                name: &request.operation.name,
-                effect: effect(request.operation.effect),
-                resources: &self.resources,
-                fields: self.fields.as_deref(),
-                breadth: request.operation.breadth,
-                attributes: &self.operation_attributes,
-            },
+            caller: caller(&request.caller),
+            operation: self.operation.view(&request.operation),
             method: request.method,
             path: &request.path,
             query: &self.query,
             headers: &self.headers,
-            body: request.body.as_ref().map(|body| self.payload(body)),
+            body: request.body.as_ref().map(|body| payload(body, self.body)),
             purpose: request.purpose.as_deref(),
             dry_run: request.dry_run,
             approved_by: request.approved_by.as_deref(),
             attributes: &self.attributes,
         }
     }
+}
 
-    fn payload<'b>(&self, body: &'b Payload) -> wit::Payload<'b> {
-        wit::Payload {
-            length: body.length,
-            content_type: body.content_type.as_deref(),
-            sha256: body.sha256.as_bytes(),
-            content: match self.body {
-                BodyView::Content => Some(&body.content),
-                BodyView::Summary => None,
-            },
+/// The lists of an operation.
+pub(super) struct OperationLists<'a> {
+    resources: Vec<&'a str>,
+    fields: Option<Vec<wit::Field<'a>>>,
+    attributes: Vec<wit::AttributeParam<'a>>,
+}
+
+impl<'a> OperationLists<'a> {
+    pub(super) fn new(operation: &'a OperationView) -> Self {
+        Self {
+            resources: operation.resources.iter().map(String::as_str).collect(),
+            fields: operation.fields.as_ref().map(|fields| {
+                fields
+                    .iter()
+                    .map(|field| wit::Field { of: &field.of, name: &field.name, how: field_use(field.how) })
+                    .collect()
+            }),
+            attributes: attributes(&operation.attributes),
+        }
+    }
+
+    /// Returns the operation whose lists these are in the contract's types.
+    pub(super) fn view<'b>(&'b self, operation: &'b OperationView) -> wit::Operation<'b> {
+        wit::Operation {
+            service: &operation.service,
+            name: &operation.name,
+            effect: effect(operation.effect),
+            resources: &self.resources,
+            fields: self.fields.as_deref(),
+            breadth: operation.breadth,
+            attributes: &self.attributes,
         }
     }
 }
 
-fn attributes(attributes: &[Attribute]) -> Vec<wit::AttributeParam<'_>> {
+pub(super) fn caller(caller: &Caller) -> wit::Caller<'_> {
+    wit::Caller {
+        workspace: &caller.workspace,
+        connection: &caller.connection,
+        agent: &caller.agent,
+        region: &caller.region,
+        tenant: caller.tenant.as_deref(),
+    }
+}
+
+pub(super) fn headers(headers: &[Header]) -> Vec<wit::HeaderParam<'_>> {
+    headers.iter().map(|header| wit::HeaderParam { name: &header.name, value: &header.value }).collect()
+}
+
+pub(super) fn payload(body: &Payload, view: BodyView) -> wit::Payload<'_> {
+    wit::Payload {
+        length: body.length,
+        content_type: body.content_type.as_deref(),
+        sha256: body.sha256.as_bytes(),
+        content: match view {
+            BodyView::Content => Some(&body.content),
+            BodyView::Summary => None,
+        },
+    }
+}
+
+pub(super) fn attributes(attributes: &[Attribute]) -> Vec<wit::AttributeParam<'_>> {
     attributes
         .iter()
         .map(|attribute| wit::AttributeParam { name: &attribute.name, value: &attribute.value })

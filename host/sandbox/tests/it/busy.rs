@@ -8,10 +8,10 @@ use wardlock_core::plugin::{PluginFault, Verdict};
 use wardlock_sandbox::{Sandbox, SandboxConfig};
 use wardlock_tests::guests::guest;
 
-use crate::support::{request, spec};
+use crate::support::{self, request, spec};
 
 fn small(config: SandboxConfig) -> Sandbox {
-    Sandbox::new(config).expect("a sandbox")
+    support::start(config)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -12,8 +12,9 @@ use wardlock_core::id::{AgentName, ConnectionName, GrantName, PluginName, Region
 use wardlock_core::plugin::Caller;
 use wardlock_core::rules::Judge;
 use wardlock_core::service::parse;
-use wardlock_sandbox::{Plugin, RequestContext, run_chain};
+use wardlock_sandbox::{Plugin, Quotas, RequestContext, run_chain};
 
+use crate::hooks::Counted;
 use crate::support;
 
 /// Loads starters, each under its own name.
@@ -36,6 +37,7 @@ fn judge(plugins: &[Arc<Plugin>]) -> Judge {
         digest: plugin.digest(),
         settings: plugin.settings_digest(),
         mode: LinkMode::Enforce,
+        hooks: plugin.hooks(),
         capabilities: plugin.capabilities().clone(),
     });
     let connection = Connection {
@@ -49,6 +51,9 @@ fn judge(plugins: &[Arc<Plugin>]) -> Judge {
         tenant: None,
         resources: names(&["Leads"]),
         operations: names(&["records.list", "records.create"]),
+        owner: wardlock_core::connection::Owner::Workspace,
+        params: std::collections::BTreeMap::new(),
+        grant_services: std::collections::BTreeSet::new(),
         concurrency: None,
         writes: WriteMode::On,
         chain: chain.collect(),
@@ -81,8 +86,9 @@ async fn conclude(judge: &Judge, plugins: &[Arc<Plugin>], request: Classified) -
         dry_run: false,
         approved_by: None,
     };
-    let (classified, outcome) = run_chain(judge, plugins, context, request).await;
-    let asked = Asked { id, purpose: None, tenant: "1".to_owned(), generation: 1 };
+    let quotas: Arc<dyn Quotas> = Arc::new(Counted::default());
+    let (classified, outcome) = run_chain(judge, plugins, &context, &quotas, request, None).await;
+    let asked = Asked { id, purpose: None, tenant: "1".to_owned(), generation: 1, via: None };
     match decide(judge, classified, outcome, asked) {
         Decision::Allow(permit) => format!("allow {}", permit.classified().request().path_and_query()),
         Decision::Hold { refusal, .. } => format!("hold {}", refusal.code.as_str()),

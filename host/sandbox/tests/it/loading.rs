@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use wardlock_core::id::Digest;
 use wardlock_core::plugin::PluginFault;
 use wardlock_plugins::starter;
-use wardlock_sandbox::{LoadError, LoadSpec, Sandbox, SandboxConfig};
+use wardlock_sandbox::{LoadError, LoadSpec, SandboxConfig};
 use wardlock_tests::guests::guest;
 
-use crate::support::{load, sandbox, spec};
+use crate::support::{self, load, sandbox, spec};
 
 async fn refused(spec: LoadSpec) -> LoadError {
     sandbox().load(spec).await.expect_err("it does not load")
@@ -66,7 +66,7 @@ async fn p2_a_component_that_is_slow_to_compile_does_not_load_and_others_do() {
     let bomb = wat::parse_str(text).expect("a component as text");
     let limit = Duration::from_millis(300);
     let config = SandboxConfig { max_compile: limit, ..SandboxConfig::default() };
-    let impatient = Sandbox::new(config).expect("a sandbox");
+    let impatient = support::start(config);
     let started = Instant::now();
     let error = impatient.load(spec(&bomb, json!({}))).await.expect_err("it does not load");
     assert_eq!(error, LoadError::SlowToCompile { limit });
@@ -120,7 +120,7 @@ async fn p5_imports_outside_the_list_are_named() {
         "wasi:cli/environment@0.2.0-rc-2023-12-05",
         "wasi:clocks/wall-clock@0.1.0",
         "wasi:sockets/tcp@0.3.0",
-        "wardlock:policy/quota@0.1.0",
+        "wardlock:policy/folders@0.1.0",
         "wardlock:vault/secrets@0.1.0",
         "evil",
     ] {

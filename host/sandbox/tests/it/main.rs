@@ -1,4 +1,5 @@
-//! The sandbox from outside: real components, golden cases, and guests that misbehave.
+//! The sandbox from outside: real components, and guests that misbehave; guests run in this process here, and in workers
+//! in the other program of tests. The golden cases run in the product's own.
 
 #![allow(
     clippy::expect_used,
@@ -9,9 +10,16 @@
 mod bounded;
 mod busy;
 mod chain;
-mod golden;
+mod folder;
+mod hooks;
 mod hostile;
 mod inert;
+mod kept;
 mod loading;
 mod support;
 mod written;
+
+/// Where guests run in these tests.
+pub fn runs() -> wardlock_sandbox::Runs {
+    wardlock_sandbox::Runs::InProcess
+}

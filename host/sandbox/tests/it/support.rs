@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::runtime::Runtime;
 use wardlock_core::canonical::{Header, Parameter};
 use wardlock_core::id::{Digest, PluginName};
 use wardlock_core::plugin::{
@@ -16,7 +17,19 @@ use wardlock_tests::guests::guest;
 /// The sandbox that tests share, as plugins of a host do.
 pub fn sandbox() -> &'static Sandbox {
     static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
-    SANDBOX.get_or_init(|| Sandbox::new(SandboxConfig::default()).expect("a sandbox"))
+    SANDBOX.get_or_init(|| start(SandboxConfig::default()))
+}
+
+/// Starts a sandbox where this program's tests run guests, in a runtime that outlives each test's own.
+pub fn start(mut config: SandboxConfig) -> Sandbox {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    config.runs = crate::runs();
+    // A thread of its own, because the caller's is another runtime's.
+    let starting = std::thread::spawn(|| {
+        let runtime = RUNTIME.get_or_init(|| Runtime::new().expect("a runtime"));
+        runtime.block_on(Sandbox::start(config)).expect("a sandbox")
+    });
+    starting.join().expect("it starts")
 }
 
 /// What to load, with generous limits and every capability.
@@ -27,6 +40,7 @@ pub fn spec(bytes: &[u8], settings: Value) -> LoadSpec {
         expected_digest: Some(Digest::of(bytes)),
         settings,
         granted: BTreeSet::from(["body".to_owned(), "shape".to_owned()]),
+        files: None,
         time: Duration::from_secs(5),
         memory_bytes: 16 << 20,
     }

@@ -9,10 +9,10 @@ mod composite;
 mod convert;
 mod coql;
 mod criteria;
-mod echo;
 mod list;
 mod mass;
 mod metadata;
+mod need;
 mod notes;
 mod org;
 mod query;
@@ -20,19 +20,19 @@ mod related;
 mod route;
 mod scope;
 mod search;
-mod session;
 mod settings;
 mod tokens;
 mod write;
 
 use serde_json::{Value, json};
 
-use crate::quirks::{ApiAnswer, BadTokenAnswer};
+use crate::api::{Outcome, Trouble};
+use crate::quirks::BadTokenAnswer;
 use crate::seed::owner_of;
+use crate::session::{self, Session};
 use crate::switches::Switches;
 use crate::wire::{Call, Reply};
 use crate::world::{Org, World};
-pub(crate) use session::Session;
 
 /// What a handler works with: the org of the token, and who is calling.
 pub(crate) struct Ctx<'a> {
@@ -44,49 +44,41 @@ pub(crate) struct Ctx<'a> {
     pub owner: Value,
 }
 
-/// A reply, or the error that ends the call.
-pub(crate) type Outcome = Result<Reply, Reply>;
-
 /// Answers on an API or upload host.
-pub(crate) fn answer(world: &mut World, switches: &mut Switches, call: &Call) -> Reply {
-    let scripted = switches.api_answers.pop_front().and_then(scripted);
-    let reply = scripted.unwrap_or_else(|| serve(world, switches, call).unwrap_or_else(|error| error));
-    echo::apply(reply, switches, call).with_fault(switches.api_faults.pop_front())
-}
-
-/// Returns the reply that a test has put into the queue, if it is not "as usual".
-fn scripted(answer: ApiAnswer) -> Option<Reply> {
-    Some(match answer {
-        ApiAnswer::Normal => return None,
-        ApiAnswer::RateLimited => too_many(),
-        ApiAnswer::InvalidToken => session::refused(BadTokenAnswer::InvalidToken),
-        ApiAnswer::AuthenticationFailure => session::refused(BadTokenAnswer::AuthenticationFailure),
-        ApiAnswer::Internal => Reply::error(500, "INTERNAL_ERROR", "Internal server error occurred.", json!({})),
-        ApiAnswer::Maintenance => Reply::maintenance(),
-        ApiAnswer::Bytes(bytes) => Reply::bytes(bytes),
-        ApiAnswer::Raw { status, content_type, body } => Reply::new(status, &content_type, body),
-    })
-}
-
-fn serve(world: &mut World, switches: &Switches, call: &Call) -> Outcome {
-    let session = session::open(world, switches, call)?;
+pub(crate) fn answer(world: &mut World, switches: &Switches, call: &Call) -> Outcome {
+    let session = session::open(world, switches, call).map_err(trouble)?;
     if !switches.api_access {
         let details = json!({"permissions": ["Crm_Implied_Api_Access"]});
         return Err(Reply::error(403, "NO_PERMISSION", "permission denied", details));
     }
     if switches.rate_limited {
-        return Err(too_many());
+        return Err(trouble(Trouble::TooMany));
     }
     let now = world.now();
     let owner = owner_of(world.user(&session.subject.user), &session.subject.zgid);
     let users = world.users.clone();
     let Some(org) = world.org_of(&session.subject) else {
-        return Err(session::refused(switches.bad_token));
+        return Err(trouble(Trouble::BadToken(switches.bad_token)));
     };
     let mut ctx = Ctx { org, switches, session: &session, now, owner };
     let reply = route::route(&mut ctx, &users, call).unwrap_or_else(|error| error);
     ctx.org.credits_used += cost(call);
     Ok(with_credits(reply, ctx.org, switches))
+}
+
+/// Returns the CRM's words for what any product can run into.
+pub(crate) fn trouble(trouble: Trouble) -> Reply {
+    let (status, code, message) = match trouble {
+        Trouble::NoToken | Trouble::BadToken(BadTokenAnswer::AuthenticationFailure) => {
+            (401, "AUTHENTICATION_FAILURE", "Authentication failed")
+        }
+        Trouble::BadToken(BadTokenAnswer::InvalidToken) => (401, "INVALID_TOKEN", "invalid oauth token"),
+        Trouble::ScopeMismatch => (401, "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL"),
+        // There is no `Retry-After`, and no telling concurrency from daily credits.
+        Trouble::TooMany => (429, "TOO_MANY_REQUESTS", "You have made too many requests in a short time"),
+        Trouble::Internal => (500, "INTERNAL_ERROR", "Internal server error occurred."),
+    };
+    Reply::error(status, code, message, json!({}))
 }
 
 /// Returns what a call costs (facts 3.6), roughly.
@@ -105,9 +97,4 @@ fn with_credits(reply: Reply, org: &Org, switches: &Switches) -> Reply {
         return reply;
     }
     reply.with_header("x-api-credits-remaining", switches.credits_limit.saturating_sub(used).to_string())
-}
-
-/// There is no `Retry-After`, and no telling concurrency from daily credits.
-fn too_many() -> Reply {
-    Reply::error(429, "TOO_MANY_REQUESTS", "You have made too many requests in a short time", json!({}))
 }

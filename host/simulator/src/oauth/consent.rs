@@ -90,7 +90,7 @@ pub(crate) fn split_scopes(text: &str, spaces: bool) -> Vec<String> {
 }
 
 /// Whether the text has the grammar `Service.scope[.sub].OPERATION`.
-fn is_scope(text: &str) -> bool {
+pub(crate) fn is_scope(text: &str) -> bool {
     let operations = ["ALL", "READ", "CREATE", "UPDATE", "DELETE", "WRITE", "CUSTOM", "VIEW"];
     let parts: Vec<&str> = text.split('.').collect();
     let is_word =
@@ -104,12 +104,8 @@ fn accept(world: &mut World, switches: &Switches, ask: &Ask, user: &UserSpec, en
     if !enabled {
         return page::error(400, "Invalid Client ID: the client is not enabled for your data centre");
     }
-    let first_consent = world.consented.insert((user.email.clone(), ask.client.clone()));
-    let with_refresh_token = match switches.refresh_issue {
-        RefreshIssue::AsZoho => ask.offline && (first_consent || ask.prompt_consent),
-        RefreshIssue::Always => true,
-        RefreshIssue::Never => false,
-    };
+    let with_refresh_token =
+        note_consent(world, switches, (&user.email, &ask.client), ask.offline, ask.prompt_consent);
     let code = Code {
         value: world.make_token(TokenKind::Code),
         made_ms: world.now(),
@@ -117,12 +113,7 @@ fn accept(world: &mut World, switches: &Switches, ask: &Ask, user: &UserSpec, en
         redirect_uri: ask.redirect_uri.clone(),
         challenge: ask.challenge.clone(),
         with_refresh_token,
-        subject: Subject {
-            user: user.email.clone(),
-            region: user.region,
-            environment,
-            zgid: environment_zgid(&user.zgid, environment),
-        },
+        subject: subject_of(user, environment),
         scopes: ask.scopes.clone(),
     };
     let server = format!("https://{}", user.region.accounts_host());
@@ -135,6 +126,32 @@ fn accept(world: &mut World, switches: &Switches, ask: &Ask, user: &UserSpec, en
     let reply = redirect(ask, switches, &fields, true);
     world.codes.push(code);
     reply
+}
+
+/// Notes that a user has consented to a client; returns whether a refresh token comes of it.
+pub(crate) fn note_consent(
+    world: &mut World,
+    switches: &Switches,
+    (user, client): (&str, &str),
+    offline: bool,
+    prompt_consent: bool,
+) -> bool {
+    let first_consent = world.consented.insert((user.to_owned(), client.to_owned()));
+    match switches.refresh_issue {
+        RefreshIssue::AsZoho => offline && (first_consent || prompt_consent),
+        RefreshIssue::Always => true,
+        RefreshIssue::Never => false,
+    }
+}
+
+/// Returns whose data a user gives away.
+pub(crate) fn subject_of(user: &UserSpec, environment: Environment) -> Subject {
+    Subject {
+        user: user.email.clone(),
+        region: user.region,
+        environment,
+        zgid: environment_zgid(&user.zgid, environment),
+    }
 }
 
 fn overridden<'a>(switch: &'a CallbackField, truth: &'a str) -> Option<&'a str> {

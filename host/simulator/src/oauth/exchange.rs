@@ -41,18 +41,27 @@ pub(crate) fn code(
     if switches.pkce == Pkce::Verify && !verifies(code.challenge.as_ref(), given.text("code_verifier")) {
         return error("invalid_code");
     }
-    let refresh_token = if code.with_refresh_token {
-        if too_many_new(world, switches, &code) {
-            return throttled(switches.throttle.answer);
-        }
-        Some(world.make_token(TokenKind::Refresh))
-    } else {
-        None
-    };
+    if code.with_refresh_token && too_many_new(world, switches, client, &code.subject.user) {
+        return throttled(switches.throttle.answer);
+    }
+    grant(world, switches, client, code.subject, code.scopes, code.with_refresh_token)
+}
+
+/// Makes a grant with its first tokens.
+pub(crate) fn grant(
+    world: &mut World,
+    switches: &Switches,
+    client: &str,
+    subject: Subject,
+    scopes: Vec<String>,
+    with_refresh_token: bool,
+) -> Reply {
+    let now = world.now();
+    let refresh_token = with_refresh_token.then(|| world.make_token(TokenKind::Refresh));
     world.grants.push(Grant {
         client: client.to_owned(),
-        subject: code.subject,
-        scopes: code.scopes,
+        subject,
+        scopes,
         made_ms: now,
         refresh_token: refresh_token.clone(),
         replaced: Vec::new(),
@@ -110,27 +119,17 @@ pub(crate) fn client_credentials(
     client: &str,
     given: &Parameters,
 ) -> Reply {
-    let Some(zgid) = given.text("soid").strip_prefix("ZohoCRM.") else {
+    // The org is named by a product and its id: `ZohoCRM.20071234567`.
+    let Some((_, zgid)) = given.text("soid").split_once('.') else {
         return error("missing_org_info");
     };
     let org = world.orgs.iter().find(|org| org.zgid == zgid && org.region == region);
     let Some(environment) = org.map(|org| org.environment) else {
         return error("missing_org_info");
     };
-    let now = world.now();
-    world.grants.push(Grant {
-        client: client.to_owned(),
-        subject: Subject { user: String::new(), region, environment, zgid: zgid.to_owned() },
-        scopes: split_scopes(given.text("scope"), switches.space_separates_scopes),
-        made_ms: now,
-        refresh_token: None,
-        replaced: Vec::new(),
-        access_tokens: VecDeque::new(),
-        window_started_ms: now,
-        calls_in_window: 1,
-    });
-    let place = world.grants.len() - 1;
-    issue(world, switches, place, None, false)
+    let subject = Subject { user: String::new(), region, environment, zgid: zgid.to_owned() };
+    let scopes = split_scopes(given.text("scope"), switches.space_separates_scopes);
+    grant(world, switches, client, subject, scopes, false)
 }
 
 fn wrong_region(switches: &Switches) -> Reply {
@@ -140,7 +139,8 @@ fn wrong_region(switches: &Switches) -> Reply {
     }
 }
 
-fn verifies(challenge: Option<&Challenge>, verifier: &str) -> bool {
+/// Whether the verifier is the challenge's (RFC 7636 section 4.6); without a challenge anything is.
+pub(crate) fn verifies(challenge: Option<&Challenge>, verifier: &str) -> bool {
     let Some(challenge) = challenge else { return true };
     if !challenge.hashed {
         return challenge.value == verifier;
@@ -148,12 +148,12 @@ fn verifies(challenge: Option<&Challenge>, verifier: &str) -> bool {
     challenge.value == URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes()))
 }
 
-fn too_many_new(world: &World, switches: &Switches, code: &Code) -> bool {
+fn too_many_new(world: &World, switches: &Switches, client: &str, user: &str) -> bool {
     let Some(limit) = switches.refresh_tokens_per_minute else { return false };
     let now = world.now();
     let is_recent = |grant: &&Grant| {
-        grant.client == code.client
-            && grant.subject.user == code.subject.user
+        grant.client == client
+            && grant.subject.user == user
             && grant.refresh_token.is_some()
             && grant.made_ms + 60_000 > now
     };

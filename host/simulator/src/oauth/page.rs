@@ -25,6 +25,22 @@ pub(crate) fn consent(client: &str, scopes: &[String], users: &[&UserSpec], firs
     guarded(Reply::html(200, body))
 }
 
+/// Returns the page of a provider without environments. The form posts to the page's own URL.
+pub(crate) fn plain_consent(title: &str, client: &str, scopes: &[String], users: &[&str]) -> Reply {
+    let scopes = joined(scopes.iter().map(|scope| format!("<li>{}</li>", escape(scope))));
+    let users = joined(users.iter().map(|user| format!("<option>{}</option>", escape(user))));
+    let body = format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title} (simulator)</title></head>\
+         <body><main><h1>{client} wants access to your account</h1><p>This page is a simulator's. No real account is \
+         involved.</p><ul>{scopes}</ul><form method=\"post\"><p><label>Account <select name=\"user\">{users}</select>\
+         </label></p><p><button name=\"decision\" value=\"accept\">Allow</button> \
+         <button name=\"decision\" value=\"reject\">Cancel</button></p></form></main></body></html>",
+        client = escape(client),
+        title = escape(title),
+    );
+    guarded(Reply::html(200, body))
+}
+
 /// Returns an error page: Zoho shows one, and does not redirect, for a bad client, redirect, scope or type.
 pub(crate) fn error(status: u16, message: &str) -> Reply {
     let body = format!(

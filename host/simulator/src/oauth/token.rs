@@ -6,7 +6,9 @@ use http::Method;
 use serde_json::json;
 
 use super::exchange;
+use super::extra::extended;
 use crate::quirks::{ThrottleAnswer, TokenAnswer};
+use crate::region::Region;
 use crate::switches::Switches;
 use crate::wire::{Call, Reply};
 use crate::world::World;
@@ -15,7 +17,7 @@ use crate::world::World;
 pub(crate) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    pub fn read(call: &Call) -> Parameters {
+    pub fn read<P>(call: &Call<P>) -> Parameters {
         let mut all = basic(call);
         all.extend(call.form());
         all.extend(call.query.iter().cloned());
@@ -30,32 +32,34 @@ impl Parameters {
 /// Answers `/oauth/v2/token`.
 pub(crate) fn answer(world: &mut World, switches: &mut Switches, call: &Call) -> Reply {
     let fault = switches.token_faults.pop_front();
-    carried_out(world, switches, call).with_fault(fault)
+    let reply = carried_out(world, switches, call);
+    extended(reply, switches).with_fault(fault)
+}
+
+/// Returns the reply that a test has put into the queue, if it is not "as usual".
+pub(crate) fn scripted(switches: &mut Switches) -> Option<Reply> {
+    Some(match switches.token_answers.pop_front()? {
+        TokenAnswer::Normal => return None,
+        TokenAnswer::Error(code) => error(&code),
+        TokenAnswer::Throttled(form) => throttled(form),
+        TokenAnswer::Maintenance => Reply::maintenance(),
+        TokenAnswer::Raw { status, content_type, body } => Reply::new(status, &content_type, body),
+    })
 }
 
 fn carried_out(world: &mut World, switches: &mut Switches, call: &Call) -> Reply {
-    match switches.token_answers.pop_front() {
-        None | Some(TokenAnswer::Normal) => {}
-        Some(TokenAnswer::Error(code)) => return error(&code),
-        Some(TokenAnswer::Throttled(form)) => return throttled(form),
-        Some(TokenAnswer::Maintenance) => return Reply::maintenance(),
-        Some(TokenAnswer::Raw { status, content_type, body }) => {
-            return Reply::new(status, &content_type, body);
-        }
+    if let Some(reply) = scripted(switches) {
+        return reply;
     }
     let parameters = Parameters::read(call);
     if call.method != Method::POST || parameters.text("grant_type").is_empty() {
         return Reply::json(400, &json!({"error": "invalid_request"}));
     }
     let region = call.place.region;
-    let client = world.clients.get(parameters.text("client_id"));
-    let Some(client) = client.filter(|client| client.regions.contains(&region)) else {
-        return error("invalid_client");
+    let client = match authenticated(world, region, &parameters) {
+        Ok(client) => client,
+        Err(refusal) => return refusal,
     };
-    if client.secret_of(region) != parameters.text("client_secret") {
-        return error("invalid_client_secret");
-    }
-    let client = client.id.clone();
     match parameters.text("grant_type") {
         "authorization_code" => exchange::code(world, switches, region, &client, &parameters),
         "refresh_token" => exchange::refresh(world, switches, region, &client, &parameters),
@@ -63,6 +67,17 @@ fn carried_out(world: &mut World, switches: &mut Switches, call: &Call) -> Reply
         // Zoho has no `unsupported_grant_type`.
         _ => error("invalid_client"),
     }
+}
+
+/// Returns the id of the client that calls, if it is enabled here and knows its secret.
+pub(crate) fn authenticated(world: &World, region: Region, parameters: &Parameters) -> Result<String, Reply> {
+    let client = world.clients.get(parameters.text("client_id"));
+    let client =
+        client.filter(|client| client.regions.contains(&region)).ok_or_else(|| error("invalid_client"))?;
+    if client.secret_of(region) != parameters.text("client_secret") {
+        return Err(error("invalid_client_secret"));
+    }
+    Ok(client.id.clone())
 }
 
 /// Returns an error as Zoho does: with status 200.
@@ -84,7 +99,7 @@ pub(crate) fn throttled(form: ThrottleAnswer) -> Reply {
     }
 }
 
-fn basic(call: &Call) -> Vec<(String, String)> {
+fn basic<P>(call: &Call<P>) -> Vec<(String, String)> {
     let value = call.header("authorization").and_then(|value| value.strip_prefix("Basic "));
     let decoded =
         value.and_then(|value| STANDARD.decode(value).ok()).and_then(|bytes| String::from_utf8(bytes).ok());

@@ -113,6 +113,19 @@ async fn sandbox_and_production_are_different_orgs_with_different_tokens() {
 }
 
 #[tokio::test]
+async fn the_accounts_host_says_who_consented() {
+    let provider = Provider::start().await;
+    let token = provider.token("AaaServer.profile.READ,ZohoMarketingAutomation.lead.READ").await;
+    let told = provider.get_at("accounts.zoho.eu", &token, "/oauth/user/info").await;
+    assert_eq!((told.status, &told.json()["Email"]), (200, &"owner@eu.acme.example".into()));
+    assert_eq!(told.json()["ZUID"], 200_712_345_677_u64);
+    let token = provider.token(SCOPES).await;
+    let refused = provider.get_at("accounts.zoho.eu", &token, "/oauth/user/info").await;
+    assert_eq!((refused.status, text(&refused.json(), "cause").as_str()), (401, "INVALID_OAUTHSCOPE"));
+    assert_eq!(provider.get_at("accounts.zoho.in", &token, "/oauth/user/info").await.status, 401);
+}
+
+#[tokio::test]
 async fn another_user_of_the_region_brings_another_org() {
     let provider = Provider::start().await;
     let consent = Consent { user: Some("owner@eu.other.example".into()), ..Consent::default() };

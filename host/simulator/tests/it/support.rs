@@ -193,3 +193,20 @@ pub async fn callback_page() -> (String, tokio::task::JoinHandle<String>) {
     });
     (uri, served)
 }
+
+/// A host of nobody's.
+pub const EVIL: &str = "https://www.evil.example";
+
+/// Has every token answer name a host of nobody's.
+pub fn lie(simulator: &Simulator) {
+    let lies = ["api_domain", "instance_url"].map(|name| (name.to_owned(), Value::from(EVIL)));
+    simulator.switches().change(|switches| switches.token_answer_extra = lies.into_iter().collect());
+}
+
+/// Fails unless a token answer names it, and so many did.
+#[track_caller]
+pub fn lies(simulator: &Simulator, answer: &Value, count: usize) {
+    assert!(answer["access_token"].is_string(), "{answer}");
+    assert_eq!((&answer["api_domain"], &answer["instance_url"]), (&Value::from(EVIL), &Value::from(EVIL)));
+    assert_eq!(simulator.switches().read().token_answers_extended, count);
+}

@@ -224,3 +224,15 @@ async fn tests_can_plant_their_own_tokens() {
     let callback = simulator.decide(&url, &Consent::default()).await.unwrap();
     assert!(callback.contains("code=canary-Code-1&"));
 }
+
+#[tokio::test]
+async fn every_token_answer_carries_what_a_test_adds_and_no_error_does() {
+    let provider = Provider::start().await;
+    lie(&provider.simulator);
+    let token = provider.connect(Region::Eu).await;
+    lies(&provider.simulator, &token, 1);
+    let refreshed = provider.refresh(Region::Eu, &text(&token, "refresh_token")).await.json();
+    lies(&provider.simulator, &refreshed, 2);
+    let refused = provider.refresh(Region::Eu, "1000.unknown").await;
+    assert_eq!((refused.error().as_str(), &refused.json()["api_domain"]), ("invalid_code", &Value::Null));
+}

@@ -38,9 +38,67 @@ fn the_template_shows_the_defaults() {
     assert_eq!(shown.audit_mirror(), Some("/mnt/other-disk/wardlock-audit.jsonl".into()));
     assert!(shown.audit_rotation().after.is_some() && shown.audit_rotation().keep.is_some());
     (shown.audit.mirror, shown.audit.rotate, shown.audit.keep) = (None, None, None);
+    let program = Path::new("/proc/self/exe");
+    assert_eq!(shown.plugin_runs(program), Runs::Workers { count: 2, program: program.to_owned() });
+    assert_eq!(default.plugin_runs(program), Runs::workers(program));
+    shown.plugins = default.plugins.clone();
     assert_eq!(shown.otlp, Some(http::Uri::from_static("http://127.0.0.1:4318/v1/traces")));
     shown.otlp = None;
     assert_eq!(shown, default);
+}
+
+#[test]
+fn plugins_run_where_the_operator_says() {
+    let inside = HostConfig::parse("wardlock.toml", "[plugins]\nrun = \"in-process\"\n").expect("taken");
+    assert_eq!(inside.plugin_runs(Path::new("/program")), Runs::InProcess);
+    check(
+        "[plugins]\nworkers = 0\n",
+        "wardlock.toml:2:11: `plugins.workers`: a number from 1 to 64 is wanted\n\
+         2 | workers = 0\n  |           ^",
+    );
+    check(
+        "[plugins]\nrun = \"in-process\"\nworkers = 2\n",
+        "wardlock.toml:3:11: `plugins.workers`: `run = \"in-process\"` has no workers\n\
+         3 | workers = 2\n  |           ^\n\
+         leave `workers` out, or set `run = \"worker\"`",
+    );
+}
+
+#[test]
+fn publishers_are_named_with_their_keys() {
+    // minisign's own key, as its documentation has it.
+    const KEY: &str = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+    let text = format!("[plugins]\nsigned = true\n[plugins.publishers.acme]\nkey = \"{KEY}\"\n");
+    let config = HostConfig::parse("wardlock.toml", &text).expect("taken");
+    let key = config.publishers().key("acme").expect("a key");
+    assert_eq!((key.line(), key.id().to_string().as_str()), (KEY, "E7620F1842B4E81F"));
+    assert!(config.publishers().only_signed() && !HostConfig::default().publishers().only_signed());
+    check(
+        "[plugins]\nsigned = true\n",
+        "wardlock.toml:2:10: `plugins.signed`: no plugin would load: no publisher is named whose signatures are taken\n\
+         2 | signed = true\n  |          ^^^^\n\
+         `wardlock plugin trust NAME KEY` prints the table of one",
+    );
+    check(
+        "[plugins.publishers.acme]\nkey = \"acme.pub\"\n",
+        "wardlock.toml:2:7: `plugins.publishers.acme.key`: this is no minisign public key\n\
+         2 | key = \"acme.pub\"\n  |       ^^^^^^^^^^\n\
+         it is one line of 56 characters that begins with RW, or the file with that line: minisign.pub",
+    );
+    for (wrong, told) in [
+        (
+            format!("[plugins.publishers.Acme]\nkey = \"{KEY}\"\n"),
+            "wardlock.toml:1:21: `plugins.publishers.Acme`: `Acme` is no publisher name",
+        ),
+        (
+            format!("[plugins.publishers]\nacme.key = \"{KEY}\"\nglobex.key = \"{KEY}\"\n"),
+            "wardlock.toml:3:14: `plugins.publishers.globex.key`: another publisher has this key",
+        ),
+        ("[plugins.publishers.acme]\nkeys = \"x\"\n".to_owned(), "there is no key `keys` here"),
+    ] {
+        let error = HostConfig::parse("wardlock.toml", &wrong).expect_err(&wrong).to_string();
+        assert!(error.contains(told), "{error}");
+    }
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use wardlock_core::connection::{Connection, WriteMode};
-use wardlock_core::id::{AgentName, BadName, ConnectionName, GrantName, Region, WorkspaceName};
-use wardlock_core::service::ServiceDefinition;
+use wardlock_core::connection::{self, Connection, WriteMode};
+use wardlock_core::id::{AgentName, BadName, ConnectionName, GrantName, Region, ServiceName, WorkspaceName};
+use wardlock_core::service::{ServiceDefinition, TenantOf};
 
 use crate::config::text_error::{Document, TextError};
 use crate::config::wording::suggestion;
@@ -48,21 +48,18 @@ impl<'a, 'd> Checker<'a, 'd> {
     ) -> Option<ConnectionPlan> {
         let at = |last: &'static str| ["connections", key, last];
         let name = self.name(&["connections", key], ConnectionName::parse(key));
-        let grant = self.name(&at("grant"), GrantName::parse(&raw.grant));
-        if raw.owner == Owner::Agent {
-            let hint = "leave `owner` out: the connection's grant then serves the whole workspace".to_owned();
-            self.wrong(
-                &at("owner"),
-                "connections owned by one agent come with the credentials milestone",
-                Some(hint),
-            );
-        }
+        let grant = self.grant(&at("grant"), &raw.grant);
+        self.owner(&at("owner"), raw);
         self.tenant(&at("tenant"), raw.tenant.as_deref());
         let plugins = self.plugins(key, &raw.plugins);
         let service = self.service(&at("service"), &raw.service)?;
         let region = self.region(&at("region"), &service, &raw.region);
         let environment = raw.environment.as_deref().unwrap_or("production");
         self.environment(&at("environment"), &service, region.as_ref(), environment);
+        self.params(key, &service, &raw.params);
+        self.named_tenant(&at("tenant"), &service, raw.tenant.as_deref());
+        let grant_services =
+            region.as_ref().map(|region| self.grant_services(&service, region)).unwrap_or_default();
         let resources = self.resources(&at("resources"), &service, &raw.resources);
         let operations = self.operations(&at("operations"), &service, &raw.operations);
         if raw.concurrency == Some(0) {
@@ -80,9 +77,15 @@ impl<'a, 'd> Checker<'a, 'd> {
             region: region?,
             environment: environment.to_owned(),
             grant: grant?,
+            owner: match raw.owner {
+                Owner::Workspace => connection::Owner::Workspace,
+                Owner::Agent => connection::Owner::Agent,
+            },
             tenant: raw.tenant.clone(),
             resources,
             operations,
+            params: raw.params.clone(),
+            grant_services,
             concurrency: raw.concurrency,
             writes: match raw.writes {
                 Writes::Off => WriteMode::Off,
@@ -93,6 +96,32 @@ impl<'a, 'd> Checker<'a, 'd> {
             agents: BTreeMap::new(),
         };
         Some(ConnectionPlan { connection, scopes: raw.scopes.clone(), plugins: plugins? })
+    }
+
+    fn grant(&mut self, path: &[&str], given: &str) -> Option<GrantName> {
+        let grant = self.name(path, GrantName::parse(given))?;
+        if grant.agent().is_some() {
+            let hint = "write the part before the `@`, with `owner = \"agent\"`";
+            self.wrong(path, "this is one agent's own grant, and no file names one", Some(hint.to_owned()));
+        }
+        Some(grant)
+    }
+
+    /// Private consents are more work and more logins than one shared one, so the reason shall be written down.
+    fn owner(&mut self, path: &[&str], raw: &ConnectionFile) {
+        let hint = match (raw.owner, &raw.owner_reason) {
+            (Owner::Agent, None) => {
+                "add `owner_reason = \"…\"`; if one login may serve all agents, leave `owner` out"
+            }
+            (Owner::Workspace, Some(_)) => "take `owner_reason` out, or write `owner = \"agent\"`",
+            (Owner::Agent, Some(_)) | (Owner::Workspace, None) => return,
+        };
+        let problem = match raw.owner {
+            Owner::Agent => "each agent needs a consent of its own here: why?",
+            Owner::Workspace => "a reason is given, and no `owner`",
+        };
+        let note = self.document.error_at(path, problem);
+        self.notes.push(note.maybe_hint(Some(hint.to_owned())));
     }
 
     /// Checks an agent's name.
@@ -175,6 +204,60 @@ impl<'a, 'd> Checker<'a, 'd> {
             let hint = "take the id that `wardlock connect` shows; or leave `tenant` out, and it is pinned there";
             self.wrong(path, "this is not the id of a tenant", Some(hint.to_owned()));
         }
+    }
+
+    /// Checks the values that a connection gives to its service.
+    fn params(&mut self, key: &str, service: &ServiceDefinition, given: &BTreeMap<String, String>) {
+        let known = || service.params.keys().map(String::as_str);
+        for (name, value) in given {
+            let path = ["connections", key, "params", name.as_str()];
+            let Some(param) = service.params.get(name) else {
+                let problem = format!("service `{}` takes no parameter `{name}`", service.name);
+                self.wrong(&path, problem, suggestion(name, known()));
+                continue;
+            };
+            let printable = !value.is_empty() && value.len() <= 256 && value.bytes().all(|b| b.is_ascii_graphic());
+            let is_number = value.bytes().all(|b| b.is_ascii_digit());
+            match param.digits {
+                Some(digits) if !is_number || value.len() != usize::try_from(digits).unwrap_or(0) => {
+                    self.wrong(
+                        &path,
+                        format!("it has {digits} digits and nothing else"),
+                        Some(param.help.clone()),
+                    );
+                }
+                _ if !printable => {
+                    self.wrong(
+                        &path,
+                        "it is printable ASCII without spaces, at most 256",
+                        Some(param.help.clone()),
+                    );
+                }
+                _ => {}
+            }
+        }
+        let missing = |(name, param): (&String, &wardlock_core::service::Param)| {
+            (!param.optional && !given.contains_key(name)).then(|| (name.clone(), param.help.clone()))
+        };
+        for (name, help) in service.params.iter().filter_map(missing).collect::<Vec<_>>() {
+            let problem = format!("service `{}` wants `params = {{ {name} = \"…\" }}`", service.name);
+            self.wrong(&["connections", key], problem, Some(help));
+        }
+    }
+
+    /// Where the login reaches several accounts, only the file can say which.
+    fn named_tenant(&mut self, path: &[&str], service: &ServiceDefinition, given: Option<&str>) {
+        if service.tenant.of == TenantOf::Connection && given.is_none() {
+            let problem = format!("service `{}` wants `tenant`: a login reaches several accounts", service.name);
+            let hint = "write the id of the one that this workspace is for; every request is pinned to it";
+            self.wrong(path, problem, Some(hint.to_owned()));
+        }
+    }
+
+    /// Finds the other services whose grants may serve a connection.
+    fn grant_services(&self, service: &ServiceDefinition, region: &Region) -> BTreeSet<ServiceName> {
+        let others = self.services.iter().filter(|other| other.name != service.name);
+        others.filter(|other| service.shares_grants_with(other, region)).map(|other| other.name.clone()).collect()
     }
 
     fn resources(&mut self, path: &[&str], service: &ServiceDefinition, listed: &[String]) -> BTreeSet<String> {

@@ -5,17 +5,20 @@ mod check;
 mod names;
 mod plugin;
 mod raw;
+mod recorder;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use wardlock_core::connection::{AgentRules, Connection, LinkMode};
-use wardlock_core::id::{AgentName, PluginName, WorkspaceName};
+use wardlock_core::id::{AgentName, PluginName, PublisherName, WorkspaceName};
 
 use crate::config::text_error::{Document, TextError};
 use crate::loaded::Services;
+use crate::recorder::Keeping;
 
 use check::Checker;
+pub(crate) use names::json_of;
 use raw::WorkspaceFile;
 
 /// What a workspace file says, with every name resolved. Plugins are not loaded yet.
@@ -25,6 +28,8 @@ pub struct WorkspacePlan {
     pub name: WorkspaceName,
     /// Its connections, by name.
     pub connections: Vec<ConnectionPlan>,
+    /// How what its plugins see is recorded; `None`: it is not.
+    pub recorder: Option<Keeping>,
     /// What is allowed and yet looks like a slip.
     pub notes: Vec<TextError>,
 }
@@ -49,8 +54,12 @@ pub struct PluginPlan {
     pub file: String,
     /// Its pinned digest as written; absent or malformed is told when it is loaded.
     pub sha256: Option<String>,
+    /// The publisher whose signature it must have, if one is named.
+    pub publisher: Option<PublisherName>,
     /// What the operator grants.
     pub capabilities: BTreeSet<String>,
+    /// The folder within `plugins/` whose files it may read; with it comes the capability `folder`, and the other way round.
+    pub folder: Option<String>,
     /// Its settings: a JSON object.
     pub settings: serde_json::Value,
     /// Its time limit for one decision.
@@ -88,7 +97,8 @@ impl WorkspacePlan {
             let narrowed = checker.agent_operations(agent, rules, &connections);
             narrow(&mut connections, &agent_name, narrowed);
         }
-        checker.done(|notes| Self { name: name.clone(), connections, notes })
+        let recorder = raw.recorder.as_ref().and_then(|raw| checker.recorder(raw));
+        checker.done(|notes| Self { name: name.clone(), connections, recorder, notes })
     }
 }
 

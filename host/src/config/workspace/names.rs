@@ -28,6 +28,8 @@ pub(super) fn known_resources(service: &ServiceDefinition) -> BTreeSet<&str> {
             | ResourceSource::Related(_)
             | ResourceSource::Query(_)
             | ResourceSource::Coql(_)
+            | ResourceSource::Gaql(_)
+            | ResourceSource::BodyKeys(_)
             | ResourceSource::Body(_) => Vec::new(),
         });
     let named = service.lookups.values().chain(service.related.values()).chain(service.scope_names.keys());
@@ -66,7 +68,7 @@ pub(super) fn resource_name(service: &ServiceDefinition, known: &BTreeSet<&str>,
 }
 
 /// Returns settings as JSON; `Err` names the top key under which something stands that JSON cannot say.
-pub(super) fn json_of(settings: &toml::Table) -> Result<serde_json::Value, String> {
+pub(crate) fn json_of(settings: &toml::Table) -> Result<serde_json::Value, String> {
     for (key, value) in settings {
         if !is_json(value) {
             return Err(key.clone());

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use wardlock_core::connection::LinkMode;
-use wardlock_core::id::PluginName;
+use wardlock_core::id::{PluginName, PublisherName};
 
 use super::PluginPlan;
 use super::check::Checker;
@@ -33,6 +33,10 @@ impl Checker<'_, '_> {
     fn plugin(&mut self, place: &[&str], raw: &PluginFile) -> Option<PluginPlan> {
         let at = |last: &'static str| [place, &[last]].concat();
         let name = self.name(&at("name"), PluginName::parse(&raw.name));
+        let publisher = match raw.publisher.as_deref() {
+            Some(publisher) => Some(self.name(&at("publisher"), PublisherName::parse(publisher))?),
+            None => None,
+        };
         self.no_duplicates(&at("capabilities"), &raw.capabilities);
         let settings = match json_of(&raw.settings) {
             Ok(settings) => Some(settings),
@@ -46,11 +50,14 @@ impl Checker<'_, '_> {
                 None
             }
         };
+        let is_folder_well = self.folder(place, raw);
         Some(PluginPlan {
             name: name?,
             file: raw.file.clone().unwrap_or_else(|| format!("{}.wasm", raw.name)),
             sha256: raw.sha256.clone(),
+            publisher,
             capabilities: raw.capabilities.iter().cloned().collect(),
+            folder: is_folder_well.then(|| raw.folder.clone())?,
             settings: settings?,
             time: raw.limits.time.0,
             memory_bytes: raw.limits.memory.0,
@@ -59,5 +66,31 @@ impl Checker<'_, '_> {
                 Mode::Monitor => LinkMode::Monitor,
             },
         })
+    }
+
+    /// Checks that a folder is named where the capability is given, and only there; says whether it is.
+    fn folder(&mut self, place: &[&str], raw: &PluginFile) -> bool {
+        let is_given = raw.capabilities.iter().any(|capability| capability == "folder");
+        let (key, problem, hint) = match &raw.folder {
+            Some(folder) if folder.is_empty() || folder.starts_with('.') || folder.contains(['/', '\\', '\0']) => {
+                let hint = "`folder = \"lists\"` is plugins/lists in the home";
+                ("folder", "a plugin's folder stands in plugins/, and is named without a path", hint.to_owned())
+            }
+            Some(folder) if !is_given => {
+                let problem = "a folder is named, and the capability is not given";
+                (
+                    "folder",
+                    problem,
+                    format!("add \"folder\" to `capabilities`, or take `folder = \"{folder}\"` out"),
+                )
+            }
+            None if is_given => {
+                let hint = "add `folder = \"NAME\"`, with its files in plugins/NAME of the home";
+                ("capabilities", "the capability `folder` is given, and no folder is named", hint.to_owned())
+            }
+            Some(_) | None => return true,
+        };
+        self.wrong(&[place, &[key]].concat(), problem, Some(hint));
+        false
     }
 }

@@ -15,6 +15,25 @@ pub(super) struct WorkspaceFile {
     pub(super) connections: BTreeMap<String, ConnectionFile>,
     #[serde(default)]
     pub(super) agents: BTreeMap<String, AgentFile>,
+    pub(super) recorder: Option<RecorderFile>,
+}
+
+/// `[recorder]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RecorderFile {
+    #[serde(default = "a_week")]
+    pub(super) keep: String,
+    #[serde(default = "a_thousand")]
+    pub(super) requests: u32,
+}
+
+fn a_week() -> String {
+    "7d".to_owned()
+}
+
+fn a_thousand() -> u32 {
+    1000
 }
 
 /// `[connections.<name>]`
@@ -36,7 +55,10 @@ pub(super) struct ConnectionFile {
     pub(super) scopes: Option<Vec<String>>,
     pub(super) concurrency: Option<u32>,
     #[serde(default)]
+    pub(super) params: BTreeMap<String, String>,
+    #[serde(default)]
     pub(super) owner: Owner,
+    pub(super) owner_reason: Option<String>,
     #[serde(default)]
     pub(super) plugins: Vec<PluginFile>,
 }
@@ -74,8 +96,10 @@ pub(super) struct PluginFile {
     pub(super) name: String,
     pub(super) file: Option<String>,
     pub(super) sha256: Option<String>,
+    pub(super) publisher: Option<String>,
     #[serde(default)]
     pub(super) capabilities: Vec<String>,
+    pub(super) folder: Option<String>,
     #[serde(default)]
     pub(super) settings: toml::Table,
     #[serde(default)]

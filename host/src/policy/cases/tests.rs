@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use wardlock_sandbox::{Sandbox, SandboxConfig};
+
 use crate::home::Home;
 use crate::policy::ready_made::READY_MADE;
 use crate::policy::{ReadyMade, check};
@@ -19,10 +21,14 @@ fn home(folder: &tempfile::TempDir) -> Home {
     home
 }
 
+fn sandbox() -> Sandbox {
+    Sandbox::new(SandboxConfig::default()).expect("a sandbox")
+}
+
 #[tokio::test]
 async fn every_ready_made_workspace_holds_its_cases() {
     let folder = tempfile::tempdir().expect("a folder");
-    let report = check(&home(&folder), Some(&cases())).await.expect("checked");
+    let report = check(&home(&folder), &sandbox(), Some(&cases())).await.expect("checked");
     assert!(report.ok(), "{:#}", report.to_json());
     for (policy, _) in READY_MADE {
         let count = report.cases().iter().filter(|(workspace, _)| workspace.as_str() == policy).count();
@@ -37,7 +43,7 @@ async fn check_one(text: &str) -> String {
     let cases = cap_std::fs::Dir::open_ambient_dir(folder.path(), cap_std::ambient_authority()).expect("a folder");
     cases.create_dir_all("cases/zoho-readonly").expect("a folder");
     cases.write("cases/zoho-readonly/one.toml", text).expect("written");
-    match check(&home, Some(&folder.path().join("cases"))).await {
+    match check(&home, &sandbox(), Some(&folder.path().join("cases"))).await {
         Ok(report) if report.ok() => "holds".to_owned(),
         Ok(report) => report.to_json()["failed"].to_string(),
         Err(error) => error.to_string(),

@@ -123,8 +123,10 @@ fn hidden(name: &str) -> Answer {
     deny("field_hidden", format!("hidden on this connection: {name}"))
 }
 
+/// Shows the name so that a look-alike shows: what is not printable ASCII is spelt `\u{…}`.
 fn unclear(name: &str) -> Answer {
-    deny("field_unclear", format!("not a plain field name: {name:?}")).hint("use the field's API name")
+    let message = format!("not a plain field name: \"{}\"", name.escape_default());
+    deny("field_unclear", message).hint("use the field's API name")
 }
 
 /// `Field`, or `Module.Field`.

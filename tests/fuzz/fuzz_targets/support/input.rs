@@ -24,6 +24,11 @@ impl<'a> Input<'a> {
         String::from_utf8_lossy(self.bytes()).into_owned()
     }
 
+    /// Returns all that is left.
+    pub fn rest(&mut self) -> &'a [u8] {
+        self.take(self.0.len())
+    }
+
     fn take(&mut self, length: usize) -> &'a [u8] {
         let (taken, rest) = self.0.split_at(length.min(self.0.len()));
         self.0 = rest;

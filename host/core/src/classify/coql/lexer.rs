@@ -5,7 +5,7 @@
 
 /// A token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Token {
+pub(in crate::classify) enum Token {
     /// A name, perhaps dotted, or a keyword.
     Word(String),
     /// A text in quotes: a value or a column, depending on its place.
@@ -18,7 +18,7 @@ pub(super) enum Token {
 
 /// Why a text is not tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LexError {
+pub(in crate::classify) enum LexError {
     /// No server can read it so: a quote stays open, or a backslash stands outside quotes.
     Impossible,
     /// It holds something that is not known here.
@@ -29,7 +29,7 @@ pub(super) enum LexError {
 const SYMBOLS: [&str; 10] = ["!=", "<>", "<=", ">=", "=", "<", ">", ",", "(", ")"];
 
 /// Cuts a query into tokens. `escapes`: whether a backslash takes the next character's meaning.
-pub(super) fn tokens(text: &str, escapes: bool) -> Result<Vec<Token>, LexError> {
+pub(in crate::classify) fn tokens(text: &str, escapes: bool) -> Result<Vec<Token>, LexError> {
     let mut tokens = Vec::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {

@@ -4,7 +4,7 @@
 //! escapes, and touches what either reading touches; what is outside the grammar is not understood, and the caller
 //! then treats it as touching everything.
 
-mod lexer;
+pub(super) mod lexer;
 mod parser;
 #[cfg(test)]
 mod tests;

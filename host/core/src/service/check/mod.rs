@@ -1,12 +1,15 @@
 //! What a definition must hold together: checked once, so that nothing that reads a definition has to ask again.
 
+mod credentials;
 mod operations;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use toml::Spanned;
+
 use super::DefinitionError;
-use super::raw::{RawAnswer, RawOAuth, RawRefusal, RawRegion, RawRequest, RawService, RawTenant, RawUser};
+use super::raw::{RawAnswer, RawPin, RawRefusal, RawRegion, RawRequest, RawService, RawTenant, RawUser};
 use super::template::is_api_name;
 use super::text::{Source, nearest};
 
@@ -32,21 +35,24 @@ const NEVER_FORWARDED: [&str; 15] = [
     "x-http-method-override",
 ];
 
-/// Parameters of authorization and token requests that the host itself sets (RFC 6749 sections 4.1 and 6, RFC 7636).
-const OWN_PARAMETERS: [&str; 12] = [
-    "response_type",
-    "client_id",
-    "client_secret",
-    "redirect_uri",
-    "scope",
-    "state",
-    "code",
-    "code_challenge",
-    "code_challenge_method",
-    "code_verifier",
-    "grant_type",
-    "refresh_token",
+/// Headers that no definition may set: framing, what was judged of a body, and what the host says of itself.
+const NEVER_SET: [&str; 13] = [
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "content-type",
+    "content-encoding",
+    "accept-encoding",
+    "connection",
+    "cookie",
+    "te",
+    "trailer",
+    "upgrade",
+    "expect",
+    "user-agent",
 ];
+
+pub(super) use operations::body_pointers;
 
 type Checked = Result<(), DefinitionError>;
 
@@ -54,8 +60,7 @@ type Checked = Result<(), DefinitionError>;
 pub(super) fn check(source: &Source<'_>, raw: &RawService) -> Checked {
     check_regions(source, raw)?;
     let roles = roles(raw);
-    check_oauth(source, raw.oauth.get_ref(), &raw.oauth.span())?;
-    check_inject(source, raw)?;
+    credentials::check(source, raw)?;
     check_request(source, raw.request.get_ref(), &raw.request.span())?;
     check_answer(source, &raw.answer)?;
     if let Some(refusal) = &raw.refusal {
@@ -84,7 +89,8 @@ fn check_regions(source: &Source<'_>, raw: &RawService) -> Checked {
             match owners.insert(host, name.get_ref()) {
                 Some(other) if other != name.get_ref() => {
                     let problem = format!("host `{host}` stands in region `{other}` too");
-                    return Err(source.at(row.span(), format!("regions.{}", name.get_ref()), problem));
+                    let error = source.at(row.span(), format!("regions.{}", name.get_ref()), problem);
+                    return Err(error.hint("look both up in the provider's table"));
                 }
                 Some(_) | None => {}
             }
@@ -107,7 +113,8 @@ fn check_region(source: &Source<'_>, name: &str, row: &RawRegion, span: &Range<u
     for host in hosts_of(row).chain([row.console.as_str()]) {
         if !is_host_name(host) {
             let problem = format!("`{host}` is not a bare host name: no scheme, port, path or capital letters");
-            return fail("hosts", problem);
+            return fail("hosts", problem)
+                .map_err(|error| error.hint("write only the name, such as `api.example.com`"));
         }
     }
     // RFC 9207 section 2: an https URL without query and fragment.
@@ -125,7 +132,7 @@ fn hosts_of(row: &RawRegion) -> impl Iterator<Item = &str> {
 }
 
 /// Returns whether a text is a DNS name with at least two labels, the last of them not a number.
-fn is_host_name(text: &str) -> bool {
+pub(super) fn is_host_name(text: &str) -> bool {
     let is_label = |label: &str| {
         !label.is_empty()
             && label.len() <= 63
@@ -142,54 +149,9 @@ fn roles(raw: &RawService) -> BTreeSet<&str> {
     raw.regions.values().flat_map(|row| row.get_ref().hosts.keys().map(String::as_str)).collect()
 }
 
-fn check_oauth(source: &Source<'_>, oauth: &RawOAuth, span: &Range<usize>) -> Checked {
-    let fail = |part: &str, problem: &str| Err(source.at(span.clone(), format!("oauth.{part}"), problem));
-    let revoke = oauth.revoke.iter().map(|form| ("revoke", &form.path));
-    for (part, path) in
-        [("authorize_path", &oauth.authorize_path), ("token_path", &oauth.token_path)].into_iter().chain(revoke)
-    {
-        if !is_plain_path(path) {
-            return fail(part, "a path begins with `/` and holds no `?`, `#` or space");
-        }
-    }
-    let not_one = |scope: &&String| scope.is_empty() || scope.contains([',', ' ']);
-    if let Some(scope) = oauth.scopes.iter().find(not_one) {
-        return fail("scopes", &format!("`{scope}` is not one scope"));
-    }
-    for (part, params) in [("authorize_params", &oauth.authorize_params), ("token_params", &oauth.token_params)] {
-        if let Some(name) = params.keys().find(|name| OWN_PARAMETERS.contains(&name.as_str())) {
-            return fail(part, &format!("`{name}` is set by the host itself"));
-        }
-    }
-    if oauth.scope_separator.is_empty() || oauth.scope_separators_in_answer.is_empty() {
-        return fail("scope_separator", "scopes need something between them");
-    }
-    if oauth.budget.calls == 0 || oauth.budget.window_seconds == 0 {
-        return fail("budget", "a budget of nothing lets no token be fetched");
-    }
-    if oauth.default_lifetime_seconds == 0 || oauth.default_lifetime_seconds > oauth.max_lifetime_seconds {
-        return fail("default_lifetime_seconds", "must be at least 1 and at most `max_lifetime_seconds`");
-    }
-    Ok(())
-}
-
-fn is_plain_path(path: &str) -> bool {
+/// Returns whether a text is a path without query and fragment.
+pub(super) fn is_plain_path(path: &str) -> bool {
     path.starts_with('/') && !path.starts_with("//") && !path.contains(['?', '#', ' ', '\\'])
-}
-
-fn check_inject(source: &Source<'_>, raw: &RawService) -> Checked {
-    let inject = raw.inject.get_ref();
-    let fail = |part: &str, problem: String| Err(source.at(raw.inject.span(), format!("inject.{part}"), problem));
-    if !is_header_name(&inject.header) {
-        return fail("header", format!("`{}` is not a lower-case header name", inject.header));
-    }
-    if raw.request.get_ref().headers.contains(&inject.header) {
-        return fail("header", format!("`{}` is passed on from agents too (`request.headers`)", inject.header));
-    }
-    if !inject.prefix.bytes().all(|b| (0x20..0x7f).contains(&b)) {
-        return fail("prefix", "a prefix is printable ASCII".to_owned());
-    }
-    Ok(())
 }
 
 fn check_request(source: &Source<'_>, request: &RawRequest, span: &Range<usize>) -> Checked {
@@ -202,7 +164,32 @@ fn check_request(source: &Source<'_>, request: &RawRequest, span: &Range<usize>)
             return Err(source.at(span.clone(), "request.answer_headers", problem));
         }
     }
-    Ok(())
+    for media_type in &request.json_types {
+        let is_json = media_type.starts_with("application/") && media_type.ends_with("+json");
+        if !is_json || media_type.contains("patch") || *media_type != media_type.to_ascii_lowercase() {
+            let problem =
+                format!("`{media_type}` is not in lower case, no `application/…+json`, or a patch format");
+            return Err(source.at(span.clone(), "request.json_types", problem));
+        }
+    }
+    for pointer in &request.deny_body {
+        check_pointer(source, pointer, span, "request.deny_body")?;
+    }
+    match request.strip_query.iter().find(|name| request.query.contains(*name)) {
+        Some(name) => Err(source.at(
+            span.clone(),
+            "request.strip_query",
+            format!("`{name}` is passed on too (`request.query`)"),
+        )),
+        None => Ok(()),
+    }
+}
+
+fn check_pointer(source: &Source<'_>, pointer: &str, span: &Range<usize>, key: &str) -> Checked {
+    if pointer.starts_with('/') {
+        return Ok(());
+    }
+    Err(source.at(span.clone(), key, format!("`{pointer}` is not a JSON pointer; one begins with `/`")))
 }
 
 fn check_header(source: &Source<'_>, header: &str, span: &Range<usize>, key: &str) -> Checked {
@@ -216,16 +203,36 @@ fn check_header(source: &Source<'_>, header: &str, span: &Range<usize>, key: &st
     Ok(())
 }
 
+/// Checks a header that the definition has the host set.
+fn check_own_header(source: &Source<'_>, header: &str, span: &Range<usize>, key: &str) -> Checked {
+    if !NEVER_SET.contains(&header) {
+        return Ok(());
+    }
+    Err(source
+        .at(span.clone(), key, format!("`{header}` is no definition's to set"))
+        .hint("the host writes it itself, or never sends it"))
+}
+
 fn is_header_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b))
 }
 
 fn check_answer(source: &Source<'_>, answer: &RawAnswer) -> Checked {
     let both = answer.success_values.intersection(&answer.error_values).next();
-    match both {
-        Some(value) => Err(source.error(0, "answer", format!("`{value}` means both success and error"))),
-        None => Ok(()),
+    if let Some(value) = both {
+        return Err(source.error(0, "answer", format!("`{value}` means both success and error")));
     }
+    for (key, pointers) in [
+        ("answer.error_pointers", &answer.error_pointers),
+        ("answer.partial_pointers", &answer.partial_pointers),
+        ("answer.retry_after_pointers", &answer.retry_after_pointers),
+        ("answer.links", &answer.links),
+    ] {
+        for pointer in pointers {
+            check_pointer(source, pointer, &(0..0), key)?;
+        }
+    }
+    Ok(())
 }
 
 fn check_refusal(source: &Source<'_>, refusal: &RawRefusal, span: &Range<usize>) -> Checked {
@@ -253,9 +260,35 @@ fn check_tenant(source: &Source<'_>, tenant: &RawTenant, span: &Range<usize>, ro
             return fail("id_pointer", format!("`{pointer}` is not a JSON pointer; one begins with `/`"));
         }
     }
+    for pin in &tenant.pins {
+        check_pin(source, pin)?;
+    }
+    if matches!(tenant.of, super::raw::RawTenantOf::Connection) && tenant.pins.is_empty() {
+        return fail("pins", "a tenant of the connection is only one where every request names it".to_owned());
+    }
     match tenant.environments.values().find(|environment| !ENVIRONMENTS.contains(&environment.as_str())) {
         Some(other) => fail("environments", format!("`{other}` is not production, sandbox or developer")),
         None => Ok(()),
+    }
+}
+
+fn check_pin(source: &Source<'_>, pin: &Spanned<RawPin>) -> Checked {
+    let fail = |problem: String| Err(source.at(pin.span(), "tenant.pins", problem));
+    match pin.get_ref() {
+        RawPin::Body(pointer) => check_pointer(source, pointer, &pin.span(), "tenant.pins"),
+        RawPin::Header(name) if !is_header_name(name) => fail(format!("`{name}` is not a lower-case header name")),
+        RawPin::Header(name) => check_own_header(source, name, &pin.span(), "tenant.pins"),
+        RawPin::Text(text) if text.len() < 3 => fail(format!("`{text}` is too short to tell an id by")),
+        RawPin::Path(name) | RawPin::Query(name) if name.is_empty() => fail("the name is empty".to_owned()),
+        RawPin::Gaql(gaql) if gaql.fields.is_empty() => fail("no field is listed".to_owned()),
+        RawPin::Gaql(gaql) => match gaql.fields.iter().find(|field| **field != field.to_ascii_lowercase()) {
+            Some(field) => {
+                let error = source.at(pin.span(), "tenant.pins", format!("`{field}` is not in lower case"));
+                Err(error.hint("queries are read in lower case, so it would pin nothing"))
+            }
+            None => Ok(()),
+        },
+        RawPin::Path(_) | RawPin::Query(_) | RawPin::Text(_) => Ok(()),
     }
 }
 

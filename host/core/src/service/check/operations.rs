@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use toml::Spanned;
 
 use super::{Checked, check_header, hint_nearest};
+use crate::service::parse::with_version;
 use crate::service::raw::{
-    RawBody, RawBreadth, RawEffect, RawField, RawOperation, RawPresence, RawResource, RawService,
+    RawBody, RawBreadth, RawEffect, RawField, RawOperation, RawPin, RawPresence, RawResource, RawService,
 };
 use crate::service::template::{Overlap, PathRules, PathTemplate};
 use crate::service::text::Source;
@@ -19,19 +20,24 @@ pub(super) fn check(source: &Source<'_>, raw: &RawService, roles: &BTreeSet<&str
     for operation in &raw.operations {
         let place = Place { source, operation };
         let path = &operation.get_ref().path;
-        let template = PathTemplate::parse(path.get_ref(), &path_rules)
+        let template = PathTemplate::parse(&with_version(path.get_ref(), &raw.version), &path_rules)
             .map_err(|problem| source.at(path.span(), place.key("path"), problem))?;
         place.check_name(&mut names)?;
         place.check_host(roles)?;
         place.check_effect()?;
         place.check_sources(&template)?;
         place.check_scopes(raw)?;
-        for header in &operation.get_ref().headers {
+        place.check_dry_run()?;
+        place.check_body_is_judged(raw)?;
+        for header in
+            operation.get_ref().headers.iter().map(String::as_str).chain(source_headers(operation.get_ref()))
+        {
             check_header(source, header, &operation.span(), &place.key("headers"))?;
         }
         templates.push((template, operation));
     }
     check_overlaps(source, &templates, &path_rules)?;
+    check_pins(source, raw, &templates)?;
     check_parameters(source, &path_rules, &templates)?;
     check_groups(source, raw, &names)?;
     check_query_names(source, raw)
@@ -79,7 +85,9 @@ impl<'a> Place<'a> {
         let operation = self.operation.get_ref();
         let method = operation.method.get_ref().as_str();
         if method == "DELETE" && operation.effect == RawEffect::Read {
-            return self.fail("effect", "a DELETE is not a read");
+            return self
+                .fail("effect", "a DELETE is not a read")
+                .map_err(|error| error.hint("write \"destructive\""));
         }
         if matches!(method, "GET" | "HEAD") && operation.body != RawBody::None {
             return self.fail("body", format!("a {method} request carries no body"));
@@ -100,13 +108,18 @@ impl<'a> Place<'a> {
             }
         }
         let pointers = body_places(operation);
-        if !pointers.is_empty() && operation.body != RawBody::Json {
-            return self.fail("body", "a body is read, so `body` must be \"json\"");
+        if !pointers.is_empty() && !operation.body.is_read() {
+            return self.fail("body", "a body is read, so `body` must be \"json\", \"form\" or \"json_or_form\"");
         }
         for pointer in pointers.into_iter().filter(|place| !place.is_member) {
             if !pointer.text.starts_with('/') {
                 return self
                     .fail("body", format!("`{}` is not a JSON pointer; one begins with `/`", pointer.text));
+            }
+            if !pointer.takes_star && pointer.text.split('/').any(|step| step == "*") {
+                return self
+                    .fail("body", format!("`*` in `{}` stands for nothing", pointer.text))
+                    .map_err(|error| error.hint("only `body_records` and `destructive_with` take it"));
             }
         }
         if let RawBreadth::Query(query) = &operation.breadth
@@ -115,6 +128,44 @@ impl<'a> Place<'a> {
             return self.fail("breadth", "the default is larger than the maximum");
         }
         Ok(())
+    }
+
+    fn check_dry_run(&self) -> Checked {
+        let operation = self.operation.get_ref();
+        let Some(dry_run) = &operation.dry_run else {
+            return Ok(());
+        };
+        match (&dry_run.query, &dry_run.body) {
+            (Some(name), None) if operation.query.contains(name) && dry_run.value.is_string() => Ok(()),
+            (Some(name), None) if operation.query.contains(name) => self
+                .fail("dry_run", format!("the query's `{name}` holds a text, and `value` is none"))
+                .map_err(|error| error.hint("write it in quotes, as in `value = \"true\"`")),
+            (Some(name), None) => self.fail("dry_run", format!("`{name}` is not in the operation's `query`")),
+            (None, Some(pointer)) if pointer.starts_with('/') && operation.body.is_read() => Ok(()),
+            (None, Some(_)) => self.fail("dry_run", "a JSON pointer into a body of type \"json\" is wanted"),
+            (Some(_), Some(_)) | (None, None) => {
+                self.fail("dry_run", "the parameter stands in one place: `query` or `body`")
+            }
+        }
+    }
+
+    /// What the definition says of every body holds only of those that are read.
+    fn check_body_is_judged(&self, raw: &RawService) -> Checked {
+        let operation = self.operation.get_ref();
+        let is_read_by = |pin: &RawPin| matches!(pin, RawPin::Body(_) | RawPin::Text(_) | RawPin::Gaql(_));
+        let judged = if raw.tenant.get_ref().pins.iter().any(|pin| is_read_by(pin.get_ref())) {
+            "tenant.pins"
+        } else if raw.request.get_ref().deny_body.is_empty() {
+            return Ok(());
+        } else {
+            "request.deny_body"
+        };
+        if operation.refused.is_some() || !matches!(operation.body, RawBody::Multipart | RawBody::Any) {
+            return Ok(());
+        }
+        self.fail("body", format!("nobody reads this body, and `{judged}` speaks of what bodies hold")).map_err(
+            |error| error.hint("write \"json\" or \"form\", or say under `refused` why nobody may send it"),
+        )
     }
 
     fn check_scopes(&self, raw: &RawService) -> Checked {
@@ -134,17 +185,41 @@ impl<'a> Place<'a> {
     }
 }
 
+/// A pin on a path parameter that no path has would pin nothing.
+fn check_pins(
+    source: &Source<'_>,
+    raw: &RawService,
+    templates: &[(PathTemplate, &Spanned<RawOperation>)],
+) -> Checked {
+    for pin in &raw.tenant.get_ref().pins {
+        if let RawPin::Path(name) = pin.get_ref()
+            && !templates.iter().any(|(template, _)| template.has_parameter(name))
+        {
+            return Err(source.at(pin.span(), "tenant.pins", format!("no path has a parameter `{{{name}}}`")));
+        }
+    }
+    Ok(())
+}
+
 struct BodyPlace<'a> {
     text: &'a str,
     is_member: bool,
+    takes_star: bool,
+}
+
+/// Returns the body members, by name or JSON pointer, that an operation names.
+pub(in crate::service) fn body_pointers(operation: &RawOperation) -> impl Iterator<Item = &str> {
+    body_places(operation).into_iter().map(|place| place.text)
 }
 
 fn body_places(operation: &RawOperation) -> Vec<BodyPlace<'_>> {
-    let pointer = |text| Some(BodyPlace { text, is_member: false });
-    let member = |text| Some(BodyPlace { text, is_member: true });
+    let place = |text, is_member, takes_star| Some(BodyPlace { text, is_member, takes_star });
+    let pointer = |text| place(text, false, false);
+    let pattern = |text| place(text, false, true);
+    let member = |text| place(text, true, false);
     let resources = operation.resources.iter().filter_map(|resource| match resource {
-        RawResource::Coql(name) => member(name.as_str()),
-        RawResource::Body(text) => pointer(text.as_str()),
+        RawResource::Coql(name) | RawResource::Gaql(name) => member(name.as_str()),
+        RawResource::Body(text) | RawResource::BodyKeys(text) => pointer(text.as_str()),
         RawResource::Fixed(_)
         | RawResource::Path(_)
         | RawResource::Related(_)
@@ -152,19 +227,21 @@ fn body_places(operation: &RawOperation) -> Vec<BodyPlace<'_>> {
         | RawResource::QueryIs(_) => None,
     });
     let fields = operation.fields.iter().filter_map(|field| match field {
-        RawField::Coql(name) => member(name.as_str()),
-        RawField::BodyRecords(body) | RawField::BodyList(body) => pointer(body.pointer.as_str()),
+        RawField::Coql(name) | RawField::Gaql(name) => member(name.as_str()),
+        RawField::BodyRecords(body) => pattern(body.pointer.as_str()),
+        RawField::BodyList(body) => pointer(body.pointer.as_str()),
         RawField::QueryList(_) | RawField::QueryCriteria(_) | RawField::QueryOpaque(_) | RawField::Header(_) => {
             None
         }
     });
     let breadth = match &operation.breadth {
         RawBreadth::BodyCount(text) => pointer(text.as_str()),
-        RawBreadth::Coql(coql) => member(coql.member.as_str()),
+        RawBreadth::Coql(query) | RawBreadth::Gaql(query) => member(query.member.as_str()),
         RawBreadth::Fixed(_) | RawBreadth::Query(_) | RawBreadth::QueryCount(_) | RawBreadth::Unbounded => None,
     };
     let presence = operation.destructive_with.iter().filter_map(|presence| match presence {
-        RawPresence::Body(text) => pointer(text.as_str()),
+        RawPresence::Body(text) => pattern(text.as_str()),
+        RawPresence::BodyIs(is) => pattern(is.pointer.as_str()),
         RawPresence::Query(_) => None,
     });
     resources.chain(fields).chain(breadth).chain(presence).collect()
@@ -230,9 +307,14 @@ fn check_groups(source: &Source<'_>, raw: &RawService, names: &BTreeSet<&str>) -
 /// A query name that may stand in the audit must be one that passes; the agent's token may not be one.
 fn check_query_names(source: &Source<'_>, raw: &RawService) -> Checked {
     let request = raw.request.get_ref();
+    let pins = raw.tenant.get_ref().pins.iter().filter_map(|pin| match pin.get_ref() {
+        RawPin::Query(name) => Some(name),
+        _ => None,
+    });
     let known: BTreeSet<&str> = request
         .query
         .iter()
+        .chain(pins)
         .chain(raw.operations.iter().flat_map(|operation| &operation.get_ref().query))
         .map(String::as_str)
         .chain(raw.operations.iter().flat_map(|operation| source_queries(operation.get_ref())))
@@ -250,7 +332,16 @@ fn check_query_names(source: &Source<'_>, raw: &RawService) -> Checked {
     }
 }
 
-fn source_queries(operation: &RawOperation) -> impl Iterator<Item = &str> {
+/// Returns the headers that an operation's sources take from agents.
+pub(super) fn source_headers(operation: &RawOperation) -> impl Iterator<Item = &str> {
+    operation.fields.iter().filter_map(|field| match field {
+        RawField::Header(name) => Some(name.as_str()),
+        _ => None,
+    })
+}
+
+/// Returns the query names that an operation's sources take from agents.
+pub(super) fn source_queries(operation: &RawOperation) -> impl Iterator<Item = &str> {
     let resources = operation.resources.iter().filter_map(|resource| match resource {
         RawResource::Query(name) => Some(name.as_str()),
         RawResource::QueryIs(is) => Some(is.name.as_str()),
@@ -266,5 +357,10 @@ fn source_queries(operation: &RawOperation) -> impl Iterator<Item = &str> {
         RawBreadth::QueryCount(name) => Some(name.as_str()),
         _ => None,
     };
-    resources.chain(fields).chain(breadth)
+    let presence = operation.destructive_with.iter().filter_map(|presence| match presence {
+        RawPresence::Query(name) => Some(name.as_str()),
+        RawPresence::Body(_) | RawPresence::BodyIs(_) => None,
+    });
+    let dry_run = operation.dry_run.iter().filter_map(|dry_run| dry_run.query.as_deref());
+    resources.chain(fields).chain(breadth).chain(presence).chain(dry_run)
 }

@@ -108,14 +108,23 @@ pub(super) fn judge(
 }
 
 fn check_issuer(service: &ServiceDefinition, region: &Region, params: &Params) -> Result<(), CallbackProblem> {
-    let Some(issuer) = service.regions.get(region).and_then(|row| row.issuer.as_deref()) else {
+    let Some(row) = service.regions.get(region) else {
         return Ok(());
     };
-    match params.value("iss") {
-        Some(named) if named == issuer => Ok(()),
-        Some(_) => Err(CallbackProblem::OtherIssuer("another one's")),
-        None => Err(CallbackProblem::OtherIssuer("missing")),
+    match (&row.issuer, params.value("iss")) {
+        (Some(issuer), Some(named)) if named == issuer => Ok(()),
+        (Some(_), None) => Err(CallbackProblem::OtherIssuer("missing")),
+        // Whoever names one unannounced must at least name the host that was asked (RFC 9207 section 2.4).
+        (None, Some(named)) if host_of(named).as_deref() == Some(row.accounts.as_str()) => Ok(()),
+        (None, None) => Ok(()),
+        (_, Some(_)) => Err(CallbackProblem::OtherIssuer("another one's")),
     }
+}
+
+/// Returns the host of an `https` address.
+fn host_of(text: &str) -> Option<String> {
+    let url = url::Url::parse(text).ok().filter(|url| url.scheme() == "https" && url.port().is_none())?;
+    url.host_str().map(str::to_owned)
 }
 
 /// Returns what an error of the provider's means; its own text is shown only if the definition lists it.
@@ -182,6 +191,20 @@ mod tests {
         {
             let row = judged(0, &[("code", "c"), ("accounts-server", host)]);
             assert!(matches!(row, Err(CallbackProblem::NotInTable { .. })), "{host}: {row:?}");
+        }
+    }
+
+    #[test]
+    fn an_unannounced_issuer_is_the_host_that_was_asked_or_another_one() {
+        assert_eq!(judged(0, &[("code", "c"), ("iss", "https://accounts.zoho.eu")]), Ok(()));
+        for iss in [
+            "https://accounts.zoho.in",
+            "http://accounts.zoho.eu",
+            "https://accounts.zoho.eu:444",
+            "accounts.zoho.eu",
+        ] {
+            let other = Err(CallbackProblem::OtherIssuer("another one's"));
+            assert_eq!(judged(0, &[("code", "c"), ("iss", iss)]), other, "{iss}");
         }
     }
 

@@ -4,6 +4,7 @@ use wardlock_core::id::GrantName;
 
 use crate::egress::EgressError;
 use crate::oauth::callback::CallbackProblem;
+use crate::oauth::connect::DeviceProblem;
 use crate::oauth::consent::ConsentError;
 use crate::oauth::exchange::TokenError;
 use crate::oauth::tenant::LookupError;
@@ -60,6 +61,9 @@ pub enum ConnectError {
     /// A pasted refresh token brought no access token.
     #[error("{0}")]
     Pasted(TokenError),
+    /// The device flow ended without a token.
+    #[error("{0}")]
+    Device(DeviceProblem),
     /// There is no refresh token.
     #[error("the provider gave no refresh token, so the login would end within the hour")]
     NoRefreshToken {
@@ -96,6 +100,17 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
+    /// Returns a short word for the audit.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Exchange(error) => error.word(),
+            Self::Device(DeviceProblem::Denied) => "denied",
+            Self::Device(DeviceProblem::Expired) => "expired",
+            Self::Device(DeviceProblem::OtherRegion) => "other_region",
+            _ => "failed",
+        }
+    }
+
     /// Says how to mend it.
     pub fn hint(&self) -> String {
         let text = match self {
@@ -116,6 +131,16 @@ impl ConnectError {
             Self::Full { .. } => {
                 "`wardlock disconnect` a grant that is not needed, have the person remove some in the provider's list of \
                  connected apps, or accept it with `--evict-oldest`"
+            }
+            Self::Device(DeviceProblem::None) => {
+                "connect without `--device`, or add `[oauth.device]` to the service's definition"
+            }
+            Self::Device(DeviceProblem::NoCode(_)) => {
+                "look at what the provider's console says of the client: it must be one for devices"
+            }
+            Self::Device(DeviceProblem::Denied | DeviceProblem::Expired) => "run the command again",
+            Self::Device(DeviceProblem::OtherRegion) => {
+                "set `region` in the workspace file to where the account lives, reload, and connect again"
             }
             Self::InviteEnded => "make another with `wardlock connect --invite`",
             Self::NotUnpinned(_) => "`wardlock grants` shows the state of each",

@@ -7,14 +7,15 @@ use wardlock_audit::Act;
 use wardlock_core::id::{GrantName, RegistrationName};
 
 use super::{ConnectError, ConnectPlan, Connected, Obtained, Replaced, client_at};
+use crate::companions::Companions;
 use crate::egress::Egress;
 use crate::oauth::mint::on_vault;
 use crate::oauth::registered::RegisteredClient;
 use crate::oauth::revoke::Revoked;
 use crate::oauth::tenant::{Found, Lookup, LookupError};
 use crate::vault::{
-    ClientMaterial, Condition, GrantInfo, LiveGrant, NewAccess, NewGrant, RefreshMaterial, Secret, Tenant,
-    VaultError,
+    ClientMaterial, ClientSecrets, Condition, GrantInfo, LiveGrant, NewAccess, NewGrant, RefreshMaterial, Secret,
+    Tenant, VaultError,
 };
 
 /// Whose account it is.
@@ -24,11 +25,21 @@ pub(super) struct Identified {
     pub user: Option<String>,
 }
 
+impl Identified {
+    /// Refuses to put a grant of which nobody knows whose it is in the place of one that works.
+    pub fn worth_more_than(&self, old: Option<&Old>) -> Result<(), ConnectError> {
+        match &self.tenant {
+            Err(error) if old.is_some_and(Old::lives) => Err(ConnectError::Lookup(error.clone())),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+}
+
 /// What a look-up goes by.
 pub(super) struct Shown<'a> {
     pub access: &'a Secret,
-    pub refresh: &'a Secret,
-    pub client_secret: &'a Secret,
+    pub refresh: Option<&'a Secret>,
+    pub secrets: &'a ClientSecrets,
     pub environment: &'a str,
     pub granted: &'a [String],
 }
@@ -71,6 +82,8 @@ pub(super) async fn identify(
         Err(ConnectError::Environment { expected: plan.environment.clone(), found: found.to_owned() })
     };
     right_environment(shown.environment)?;
+    let companions = Companions::of(&plan.service, shown.access, shown.secrets);
+    let companions = Arc::new(companions.map_err(ConnectError::Exchange)?);
     egress.record(Act::grant("tenant.lookup", plan.grant.as_str(), "begun")).await?;
     let lookup = Lookup {
         clients: egress.clients(),
@@ -79,7 +92,9 @@ pub(super) async fn identify(
         environment: shown.environment,
         grant: &plan.grant,
         access: shown.access,
-        secrets: [shown.access, shown.refresh, shown.client_secret],
+        companions: &companions,
+        params: &plan.params,
+        secrets: [Some(shown.access), shown.refresh].into_iter().flatten().chain(shown.secrets.all()).collect(),
     };
     let found = lookup.tenant().await;
     let word = if found.is_ok() { "ok" } else { "failed" };
@@ -114,7 +129,11 @@ pub(super) async fn store(
         Err(error) => (None, Some(error)),
     };
     // The provider may answer a second consent with the token of the first: then there is nothing to give up.
-    let old = old.filter(|old| !old.material.refresh_token.same(&refresh));
+    let same = |old: &Old| match (&old.material.refresh_token, &refresh) {
+        (Some(old), Some(new)) => old.same(new),
+        _ => false,
+    };
+    let old = old.filter(|old| !same(old));
     let new = NewGrant {
         name: plan.grant.clone(),
         registration: plan.registration.clone(),
@@ -123,7 +142,8 @@ pub(super) async fn store(
         environment,
         scopes: granted.clone(),
         refresh_token: refresh,
-        access: Some(NewAccess { token: tokens.access, expires_ms }),
+        // A key has no token besides, and no end.
+        access: (!plan.service.oauth.is_key()).then_some(NewAccess { token: tokens.access, expires_ms }),
         api_host: tokens.api_host,
         tenant: tenant.clone(),
         user: identified.user,
@@ -169,7 +189,7 @@ async fn give_up(egress: &Egress, plan: &ConnectPlan, old: Old) -> Replaced {
         return Replaced::Spared;
     }
     let client = RegisteredClient::of_grant(egress.dialer(), &plan.service, &material);
-    let revoked = client.revoke(&material.refresh_token).await;
+    let revoked = client.revoke(material.refresh_token.as_deref()).await;
     if revoked == Revoked::Failed && !dead {
         remember(egress, info.registration, live).await;
     }
@@ -187,8 +207,13 @@ pub(super) struct Unkept {
 }
 
 impl Unkept {
-    pub fn new(egress: &Egress, plan: &ConnectPlan, client: &Arc<ClientMaterial>, refresh: &Arc<Secret>) -> Self {
-        let refresh = Some(Arc::clone(refresh));
+    pub fn new(
+        egress: &Egress,
+        plan: &ConnectPlan,
+        client: &Arc<ClientMaterial>,
+        refresh: Option<&Arc<Secret>>,
+    ) -> Self {
+        let refresh = refresh.map(Arc::clone);
         Self { egress: egress.clone(), plan: plan.clone(), client: Arc::clone(client), refresh }
     }
 
@@ -216,7 +241,7 @@ async fn give_back(egress: &Egress, plan: &ConnectPlan, client: &ClientMaterial,
         remember(egress, plan.registration.clone(), live).await;
         return;
     }
-    let revoked = client_at(egress, plan, client).revoke(refresh).await;
+    let revoked = client_at(egress, plan, client).revoke(Some(refresh)).await;
     if revoked == Revoked::Failed {
         remember(egress, plan.registration.clone(), live).await;
     }

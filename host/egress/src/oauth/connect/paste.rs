@@ -1,12 +1,14 @@
 //! Takes a refresh token that a person obtained by other means: for a console that hands tokens out itself, or a move
 //! from another tool. It is proved by a refresh and a look-up before it is stored.
 
+use std::sync::Arc;
+
 use wardlock_audit::Act;
 
-use super::keep::{self, Old};
-use super::{ConnectError, ConnectPlan, Connected, client_at, client_of, obtained};
+use super::keep;
+use super::{ConnectError, ConnectPlan, Connected, client_at, client_of, obtained, read};
 use crate::egress::Egress;
-use crate::oauth::exchange::{self, TokenError};
+use crate::oauth::exchange::TokenError;
 use crate::vault::Secret;
 
 /// How it is called in the audit, apart from consents.
@@ -21,20 +23,17 @@ pub(crate) async fn connect(
     let client = client_of(egress, &plan, None).await?;
     let old = keep::old(egress, &plan.grant).await?;
     egress.record(Act::admin(&plan.who, HOW, plan.grant.as_str(), "trying")).await?;
-    let raw = client_at(egress, &plan, &client).refresh(&pasted).await.map_err(TokenError::from);
-    let tokens =
-        raw.and_then(|raw| exchange::read(&plan.service, &plan.region, raw).map_err(|failed| failed.error));
+    let raw = client_at(egress, &plan, &client).renew(Some(&pasted), &plan.scopes).await;
+    let tokens = raw.map_err(TokenError::from).and_then(|raw| read(&plan, raw));
     let word = tokens.as_ref().map_or_else(TokenError::word, |_| "ok");
     egress.record(Act::grant("token.refresh", plan.grant.as_str(), word)).await?;
     let mut tokens = tokens.map_err(ConnectError::Pasted)?;
 
     // Where the provider rotates, the pasted one is spent.
-    let refresh = tokens.refresh.take().unwrap_or(pasted);
-    let obtained = obtained(&plan, tokens, refresh.into());
+    let refresh = tokens.refresh.take().unwrap_or_else(|| Arc::new(pasted));
+    let obtained = obtained(&plan, tokens, Some(refresh));
     // Nobody consented here, so nothing is given back: the token is theirs who pasted it.
-    let identified = keep::identify(egress, &plan, obtained.shown(&client.client_secret)).await?;
-    if let (Err(error), true) = (&identified.tenant, old.as_ref().is_some_and(Old::lives)) {
-        return Err(ConnectError::Lookup(error.clone()));
-    }
+    let identified = keep::identify(egress, &plan, obtained.shown(&client)).await?;
+    identified.worth_more_than(old.as_ref())?;
     keep::store(egress, plan, obtained, identified, old, HOW).await
 }

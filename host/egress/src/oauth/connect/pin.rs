@@ -21,8 +21,8 @@ pub(crate) async fn pin(egress: &Egress, plan: ConnectPlan) -> Result<Connected,
     let material = egress.read_vault(move |vault| vault.refresh_material(&name)).await?;
     let shown = Shown {
         access: live.token(),
-        refresh: &material.refresh_token,
-        client_secret: &material.client_secret,
+        refresh: material.refresh_token.as_deref(),
+        secrets: &material.secrets,
         environment: &info.environment,
         granted: &info.scopes,
     };

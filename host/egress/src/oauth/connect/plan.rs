@@ -1,10 +1,11 @@
 //! What is to be connected, what happens meanwhile, and what came of it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use url::Url;
-use wardlock_core::id::{GrantName, Region, RegistrationName};
+use wardlock_core::id::{GrantName, Region, RegistrationName, ServiceName};
 use wardlock_core::service::ServiceDefinition;
 
 use crate::oauth::revoke::Revoked;
@@ -20,14 +21,20 @@ pub struct ConnectPlan {
     pub registration: RegistrationName,
     /// The service.
     pub service: Arc<ServiceDefinition>,
+    /// Other services whose registrations and grants serve it, too.
+    pub also_of: BTreeSet<ServiceName>,
     /// The region whose accounts host is asked.
     pub region: Region,
     /// The environment that the connection says.
     pub environment: String,
     /// The scopes to ask for; see [`crate::scopes_for`].
     pub scopes: Vec<String>,
+    /// The same in the words of the provider's consent page, for whoever is asked.
+    pub shown_scopes: Vec<String>,
     /// The tenant that it must be; `None`: the one that is found is pinned.
     pub tenant: Option<String>,
+    /// Values that the connection gives to its service.
+    pub params: BTreeMap<String, String>,
     /// What the connection is called: shown to the person who is invited.
     pub label: String,
     /// Whether the person gets a one-time link instead of being sent on at once, and how long it lives, milliseconds.
@@ -59,6 +66,13 @@ pub enum Event<'a> {
         url: &'a Url,
         /// Where the browser comes back to.
         callback: SocketAddr,
+    },
+    /// The person must open this address on any device and enter the code.
+    Device {
+        /// The provider's page.
+        url: &'a Url,
+        /// What to enter there.
+        user_code: &'a str,
     },
     /// This one-time link is to be given to the person. The listener is bound already.
     Invite {

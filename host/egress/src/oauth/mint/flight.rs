@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use wardlock_audit::Act;
+use wardlock_core::service::ServiceDefinition;
 
 use super::{Live, Shared, Wanted};
 use crate::failpoint;
@@ -26,6 +27,9 @@ pub(super) struct Order {
 
 /// Takes up the stored token if it still lives, else makes a new one.
 pub(super) async fn fly(shared: &Shared, order: &Order) -> Result<Arc<Live>, TokenError> {
+    if order.trying.is_some() && order.wanted.service.oauth.is_key() {
+        return Err(TokenError::Internal("a key is no client secret"));
+    }
     if order.trying.is_none()
         && let Some(live) = stored(shared, order).await?
     {
@@ -35,7 +39,7 @@ pub(super) async fn fly(shared: &Shared, order: &Order) -> Result<Arc<Live>, Tok
     let mut material = begun(shared, order).await?;
     failpoint::pass("after-journal");
     if let Some(trying) = &order.trying {
-        material.client_secret = Arc::clone(trying);
+        material.secrets.client_secret = Some(Arc::clone(trying));
     }
     let grant = order.wanted.grant.as_str();
     let result = match record(shared, grant, "begun").await {
@@ -57,29 +61,40 @@ pub(super) async fn fly(shared: &Shared, order: &Order) -> Result<Arc<Live>, Tok
 
 async fn stored(shared: &Shared, order: &Order) -> Result<Option<Arc<Live>>, TokenError> {
     let Wanted { grant, generation, .. } = order.wanted.clone();
-    let found = on_vault(&shared.vault, move |vault| vault.access_token(&grant, generation)).await?;
-    let Some((token, expires_ms)) = found else {
+    let found = on_vault(&shared.vault, move |vault| {
+        Ok((vault.access_token(&grant, generation)?, vault.refresh_material(&grant)?))
+    });
+    let (stored, material) = found.await?;
+    let now_ms = (shared.clock)();
+    let service = &order.wanted.service;
+    if service.oauth.is_key() {
+        return key(service, &material, now_ms).map(Some);
+    }
+    let Some((token, expires_ms)) = stored else {
         return Ok(None);
     };
-    let now_ms = (shared.clock)();
     let rejected = order.rejected.as_ref().is_some_and(|rejected| rejected.same(&token));
     if rejected || order.renewing {
         return Ok(None);
     }
-    let most_ms = order.wanted.service.oauth.max_lifetime_seconds.saturating_mul(1000);
-    Ok(Live::taken_up(token, now_ms, expires_ms, most_ms).map(Arc::new))
+    let most_ms = service.oauth.max_lifetime_seconds.saturating_mul(1000);
+    let before_ms = service.oauth.refresh.before_seconds.map(|seconds| seconds.saturating_mul(1000));
+    Ok(Live::taken_up(token, material.secrets, now_ms, expires_ms, most_ms, before_ms).map(Arc::new))
+}
+
+/// A key is used as it is stored. One that the provider refuses is replaced by hand.
+fn key(service: &ServiceDefinition, material: &RefreshMaterial, now_ms: u64) -> Result<Arc<Live>, TokenError> {
+    let key = material.refresh_token.clone().ok_or(TokenError::GrantChanged)?;
+    let lifetime_ms = service.oauth.default_lifetime_seconds.saturating_mul(1000);
+    let ends_ms = now_ms.saturating_add(lifetime_ms);
+    Ok(Arc::new(Live::new(key, material.secrets.clone(), now_ms, ends_ms, false, None)))
 }
 
 /// Takes a place in the provider's budget and in the journal, unless something that is kept on disk hinders it.
 async fn begun(shared: &Shared, order: &Order) -> Result<RefreshMaterial, TokenError> {
-    let Wanted { grant, generation, service, .. } = order.wanted.clone();
+    let Wanted { grant, generation, service } = order.wanted.clone();
     let (budget, now_ms) = (service.oauth.budget, (shared.clock)());
-    let begun = on_vault(&shared.vault, move |vault| {
-        if vault.grant_info(&grant)?.service != service.name {
-            return Err(VaultError::NoGrant(grant.to_string()));
-        }
-        vault.begin_refresh(&grant, generation, budget, now_ms)
-    });
+    let begun = on_vault(&shared.vault, move |vault| vault.begin_refresh(&grant, generation, budget, now_ms));
     match begun.await? {
         Begun::Call(material) => Ok(*material),
         Begun::Hindered(condition) => Err(hindered(condition, now_ms)),
@@ -102,9 +117,15 @@ async fn renew(shared: &Shared, order: &Order, material: &RefreshMaterial) -> Re
     let service = &order.wanted.service;
     let client = RegisteredClient::of_grant(&shared.dialer, service, material);
     failpoint::pass("before-request");
-    let raw = client.refresh(&material.refresh_token).await?;
+    let raw = client.renew(material.refresh_token.as_deref(), &material.scopes).await?;
     failpoint::pass("after-answer");
-    let tokens = exchange::read(service, &material.region, raw)?;
+    let asks_for_itself = material.refresh_token.is_none();
+    let mut tokens = exchange::read(service, &material.region, raw)
+        .map_err(|failed| Failed { rotated: failed.rotated.filter(|_| !asks_for_itself), ..failed })?;
+    if asks_for_itself {
+        // Whatever else it was given, the client goes on asking for itself.
+        tokens.refresh = None;
+    }
     if tokens.environment.as_ref().is_some_and(|found| *found != material.environment) {
         let error = TokenError::Misconfigured {
             code: "foreign_environment".to_owned(),
@@ -112,25 +133,30 @@ async fn renew(shared: &Shared, order: &Order, material: &RefreshMaterial) -> Re
         };
         return Err(Failed { error, answered: true, rotated: tokens.refresh });
     }
-    keep(shared, order, tokens).await
+    keep(shared, order, material, tokens).await
 }
 
 /// Makes the tokens durable, and only then gives the access token out. Where that fails, the answer counts as never
 /// heard: a token that works today and is gone tomorrow would hide a lost login.
-async fn keep(shared: &Shared, order: &Order, tokens: Tokens) -> Result<Arc<Live>, Failed> {
-    let Wanted { grant, generation, .. } = order.wanted.clone();
+async fn keep(
+    shared: &Shared,
+    order: &Order,
+    material: &RefreshMaterial,
+    tokens: Tokens,
+) -> Result<Arc<Live>, Failed> {
+    let Wanted { grant, generation, service } = order.wanted.clone();
     let now_ms = (shared.clock)();
     let expires_ms = now_ms.saturating_add(tokens.lifetime_seconds.saturating_mul(1000));
     let Tokens { access, refresh, api_host, .. } = tokens;
+    let kept = Arc::clone(&access);
     let stored = on_vault(&shared.vault, move |vault| {
-        vault.store_access_token(&grant, generation, access, expires_ms, refresh, api_host)
+        vault.store_access_token(&grant, generation, &kept, expires_ms, refresh, api_host)
     });
     let stored = stored.await;
     failpoint::pass("after-storing");
-    match stored {
-        Ok(token) => Ok(Arc::new(Live::new(token, now_ms, expires_ms, order.forced))),
-        Err(error) => Err(Failed { error, answered: false, rotated: None }),
-    }
+    stored.map_err(|error| Failed { error, answered: false, rotated: None })?;
+    let before_ms = service.oauth.refresh.before_seconds.map(|seconds| seconds.saturating_mul(1000));
+    Ok(Arc::new(Live::new(access, material.secrets.clone(), now_ms, expires_ms, order.forced, before_ms)))
 }
 
 /// Writes down what a failed call taught, before anybody is told of it.

@@ -116,6 +116,8 @@ impl Vault {
         entry: RegistrationEntry,
     ) -> Result<(), CopyError> {
         let RegistrationEntry { name, mut row } = entry;
+        // A file does not choose which programs are run here.
+        row.programs.clear();
         if let Some(old) = self.rows.read(transaction, Kind::Registration, &name)? {
             row.inherit(content(&old)?);
         }

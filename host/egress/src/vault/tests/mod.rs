@@ -83,13 +83,19 @@ fn region(text: &str) -> Region {
     Region::parse(text).expect("a region")
 }
 
+/// Returns whether a stored secret is there and is this one.
+fn holds(stored: Option<&std::sync::Arc<super::Secret>>, text: &str) -> bool {
+    stored.is_some_and(|stored| stored.same(&secret(text)))
+}
+
 fn new_registration(name: &str) -> NewRegistration {
     NewRegistration {
         name: registration_name(name),
         service: ServiceName::parse("zoho-crm").expect("a name"),
         client_id: "1000.CLIENTID".to_owned(),
         redirect_uri: "http://127.0.0.1:7421/callback".to_owned(),
-        secret: secret("canary-client-secret-common"),
+        secret: Some(secret("canary-client-secret-common")),
+        program: Vec::new(),
         region_secrets: BTreeMap::from([(region("in"), secret("canary-client-secret-india"))]),
         created_ms: 1_700_000_000_000,
     }
@@ -103,8 +109,8 @@ fn new_grant(name: &str, refresh_token: &str) -> NewGrant {
         region: region("eu"),
         environment: "production".to_owned(),
         scopes: vec!["ZohoCRM.modules.READ".to_owned()],
-        refresh_token: secret(refresh_token).into(),
-        access: Some(NewAccess { token: secret("1000.canary-access-first"), expires_ms: 42 }),
+        refresh_token: Some(secret(refresh_token).into()),
+        access: Some(NewAccess { token: secret("1000.canary-access-first").into(), expires_ms: 42 }),
         api_host: Some("www.zohoapis.eu".to_owned()),
         tenant: None,
         user: None,

@@ -19,9 +19,9 @@ fn filled(home: &Home) -> Vault {
     vault.add_registration(new_registration("agency")).expect("stored");
     vault.put_grant(new_grant("a", "1000.canary-refresh-a")).expect("stored");
     vault.put_grant(new_grant("b", "1000.canary-refresh-b")).expect("stored");
-    let rotated = Some(secret("1000.canary-refresh-rotated"));
+    let rotated = Some(secret("1000.canary-refresh-rotated").into());
     let token = secret("1000.canary-access-second");
-    vault.store_access_token(&grant_name("a"), 1, token, 99, rotated, None).expect("stored");
+    vault.store_access_token(&grant_name("a"), 1, &token.into(), 99, rotated, None).expect("stored");
     vault
 }
 
@@ -84,7 +84,7 @@ fn a_row_put_back_from_an_earlier_copy_is_noticed() {
     drop(vault);
     home.tamper("CREATE TABLE copy AS SELECT * FROM records WHERE id = 'b'");
     let vault = home.open().expect("opened");
-    vault.store_access_token(&grant_name("b"), 2, secret("1000.another"), 7, None, None).expect("stored");
+    vault.store_access_token(&grant_name("b"), 2, &secret("1000.another").into(), 7, None, None).expect("stored");
     drop(vault);
     home.tamper("INSERT OR REPLACE INTO records SELECT * FROM copy");
     assert!(matches!(home.open(), Err(VaultError::Damaged { .. })));

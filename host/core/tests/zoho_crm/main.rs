@@ -1,0 +1,13 @@
+//! The built-in Zoho CRM definition: what each of its routes is.
+//!
+//! - [`routes`] and [`settings`]: a row for every operation.
+//! - [`fields`]: which fields and how many records a request touches.
+//! - [`whole`]: what holds for the whole definition.
+
+#![expect(clippy::expect_used, reason = "a helper of tests fails like a test")]
+
+mod fields;
+mod routes;
+mod settings;
+mod support;
+mod whole;

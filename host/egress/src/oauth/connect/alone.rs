@@ -1,0 +1,58 @@
+//! Connects without a person's consent: a client that asks for itself (RFC 6749 section 4.4), and a key that the
+//! provider's console handed out.
+
+use std::sync::Arc;
+
+use wardlock_audit::Act;
+
+use super::keep;
+use super::{ConnectError, ConnectPlan, Connected, client_at, client_of, obtained, read};
+use crate::egress::Egress;
+use crate::oauth::exchange::{TokenError, Tokens};
+use crate::vault::Secret;
+
+/// How each is called in the audit.
+const AS_CLIENT: &str = "grant.connect.client-credentials";
+const BY_KEY: &str = "grant.connect.key";
+
+/// Connects as the client. See [`Egress::connect_client`].
+pub(crate) async fn as_client(egress: &Egress, plan: ConnectPlan) -> Result<Connected, ConnectError> {
+    let client = client_of(egress, &plan, None).await?;
+    let old = keep::old(egress, &plan.grant).await?;
+    egress.record(Act::admin(&plan.who, AS_CLIENT, plan.grant.as_str(), "trying")).await?;
+    let raw = client_at(egress, &plan, &client).renew(None, &plan.scopes).await;
+    let tokens = raw.map_err(TokenError::from).and_then(|raw| read(&plan, raw));
+    let word = tokens.as_ref().map_or_else(TokenError::word, |_| "ok");
+    egress.record(Act::grant("token.exchange", plan.grant.as_str(), word)).await?;
+    let mut obtained = obtained(&plan, tokens.map_err(ConnectError::Exchange)?, None);
+    if obtained.granted.is_empty() {
+        // The same are asked for each time; an answer without them granted what was asked (RFC 6749 section 5.1).
+        obtained.granted.clone_from(&plan.scopes);
+    }
+    let identified = keep::identify(egress, &plan, obtained.shown(&client)).await?;
+    identified.worth_more_than(old.as_ref())?;
+    keep::store(egress, plan, obtained, identified, old, AS_CLIENT).await
+}
+
+/// Stores a key once the account could be looked up with it. See [`Egress::connect_key`].
+pub(crate) async fn by_key(egress: &Egress, plan: ConnectPlan, key: Secret) -> Result<Connected, ConnectError> {
+    let client = client_of(egress, &plan, None).await?;
+    let old = keep::old(egress, &plan.grant).await?;
+    egress.record(Act::admin(&plan.who, BY_KEY, plan.grant.as_str(), "trying")).await?;
+    let access = Arc::new(key);
+    let tokens = Tokens {
+        access: Arc::clone(&access),
+        refresh: None,
+        lifetime_seconds: plan.service.oauth.default_lifetime_seconds,
+        scope: None,
+        api_host: None,
+        environment: None,
+    };
+    let obtained = obtained(&plan, tokens, Some(access));
+    let identified = keep::identify(egress, &plan, obtained.shown(&client)).await?;
+    // A key that the provider does not take is a slip, and not worth keeping.
+    if let Err(error) = &identified.tenant {
+        return Err(ConnectError::Lookup(error.clone()));
+    }
+    keep::store(egress, plan, obtained, identified, old, BY_KEY).await
+}

@@ -1,0 +1,76 @@
+//! `wardlock plugin add`: keeps a component in the home, and prints the table for the workspace file.
+
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use super::{component, signature};
+use crate::admin::{Brought, Command, Failure};
+use crate::cli::args::Cli;
+use crate::cli::plugin_args::AddArgs;
+use crate::cli::{remote, talk};
+use crate::text::{for_terminal, for_terminal_lines};
+use crate::trust::SignatureError;
+
+pub(super) async fn run(cli: &Cli, args: &AddArgs) -> Result<ExitCode, Failure> {
+    let bytes = component(&args.file)?;
+    let signature = signature(&args.file)?
+        .map(String::from_utf8)
+        .transpose()
+        .map_err(|_| Failure::no(SignatureError::Torn).hint(SignatureError::Torn.hint()))?;
+    let (workspace, connection) = (args.workspace.clone(), args.connection.clone());
+    let command = Command::PluginAdd { bytes: bytes.len() as u64, signature, workspace, connection };
+    let added = remote::ask(cli, command, Brought::File(bytes)).await?;
+    if cli.json {
+        talk::data(&added);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let text = |key: &str| added[key].as_str().unwrap_or_default();
+    talk::line(&format!("kept as plugins/{} and {}", text("file"), text("kept")));
+    talk::line(&for_terminal(text("signer")));
+    let goes_into = match text("workspace_file") {
+        "" => "a workspace file",
+        file => file,
+    };
+    talk::line(&format!("\nPut this into {goes_into}, then run `wardlock reload`:\n"));
+    talk::text(for_terminal_lines(text("toml")).trim_end());
+    tell_recorded(&added);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Says what the component would decide otherwise than what was recorded of the plugins of its name.
+fn tell_recorded(added: &Value) {
+    if let Some(why) = added["not_compared"].as_str() {
+        return talk::line(&format!("\nnot compared with what was recorded: {why}"));
+    }
+    let places = added["recorded"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if places.is_empty() {
+        let name = for_terminal(added["name"].as_str().unwrap_or_default());
+        return talk::line(&format!("\nnone recorded: no workspace with `[recorder]` has a plugin `{name}`"));
+    }
+    for place in places {
+        let (name, count) =
+            (place["place"].as_str().unwrap_or_default(), |key: &str| place[key].as_u64().unwrap_or(0));
+        if let Some(why) = place["why"].as_str() {
+            talk::line(&format!("\n{name}: {}", for_terminal(why)));
+            continue;
+        }
+        let not = match count("not_compared") {
+            0 => String::new(),
+            not => format!("; {not} more could not be compared"),
+        };
+        let (otherwise, compared) = (count("otherwise"), count("compared"));
+        talk::line(&format!("\n{name}: of {compared} recorded requests it decides {otherwise} otherwise{not}"));
+        for row in place["differing"].as_array().into_iter().flatten() {
+            let text = |key: &str| row[key].as_str().unwrap_or_default();
+            let line = format!(
+                "  {} {}: recorded `{}`, now `{}`",
+                text("request"),
+                text("operation"),
+                text("recorded"),
+                text("now")
+            );
+            talk::line(&for_terminal(&line));
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! `wardlock plugin trust`: who is trusted to sign plugins, and the table that adds somebody.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+use wardlock_core::id::PublisherName;
+
+use crate::admin::{AdminClient, Brought, ClientError, Command, Failure};
+use crate::cli::args::Cli;
+use crate::cli::plugin_args::TrustArgs;
+use crate::cli::talk::Person;
+use crate::cli::{show, talk};
+use crate::config::HostConfig;
+use crate::home::{Home, read_operator_file};
+use crate::trust::PublisherKey;
+
+pub(super) async fn run(cli: &Cli, args: &TrustArgs) -> Result<ExitCode, Failure> {
+    match (&args.name, &args.key) {
+        (Some(name), Some(key)) => add(cli, name, key),
+        _ => list(cli).await,
+    }
+}
+
+/// Checks a key, and prints the table with it.
+fn add(cli: &Cli, name: &str, given: &str) -> Result<ExitCode, Failure> {
+    let name = PublisherName::parse(name).map_err(Failure::usage)?;
+    let key = read(given)?;
+    let toml = format!("[plugins.publishers.{name}]\nkey = \"{}\" # {}\n", key.line(), key.id());
+    if cli.json {
+        talk::data(&json!({
+            "publisher": name.as_str(), "key_id": key.id().to_string(), "key": key.line(), "toml": toml,
+        }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    talk::line(&format!("The key's id is {}: compare it with what its publisher says elsewhere.", key.id()));
+    talk::line("Put this into wardlock.toml, then start `wardlock serve` anew:\n");
+    talk::text(toml.trim_end());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads a key: the line itself, or else the file of that name.
+fn read(given: &str) -> Result<PublisherKey, Failure> {
+    let wrong = |error: crate::trust::KeyError| Failure::usage(error).hint(error.hint());
+    match PublisherKey::parse(given) {
+        Err(crate::trust::KeyError::NotOne) if Path::new(given).exists() => {
+            let bytes = read_operator_file(Path::new(given)).map_err(Failure::of_named_file)?;
+            PublisherKey::parse(&String::from_utf8_lossy(&bytes)).map_err(wrong)
+        }
+        parsed => parsed.map_err(wrong),
+    }
+}
+
+/// Lists the publishers that the daemon trusts; without one, those that the next one will.
+async fn list(cli: &Cli) -> Result<ExitCode, Failure> {
+    let home = Home::open(&Home::locate(cli.home.as_deref())?)?;
+    let publishers = match AdminClient::connect(&home.state_path("admin.sock")?).await {
+        Ok(daemon) => daemon.ask(Command::PluginPublishers, &Brought::Nothing, &Person::new(false)).await?,
+        Err(ClientError::NotRunning) => HostConfig::load(&home)?.publishers().to_json(),
+        Err(error @ ClientError::Io(_)) => return Err(Failure::no(error)),
+    };
+    if cli.json {
+        talk::data(&publishers);
+        return Ok(ExitCode::SUCCESS);
+    }
+    show::show(&publishers["publishers"]);
+    if publishers["signed"] == Value::Bool(true) {
+        talk::line("\nOnly plugins that one of them signed load.");
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,362 @@
+//! What plugins saw, as far as it is recorded: asked again, asked of another component, and made a golden case of.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use wardlock_audit::Act;
+use wardlock_core::id::Digest;
+use wardlock_sandbox::{LoadSpec, Plugin};
+use wardlock_state::{RecordPlace, RecordQuery};
+
+use super::{OPERATOR, blocking, note};
+use crate::admin::Failure;
+use crate::host::Host;
+use crate::loaded::State;
+use crate::plugin::cases::{Case, Found, Tested, write};
+use crate::recorder::{AskedRecord, Now, Record, RecordError, Replay, Replayed, Tried, Word, tried};
+
+/// What is replayed.
+pub(super) struct Asked {
+    pub workspace: Option<String>,
+    pub request_id: Option<String>,
+    pub limit: u32,
+}
+
+/// The most rows of one answer: what is beyond is counted only.
+const ROWS: usize = 1000;
+
+/// Asks recorded decisions again.
+pub(super) async fn replay(host: &Arc<Host>, asked: Asked) -> Result<Value, Failure> {
+    let places = places(host, asked.workspace.as_deref(), asked.request_id.as_deref(), asked.limit).await?;
+    let mut replay = Replay::new(host);
+    let mut told = Told::default();
+    for place in &places {
+        match read(host, place).await? {
+            Ok(Some(record)) => {
+                told.requests += 1;
+                for asked in &record.asked {
+                    let again = replay.again(&record, asked).await;
+                    let now = replay.now(&record, asked).await;
+                    told.take(&record, asked, &again, now.as_ref());
+                }
+            }
+            Ok(None) => {}
+            Err(error) => told.unreadable(place, &error),
+        }
+    }
+    let target = asked.request_id.or_else(|| asked.workspace.clone());
+    let target = target.unwrap_or_else(|| "all workspaces".to_owned());
+    let result = if told.is_ok() { "ok" } else { "defects" };
+    let act = Act::admin(OPERATOR, "audit.replay", target, result);
+    note(host, Act { workspace: asked.workspace, ..act }).await;
+    let recording: Vec<String> = host.recorder().recording().into_keys().collect();
+    Ok(json!({
+        "ok": told.is_ok(),
+        "requests": told.requests,
+        "decisions": told.decisions,
+        "same": told.same,
+        "defects": told.defects,
+        "unreadable": told.unreadable,
+        "not_replayed": told.not_replayed,
+        "otherwise_now": told.otherwise_now,
+        "rows": told.rows,
+        "recording": recording,
+    }))
+}
+
+/// What a replay comes to.
+#[derive(Default)]
+struct Told {
+    requests: usize,
+    decisions: usize,
+    same: usize,
+    defects: usize,
+    unreadable: usize,
+    not_replayed: usize,
+    otherwise_now: usize,
+    rows: Vec<Value>,
+}
+
+impl Told {
+    fn is_ok(&self) -> bool {
+        self.defects == 0 && self.unreadable == 0
+    }
+
+    fn take(&mut self, record: &Record, asked: &AskedRecord, again: &Replayed, now: Option<&Now>) {
+        self.decisions += 1;
+        let none = Vec::new();
+        let (result, differences, why) = match again {
+            Replayed::Same => ("same", &none, None),
+            Replayed::Defect(lines) => ("defect", lines, None),
+            Replayed::Unknown(why) => ("not replayed", &none, Some(why)),
+        };
+        match again {
+            Replayed::Same => self.same += 1,
+            Replayed::Defect(_) => self.defects += 1,
+            Replayed::Unknown(_) => self.not_replayed += 1,
+        }
+        let is_other = matches!(now, Some(Now { tried: Some(Tried::Otherwise { .. }), .. }));
+        self.otherwise_now += usize::from(is_other);
+        if (*again == Replayed::Same && now.is_none()) || self.rows.len() >= ROWS {
+            return;
+        }
+        self.rows.push(json!({
+            "request": record.request_id,
+            "time": crate::text::time(record.at_ms),
+            "connection": format!("{}/{}", record.workspace, record.connection),
+            "agent": record.agent,
+            "plugin": asked.plugin,
+            "sha256": asked.component.to_string(),
+            "recorded": asked.word.short(),
+            "result": result,
+            "differences": differences,
+            "why": why,
+            "now": now.map(now_json),
+        }));
+    }
+
+    fn unreadable(&mut self, place: &RecordPlace, error: &RecordError) {
+        self.unreadable += 1;
+        if self.rows.len() < ROWS {
+            self.rows.push(json!({
+                "request": place.request_id,
+                "time": crate::text::time(place.at_ms),
+                "workspace": place.workspace,
+                "result": "unreadable",
+                "why": crate::text::with_causes(error),
+            }));
+        }
+    }
+}
+
+fn now_json(now: &Now) -> Value {
+    let (says, differences, why) = match &now.tried {
+        Some(Tried::Otherwise { says, differences }) => (Some(says.as_str()), differences.as_slice(), None),
+        Some(Tried::Same) => (Some("the same"), &[][..], None),
+        Some(Tried::Unknown(why)) => (None, &[][..], Some(why)),
+        None => (None, &[][..], None),
+    };
+    json!({ "changed": now.changed, "says": says, "differences": differences, "why": why })
+}
+
+/// How many of a workspace's newest requests a new component is asked about.
+const NEWEST: u32 = 200;
+/// How many differences are told for each place; the rest is counted.
+const TOLD: usize = 20;
+
+/// Asks a component about what was recorded of the plugins of its name: in one workspace, or in all that record.
+pub(super) async fn otherwise(
+    host: &Arc<Host>,
+    workspace: Option<&str>,
+    name: &str,
+    digest: Digest,
+    bytes: &[u8],
+) -> Result<Vec<Value>, Failure> {
+    let loaded = host.loaded();
+    let recording = host.recorder().recording();
+    let mut told = Vec::new();
+    for found in loaded.connections() {
+        let State::Open(open) = &found.state else { continue };
+        let its = found.connection.workspace.as_str();
+        if workspace.is_some_and(|only| only != its) || !recording.contains_key(its) {
+            continue;
+        }
+        let Some(plugin) = open.plugins.iter().find(|plugin| plugin.name().as_str() == name) else { continue };
+        let place = format!("{its}/{}", found.connection.name);
+        let mut row = match load(host, plugin, digest, bytes).await {
+            Ok(new) => compare(host, its, found.connection.name.as_str(), &new).await?,
+            Err(why) => json!({ "compared": 0, "not_compared": 0, "otherwise": 0, "differing": [], "why": why }),
+        };
+        row["place"] = place.into();
+        told.push(row);
+    }
+    Ok(told)
+}
+
+/// Loads a component in the place of a plugin: with what the workspace file gives that.
+async fn load(host: &Host, of: &Plugin, digest: Digest, bytes: &[u8]) -> Result<Plugin, String> {
+    let spec = LoadSpec {
+        name: of.name().clone(),
+        bytes: bytes.to_vec(),
+        expected_digest: Some(digest),
+        settings: serde_json::from_str(of.settings()).map_err(|error| error.to_string())?,
+        granted: of.granted().clone(),
+        files: of.files().cloned(),
+        time: std::time::Duration::from_secs(1),
+        memory_bytes: of.memory_bytes(),
+    };
+    let loaded = host.sandbox().load(spec).await;
+    loaded.map_err(|error| format!("it does not load with the settings that stand there: {error}"))
+}
+
+async fn compare(host: &Arc<Host>, workspace: &str, connection: &str, new: &Plugin) -> Result<Value, Failure> {
+    let (mut compared, mut unknown, mut otherwise, mut differing) = (0_u32, 0_u32, 0_u32, Vec::new());
+    for place in places(host, Some(workspace), None, NEWEST).await? {
+        // What does not open is `audit replay`'s to tell.
+        let Ok(Some(record)) = read(host, &place).await? else { continue };
+        if record.connection != connection {
+            continue;
+        }
+        let asked = record.asked.iter().filter(|asked| asked.plugin == new.name().as_str());
+        for asked in asked {
+            match tried(new, &record, asked).await {
+                Tried::Same => compared += 1,
+                Tried::Unknown(_) => unknown += 1,
+                Tried::Otherwise { says, differences } => {
+                    compared += 1;
+                    otherwise += 1;
+                    if differing.len() < TOLD {
+                        differing.push(json!({
+                            "request": record.request_id,
+                            "time": crate::text::time(record.at_ms),
+                            "operation": record.inputs.get(asked.input).map(|input| &input.request().operation.name),
+                            "recorded": asked.word.short(),
+                            "now": says,
+                            "differences": differences,
+                        }));
+                    }
+                }
+            }
+        }
+    }
+    Ok(json!({
+        "compared": compared, "not_compared": unknown, "otherwise": otherwise, "differing": differing, "why": null,
+    }))
+}
+
+/// Spaces stand in a case for a body that no plugin saw, up to so many bytes.
+const STAND_IN: u64 = 64 << 10;
+
+/// Writes a golden case: what a plugin was asked in a request, and what it said.
+pub(super) async fn case(
+    host: &Arc<Host>,
+    request_id: &str,
+    plugin: Option<&str>,
+    promise: &str,
+) -> Result<Value, Failure> {
+    let found = places(host, None, Some(request_id), 1).await?;
+    let [place] = found.as_slice() else { return Err(no_record(request_id)) };
+    let record = read(host, place).await?.map_err(|error| not_read(request_id, &error))?;
+    let record = record.ok_or_else(|| no_record(request_id))?;
+    let asked = choose(&record, plugin)?;
+    let Word::Said { said, message, .. } = &asked.word else {
+        return Err(Failure::no(format!("plugin `{}` gave no verdict on this request", asked.plugin))
+            .hint("no case can expect a fault; `wardlock audit show` has what it was"));
+    };
+    let mut request = record.inputs[asked.input].request().clone();
+    let mut promise = promise.to_owned();
+    if let Some(body) = request.body.as_mut().filter(|_| !record.inputs[asked.input].is_whole()) {
+        if body.length > STAND_IN {
+            return Err(Failure::no("the request has a body that no plugin saw, so it is not recorded")
+                .hint("a case needs a whole request: make one with `--curl`, or grant the capability `body`"));
+        }
+        body.content = vec![b' '; usize::try_from(body.length).unwrap_or(0)];
+        promise.push_str(" (The body was not recorded: spaces stand for it.)");
+    }
+    let settings = serde_json::from_str(&asked.settings).map_err(Failure::no)?;
+    let recorded = Found::Said(said.clone(), message.clone());
+    let text = write(&promise, &settings, &request, &recorded).map_err(Failure::no)?;
+    let checked = check(host, asked, &text).await?;
+    note(host, Act::admin(OPERATOR, "plugin.case", request_id, "ok")).await;
+    Ok(json!({
+        "text": text,
+        "plugin": asked.plugin,
+        "sha256": asked.component.to_string(),
+        "operation": request.operation.name,
+        "effect": request.operation.effect.as_str(),
+        "verdict": said.verdict,
+        "code": said.code,
+        "checked": checked,
+    }))
+}
+
+/// Runs a case as `plugin test` would, so that none is made that does not hold. Returns whether that could be done.
+async fn check(host: &Host, asked: &AskedRecord, text: &str) -> Result<bool, Failure> {
+    let case = Case::parse("case.toml", text).map_err(|error| {
+        Failure::no(format!("the request becomes no case: {error}"))
+            .hint("what a case must not hold, a recorded request may hold; make one with `--curl`")
+    })?;
+    let Some(bytes) = crate::loaded::kept(host.home(), asked.component)? else { return Ok(false) };
+    let found = Tested::new(host.sandbox(), &bytes).case(&case).await?;
+    let differences = case.differences(&found);
+    if differences.is_empty() {
+        return Ok(true);
+    }
+    let why = if asked.capabilities.contains("folder") {
+        "it may read the files of a folder, which are not recorded: write what they held under `[folder]`"
+    } else if asked.takes.is_empty() {
+        "a case grants every capability, and the workspace file did not; or the plugin looked at a body that was not recorded"
+    } else {
+        "a case starts from nothing taken, and the plugin had taken of its quotas before"
+    };
+    Err(Failure::no(format!("the case would not hold: {}", differences.join("; "))).hint(why))
+}
+
+fn choose<'a>(record: &'a Record, plugin: Option<&str>) -> Result<&'a AskedRecord, Failure> {
+    let names: Vec<&str> = record.asked.iter().map(|asked| asked.plugin.as_str()).collect();
+    let hint = format!("plugins that were asked: {}", names.join(", "));
+    match (plugin, record.asked.as_slice()) {
+        (None, [only]) => Ok(only),
+        (None, _) => Err(Failure::usage("several plugins were asked: name one with `--plugin`").hint(hint)),
+        (Some(name), asked) => asked
+            .iter()
+            .find(|asked| asked.plugin == name)
+            .ok_or_else(|| Failure::no(format!("plugin `{name}` was not asked in this request")).hint(hint)),
+    }
+}
+
+/// Finds where records stand, once all that was handed over is written.
+async fn places(
+    host: &Arc<Host>,
+    workspace: Option<&str>,
+    request_id: Option<&str>,
+    limit: u32,
+) -> Result<Vec<RecordPlace>, Failure> {
+    let (recorder, now_ms) = (Arc::clone(host.recorder()), host.now_ms());
+    let (workspace, request_id) = (workspace.map(str::to_owned), request_id.map(str::to_owned));
+    if let Some(name) = &workspace
+        && host.loaded().workspace(name).is_none()
+    {
+        return Err(Failure::no(format!("there is no workspace `{name}`"))
+            .hint("`wardlock connections list` shows what there is"));
+    }
+    let found = blocking({
+        let request_id = request_id.clone();
+        move || {
+            recorder.flush();
+            let query = RecordQuery { workspace: workspace.as_deref(), request_id: request_id.as_deref(), limit };
+            recorder.places(now_ms, &query)
+        }
+    });
+    let found = found.await?.map_err(|error| unusable(&error))?;
+    match (&request_id, found.is_empty()) {
+        (Some(request_id), true) => Err(no_record(request_id)),
+        _ => Ok(found),
+    }
+}
+
+/// Opens a record. What fails with the file fails the command; what is wrong with the one record is for its row.
+async fn read(host: &Arc<Host>, place: &RecordPlace) -> Result<Result<Option<Record>, RecordError>, Failure> {
+    let (recorder, place) = (Arc::clone(host.recorder()), place.clone());
+    match blocking(move || recorder.read(&place)).await? {
+        Err(error @ (RecordError::State(_) | RecordError::Unusable(_))) => Err(unusable(&error)),
+        read => Ok(read),
+    }
+}
+
+fn unusable(error: &RecordError) -> Failure {
+    Failure::home(crate::text::with_causes(error))
+        .hint("look at `wardlock doctor`; state/recordings.db holds nothing else, so it may be moved away")
+}
+
+fn not_read(request_id: &str, error: &RecordError) -> Failure {
+    Failure::no(format!("the record of request `{request_id}` is not read: {error}"))
+        .hint("it was changed, or put there from another place; `wardlock audit show` has what the audit knows")
+}
+
+fn no_record(request_id: &str) -> Failure {
+    Failure::no(format!("there is no record of request `{request_id}`")).hint(
+        "recorded are requests whose plugins were asked, in workspaces with `[recorder]`, until their time ends or newer ones push \
+         them out",
+    )
+}

@@ -1,0 +1,117 @@
+//! A folder that a plugin's author works in, opened as a capability.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, OpenOptions};
+
+/// Why a folder of an author's, or a file in it, cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// The operating system refused.
+    #[error("could not {doing} {}", .path.display())]
+    Io {
+        /// What was tried, as a verb.
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+/// An author's folder.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    dir: Dir,
+}
+
+impl Folder {
+    /// Opens a folder.
+    pub fn open(path: &Path) -> Result<Self, FolderError> {
+        let dir = Dir::open_ambient_dir(path, ambient_authority()).map_err(io_at("open", path))?;
+        Ok(Self { path: path.to_owned(), dir })
+    }
+
+    /// Opens a folder, which is made where it is not there.
+    pub fn make(path: &Path) -> Result<Self, FolderError> {
+        Dir::create_ambient_dir_all(path, ambient_authority()).map_err(io_at("make", path))?;
+        Self::open(path)
+    }
+
+    /// Returns it as a capability.
+    pub(super) fn dir(&self) -> &Dir {
+        &self.dir
+    }
+
+    /// Returns the path of a file in it.
+    pub fn path_of(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Reads a text file.
+    pub fn read_text(&self, name: &str) -> Result<String, FolderError> {
+        self.dir.read_to_string(name).map_err(io_at("read", self.path_of(name)))
+    }
+
+    /// Reads a file.
+    pub fn read(&self, name: &str) -> Result<Vec<u8>, FolderError> {
+        self.dir.read(name).map_err(io_at("read", self.path_of(name)))
+    }
+
+    /// Writes a file that is not there yet, and makes the folders that it stands in.
+    pub fn write_new(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
+        let path = self.path_of(name);
+        if let Some(parent) = Path::new(name).parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            self.dir.create_dir_all(parent).map_err(io_at("make the folder of", &path))?;
+        }
+        let mut options = OpenOptions::new();
+        let file = self.dir.open_with(name, options.write(true).create_new(true));
+        file.and_then(|mut file| file.write_all(bytes)).map_err(io_at("make", path))
+    }
+
+    /// Returns whether nothing stands in it.
+    pub fn is_empty(&self) -> Result<bool, FolderError> {
+        Ok(self.dir.entries().map_err(io_at("list", &self.path))?.next().is_none())
+    }
+
+    /// Writes a file so that at any instant either the old or the new one stands there.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
+        let temporary = format!("{name}.{}.tmp", std::process::id());
+        let written =
+            self.dir.write(&temporary, bytes).and_then(|()| self.dir.rename(&temporary, &self.dir, name));
+        written.map_err(|error| {
+            // The first error is the one to tell.
+            let _ = self.dir.remove_file(&temporary);
+            io_at("write", self.path_of(name))(error)
+        })
+    }
+
+    /// Lists the files whose names end with `.` and `extension`, sorted.
+    pub fn list(&self, extension: &str) -> Result<Vec<String>, FolderError> {
+        let failed = || io_at("list", &self.path);
+        let mut names = Vec::new();
+        for entry in self.dir.entries().map_err(failed())? {
+            let name = entry.map_err(failed())?.file_name().to_string_lossy().into_owned();
+            if Path::new(&name).extension().is_some_and(|end| end == extension) {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+}
+
+/// Reads a file wherever it stands.
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, FolderError> {
+    match (path.parent(), path.file_name()) {
+        (Some(parent), Some(name)) => Folder::open(parent)?.read(&name.to_string_lossy()),
+        _ => Err(io_at("read", path)(io::ErrorKind::IsADirectory.into())),
+    }
+}
+
+pub(super) fn io_at(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> FolderError {
+    move |source| FolderError::Io { doing, path: path.into(), source }
+}

@@ -1,0 +1,84 @@
+//! A request as a connection's plugins would see it: canonicalised and classified as the pipeline does, with nothing sent.
+
+use std::sync::Arc;
+
+use wardlock_core::canonical::{CanonicalRequest, Header};
+use wardlock_core::connection::{Connection, WriteMode};
+use wardlock_core::id::{AgentName, RequestId};
+use wardlock_core::plugin::{Caller, PluginRequest};
+use wardlock_core::refusal::{Code, Refusal};
+use wardlock_core::rules::Judge;
+use wardlock_sandbox::RequestContext;
+
+use super::cases::DEFAULT_NOW_MS;
+use super::curl::CurlRequest;
+
+/// A request as plugins would see it.
+#[derive(Debug)]
+pub struct Observed {
+    /// What a plugin gets.
+    pub request: PluginRequest,
+    /// Why the host's own rules refuse it, so that no plugin would be asked.
+    pub refused: Option<Refusal>,
+}
+
+/// Returns workspace and connection, where the target is one of Wardlock's own and begins with them.
+pub fn named(target: &str) -> Option<(&str, &str)> {
+    let mut parts = target.split('?').next()?.split('/').skip(1);
+    let (workspace, connection) = (parts.next()?, parts.next()?);
+    (!workspace.is_empty() && !connection.is_empty()).then_some((workspace, connection))
+}
+
+/// Carries a request as far as the plugins; a refusal is one that they would never see. The write level is the most that
+/// the workspace file allows. The agent's token goes the way that the front door has for it: into no case.
+pub fn observe(connection: &Arc<Connection>, agent: &AgentName, sent: CurlRequest) -> Result<Observed, Refusal> {
+    let CurlRequest { method, target, headers, body } = sent;
+    let mut target = target;
+    let prefix = format!("/{}/{}/", connection.workspace, connection.name);
+    if let Some(rest) = target.strip_prefix(&prefix) {
+        target = format!("/{rest}");
+    }
+    if let Some(name) = connection.service.request.token_query.as_deref() {
+        crate::ingress::take_query_token(&mut target, name);
+    }
+    let value = |name: &str| headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+    let (purpose, dry_run) = (value("wardlock-purpose"), value("wardlock-dry-run").as_deref() == Some("true"));
+    let passed = headers.into_iter().map(|(name, value)| Header { name, value: value.into_bytes() }).collect();
+    let canonical = CanonicalRequest::parse(&method, &target, passed, body.unwrap_or_default().into_bytes())
+        .map_err(|error| Refusal::new(Code::NotCanonical, "canonical", error.to_string()))?;
+    let judge = Judge::new(Arc::clone(connection), agent.clone(), WriteMode::On);
+    // Of the headers it keeps those that the service takes; no credential is among them.
+    let classified = judge.classify(canonical)?;
+    let refused = judge.check(&classified).err();
+    let caller = Caller {
+        workspace: connection.workspace.to_string(),
+        connection: connection.name.to_string(),
+        agent: agent.to_string(),
+        region: connection.region.to_string(),
+        tenant: connection.tenant.clone(),
+    };
+    let context = RequestContext {
+        id: RequestId::from_random([0; 16]),
+        now_ms: DEFAULT_NOW_MS,
+        caller,
+        purpose,
+        dry_run,
+        approved_by: None,
+    };
+    // A case's id is the same every time it is made.
+    let request = PluginRequest { id: "case".to_owned(), ..context.request(&classified, true) };
+    Ok(Observed { request, refused })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::named;
+
+    #[test]
+    fn connection_is_read_off_an_agents_own_target() {
+        assert_eq!(named("/acme/zoho/crm/v8/Leads?a=/b/c"), Some(("acme", "zoho")));
+        for target in ["/", "/acme", "/acme/", "//zoho/x", "/?a=/b/c/d"] {
+            assert_eq!(named(target), None, "{target}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What can be said of a component before it judges anything, in plain words.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use wardlock_sandbox::{About, Inspection};
+
+/// What each kind of import means for a plugin, by how its name begins. The first that fits counts.
+const IMPORTS: [(&str, &str); 18] = [
+    ("wardlock:policy/types", "the contract's records, which hold no credential"),
+    ("wardlock:policy/log", "it writes into the plugin's log, which the host bounds"),
+    ("wardlock:policy/quota", "it counts, in counters that the host keeps for it"),
+    ("wardlock:policy/folder", "it reads files that the operator lets it read"),
+    ("wardlock:policy/", "a part of the contract"),
+    ("wasi:cli/environment", "it reads the environment, which is empty"),
+    ("wasi:cli/exit", "it may end itself; a plugin that does has refused the request"),
+    ("wasi:cli/stdin", "it reads standard input, which is empty"),
+    ("wasi:cli/stdout", "it prints; that goes to the plugin's log"),
+    ("wasi:cli/stderr", "it prints; that goes to the plugin's log"),
+    ("wasi:cli/", "it asks about terminals; there is none"),
+    ("wasi:clocks", "it reads the request's time, which stands still"),
+    ("wasi:filesystem", "it looks for files; there are none"),
+    ("wasi:io", "it reads and writes streams; waiting for one refuses the request"),
+    ("wasi:random", "it draws a stream that the request's id and the component's digest determine"),
+    ("wasi:sockets", "it could ask for sockets; every call is denied"),
+    ("wasi:http", "it wants to send requests, and no plugin may"),
+    ("", "no plugin gets it"),
+];
+
+/// What each capability gives.
+const CAPABILITIES: [(&str, &str); 5] = [
+    ("body", "it sees the content of requests' bodies"),
+    ("shape", "it changes requests; it can only narrow them"),
+    ("response-body", "it sees the content of answers' bodies"),
+    ("quota", "it takes of its quotas"),
+    ("folder", "it reads the files of a folder that the operator names"),
+];
+
+/// Something about a component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// What of it: `contract`, `imports wasi:clocks`, …
+    pub what: String,
+    /// What that means.
+    pub means: String,
+}
+
+/// Says what a component is, a line for each thing.
+pub fn words(inspection: &Inspection) -> Vec<Word> {
+    let mut words = vec![contract(inspection)];
+    words.extend(exports(inspection));
+    words.extend(imports(inspection));
+    if let Ok(about) = &inspection.about {
+        words.extend(capabilities(about));
+        words.push(settings(about));
+    }
+    words
+}
+
+fn word(what: impl Into<String>, means: impl Into<String>) -> Word {
+    Word { what: what.into(), means: means.into() }
+}
+
+fn contract(inspection: &Inspection) -> Word {
+    match &inspection.package_version {
+        Some(version) => word("contract", format!("wardlock:policy@{version}")),
+        None => word("contract", "none: it neither imports nor exports anything of wardlock:policy"),
+    }
+}
+
+fn exports(inspection: &Inspection) -> Vec<Word> {
+    let means = |name: &str| match bare(name) {
+        "wardlock:policy/settings" => "it says what it is, and takes settings",
+        "wardlock:policy/request-hook" => "it judges requests",
+        "wardlock:policy/response-hook" => "it judges answers, which are held for it; it can only take away",
+        _ => "nobody calls it",
+    };
+    inspection.exports.iter().map(|name| word(format!("exports {name}"), means(name))).collect()
+}
+
+/// Imports that mean the same are one line: Python's toolchain imports seven of sockets alone.
+fn imports(inspection: &Inspection) -> Vec<Word> {
+    let mut lines: Vec<(&str, BTreeSet<&str>)> = Vec::new();
+    for name in &inspection.imports {
+        let (_, means) =
+            IMPORTS.iter().find(|(begin, _)| name.starts_with(begin)).unwrap_or(&("", "no plugin gets it"));
+        let name = if name.starts_with("wasi:") { package(name) } else { bare(name) };
+        match lines.iter_mut().find(|(known, _)| known == means) {
+            Some((_, names)) => {
+                names.insert(name);
+            }
+            None => lines.push((*means, BTreeSet::from([name]))),
+        }
+    }
+    if lines.is_empty() {
+        return vec![word("imports", "nothing: no clock, no randomness, no file, no socket")];
+    }
+    let line = |(means, names): (&str, BTreeSet<&str>)| {
+        word(format!("imports {}", names.into_iter().collect::<Vec<_>>().join(", ")), means)
+    };
+    lines.into_iter().map(line).collect()
+}
+
+fn capabilities(about: &About) -> Vec<Word> {
+    if about.description.capabilities.is_empty() {
+        return vec![word("capabilities", "it asks for none: it sees no body and changes nothing")];
+    }
+    let means = |name: &str| CAPABILITIES.iter().find(|(known, _)| *known == name).map(|(_, means)| *means);
+    let each = |name: &String| {
+        word(format!("asks for `{name}`"), means(name).unwrap_or("there is no such capability, so it never holds"))
+    };
+    about.description.capabilities.iter().map(each).collect()
+}
+
+fn settings(about: &About) -> Word {
+    let known: Vec<String> = match about.schema.get("properties") {
+        Some(Value::Object(members)) => members.keys().map(|name| format!("`{name}`")).collect(),
+        _ => Vec::new(),
+    };
+    let required = required(about);
+    let means = match (known.is_empty(), required.is_empty()) {
+        (true, true) => "its schema names none".to_owned(),
+        (_, true) => format!("it takes {}; none of them must be given", known.join(", ")),
+        (_, false) => format!("it takes {}; must be given: {}", known.join(", "), required.join(", ")),
+    };
+    word("settings", means)
+}
+
+/// Returns the settings that must be given, as its schema names them.
+pub fn required(about: &About) -> Vec<String> {
+    match about.schema.get("required") {
+        Some(Value::Array(names)) => {
+            names.iter().filter_map(Value::as_str).map(|name| format!("`{name}`")).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// `wasi:cli/exit@0.2.0` → `wasi:cli/exit`.
+fn bare(name: &str) -> &str {
+    name.split('@').next().unwrap_or(name)
+}
+
+/// `wasi:clocks/wall-clock@0.2.0` → `wasi:clocks`; of `wasi:cli`, which is many things, the interface too.
+fn package(name: &str) -> &str {
+    let bare = bare(name);
+    match bare.split_once('/') {
+        Some((package, _)) if package != "wasi:cli" => package,
+        _ => bare,
+    }
+}

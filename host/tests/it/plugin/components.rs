@@ -1,0 +1,68 @@
+//! Components as they are, by the executable: `plugin check` and `plugin bench`.
+
+use super::{cases_of, folder, text};
+use crate::program::{run, with_home};
+
+#[test]
+fn bench_measures_each_case() {
+    let wardlock = with_home();
+    let cases = cases_of("read-only");
+    let args = ["--json", "plugin", "bench", "read-only", "--runs", "20"];
+    let usual = run(&wardlock, &args).ok().expect("measured").json().expect("json");
+    assert_eq!(usual[0]["case"], "usual");
+    let rows = run(&wardlock, &[&args[..], &["--cases", text(&cases)]].concat());
+    let rows = rows.ok().expect("measured").json().expect("json");
+    let rows = rows.as_array().expect("rows");
+    assert!(rows.len() > 3, "{rows:?}");
+    for row in rows {
+        let (median, p99) = (row["median_us"].as_u64().expect("a time"), row["p99_us"].as_u64().expect("a time"));
+        assert!(0 < median && median <= p99, "{row}");
+    }
+    let refused = run(&wardlock, &[&args[..], &["--settings", "{\"exzept\":[]}"]].concat());
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("exzept"), "{refused:?}");
+    let no_json = run(&wardlock, &[&args[..], &["--settings", "[]"]].concat());
+    assert_eq!(no_json.code, Some(2), "{no_json:?}");
+}
+
+#[test]
+fn check_says_what_is_imported_and_what_would_not_load() {
+    let wardlock = with_home();
+    let check = |file: &str| run(&wardlock, &["plugin", "check", file]);
+    let loads = check("page-cap").ok().expect("it loads");
+    for line in ["asks for `shape`", "must be given: `max`", "it loads once it is given `max`"] {
+        assert!(loads.stdout.contains(line), "`{line}` is not told: {loads:?}");
+    }
+    let guests = folder(&[]);
+    for (guest, told) in [
+        ("wrong-version", "it would not load: the plugin targets"),
+        ("no-hook", "it would not load: the plugin judges nothing"),
+        ("bad-schema", "it would not load: the plugin's settings schema is not one"),
+    ] {
+        let file = guests.path().join(guest);
+        std::fs::write(&file, wardlock_tests::guests::guest(guest)).expect("written");
+        let refused = check(file.to_str().expect("text"));
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        assert!(refused.stdout.contains(told) && refused.stderr.contains("hint: "), "{refused:?}");
+        let json = run(&wardlock, &["--json", "plugin", "check", file.to_str().expect("text")]);
+        assert_eq!(json.json().expect("json")["ok"], false);
+    }
+    let judge = guests.path().join("judge");
+    std::fs::write(&judge, wardlock_tests::guests::guest("judge")).expect("written");
+    let checked = check(text(&judge)).ok().expect("it loads");
+    for line in [
+        "exports wardlock:policy/response-hook@0.1.0: it judges answers",
+        "imports wardlock:policy/quota: it counts",
+        "asks for `quota`: it takes of its quotas",
+        "asks for `response-body`: it sees the content of answers",
+    ] {
+        assert!(checked.stdout.contains(line), "`{line}` is not told: {checked:?}");
+    }
+    let nosy = guests.path().join("nosy");
+    std::fs::write(&nosy, wardlock_tests::guests::guest("nosy")).expect("written");
+    let checked = check(nosy.to_str().expect("text"));
+    assert!(
+        checked.stdout.contains("imports wasi:clocks: it reads the request's time, which stands still"),
+        "{checked:?}"
+    );
+}

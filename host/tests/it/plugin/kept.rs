@@ -1,0 +1,118 @@
+//! Plugins into a home, by the executable: `plugin add`.
+
+use wardlock_core::id::Digest;
+use wardlock_plugins::starter;
+use wardlock_tests::home::{Output, Wardlock};
+
+use super::folder;
+use crate::program::{run, with_home, with_workspace};
+
+fn add(wardlock: &Wardlock, args: &[&str]) -> Output {
+    run(wardlock, &[&["plugin", "add"], args].concat())
+}
+
+fn read_only() -> &'static [u8] {
+    starter("read-only").expect("a starter").bytes
+}
+
+#[test]
+fn added_plugin_is_kept_and_its_table_loads() {
+    let wardlock = with_workspace();
+    std::fs::remove_dir_all(wardlock.home().join("plugins")).expect("removed");
+    let added = add(&wardlock, &["read-only", "--workspace", "acme", "--connection", "zoho"]).ok().expect("added");
+    let digest = Digest::of(read_only());
+    for line in [
+        "[[connections.zoho.plugins]]\n",
+        "name         = \"read-only\"\n",
+        "file         = \"read-only.wasm\"\n",
+        &format!("sha256       = \"{digest}\"\n"),
+        "# settings.except: Operations that pass",
+    ] {
+        assert!(added.stdout.contains(line), "`{line}` is not printed: {added:?}");
+    }
+    assert!(
+        added.stderr.contains("workspaces/acme.toml") && added.stderr.contains("wardlock reload"),
+        "{added:?}"
+    );
+    for file in ["plugins/read-only.wasm".to_owned(), format!("state/plugins/{digest}.wasm")] {
+        assert_eq!(std::fs::read(wardlock.home().join(&file)).expect("a file"), read_only(), "{file}");
+    }
+    // The table as it is printed, in a workspace of its own.
+    let workspace = format!(
+        "workspace = \"other\"\n[connections.zoho]\nlabel = \"Other\"\nservice = \"zoho-crm\"\nregion = \"eu\"\ngrant = \"other-zoho\"\n\
+         resources = [\"Leads\"]\noperations = [\"records.list\"]\nwrites = \"off\"\n\n{}",
+        added.stdout
+    );
+    wardlock.write("workspaces/other.toml", &workspace).expect("written");
+    std::fs::remove_file(wardlock.home().join("workspaces/acme.toml")).expect("removed");
+    run(&wardlock, &["policy", "check"]).ok().expect("it loads");
+    let explained =
+        run(&wardlock, &["--json", "policy", "explain", "other/zoho", "GET", "/crm/v8/Leads?fields=Email"]);
+    assert_eq!(explained.ok().expect("allowed").json().expect("json")["plugins"][0]["digest"], digest.to_string());
+}
+
+#[test]
+fn another_component_of_the_name_keeps_its_file() {
+    let wardlock = with_home();
+    wardlock.write("plugins/read-only.wasm", "what somebody pinned").expect("written");
+    let added = add(&wardlock, &["--json", "read-only"]).ok().expect("added").json().expect("json");
+    let digest = Digest::of(read_only()).to_string();
+    let file = format!("read-only-{}.wasm", &digest[..8]);
+    assert_eq!((&added["file"], &added["sha256"]), (&file.as_str().into(), &digest.as_str().into()));
+    assert!(added["toml"].as_str().expect("a table").contains("[[connections.CONNECTION.plugins]]"), "{added}");
+    let kept = std::fs::read(wardlock.home().join("plugins/read-only.wasm")).expect("a file");
+    assert_eq!(kept, b"what somebody pinned");
+    assert_eq!(std::fs::read(wardlock.home().join("plugins").join(file)).expect("a file"), read_only());
+}
+
+#[test]
+fn add_goes_through_the_daemon_that_holds_the_home() {
+    let wardlock = with_workspace();
+    let serving = wardlock.serve(&["--simulator"]).expect("it serves");
+    // Longer than any socket's buffer.
+    let component = folder(&[]);
+    let file = component.path().join("large.wasm");
+    let mut bytes = read_only().to_vec();
+    bytes.extend(custom_section(3 << 20));
+    std::fs::write(&file, &bytes).expect("written");
+    let added =
+        add(&wardlock, &["--json", file.to_str().expect("text")]).ok().expect("added").json().expect("json");
+    let digest = Digest::of(&bytes).to_string();
+    assert_eq!(added["sha256"], digest);
+    let kept = wardlock.home().join("state/plugins").join(format!("{digest}.wasm"));
+    assert_eq!(std::fs::read(kept).expect("a file"), bytes);
+    let acts = run(&wardlock, &["--json", "audit", "list", "--act", "plugin.add"]).ok().expect("rows");
+    assert!(acts.stdout.contains("plugin.add plugins/read-only-"), "{acts:?}");
+
+    let nowhere = add(&wardlock, &["read-only", "--workspace", "acme", "--connection", "zohoo"]);
+    assert_eq!(nowhere.code, Some(1), "{nowhere:?}");
+    assert!(nowhere.stderr.contains("connections here: acme/zoho"), "{nowhere:?}");
+    serving.stop().expect("it ends");
+}
+
+#[test]
+fn what_is_no_plugin_is_not_added() {
+    let wardlock = with_home();
+    let file = folder(&[("no.wasm", "(component)")]);
+    let refused = add(&wardlock, &[file.path().join("no.wasm").to_str().expect("text")]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("not a component that runs here"), "{refused:?}");
+    assert!(!wardlock.home().join("state/plugins").exists());
+}
+
+/// A custom section of that many zeros, which changes a component's bytes and nothing else.
+fn custom_section(length: usize) -> Vec<u8> {
+    let leb = |mut value: usize| {
+        let mut bytes = Vec::new();
+        loop {
+            let more = value > 0x7f;
+            bytes.push(u8::try_from(value & 0x7f).expect("seven bits") | if more { 0x80 } else { 0 });
+            value >>= 7;
+            if !more {
+                return bytes;
+            }
+        }
+    };
+    let name = b"\x03pad";
+    [&[0], leb(name.len() + length).as_slice(), name, &vec![0; length]].concat()
+}
