@@ -17,6 +17,7 @@ use wardlock_state::State;
 use crate::admin::Failure;
 use crate::code::CompiledPlugins;
 use crate::config::HostConfig;
+use crate::drafts;
 use crate::gate::Seat;
 use crate::home::Home;
 use crate::ingress::{Places, Rates};
@@ -25,6 +26,7 @@ use crate::metrics::Metrics;
 use crate::record;
 use crate::recorder::Recorder;
 use crate::sums::Sums;
+use crate::writes;
 
 /// Where requests go: the world, or the simulator.
 pub struct World {
@@ -98,7 +100,7 @@ impl Host {
             recorder.map_err(|error| Failure::home(format!("failed to start the recorder: {error}")))?;
         recorder.settle(&loaded, now_ms());
         let places = Places::new(config.requests(), config.requests_per_agent());
-        Ok(Arc::new(Self {
+        let host = Arc::new(Self {
             seat: Arc::clone(seat),
             services: RwLock::new(services),
             loaded: RwLock::new(loaded),
@@ -113,7 +115,17 @@ impl Host {
             sums: Sums::default(),
             callback: tokio::sync::Mutex::default(),
             reloading: tokio::sync::Mutex::default(),
-        }))
+        });
+        host.settle_drafts().await?;
+        Ok(host)
+    }
+
+    /// Says what became of drafts that were being sent when the process before this one ended.
+    async fn settle_drafts(self: &Arc<Self>) -> Result<(), Failure> {
+        let host = Arc::clone(self);
+        let settled = tokio::task::spawn_blocking(move || drafts::settle(&host)).await;
+        let settled = settled.map_err(|error| Failure::no(format!("a worker thread failed: {error}")))?;
+        settled.map(drop).map_err(|error| Failure::home(format!("failed to settle drafts: {error}")))
     }
 
     /// Returns the act by which the audit shows which policy holds from here on: one digest over all its files.
@@ -248,9 +260,13 @@ impl Host {
         Ok(listener)
     }
 
-    /// Returns the write level that is enabled now; the workspace file's `writes` is the ceiling above it.
-    pub fn write_level(&self, connection: &Connection) -> WriteMode {
-        self.state.write_level(&connection.workspace, &connection.name)
+    /// Returns the write level that is enabled now for a grant's generation; the workspace file's `writes` is the ceiling above it.
+    pub fn write_level(&self, connection: &Connection, generation: Option<u64>) -> WriteMode {
+        if connection.writes == WriteMode::Off {
+            return WriteMode::Off;
+        }
+        let found = self.state.write_level(&connection.workspace, &writes::key_of(connection));
+        writes::level(&self.vault.keys(), connection, generation, found)
     }
 
     /// Returns the time in milliseconds since 1970-01-01T00:00:00Z.
@@ -291,6 +307,9 @@ impl Host {
     pub async fn write_down(&self) {
         if let Err(error) = self.state.flush_last_used() {
             tracing::error!(%error, "agents' last use cannot be written");
+        }
+        if let Err(error) = self.state.tidy_drafts() {
+            tracing::error!(%error, "drafts that have ended cannot be taken away");
         }
         if let Err(error) = self.state.forget_ended_quotas() {
             tracing::error!(%error, "quotas whose windows ended cannot be forgotten");

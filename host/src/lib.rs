@@ -7,7 +7,8 @@
 //! - [`ingress`]: the agents' front door; `own`: what the host itself answers them.
 //! - [`host`]: every part, wired once; [`gate`]: whether it is there, or the vault is locked; `harden`: the process;
 //!   `record`: how the audit is wired; `code`: compiled plugins, kept; `sums`: what it gets as sums; `quotas`: what plugins
-//!   take while a request is judged; [`recorder`]: what they were asked and said, where a workspace wants that kept.
+//!   take while a request is judged; `drafts`: what is held for a person; `writes`: how far
+//!   writes are enabled; [`recorder`]: what they were asked and said, where a workspace wants that kept.
 //! - [`metrics`]: what operators watch; `health`: whether it serves, in one word each.
 //! - `logs`: how much is logged, and what never is; [`telemetry`]: spans for a collector.
 //! - [`loaded`], [`config`], [`home`]: what the operator wrote, and where it stands.
@@ -25,6 +26,7 @@ mod code;
 pub mod config;
 mod delivery;
 pub mod demo;
+mod drafts;
 pub mod gate;
 mod harden;
 mod health;
@@ -48,5 +50,6 @@ mod sums;
 pub mod telemetry;
 mod text;
 pub mod trust;
+mod writes;
 
 pub use cli::main;

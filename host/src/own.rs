@@ -1,4 +1,4 @@
-//! What the host itself answers agents, under `/-/`: what became of a request.
+//! What the host itself answers agents, under `/-/`: what became of a request, and of a draft.
 //!
 //! A long answer is passed on while it is scanned, so its reply says `pending`; the truth stands in the audit once
 //! the answer has ended.
@@ -8,11 +8,20 @@ use wardlock_audit::Row;
 use wardlock_core::id::RequestId;
 use wardlock_core::refusal::{Code, Refusal};
 
+use crate::drafts;
 use crate::host::Host;
 use crate::ingress::Reply;
 
 /// The first segment of the host's own paths; no workspace may be named so.
 const PREFIX: &str = "/-/";
+
+/// Where drafts are asked about.
+const DRAFTS: &str = "/-/drafts/";
+
+/// Returns the draft that a target asks about, without its answer.
+pub fn draft_asked_about(target: &str) -> Option<&str> {
+    target.strip_prefix(DRAFTS).filter(|draft| !draft.contains('/'))
+}
 
 /// Returns whether a target is one of the host's own.
 pub fn is_own(target: &str) -> bool {
@@ -27,7 +36,18 @@ pub async fn answer(
     method: &str,
     target: &str,
 ) -> Result<Reply, Refusal> {
-    let asked = target.strip_prefix("/-/requests/").filter(|_| method == "GET").ok_or_else(nothing_here)?;
+    if method != "GET" {
+        return Err(nothing_here());
+    }
+    if let Some(draft) = target.strip_prefix(DRAFTS) {
+        let whose = (workspace, agent);
+        let found = match draft.strip_suffix("/answer") {
+            Some(draft) => drafts::answer(host, id, whose, draft).await?,
+            None => drafts::status(host, id, whose, draft).await?,
+        };
+        return found.ok_or_else(nothing_here);
+    }
+    let asked = target.strip_prefix("/-/requests/").ok_or_else(nothing_here)?;
     let (audit, wanted) = (host.audit().clone(), asked.to_owned());
     let rows = tokio::task::spawn_blocking(move || audit.show(&wanted)).await;
     let rows = rows.ok().and_then(Result::ok).ok_or_else(|| {
@@ -59,5 +79,5 @@ fn described(asked: &str, first: &Row, last: Option<&&Row>) -> Value {
 
 fn nothing_here() -> Refusal {
     Refusal::new(Code::NotFound, "own-paths", "there is nothing at this path for this agent")
-        .hint("`GET /-/requests/{id}` tells what became of a request of the agent's own")
+        .hint("`GET /-/requests/{id}` and `GET /-/drafts/{id}` tell what became of the agent's own")
 }

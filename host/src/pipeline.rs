@@ -2,6 +2,7 @@
 //!
 //! Everything before `intend` can only refuse; nothing after it can change what is sent.
 
+mod behalf;
 mod enter;
 mod refuse;
 
@@ -9,13 +10,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::{Instrument as _, Span, debug_span};
-use wardlock_audit::{OutcomeGuard, Receipt, failpoint};
+use wardlock_audit::{OutcomeGuard, Receipt, Separation, failpoint};
 use wardlock_core::answer::Outcome;
 use wardlock_core::canonical::CanonicalRequest;
 use wardlock_core::chain::{ChainOutcome, VerdictRecord};
 use wardlock_core::classify::Classified;
 use wardlock_core::connection::Connection;
-use wardlock_core::decision::{Asked, Decision, Permit, decide};
+use wardlock_core::decision::{Approval, Asked, Decision, Held, Permit, decide};
 use wardlock_core::id::{AgentName, RequestId, WorkspaceName};
 use wardlock_core::plugin::Caller;
 use wardlock_core::refusal::{Code, Refusal};
@@ -26,9 +27,10 @@ use wardlock_sandbox::{Quotas, RequestContext, run_chain};
 use wardlock_state::Counting;
 
 use crate::delivery::{Judges, UnderWay, deliver};
+use crate::drafts;
 use crate::gate::Gate;
 use crate::host::Host;
-use crate::ingress::{AgentRequest, Peer, RawRequest, Reply, UnreadBody};
+use crate::ingress::{AgentRequest, Peer, Prefers, RawRequest, Reply, UnreadBody};
 use crate::loaded::OpenConnection;
 use crate::metrics::{ConnectionMetrics, Sending};
 use crate::quotas::Taking;
@@ -36,6 +38,8 @@ use crate::recorder::{Judged, Recording};
 use crate::{own, report};
 use enter::{Entered, enter};
 use refuse::{refuse, refuse_locked};
+
+pub use behalf::{Ended, OnBehalf, run_for};
 
 /// Carries one request all the way, and writes its record whatever happens.
 pub async fn run(gate: &Gate, peer: &Peer, id: RequestId, raw: RawRequest, body: UnreadBody) -> Reply {
@@ -67,9 +71,47 @@ pub async fn run(gate: &Gate, peer: &Peer, id: RequestId, raw: RawRequest, body:
         Ok(entered) => carry(&host, peer, &id, entered, &mut seen).await,
         Err(stop) => Err(stop),
     };
-    match carried {
+    let waits = seen.waits.take();
+    let reply = match carried {
         Ok(reply) => reply,
-        Err(stop) => refuse(&host, peer, &id, seen, stop).await,
+        Err(stop) => refuse(&host, peer.separation(), &id, seen, stop).await,
+    };
+    match waits {
+        None => reply,
+        Some(waits) => {
+            // No host is held while a person thinks.
+            drop(host);
+            waits.out(gate, &id, reply).await
+        }
+    }
+}
+
+/// A client that waits for what a person says of a draft.
+struct Waits {
+    draft: String,
+    patience: Duration,
+    /// Whose the draft is.
+    whose: Agent,
+    /// Whether it wants the answer, or only to be told where the draft stands.
+    wants_answer: bool,
+}
+
+impl Waits {
+    /// Waits, and tells what the draft has come to; `reply` where it still waits.
+    async fn out(self, gate: &Gate, id: &RequestId, reply: Reply) -> Reply {
+        drafts::wait(|| gate.opened(), &self.draft, self.patience).await;
+        let Some(host) = gate.opened() else { return reply };
+        let whose = (self.whose.workspace.as_str(), self.whose.name.as_str());
+        let told = if self.wants_answer {
+            drafts::answer(&host, id, whose, &self.draft).await
+        } else {
+            drafts::status(&host, id, whose, &self.draft).await
+        };
+        match told {
+            Ok(Some(told)) => told,
+            Err(refusal) if refusal.code != Code::Held => Reply::refused(id, "deny", None, &refusal, None),
+            Ok(None) | Err(_) => reply,
+        }
     }
 }
 
@@ -91,6 +133,10 @@ struct Seen {
     classified: Option<Arc<Classified>>,
     verdicts: Vec<VerdictRecord>,
     wants_problem_json: bool,
+    /// How the client would have a held request answered (RFC 7240).
+    prefers: Prefers,
+    /// What the client waits for once its request is held.
+    waits: Option<Waits>,
     /// The scheme under which the agent's token came, and what was asked for.
     scheme: Option<Scheme>,
     /// The request stands in the audit already: an INTENT, and its OUTCOME.
@@ -127,6 +173,8 @@ impl Seen {
             classified: None,
             verdicts: Vec::new(),
             wants_problem_json: false,
+            prefers: Prefers::default(),
+            waits: None,
             scheme: None,
             recorded: false,
             outcome: None,
@@ -170,26 +218,52 @@ async fn carry(
     refuse_frozen(host, &agent.workspace)?;
     if own::is_own(&request.target) {
         // Reading about a request of one's own sends nothing and writes no row.
-        return answer_own(host, id, &agent, &request).await;
+        return answer_own(host, id, &agent, &request, seen).await;
     }
     refuse_secrets(host, &request)?;
     seen.purpose.clone_from(&request.purpose);
+    seen.prefers = request.prefers;
     let dry_run = request.dry_run;
     let via = request.host.as_ref().map(|host| format!("http://{host}"));
     let canonical = canonicalise(request, seen)?;
     let (open, request) = resolve(host, &agent, canonical, seen)?;
-    let connection = open.for_agent(&agent.name);
+    let issued = Issued { agent: agent.name, open, via, dry_run, separation: peer.separation(), approval: None };
+    let reply = judge_and_send(host, id, issued, request, seen).await?;
+    Ok(reply.holding(place))
+}
+
+/// A request of an agent on a connection, and how it came here.
+struct Issued {
+    agent: AgentName,
+    open: Arc<OpenConnection>,
+    via: Option<String>,
+    dry_run: bool,
+    separation: Separation,
+    /// Where it is a draft that is released.
+    approval: Option<Approval>,
+}
+
+/// Steps 5 to 13, whoever brings the request.
+async fn judge_and_send(
+    host: &Host,
+    id: &RequestId,
+    issued: Issued,
+    request: CanonicalRequest,
+    seen: &mut Seen,
+) -> Result<Reply, Stop> {
+    let Issued { agent, open, via, dry_run, separation, approval } = issued;
+    let connection = open.for_agent(&agent);
     // Looked at once: what requests are compared with is what the permit says.
     let pinned = pin(host, id, &connection, seen);
-    let tenant = pinned.as_ref().ok().map(|asked| asked.tenant.clone());
-    let judge =
-        Judge::new(Arc::clone(&connection), agent.name.clone(), host.write_level(&connection)).pinned_to(tenant);
+    let (tenant, generation) = pinned.as_ref().map(|asked| (asked.tenant.clone(), asked.generation)).ok().unzip();
+    let writes = host.write_level(&connection, generation);
+    let judge = Judge::new(Arc::clone(&connection), agent.clone(), writes).pinned_to(tenant);
     let classified = judge.classify(request)?;
     Span::current().record("operation", &*classified.operation().name);
     seen.classified = Some(Arc::new(classified.clone()));
     judge.check(&classified)?;
-    let asked = Asked { via, ..pinned? };
-    let context = context(host, id, &connection, &agent.name, &asked, dry_run);
+    let asked = Asked { via, approval, ..pinned? };
+    let context = context(host, id, &connection, &agent, &asked, dry_run);
     let quotas = quotas(host, &connection, dry_run);
     let chain = ask_plugins(host, &judge, &open, &context, &quotas, classified);
     let (classified, outcome, recording) = chain.instrument(debug_span!("chain")).await;
@@ -199,14 +273,34 @@ async fn carry(
     if let Some(recording) = recording {
         record(host, recording, &context, &decision);
     }
-    let permit = permitted(decision, seen)?;
+    let permit = match concluded(decision, seen) {
+        Concluded::Permitted(permit) => permit,
+        Concluded::Stopped(stop) => return Err(stop),
+        // A dry run stores nothing.
+        Concluded::Held(_, refusal) if dry_run => return Err(Stop { decision: "hold", refusal }),
+        Concluded::Held(held, refusal) => {
+            let refusal = drafts::keep(host, &held, refusal, separation.into()).await;
+            return Err(hold(refusal, &held, seen));
+        }
+    };
     failpoint::pass("after-decision");
     if dry_run {
         return Err(dry_run_ends());
     }
     let judges = Judges { open, context, classified: asked_for };
-    let reply = carry_out(host, peer, id, Allowed { permit, quotas, judges }, seen).await?;
-    Ok(reply.holding(place))
+    carry_out(host, separation, id, Allowed { permit, quotas, judges }, seen).await
+}
+
+/// Tells that a request is held, and lets its client wait if it asked to.
+fn hold(refusal: Refusal, held: &Held, seen: &mut Seen) -> Stop {
+    let waits = seen.prefers.wait.zip(refusal.draft.as_ref()).map(|(patience, place)| Waits {
+        draft: place.id.clone(),
+        patience,
+        whose: Agent { name: held.agent.clone(), workspace: held.connection.workspace.clone() },
+        wants_answer: true,
+    });
+    seen.waits = waits;
+    Stop { decision: if refusal.code == Code::Held { "hold" } else { "deny" }, refusal }
 }
 
 /// Asks the chain; what it was asked is noted where the workspace records that. Dry runs are not requests.
@@ -246,7 +340,7 @@ struct Allowed {
 /// Writes down that an allowed request is sent, sends it, and delivers its answer.
 async fn carry_out(
     host: &Host,
-    peer: &Peer,
+    separation: Separation,
     id: &RequestId,
     allowed: Allowed,
     seen: &mut Seen,
@@ -257,7 +351,7 @@ async fn carry_out(
     refuse_frozen(host, &judges.open.connection.workspace)?;
     quotas.commit().await?;
     failpoint::pass("after-quotas");
-    let (receipt, guard) = record_intent(host, &permit, peer, seen).await?;
+    let (receipt, guard) = record_intent(host, &permit, separation, seen).await?;
     let waited = turn.waited();
     let under_way = UnderWay {
         began: seen.began,
@@ -285,10 +379,10 @@ fn dry_run_ends() -> Stop {
 async fn record_intent(
     host: &Host,
     permit: &Permit,
-    peer: &Peer,
+    separation: Separation,
     seen: &mut Seen,
 ) -> Result<(Receipt, OutcomeGuard), Stop> {
-    let intent = host.audit().intend(permit, peer.separation(), seen.began.elapsed());
+    let intent = host.audit().intend(permit, separation, seen.began.elapsed());
     let written = intent.instrument(debug_span!("audit", row = "intent")).await.map_err(audit_unavailable)?;
     seen.recorded = true;
     Ok(written)
@@ -318,10 +412,19 @@ fn refuse_frozen(host: &Host, workspace: &WorkspaceName) -> Result<(), Refusal> 
         .hint("ask the operator; nothing was sent"))
 }
 
-async fn answer_own(host: &Host, id: &RequestId, agent: &Agent, request: &AgentRequest) -> Result<Reply, Stop> {
+async fn answer_own(
+    host: &Host,
+    id: &RequestId,
+    agent: &Agent,
+    request: &AgentRequest,
+    seen: &mut Seen,
+) -> Result<Reply, Stop> {
     let whose = (agent.workspace.as_str(), agent.name.as_str());
-    let answered = own::answer(host, id, whose, &request.method, &request.target).await;
-    answered.map_err(Stop::from)
+    let reply = own::answer(host, id, whose, &request.method, &request.target).await?;
+    if let (Some(patience), Some(draft)) = (request.prefers.wait, own::draft_asked_about(&request.target)) {
+        seen.waits = Some(Waits { draft: draft.to_owned(), patience, whose: agent.clone(), wants_answer: false });
+    }
+    Ok(reply)
 }
 
 /// A stored secret inside an agent's own request is refused before any plugin or row sees it (promise 1).
@@ -384,7 +487,14 @@ fn pin(host: &Host, id: &RequestId, connection: &Connection, seen: &mut Seen) ->
     })?;
     let tenant = report::pinned_tenant(connection, &grant)?;
     seen.tenant = Some(tenant.clone());
-    Ok(Asked { id: id.clone(), purpose: seen.purpose.clone(), tenant, generation: grant.generation, via: None })
+    Ok(Asked {
+        id: id.clone(),
+        purpose: seen.purpose.clone(),
+        tenant,
+        generation: grant.generation,
+        via: None,
+        approval: None,
+    })
 }
 
 fn context(
@@ -408,7 +518,7 @@ fn context(
         caller,
         purpose: asked.purpose.clone(),
         dry_run,
-        approved_by: None,
+        approved_by: asked.approval.as_ref().map(|approval| approval.by.join(", ")),
     }
 }
 
@@ -424,17 +534,25 @@ fn busy(busy: Busy) -> Refusal {
         .retry_after(2)
 }
 
-fn permitted(decision: Decision, seen: &mut Seen) -> Result<Permit, Stop> {
-    let (verdicts, permitted) = match decision {
-        Decision::Allow(permit) => (permit.verdicts().to_vec(), Ok(*permit)),
-        Decision::Hold { refusal, verdicts } => (verdicts, Err(Stop { decision: "hold", refusal })),
-        Decision::Deny { refusal, verdicts } => (verdicts, Err(Stop { decision: "deny", refusal })),
+/// What a decision means for the request.
+enum Concluded {
+    Permitted(Permit),
+    Held(Box<Held>, Refusal),
+    Stopped(Stop),
+}
+
+/// Notes and counts a decision.
+fn concluded(decision: Decision, seen: &mut Seen) -> Concluded {
+    let (verdicts, concluded) = match decision {
+        Decision::Allow(permit) => (permit.verdicts().to_vec(), Concluded::Permitted(*permit)),
+        Decision::Hold { refusal, verdicts, held } => (verdicts, Concluded::Held(held, refusal)),
+        Decision::Deny { refusal, verdicts } => (verdicts, Concluded::Stopped(Stop { decision: "deny", refusal })),
     };
     if let Some(metrics) = &seen.metrics {
         metrics.decided(seen.began.elapsed(), &verdicts);
     }
     seen.verdicts = verdicts;
-    permitted
+    concluded
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "fits `map_err`")]

@@ -8,7 +8,7 @@ use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 use wardlock_core::canonical::{CanonicalRequest, Header, Parameter};
 use wardlock_core::classify::Classified;
-use wardlock_core::connection::{Connection, Link, LinkMode, WriteMode};
+use wardlock_core::connection::{Connection, Link, LinkMode, WriteMode, WriteRules};
 use wardlock_core::id::{
     AgentName, ConnectionName, Digest, GrantName, PluginName, Region, RequestId, WorkspaceName,
 };
@@ -145,6 +145,7 @@ fn connection(plugin: &Plugin) -> anyhow::Result<Connection> {
         grant_services: std::collections::BTreeSet::new(),
         concurrency: None,
         writes: WriteMode::Off,
+        write_rules: WriteRules::default(),
         chain: vec![link],
         agents: BTreeMap::new(),
     })

@@ -322,6 +322,10 @@ fn asked(permit: &Permit, key: &PathKey) -> RequestDetail {
     request.cut |= permit.verdicts().len() > LIST_ITEMS;
     request.plugins = plugins(permit.verdicts(), key);
     request.added = connection.added_to(permit.classified().request()).iter().map(|name| bounded(name)).collect();
+    if let Some(approval) = permit.approval() {
+        request.draft = Some(bounded(&approval.draft));
+        request.approved_by = approval.by.iter().map(|name| bounded(name)).collect();
+    }
     request.permit = Some(permit.digest().to_string());
     request
 }

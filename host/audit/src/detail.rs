@@ -5,8 +5,9 @@
 use serde::{Deserialize, Serialize};
 
 /// The version of this format, in every row. 2 added `decided_micros`, `added` and `total_micros`; 3 what plugins said of
-/// answers.
-pub(crate) const VERSION: u32 = 3;
+/// answers; 4 drafts
+/// and who approved them.
+pub(crate) const VERSION: u32 = 4;
 
 /// The versions that are read.
 pub(crate) const VERSIONS: std::ops::RangeInclusive<u32> = 1..=VERSION;
@@ -110,6 +111,12 @@ pub struct RequestDetail {
     /// How long it took from the request's arrival to the decision, microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decided_micros: Option<u64>,
+    /// The draft that is released.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub draft: Option<String>,
+    /// Who approved it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub approved_by: Vec<String>,
     /// Digest of the permit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permit: Option<String>,

@@ -245,6 +245,7 @@ fn by_plugin(link: &Link, code: Code, detail: String) -> Refusal {
         by: RefusedBy::Plugin { name: link.name.to_string(), code: None },
         hint: None,
         retry_after: None,
+        draft: None,
     }
 }
 
@@ -261,6 +262,7 @@ fn denied_by(link: &Link, code: Code, reason: Reason) -> Refusal {
         by: RefusedBy::Plugin { name: link.name.to_string(), code: Some(reason.code) },
         hint: reason.hint,
         retry_after: reason.retry_after_seconds,
+        draft: None,
     }
 }
 

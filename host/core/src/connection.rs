@@ -19,6 +19,11 @@ pub enum WriteMode {
 }
 
 impl WriteMode {
+    /// Parses the word.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Off, Self::Draft, Self::On].into_iter().find(|mode| mode.as_str() == text)
+    }
+
     /// Returns the word used in TOML.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -26,6 +31,24 @@ impl WriteMode {
             Self::Draft => "draft",
             Self::On => "on",
         }
+    }
+}
+
+/// Which writes pass without a person where writes are on. What goes beyond is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteRules {
+    /// The most records that one write may touch.
+    pub max_records: u32,
+    /// Operations that pass although they destroy, or are broader than that: named one by one.
+    pub unattended: BTreeSet<String>,
+}
+
+/// How many records one write may touch where the workspace file says nothing: what Zoho CRM takes in one call.
+pub const MAX_RECORDS: u32 = 100;
+
+impl Default for WriteRules {
+    fn default() -> Self {
+        Self { max_records: MAX_RECORDS, unattended: BTreeSet::new() }
     }
 }
 
@@ -128,6 +151,8 @@ pub struct Connection {
     pub concurrency: Option<u32>,
     /// The ceiling for writes.
     pub writes: WriteMode,
+    /// Which writes pass without a person.
+    pub write_rules: WriteRules,
     /// The plugin chain, in order.
     pub chain: Vec<Link>,
     /// Agents that are narrowed further.
@@ -145,6 +170,43 @@ impl Connection {
             [link.name.as_str().as_bytes(), link.digest.as_bytes(), link.settings.as_bytes(), mode]
         });
         Digest::of_fields(links)
+    }
+
+    /// Digests all that says what may be done on this connection: its service, its place, its rules and its chain. A proof
+    /// and an enabled write level hold for this only. The ceiling for writes is not in it: to lower it changes nothing else.
+    pub fn rules_digest(&self) -> Digest {
+        let list =
+            |items: &BTreeSet<String>| items.iter().map(String::as_bytes).map(Digest::of).collect::<Vec<_>>();
+        let digests = |items: &[Digest]| Digest::of_fields(items.iter().map(|item| item.as_bytes().as_slice()));
+        let params = self.params.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
+        let agents = self.agents.iter().flat_map(|(agent, rules)| {
+            let operations = rules.operations.as_ref().map_or_else(Vec::new, list);
+            [Digest::of(agent.as_str().as_bytes()), digests(&operations)]
+        });
+        let links = self.chain.iter().map(|link| {
+            let capabilities = digests(&list(&link.capabilities));
+            Digest::of_fields([link.name.as_str().as_bytes(), capabilities.as_bytes()])
+        });
+        let parts = [
+            self.service.digest,
+            digests(&list(&self.resources)),
+            digests(&list(&self.operations)),
+            Digest::of_fields(params),
+            digests(&agents.collect::<Vec<_>>()),
+            digests(&links.collect::<Vec<_>>()),
+            self.chain_digest(),
+            digests(&list(&self.write_rules.unattended)),
+        ];
+        let names = [
+            self.region.as_str(),
+            &self.environment,
+            self.grant.as_str(),
+            self.tenant.as_deref().unwrap_or_default(),
+        ];
+        let names = names.into_iter().map(str::as_bytes);
+        let numbers = self.write_rules.max_records.to_be_bytes();
+        let parts = parts.iter().map(|part| part.as_bytes().as_slice());
+        Digest::of_fields(names.chain([numbers.as_slice()]).chain(parts))
     }
 
     /// Returns whether an answer is held until plugins have judged it: those whose word counts see it whole or not at all.

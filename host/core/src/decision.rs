@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::chain::{ChainOutcome, End, VerdictRecord};
 use crate::classify::Classified;
 use crate::connection::Connection;
 use crate::id::{AgentName, Digest, RequestId};
+use crate::plugin::Reason;
 use crate::refusal::{Code, Refusal, RefusedBy};
-use crate::rules::Judge;
+use crate::rules::{HoldingRule, Judge};
 
 /// Who asked, and what the decision must know besides the request.
 #[derive(Debug, Clone)]
@@ -22,6 +25,50 @@ pub struct Asked {
     pub generation: u64,
     /// The address under which the agent reached the host (`http://127.0.0.1:7420`), for links in answers.
     pub via: Option<String>,
+    /// The approval by which a draft is released; `None`: an agent asks.
+    pub approval: Option<Approval>,
+}
+
+/// Who wants a person's word on a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Holder {
+    /// A rule of the host.
+    Rule {
+        /// The rule.
+        rule: String,
+    },
+    /// A plugin.
+    Plugin {
+        /// Its name in the chain.
+        name: String,
+        /// SHA-256 of its component.
+        digest: Digest,
+    },
+}
+
+/// A person's word on one draft. It releases exactly that request, and only what held it then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approval {
+    /// The draft.
+    pub draft: String,
+    /// Who approved.
+    pub by: Vec<String>,
+    /// The digest of the request as it was held and shown.
+    pub request: Digest,
+    /// Who held it.
+    pub holders: Vec<Holder>,
+}
+
+impl Approval {
+    /// Returns whether it answers who holds now. A rule of the host wants a person, and here is one; a plugin must be the same
+    /// component, since another one may want to know something else.
+    fn meets(&self, holder: &Holder) -> bool {
+        match holder {
+            Holder::Rule { .. } => true,
+            Holder::Plugin { .. } => self.holders.contains(holder),
+        }
+    }
 }
 
 /// One request may be sent, once. Made by [`decide`] only; moved into `Egress::send`.
@@ -79,12 +126,17 @@ impl Permit {
         self.asked.via.as_deref()
     }
 
+    /// Returns the approval by which it holds, where it releases a draft.
+    pub fn approval(&self) -> Option<&Approval> {
+        self.asked.approval.as_ref()
+    }
+
     /// Returns what each plugin said.
     pub fn verdicts(&self) -> &[VerdictRecord] {
         &self.verdicts
     }
 
-    /// Returns the digest of all that this permit allows: request, connection, grant generation.
+    /// Returns the digest of all that this permit allows: request, connection, grant generation, and the draft that it releases.
     pub fn digest(&self) -> Digest {
         self.digest
     }
@@ -102,6 +154,8 @@ pub enum Decision {
         refusal: Refusal,
         /// What each plugin said.
         verdicts: Vec<VerdictRecord>,
+        /// What a person would approve.
+        held: Box<Held>,
     },
     /// No.
     Deny {
@@ -112,6 +166,21 @@ pub enum Decision {
     },
 }
 
+/// A held request: exactly what an approval would send.
+#[derive(Debug)]
+pub struct Held {
+    /// The request as the last plugin left it.
+    pub classified: Classified,
+    /// The connection.
+    pub connection: Arc<Connection>,
+    /// The agent.
+    pub agent: AgentName,
+    /// What else was asked.
+    pub asked: Asked,
+    /// Who holds it, the host's rule first.
+    pub holders: Vec<Holder>,
+}
+
 /// Decides. The outcome must be about exactly this request and this connection's chain.
 pub fn decide(judge: &Judge, classified: Classified, outcome: ChainOutcome, asked: Asked) -> Decision {
     let ChainOutcome { request, chain, end, verdicts } = outcome;
@@ -120,30 +189,69 @@ pub fn decide(judge: &Judge, classified: Classified, outcome: ChainOutcome, aske
         let refusal = Refusal::new(Code::Internal, "decision", "the verdicts are about another request or chain");
         return Decision::Deny { refusal, verdicts };
     }
-    match end {
-        End::Deny(refusal) => Decision::Deny { refusal, verdicts },
-        End::Hold { plugin, reason } => {
-            let refusal = Refusal {
-                code: Code::HoldNotAvailable,
-                detail: format!("{} (plugin `{plugin}` asks for a person's approval)", reason.message),
-                by: RefusedBy::Plugin { name: plugin, code: Some(reason.code) },
-                hint: Some("this version cannot hold drafts yet, so nothing was stored or sent".to_owned()),
-                retry_after: reason.retry_after_seconds,
+    let (plugin, held) = match end {
+        End::Deny(refusal) => return Decision::Deny { refusal, verdicts },
+        End::Hold { plugin, reason } => (plugin, Some(reason)),
+        End::Allow => (String::new(), None),
+    };
+    let rule = judge.holds(&classified);
+    let holders = holders(rule.as_ref(), &verdicts);
+    if let Some(approval) = &asked.approval {
+        if approval.request != classified.digest() {
+            let detail = "a plugin would change the request that was approved".to_owned();
+            return Decision::Deny { refusal: changed(detail), verdicts };
+        }
+        if let Some(holder) = holders.iter().find(|holder| !approval.meets(holder)) {
+            let name = match holder {
+                Holder::Rule { rule } => rule,
+                Holder::Plugin { name, .. } => name,
             };
-            Decision::Hold { refusal, verdicts }
+            let detail = format!("`{name}` wants a person's word, and is not what held the request then");
+            return Decision::Deny { refusal: changed(detail), verdicts };
         }
-        End::Allow => {
-            let digest = permit_digest(&classified, connection, &asked);
-            Decision::Allow(Box::new(Permit {
-                classified,
-                connection: Arc::clone(connection),
-                agent: judge.agent().clone(),
-                asked,
-                verdicts,
-                digest,
-            }))
-        }
+    } else if !holders.is_empty() {
+        let refusal = match (rule, held) {
+            (Some(HoldingRule { rule, detail }), _) => Refusal::new(Code::Held, rule, detail),
+            (None, reason) => held_by(plugin, reason),
+        };
+        let held =
+            Held { classified, connection: Arc::clone(connection), agent: judge.agent().clone(), asked, holders };
+        return Decision::Hold { refusal, verdicts, held: Box::new(held) };
     }
+    let digest = permit_digest(&classified, connection, &asked);
+    Decision::Allow(Box::new(Permit {
+        classified,
+        connection: Arc::clone(connection),
+        agent: judge.agent().clone(),
+        asked,
+        verdicts,
+        digest,
+    }))
+}
+
+/// Returns who wants a person's word: a rule of the host, and every plugin that counts and said so.
+fn holders(rule: Option<&HoldingRule>, verdicts: &[VerdictRecord]) -> Vec<Holder> {
+    let rule = rule.map(|held| Holder::Rule { rule: held.rule.to_owned() });
+    let plugins = verdicts.iter().filter(|said| said.enforced && said.verdict == "hold");
+    let plugins = plugins.map(|said| Holder::Plugin { name: said.plugin.clone(), digest: said.digest });
+    rule.into_iter().chain(plugins).collect()
+}
+
+fn held_by(plugin: String, reason: Option<Reason>) -> Refusal {
+    let (message, code, retry_after) = match reason {
+        Some(reason) => (reason.message, Some(reason.code), reason.retry_after_seconds),
+        None => (String::new(), None, None),
+    };
+    Refusal {
+        detail: format!("{message} (plugin `{plugin}` asks for a person's approval)"),
+        by: RefusedBy::Plugin { name: plugin, code },
+        retry_after,
+        ..Refusal::new(Code::Held, "chain", String::new())
+    }
+}
+
+fn changed(detail: String) -> Refusal {
+    Refusal::new(Code::ChangedSinceApproval, "approval", detail)
 }
 
 fn permit_digest(classified: &Classified, connection: &Connection, asked: &Asked) -> Digest {
@@ -157,5 +265,6 @@ fn permit_digest(classified: &Classified, connection: &Connection, asked: &Asked
         connection.grant.as_str().as_bytes(),
         asked.tenant.as_bytes(),
         &asked.generation.to_be_bytes(),
+        asked.approval.as_ref().map_or("", |approval| &approval.draft).as_bytes(),
     ])
 }

@@ -45,6 +45,11 @@ macro_rules! codes {
                 match self { $(Self::$variant => $text,)+ }
             }
 
+            /// Finds the code of a word.
+            pub fn parse(text: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|code| code.as_str() == text)
+            }
+
             /// Returns the HTTP status.
             pub fn status(self) -> u16 {
                 match self { $(Self::$variant => $status,)+ }
@@ -137,8 +142,18 @@ codes! {
     QuotaUnavailable = "quota_unavailable", 503, true, Operator;
     /// A plugin's change would widen the request or touch what is protected.
     ShapeWidened = "shape_widened", 403, false, Operator;
-    /// A plugin asks for a person's approval, which this version cannot hold for.
-    HoldNotAvailable = "hold_not_available", 403, false, Operator;
+    /// A person must approve the request; it is kept as a draft, and nothing was sent.
+    Held = "held", 403, false, Operator;
+    /// A person must approve the request, and no draft of it can be kept.
+    DraftUnavailable = "draft_unavailable", 503, true, Operator;
+    /// A person rejected the draft; nothing was sent.
+    DraftRejected = "draft_rejected", 403, false, Operator;
+    /// Nobody decided about the draft in time; nothing was sent.
+    DraftExpired = "draft_expired", 403, false, Operator;
+    /// The draft was being sent when Wardlock ended: it may have been executed.
+    OutcomeUnknown = "outcome_unknown", 504, false, Upstream;
+    /// A draft was approved, and is not what would be sent now, or not what was held then.
+    ChangedSinceApproval = "changed_since_approval", 403, false, Operator;
     /// The audit cannot record; nothing is sent.
     AuditUnavailable = "audit_unavailable", 503, true, Operator;
     /// The vault is locked or its key is missing.
@@ -202,12 +217,30 @@ pub struct Refusal {
     pub hint: Option<String>,
     /// When to try again, seconds.
     pub retry_after: Option<u32>,
+    /// Where the request is kept that waits for a person.
+    pub draft: Option<DraftPlace>,
+}
+
+/// Where a held request is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DraftPlace {
+    /// The draft's id.
+    pub id: String,
+    /// What the agent asks to learn what became of it: a URL, or a path where the host does not know under which name it was reached.
+    pub url: String,
 }
 
 impl Refusal {
     /// Makes a refusal by a rule of the host.
     pub fn new(code: Code, rule: &'static str, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), by: RefusedBy::Rule(rule), hint: None, retry_after: None }
+        Self { code, detail: detail.into(), by: RefusedBy::Rule(rule), hint: None, retry_after: None, draft: None }
+    }
+
+    /// Says where the held request is kept.
+    #[must_use]
+    pub fn kept_at(mut self, place: DraftPlace) -> Self {
+        self.draft = Some(place);
+        self
     }
 
     /// Adds what to do.
@@ -265,6 +298,10 @@ impl Refusal {
         members.insert("retryable".to_owned(), json!(self.code.retryable()));
         members.insert("actor".to_owned(), json!(self.code.actor().as_str()));
         members.insert("retry_after".to_owned(), json!(self.retry_after));
+        if let Some(place) = &self.draft {
+            members.insert("draft".to_owned(), json!(place.id));
+            members.insert("draft_url".to_owned(), json!(place.url));
+        }
         members.insert("request_id".to_owned(), json!(request_id));
         members
     }

@@ -14,6 +14,15 @@ pub const UNKNOWN_RESOURCE: &str = "$unknown";
 /// The account's own identity: readable by default.
 pub const IDENTITY_RESOURCE: &str = "$identity";
 
+/// Why the host itself wants a person's word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldingRule {
+    /// The rule.
+    pub rule: &'static str,
+    /// One sentence.
+    pub detail: String,
+}
+
 /// Judges requests of one agent on one connection: classification and the host's rules, as often as needed.
 #[derive(Debug, Clone)]
 pub struct Judge {
@@ -118,18 +127,44 @@ impl Judge {
     fn check_writes(&self, classified: &Classified) -> Result<(), Refusal> {
         let effect = classified.operation().effect;
         match (effect, self.writes) {
-            (Effect::Read, _) | (_, WriteMode::On) => Ok(()),
+            (Effect::Read, _) | (_, WriteMode::On | WriteMode::Draft) => Ok(()),
             (Effect::Write | Effect::Destructive, WriteMode::Off) => {
                 let detail =
                     format!("writes are off on this connection, and this operation is {}", effect.as_str());
                 Err(Refusal::new(Code::WritesOff, "writes", detail)
                     .hint("only the operator can enable writes; reading is allowed"))
             }
-            (Effect::Write | Effect::Destructive, WriteMode::Draft) => {
-                let detail = "writes on this connection are held for a person's approval";
-                Err(Refusal::new(Code::HoldNotAvailable, "writes", detail)
-                    .hint("this version cannot hold drafts yet, so nothing was stored or sent"))
-            }
         }
+    }
+
+    /// Returns why a person must say yes, where the host itself wants that: every write in draft mode, and where writes are on
+    /// what destroys or is broad.
+    pub fn holds(&self, classified: &Classified) -> Option<HoldingRule> {
+        let operation = classified.operation();
+        if operation.effect == Effect::Read {
+            return None;
+        }
+        if self.writes != WriteMode::On {
+            let detail = "writes on this connection are held for a person's approval".to_owned();
+            return Some(HoldingRule { rule: "writes", detail });
+        }
+        let rules = &self.connection.write_rules;
+        let name = &operation.name;
+        if rules.unattended.contains(name) {
+            return None;
+        }
+        if operation.effect == Effect::Destructive {
+            let detail = format!("operation `{name}` destroys, so a person must approve it");
+            return Some(HoldingRule { rule: "destructive", detail });
+        }
+        let most = rules.max_records;
+        let detail = match operation.breadth {
+            Some(breadth) if breadth <= most => return None,
+            Some(breadth) => {
+                format!("this touches {breadth} records and at most {most} pass without a person's approval")
+            }
+            None => "the host cannot tell how many records this touches, so a person must approve it".to_owned(),
+        };
+        Some(HoldingRule { rule: "max_records", detail })
     }
 }

@@ -94,7 +94,7 @@ fn unknown_and_missing_keys() {
     check(
         "version = \"v1\"",
         "versoin = \"v1\"",
-        "acme.toml:3: `versoin`: unknown field `versoin`, expected one of `name`, `display`, `version`, `provider`, `regions`, `oauth`, `key`, `inject`, `request`, `answer`, `refusal`, `tenant`, `user`, `limits`, `paths`, `lookups`, `related`, `scope_names`, `groups`, `operations`, `guide`, `params`, `secrets` (did you mean `version`?)",
+        "acme.toml:3: `versoin`: unknown field `versoin`, expected one of `name`, `display`, `version`, `provider`, `regions`, `oauth`, `key`, `inject`, `request`, `answer`, `refusal`, `tenant`, `user`, `limits`, `paths`, `lookups`, `related`, `scope_names`, `groups`, `operations`, `proof`, `guide`, `params`, `secrets` (did you mean `version`?)",
     );
     check("token_path = \"/token\"\n", "", "acme.toml:12: `oauth`: missing field `token_path`");
     check(

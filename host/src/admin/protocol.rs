@@ -11,7 +11,7 @@ use wardlock_state::StateError;
 use super::rows::{AuditFilter, PluginLogFilter, RowForm};
 
 /// The protocol's version; a daemon of another version says so instead of guessing.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// One question, on one line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -89,6 +89,48 @@ pub enum Command {
         workspace: String,
         /// Connection.
         connection: String,
+    },
+    /// Prove a connection, or all of them.
+    Proof {
+        /// Workspace and connection; without them, every connection that serves.
+        place: Option<(String, String)>,
+        /// The agent whose own consent is proved.
+        agent: Option<String>,
+    },
+    /// Say how far writes are enabled.
+    Writes {
+        /// Workspace.
+        workspace: String,
+        /// Connection.
+        connection: String,
+        /// The agent whose own consent it is.
+        agent: Option<String>,
+        /// `off`, `draft` or `on`.
+        level: String,
+        /// Set it; otherwise only what it would mean is told.
+        confirmed: bool,
+    },
+    /// List drafts.
+    DraftsList {
+        /// Those that have ended, too.
+        all: bool,
+    },
+    /// Show one draft.
+    DraftsShow {
+        /// Its id.
+        id: String,
+    },
+    /// Release a draft.
+    DraftsApprove {
+        /// Its id.
+        id: String,
+        /// SHA-256 of the request as it was shown.
+        request_sha256: String,
+    },
+    /// End a draft.
+    DraftsReject {
+        /// Its id.
+        id: String,
     },
     /// Make an agent.
     AgentAdd {

@@ -8,6 +8,7 @@ use super::audit_args::AuditVerb;
 use super::connect_args::{ConnectArgs, RegistrationVerb};
 use super::plugin_args::PluginVerb;
 use super::service_args::NewServiceArgs;
+use super::write_args::{DraftsVerb, ProofArgs, WritesArgs};
 
 /// Wardlock stands between agents and the APIs that people have accounts for.
 ///
@@ -69,6 +70,15 @@ pub enum Verb {
     /// What workspaces use which grants.
     #[command(subcommand)]
     Connections(ConnectionsVerb),
+    /// Show by a few reads that a connection works, for the right account, with nothing exposed.
+    ///
+    /// Ends with 1 if a criterion does not hold. Writes can be enabled only while the newest proof holds.
+    Proof(ProofArgs),
+    /// Say how far writes are enabled on a connection: off, draft (each is held for a person), or on.
+    Writes(WritesArgs),
+    /// Requests that wait for a person.
+    #[command(subcommand)]
+    Drafts(DraftsVerb),
     /// Callers with tokens of their own.
     #[command(subcommand)]
     Agent(AgentVerb),

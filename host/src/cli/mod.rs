@@ -20,6 +20,8 @@ mod show;
 mod system;
 mod talk;
 mod vault;
+mod write_args;
+mod writes;
 
 use std::process::ExitCode;
 
@@ -63,6 +65,9 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Policy(args::PolicyVerb::Test(test)) => local::policy_test(&cli, test).await,
         Verb::Doctor(args::DoctorArgs { look: Some(folder) }) => look::run(&cli, folder).await,
         Verb::Metrics => remote::metrics(&cli).await,
+        Verb::Proof(proof) => writes::prove(&cli, proof).await,
+        Verb::Writes(asked) => writes::set(&cli, asked).await,
+        Verb::Drafts(verb) => writes::drafts(&cli, verb).await,
         Verb::Audit(verb) => audit::run(&cli, verb).await,
         _ => remote::run(&cli).await,
     }

@@ -173,6 +173,9 @@ fn command_of(verb: &Verb) -> Result<(Command, Option<Secret>), Failure> {
         | Verb::Service(_)
         | Verb::Plugin(_)
         | Verb::Metrics
+        | Verb::Proof(_)
+        | Verb::Writes(_)
+        | Verb::Drafts(_)
         | Verb::Audit(_)
         | Verb::Policy(PolicyVerb::Check { .. } | PolicyVerb::Test(_)) => {
             return Err(Failure::usage("this command runs by itself"));
@@ -295,7 +298,7 @@ fn explain_command(explain: &ExplainArgs) -> Result<Command, Failure> {
 }
 
 /// Splits `workspace/connection`.
-fn split(text: &str) -> Result<(String, String), Failure> {
+pub(super) fn split(text: &str) -> Result<(String, String), Failure> {
     match text.split_once('/') {
         Some((workspace, connection)) if !workspace.is_empty() && !connection.is_empty() => {
             Ok((workspace.to_owned(), connection.to_owned()))

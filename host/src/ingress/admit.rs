@@ -17,6 +17,7 @@ use crate::config::HostConfig;
 use crate::harden;
 
 use super::framing::{MAX_FIELDS, Misframed};
+use super::prefers::Prefers;
 use super::query_token;
 
 /// Bounds of the agents' listener.
@@ -127,6 +128,8 @@ pub struct AgentRequest {
     pub purpose: Option<String>,
     /// Whether nothing is to be sent.
     pub dry_run: bool,
+    /// How the agent would have a held request answered.
+    pub prefers: Prefers,
     /// Whether the agent asks for problem+json by name.
     pub wants_problem_json: bool,
     /// The scheme under which the token came: an SDK names its provider so (`Zoho-oauthtoken`).
@@ -334,6 +337,8 @@ impl RawRequest {
             Some(b"true") => true,
             Some(_) => return Err(bad("`Wardlock-Dry-Run` is `true` or `false`")),
         };
+        let prefers = self.headers.iter().find(|header| header.name == "prefer");
+        let prefers = prefers.map_or_else(Prefers::default, |header| Prefers::parse(&header.value));
         let accept = self.headers.iter().find(|header| header.name == "accept");
         let wants_problem_json = accept
             .is_some_and(|header| String::from_utf8_lossy(&header.value).contains("application/problem+json"));
@@ -345,7 +350,18 @@ impl RawRequest {
         let body = Vec::new();
         Ok((
             token,
-            AgentRequest { method, target, headers, body, purpose, dry_run, wants_problem_json, scheme, host },
+            AgentRequest {
+                method,
+                target,
+                headers,
+                body,
+                purpose,
+                dry_run,
+                prefers,
+                wants_problem_json,
+                scheme,
+                host,
+            },
         ))
     }
 }

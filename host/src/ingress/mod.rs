@@ -9,6 +9,7 @@ mod framing;
 mod operators;
 mod peer;
 mod places;
+mod prefers;
 mod query_token;
 mod rates;
 mod reply;
@@ -40,9 +41,10 @@ use slots::{Slot, Slots};
 pub use admit::{AgentRequest, Limits, RawRequest, UnreadBody};
 pub use peer::Peer;
 pub use places::{Held, Places};
+pub use prefers::Prefers;
 pub(crate) use query_token::take as take_query_token;
 pub use rates::Rates;
-pub use reply::{AgentBody, BrokenOff, FlowingBody, Reply};
+pub use reply::{AgentBody, BrokenOff, FlowingBody, KeptAnswer, Reply};
 
 /// How long the next connection waits at the door after one for which there was no room: clients that come back as soon as they
 /// are closed would otherwise leave the machine no time for anything else.

@@ -5,8 +5,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Either;
 use http_body_util::channel::{Channel, Sender};
+use http_body_util::{BodyExt as _, Either, Limited};
 use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
@@ -15,6 +15,7 @@ use wardlock_core::answer::Outcome;
 use wardlock_core::id::RequestId;
 use wardlock_core::refusal::{Code, Refusal};
 use wardlock_core::service::RefusalShape;
+use wardlock_egress::BUFFERED;
 
 use super::places::Held;
 
@@ -95,6 +96,25 @@ impl Body for FlowingBody {
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("the upstream's answer broke off")]
 pub struct BrokenOff;
+
+/// An answer that was scanned and is kept for its agent: what [`Reply::keep`] made, and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptAnswer {
+    /// The status.
+    pub status: u16,
+    /// The headers, those of the host too: names in lower case and values.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl KeptAnswer {
+    /// Returns the first header of that (lower-case) name, as text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.headers.iter().find(|(given, _)| given == name)?;
+        std::str::from_utf8(value).ok()
+    }
+}
 
 /// A reply. Made from a scanned answer or from a [`Refusal`] only.
 pub struct Reply {
@@ -213,6 +233,42 @@ impl Reply {
         Self::refused(id, "deny", None, refusal, None)
     }
 
+    /// Keeps an answer instead of sending it; `None`: it is larger than what is held, or broke off.
+    pub(crate) async fn keep(self) -> Option<KeptAnswer> {
+        let body = Limited::new(self.body, BUFFERED).collect().await.ok()?.to_bytes();
+        let headers = self.headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()));
+        Some(KeptAnswer { status: self.status, headers: headers.collect(), body: body.to_vec() })
+    }
+
+    /// Gives an answer that was kept. The request that asks for it has an id of its own; the answer keeps that of its own request.
+    pub(crate) fn kept(id: &RequestId, answer: KeptAnswer) -> Self {
+        let named = |(name, value): (String, Vec<u8>)| {
+            Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+        };
+        let mut headers: Vec<_> = answer.headers.into_iter().filter_map(named).collect();
+        if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+            headers.push((HeaderName::from_static("wardlock-fetched-by"), value));
+        }
+        Self { status: answer.status, headers, body: whole(answer.body) }
+    }
+
+    /// Tells a client that asked for it (`Prefer: respond-async`, RFC 7240 section 4.1) that its request is held.
+    #[must_use]
+    pub(crate) fn accepted(mut self, refusal: &Refusal) -> Self {
+        self.status = StatusCode::ACCEPTED.as_u16();
+        let preference = HeaderName::from_static("preference-applied");
+        self.headers.push((preference, HeaderValue::from_static("respond-async")));
+        let place = refusal.draft.as_ref().and_then(|place| HeaderValue::from_str(&place.url).ok());
+        self.headers.extend(place.map(|place| (header::LOCATION, place)));
+        self
+    }
+
+    /// Returns what came of the request, where its answer says so.
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        let (_, value) = self.headers.iter().find(|(name, _)| name.as_str() == "wardlock-outcome")?;
+        Outcome::ALL.into_iter().find(|outcome| value.as_bytes() == outcome.as_str().as_bytes())
+    }
+
     /// Returns the status, for tracing.
     pub fn status(&self) -> u16 {
         self.status
@@ -265,7 +321,6 @@ fn own_headers(
 mod tests {
     use std::sync::Arc;
 
-    use http_body_util::BodyExt as _;
     use wardlock_core::id::{AgentName, WorkspaceName};
 
     use super::super::places::Places;

@@ -100,6 +100,9 @@ pub(super) async fn revoke(host: &Arc<Host>, name: &str) -> Result<Value, Failur
         Err(StateError::NoAgent { .. }) if !own.is_empty() => {}
         other => other?,
     }
+    let (state, its_name) = (host.state().clone(), name.clone());
+    // Another agent of the same name shall not have what this one asked for.
+    blocking(move || state.reject_drafts_of(its_name.as_str(), OPERATOR)).await??;
     note(host, Act::admin(OPERATOR, "agent.revoke", name.as_str(), "ok")).await;
     let (mut given_up, mut left) = (Vec::new(), None);
     for grant in own {

@@ -9,7 +9,7 @@ use wardlock_core::id::PublisherName;
 use wardlock_core::service::{GrantType, ServiceDefinition, TenantOf};
 use wardlock_egress::vault::{GrantInfo, RegistrationInfo};
 
-use super::{blocking, grants, registrations};
+use super::{blocking, grants, readiness, registrations};
 use crate::admin::Failure;
 use crate::host::Host;
 use crate::loaded::{Loaded, LoadedConnection, State};
@@ -43,7 +43,13 @@ pub(super) async fn show(host: &Arc<Host>, workspace: &str, connection: &str) ->
     let loaded = host.loaded();
     let found = find(&loaded, workspace, connection)?;
     let stored = Stored::read(host).await?;
-    Ok(described(found, &stored))
+    let mut shown = described(found, &stored);
+    if found.connection.owner == Owner::Workspace {
+        let grant = stored.grant(found);
+        let ready = readiness::of(host, &found.connection, grant, stored.registration(grant)).await?;
+        shown["readiness"] = ready;
+    }
+    Ok(shown)
 }
 
 /// Finds a connection, or says what there is.
@@ -223,7 +229,7 @@ fn plugins(found: &LoadedConnection) -> Vec<Value> {
 
 /// Returns the scopes that a connection's operations need and its grant does not have, whatever was asked for. An operation needs one
 /// of its alternatives only. A provider that does not say what it granted counts as having granted everything.
-fn missing(connection: &Connection, grant: Option<&GrantInfo>) -> Vec<String> {
+pub(super) fn missing(connection: &Connection, grant: Option<&GrantInfo>) -> Vec<String> {
     let Some(grant) = grant.filter(|grant| !grant.scopes.is_empty()) else {
         return Vec::new();
     };

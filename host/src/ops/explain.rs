@@ -29,7 +29,8 @@ pub(super) struct Asked {
 pub(super) async fn explain(host: &Arc<Host>, asked: Asked) -> Result<Value, Failure> {
     let loaded = host.loaded();
     let found = connections::find(&loaded, &asked.workspace, &asked.connection)?;
-    let enabled = host.write_level(&found.connection);
+    let grant = host.egress().grant_status(&found.connection.grant)?;
+    let enabled = host.write_level(&found.connection, grant.map(|grant| grant.generation));
     let body = crate::text::decode_base64(&asked.body).ok_or_else(|| Failure::usage("the body is not base64"))?;
     let headers = if body.is_empty() { Vec::new() } else { vec![json_type()] };
     let question = Question {

@@ -7,6 +7,7 @@ mod connect;
 mod connections;
 mod copies;
 mod doctor;
+mod drafts;
 mod explain;
 mod export;
 mod freeze;
@@ -14,10 +15,13 @@ mod grants;
 mod look;
 mod plugin_logs;
 mod plugins;
+mod proof;
+mod readiness;
 mod recordings;
 mod registrations;
 mod vault;
 mod verified;
+mod writes;
 
 use std::sync::Arc;
 
@@ -99,6 +103,19 @@ pub async fn execute(
         Command::ConnectionsShow { workspace, connection } => {
             connections::show(host, &workspace, &connection).await
         }
+        Command::Proof { place, agent } => {
+            let place = place.as_ref().map(|(workspace, connection)| (workspace.as_str(), connection.as_str()));
+            Box::pin(proof::prove(host, place, agent.as_deref())).await
+        }
+        Command::Writes { workspace, connection, agent, level, confirmed } => {
+            writes::set(host, (&workspace, &connection), agent.as_deref(), &level, confirmed).await
+        }
+        Command::DraftsList { all } => drafts::list(host, all).await,
+        Command::DraftsShow { id } => drafts::show(host, &id).await,
+        Command::DraftsApprove { id, request_sha256 } => {
+            Box::pin(drafts::approve(host, &id, &request_sha256)).await
+        }
+        Command::DraftsReject { id } => drafts::reject(host, &id).await,
         Command::AgentAdd { name, workspace, expires } => {
             agents::add(host, &name, &workspace, expires.as_deref()).await
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tracing::{Instrument as _, Span, debug_span};
-use wardlock_audit::{Described, Refused};
+use wardlock_audit::{Described, Refused, Separation};
 use wardlock_core::canonical::CanonicalRequest;
 use wardlock_core::id::RequestId;
 use wardlock_core::refusal::Refusal;
@@ -12,14 +12,14 @@ use wardlock_core::service::{RefusalShape, ServiceDefinition};
 use super::{Agent, Seen, Stop, audit_unavailable};
 use crate::gate::Gate;
 use crate::host::Host;
-use crate::ingress::{Peer, Reply};
+use crate::ingress::Reply;
 use crate::loaded::Services;
 
 /// Tells the agent no, and the audit why. Where even that cannot be recorded, the agent is told so.
-pub(super) async fn refuse(host: &Host, peer: &Peer, id: &RequestId, seen: Seen, stop: Stop) -> Reply {
+pub(super) async fn refuse(host: &Host, separation: Separation, id: &RequestId, seen: Seen, stop: Stop) -> Reply {
     let Stop { decision, refusal } = stop;
     let shape = shape_of(host, &seen).filter(|_| !seen.wants_problem_json);
-    let outcome = seen.outcome;
+    let (outcome, respond_async) = (seen.outcome, seen.prefers.respond_async);
     if !seen.recorded {
         // Of a request that was sent it stands there already, and a second one would stand beside the first.
         Span::current().record("decision", decision);
@@ -31,7 +31,7 @@ pub(super) async fn refuse(host: &Host, peer: &Peer, id: &RequestId, seen: Seen,
     let has_a_row =
         |agent: &Agent| unrecorded && host.sums().has_a_row(&agent.workspace, &agent.name, refusal.code);
     let record = seen.agent.as_ref().is_some_and(has_a_row);
-    let record = record.then(|| host.audit().refuse(refused(id, peer, seen, decision, &refusal)));
+    let record = record.then(|| host.audit().refuse(refused(id, separation, seen, decision, &refusal)));
     if let Some(record) = record
         && let Err(error) = record.instrument(debug_span!("audit", row = "refused")).await
     {
@@ -41,7 +41,8 @@ pub(super) async fn refuse(host: &Host, peer: &Peer, id: &RequestId, seen: Seen,
         return Reply::refused(id, "deny", None, &refusal, shape.as_ref());
     }
     host.metrics().refused(refusal.code);
-    Reply::refused(id, decision, outcome, &refusal, shape.as_ref())
+    let reply = Reply::refused(id, decision, outcome, &refusal, shape.as_ref());
+    if respond_async && decision == "hold" { reply.accepted(&refusal) } else { reply }
 }
 
 /// Counts a request of a known agent that was not sent. Only names that the configuration holds become labels.
@@ -94,9 +95,9 @@ fn shape_of_scheme(services: &Services, seen: &Seen) -> Option<RefusalShape> {
     fitting().find(knows).or_else(only)?.refusal.clone()
 }
 
-fn refused(id: &RequestId, peer: &Peer, seen: Seen, decision: &str, refusal: &Refusal) -> Refused {
+fn refused(id: &RequestId, separation: Separation, seen: Seen, decision: &str, refusal: &Refusal) -> Refused {
     let mut refused = Refused::new(id.clone(), refusal)
-        .separation(peer.separation())
+        .separation(separation)
         .decided(seen.began.elapsed())
         .verdicts(seen.verdicts)
         .purpose(seen.purpose.as_deref());

@@ -110,7 +110,7 @@ async fn judge(
     let (classified, outcome) = run_chain(&judge, &open.plugins, &context, quotas, classified, None).await;
     let would_send = WouldSend::of(&classified, connection);
     // The grant is not looked at here, so its tenant and generation stand for nothing.
-    let asked = Asked { id, purpose, tenant: "not checked".to_owned(), generation: 0, via: None };
+    let asked = Asked { id, purpose, tenant: "not checked".to_owned(), generation: 0, via: None, approval: None };
     conclude(explanation, decide(&judge, classified, outcome, asked), would_send)
 }
 
@@ -121,7 +121,7 @@ fn conclude(
 ) -> Result<(), Refusal> {
     let (word, verdicts, refusal) = match decision {
         Decision::Allow(permit) => ("allow", permit.verdicts().to_vec(), None),
-        Decision::Hold { refusal, verdicts } => ("hold", verdicts, Some(refusal)),
+        Decision::Hold { refusal, verdicts, .. } => ("hold", verdicts, Some(refusal)),
         Decision::Deny { refusal, verdicts } => ("deny", verdicts, Some(refusal)),
     };
     explanation.decision = word;

@@ -182,6 +182,16 @@ impl State {
         Some(known.agent.clone())
     }
 
+    /// Returns whether an agent of that name belongs to the workspace now, by a token that lives. Reads memory only.
+    pub fn is_agent(&self, name: &AgentName, workspace: &WorkspaceName) -> bool {
+        let now_ms = self.0.now_ms();
+        let directory = self.0.directory();
+        directory.0.values().any(|known| {
+            let lives = !known.revoked && known.expires_ms.is_none_or(|expires_ms| now_ms < expires_ms);
+            lives && known.agent.name == *name && known.agent.workspace == *workspace
+        })
+    }
+
     /// Stores the times of last use that are newer than those stored. Called now and then, not by requests.
     pub fn flush_last_used(&self) -> Result<(), StateError> {
         self.0.flush_last_used()

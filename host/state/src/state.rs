@@ -5,8 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension as _};
-use wardlock_core::connection::WriteMode;
-use wardlock_core::id::{ConnectionName, WorkspaceName};
 
 use crate::agents::Directory;
 use crate::error::StateError;
@@ -14,6 +12,7 @@ use crate::frozen::{self, Frozen};
 use crate::private_file;
 use crate::quotas::{self, Counters};
 use crate::store;
+use crate::writes::{self, Levels};
 
 /// Returns milliseconds since 1970-01-01T00:00:00Z.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -23,7 +22,7 @@ pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 pub struct State(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
-    /// Held by the operator's commands, never by a request. Whoever needs both locks takes this one first.
+    /// Held by the operator's commands, and by a request only to be held as a draft. Whoever needs both locks takes this one first.
     connection: Mutex<Connection>,
     clock: Clock,
     /// When it was opened: by the clock, and by the one that does not jump.
@@ -32,6 +31,8 @@ pub(crate) struct Inner {
     pub(crate) directory: RwLock<Directory>,
     /// What every request reads besides.
     pub(crate) frozen: RwLock<Frozen>,
+    /// What every write reads.
+    pub(crate) levels: RwLock<Levels>,
     /// What plugins have taken, and hold. Never locked while the disk is waited for.
     pub(crate) counters: Mutex<Counters>,
     /// Where it is written: apart from the operator's commands, and without waiting for the disk.
@@ -44,18 +45,12 @@ impl State {
         let connection = store::open(path, &store::STATE)?;
         let directory = RwLock::new(Directory::load(&connection)?);
         let frozen = RwLock::new(frozen::load(&connection)?);
+        let levels = RwLock::new(writes::load(&connection)?);
         let counters = Mutex::new(quotas::load(&connection)?);
         let for_requests = Mutex::new(store::open_for_requests(path)?);
         let opened = (clock(), Instant::now());
         let connection = Mutex::new(connection);
-        Ok(Self(Arc::new(Inner { connection, clock, opened, directory, frozen, counters, for_requests })))
-    }
-
-    /// Returns how far writes are enabled on a connection. Enabling needs a proof, which comes with "Writes under
-    /// control", bound to the proof's generation; until then writes are off whatever the workspace file says.
-    pub fn write_level(&self, workspace: &WorkspaceName, connection: &ConnectionName) -> WriteMode {
-        let _ = (workspace, connection);
-        WriteMode::Off
+        Ok(Self(Arc::new(Inner { connection, clock, opened, directory, frozen, levels, counters, for_requests })))
     }
 
     /// Writes a consistent copy of the state to a file that does not exist yet, closed to others.

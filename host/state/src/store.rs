@@ -26,6 +26,7 @@ pub(crate) const STATE: Format = Format {
         include_str!("../migrations/0001_agents.sql"),
         include_str!("../migrations/0002_freeze.sql"),
         include_str!("../migrations/0003_quotas.sql"),
+        include_str!("../migrations/0004_writes.sql"),
     ],
 };
 

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::TempDir;
-use wardlock_core::connection::WriteMode;
-use wardlock_core::id::{AgentName, ConnectionName, WorkspaceName};
+use wardlock_core::id::{AgentName, WorkspaceName};
 
 use crate::{AuthenticatedAgent, FileProblem, State, StateError};
 
+mod drafts;
 mod quotas;
 mod recordings;
+mod writes;
 
 struct Home {
     folder: TempDir,
@@ -123,13 +124,6 @@ fn last_use_reaches_the_disk_lazily() {
 }
 
 #[test]
-fn writes_are_off() {
-    let state = Home::new().open();
-    let connection = ConnectionName::parse("zoho").expect("a name");
-    assert_eq!(state.write_level(&acme(), &connection), WriteMode::Off);
-}
-
-#[test]
 fn settings_are_kept() {
     let home = Home::new();
     home.open().set_setting("a", "1").expect("kept");
@@ -156,7 +150,7 @@ fn foreign_and_newer_files_are_refused_by_name() {
     let database = rusqlite::Connection::open(home.path()).expect("the database");
     database.pragma_update(None, "user_version", 7).expect("changed");
     let error = home.try_open().err().expect("refused");
-    assert_eq!(error.to_string(), "the state is in format 7, and this Wardlock knows formats up to 3");
+    assert_eq!(error.to_string(), "the state is in format 7, and this Wardlock knows formats up to 4");
     database.pragma_update(None, "application_id", 1).expect("changed");
     assert!(matches!(home.try_open(), Err(StateError::NotState { .. })));
     drop(database);
@@ -253,7 +247,12 @@ fn from_fixture(dump: &str) -> Home {
 
 #[test]
 fn a_state_of_every_earlier_format_opens_and_has_everything_in_it() {
-    for dump in [include_str!("fixtures/format-1.sql"), include_str!("fixtures/format-2.sql")] {
+    let dumps = [
+        include_str!("fixtures/format-1.sql"),
+        include_str!("fixtures/format-2.sql"),
+        include_str!("fixtures/format-3.sql"),
+    ];
+    for dump in dumps {
         let home = from_fixture(dump);
         drop(home.open());
         let state = home.open();
@@ -276,7 +275,7 @@ fn a_state_of_a_newer_format_is_refused_by_name_and_left_as_it_is() {
     drop(database);
     let before = std::fs::read(home.path()).expect("its bytes");
     let error = home.try_open().err().expect("refused");
-    assert!(matches!(error, StateError::NewerFormat { found: 7, known: 3 }), "{error}");
+    assert!(matches!(error, StateError::NewerFormat { found: 7, known: 4 }), "{error}");
     assert!(error.hint().is_some_and(|hint| hint.contains("newer Wardlock")), "{:?}", error.hint());
     assert_eq!(std::fs::read(home.path()).expect("its bytes"), before);
     assert_eq!(std::fs::read_dir(home.folder.path()).expect("the folder").count(), 1, "nothing was put beside it");

@@ -10,13 +10,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use wardlock::admin::{Brought, Command};
 use wardlock::gate::Gate;
 use wardlock::home::Home;
 use wardlock::host::{Host, World};
-use wardlock::serve;
+use wardlock::{ops, serve};
 use wardlock_audit::{Against, Filter, Kind, Row, failpoint};
 use wardlock_egress::Dialer;
 use wardlock_egress::vault::KeySource;
+
+use crate::world::Silent;
 
 /// Files beside the home that say where the provider is.
 pub const HOSTS: &str = "provider.json";
@@ -66,10 +69,28 @@ async fn obey(host: &Arc<Host>) {
                 failpoint::kill_at(instant, nth.parse().expect("a number")).expect("an instant");
                 say(&json!("armed"));
             }
+            ["approve", id] => say(&approve(host, id).await),
+            ["draft", id] => say(&show(host, id).await),
             _ => panic!("what does `{line}` mean?"),
         }
     }
     std::future::pending::<()>().await;
+}
+
+async fn show(host: &Arc<Host>, id: &str) -> Value {
+    command(host, Command::DraftsShow { id: id.to_owned() }).await
+}
+
+/// Approves a draft as it is shown.
+async fn approve(host: &Arc<Host>, id: &str) -> Value {
+    let shown = show(host, id).await;
+    let request_sha256 = shown["request_sha256"].as_str().unwrap_or_default().to_owned();
+    command(host, Command::DraftsApprove { id: id.to_owned(), request_sha256 }).await
+}
+
+async fn command(host: &Arc<Host>, command: Command) -> Value {
+    let done = ops::execute(host, command, Brought::Nothing, &Silent).await;
+    done.unwrap_or_else(|failure| json!({ "failure": failure.message }))
 }
 
 /// Everything that the audit shows after a row, and whether it is sound.

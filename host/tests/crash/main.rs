@@ -11,6 +11,7 @@
 //! - [`instant`]: when it is killed.
 //! - [`books`]: what the provider received against what the audit holds.
 //! - [`kill`]: one kill, and what must hold after it.
+//! - [`drafts`]: a draft that is released while the host dies.
 //! - [`disk`]: failing disks.
 //! - [`stop`]: the end in order.
 //! - [`clock`]: a clock that jumps.
@@ -29,6 +30,7 @@ mod child;
 mod clients;
 mod clock;
 mod disk;
+mod drafts;
 #[path = "../it/exposition.rs"]
 mod exposition;
 mod files;
@@ -93,6 +95,12 @@ async fn others(only: &str) -> Count {
         count.add(name, tokio::task::block_in_place(|| run(&mut suite)));
         suite.search();
     }
+    let mut suite = Suite::of(drafts::plan()).await;
+    let name = "releases cut off";
+    if name.contains(only) {
+        count.add(name, tokio::task::block_in_place(|| drafts::cut_off(&mut suite)));
+    }
+    suite.search();
     count
 }
 

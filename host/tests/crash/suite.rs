@@ -32,8 +32,13 @@ impl Suite {
     /// Makes a home, with more of its `wardlock.toml`, and connects it.
     pub async fn new(config: &str) -> Self {
         let file = workspace("acme", "eu", "", &plugin("read-only", "{}"));
+        Self::of(Plan { workspaces: vec![("acme", file)], config: config.to_owned(), ..Plan::default() }).await
+    }
+
+    /// Makes a home of a plan, and connects it.
+    pub async fn of(plan: Plan) -> Self {
         let listen = format!("agents = \"{}\"", wardlock_tests::ports::unused());
-        let plan = Plan { workspaces: vec![("acme", file)], listen, config: config.to_owned(), ..Plan::default() };
+        let plan = Plan { listen, ..plan };
         let left = World::start(plan).await.leave().await;
         let hosts = serde_json::to_vec(&left.simulator.hosts()).expect("JSON");
         std::fs::write(left.folder.path().join(HOSTS), hosts).expect("written");

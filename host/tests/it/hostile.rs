@@ -36,7 +36,7 @@ const ATTACKS: [Attack; 29] = [
     ("probe", r#"{ mode = "many-edits", size = 65 }"#, "plugin_nonsense", 503, "fault"),
     ("probe", r#"{ mode = "deny", message = "two\nlines" }"#, "plugin_nonsense", 503, "fault"),
     ("probe", r#"{ mode = "deny" }"#, "policy_denied", 403, "deny"),
-    ("probe", r#"{ mode = "hold" }"#, "hold_not_available", 403, "hold"),
+    ("probe", r#"{ mode = "hold" }"#, "held", 403, "hold"),
     ("probe", r#"{ mode = "shape", edits = [["set-header", "host", "evil"]] }"#, "shape_widened", 403, "shape"),
     (
         "probe",

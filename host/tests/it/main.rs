@@ -5,6 +5,7 @@
 //! - [`recorded`]: what was received against what was recorded, at the end of every world.
 //! - [`path`]: the path of a request.
 //! - [`answers`]: plugins that judge answers; [`quotas`]: what plugins take, and plugins that keep failing.
+//! - [`drafts`]: requests that wait for a person; [`proofs`]: what must be shown before writes are enabled.
 //! - [`private`]: consents that are one agent's own.
 //! - [`services`]: each ready-made service, end to end.
 //! - [`regions`]: only the region's own hosts are ever dialled.
@@ -52,6 +53,7 @@ mod compared;
 mod connecting;
 mod copies;
 mod crowd;
+mod drafts;
 mod flowing;
 mod folder;
 mod formats;
@@ -68,6 +70,7 @@ mod private;
 mod program;
 
 mod promises;
+mod proofs;
 mod quotas;
 mod recorder;
 mod regions;

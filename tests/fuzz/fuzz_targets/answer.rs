@@ -13,7 +13,7 @@ use libfuzzer_sys::fuzz_target;
 use support::input::Input;
 use wardlock_core::canonical::{CanonicalRequest, Header, Parameter};
 use wardlock_core::chain::Chain;
-use wardlock_core::connection::{Connection, Hooks, Link, LinkMode, WriteMode};
+use wardlock_core::connection::{Connection, Hooks, Link, LinkMode, WriteMode, WriteRules};
 use wardlock_core::decision::{Asked, Decision, decide};
 use wardlock_core::id::{
     AgentName, ConnectionName, Digest, GrantName, PluginName, Region, RequestId, WorkspaceName,
@@ -42,7 +42,7 @@ fuzz_target!(|bytes: &[u8]| {
     chain.take(Ok(taken), 1);
     let (after, outcome) = chain.finish();
     let asked =
-        Asked { id: RequestId::from_random([7; 16]), purpose: None, tenant: "1".to_owned(), generation: 1, via: None };
+        Asked { id: RequestId::from_random([7; 16]), purpose: None, tenant: "1".to_owned(), generation: 1, via: None, approval: None };
     let Decision::Allow(permit) = decide(judge, after, outcome, asked) else { return };
     let (old, after) = (before.operation(), permit.classified());
     let new = after.operation();
@@ -90,6 +90,7 @@ static JUDGE: LazyLock<Judge> = LazyLock::new(|| {
         grant_services: std::collections::BTreeSet::new(),
         concurrency: None,
         writes: WriteMode::On,
+        write_rules: WriteRules::default(),
         chain: vec![link],
         agents: BTreeMap::new(),
     };

@@ -8,7 +8,7 @@ use wardlock_core::refusal::Code;
 use wardlock_core::service::parse_and_lint;
 use wardlock_tests::docs::{commands, links, root};
 
-const DOCUMENTS: [&str; 12] = [
+const DOCUMENTS: [&str; 13] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -20,6 +20,7 @@ const DOCUMENTS: [&str; 12] = [
     "docs/operators.md",
     "docs/secrets.md",
     "docs/services.md",
+    "docs/writes.md",
     "policies/README.md",
 ];
 

@@ -13,7 +13,7 @@ use wardlock_core::answer::Outcome;
 use wardlock_core::canonical::{CanonicalRequest, Header};
 use wardlock_core::chain::{Chain, VerdictRecord};
 use wardlock_core::classify::Classified;
-use wardlock_core::connection::{Connection, Link, LinkMode, WriteMode};
+use wardlock_core::connection::{Connection, Link, LinkMode, WriteMode, WriteRules};
 use wardlock_core::decision::{Asked, Decision, Permit, decide};
 use wardlock_core::id::{
     AgentName, ConnectionName, Digest, GrantName, PluginName, Region, RequestId, WorkspaceName,
@@ -123,6 +123,7 @@ pub(super) fn connection() -> Arc<Connection> {
         grant_services: std::collections::BTreeSet::new(),
         concurrency: None,
         writes: WriteMode::On,
+        write_rules: WriteRules::default(),
         chain: vec![Link {
             name: PluginName::parse(name).expect("a name"),
             digest: Digest::of(b"component"),
@@ -165,6 +166,7 @@ pub(super) fn decision(number: u8, request: CanonicalRequest, verdict: Verdict) 
         tenant: "org-1".to_owned(),
         generation: 3,
         via: None,
+        approval: None,
     };
     decide(&judge, classified, outcome, asked)
 }
@@ -189,7 +191,7 @@ pub(super) fn write_permit(number: u8) -> Permit {
 
 pub(super) fn refusal_of(number: u8, verdict: Verdict) -> (Refusal, Vec<VerdictRecord>) {
     match decision(number, request("GET", "/v1/records/Leads/1", b""), verdict) {
-        Decision::Deny { refusal, verdicts } | Decision::Hold { refusal, verdicts } => (refusal, verdicts),
+        Decision::Deny { refusal, verdicts } | Decision::Hold { refusal, verdicts, .. } => (refusal, verdicts),
         Decision::Allow(_) => panic!("allowed"),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use super::*;
 use crate::canonical::{Header, Parameter};
-use crate::connection::{Connection, Hooks, WriteMode};
+use crate::connection::{Connection, Hooks, WriteMode, WriteRules};
 use crate::decision::{Asked, Decision, decide};
 use crate::id::{AgentName, ConnectionName, GrantName, PluginName, Region, RequestId, WorkspaceName};
 use crate::service::{ServiceDefinition, parse};
@@ -46,6 +46,7 @@ fn judge(chain: Vec<Link>) -> Judge {
         grant_services: std::collections::BTreeSet::new(),
         concurrency: None,
         writes: WriteMode::On,
+        write_rules: WriteRules::default(),
         chain,
         agents: BTreeMap::new(),
     };
@@ -92,7 +93,14 @@ fn run(
 }
 
 fn asked() -> Asked {
-    Asked { id: RequestId::from_random([7; 16]), purpose: None, tenant: "1".to_owned(), generation: 1, via: None }
+    Asked {
+        id: RequestId::from_random([7; 16]),
+        purpose: None,
+        tenant: "1".to_owned(),
+        generation: 1,
+        via: None,
+        approval: None,
+    }
 }
 
 /// Runs a chain of plugins that may all shape and says what the host concludes: decision and code.
@@ -127,7 +135,7 @@ fn every_plugin_must_say_yes() {
     let fault = || Err(PluginFault::Nonsense { what: "nothing".to_owned() });
     check(vec![answer(Verdict::Allow), answer(Verdict::Allow)], "allow");
     check(vec![answer(Verdict::Allow), answer(Verdict::Deny(reason("no")))], "deny policy_denied");
-    check(vec![answer(Verdict::Hold(reason("ask"))), answer(Verdict::Allow)], "hold hold_not_available");
+    check(vec![answer(Verdict::Hold(reason("ask"))), answer(Verdict::Allow)], "hold held");
     check(vec![answer(Verdict::Hold(reason("ask"))), answer(Verdict::Deny(reason("no")))], "deny policy_denied");
     check(vec![answer(Verdict::Hold(reason("ask"))), fault()], "deny plugin_nonsense");
     check(vec![fault(), answer(Verdict::Allow)], "deny plugin_nonsense");

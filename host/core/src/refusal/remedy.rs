@@ -47,7 +47,15 @@ impl Code {
             }
             Self::QuotaUnavailable => "nothing was sent; the operator looks at the disk",
             Self::ShapeWidened => "the operator mends the plugin or its settings; asking for less may pass",
-            Self::HoldNotAvailable => "nothing was stored or sent; ask the operator",
+            Self::Held => {
+                "an operator approves or rejects it; ask the draft's URL what became of it, and do not send it again"
+            }
+            Self::DraftUnavailable => {
+                "nothing was stored or sent; the operator looks at the drafts that wait, and at the disk"
+            }
+            Self::DraftRejected | Self::DraftExpired => "ask the operator before sending it again",
+            Self::OutcomeUnknown => "look whether it was executed before sending it again",
+            Self::ChangedSinceApproval => "nothing was sent; send the request again to have it held as it is now",
             Self::AuditUnavailable | Self::VaultLocked => "the operator runs `wardlock doctor`",
             Self::Misconfigured => "the operator compares region and client with the provider's console",
             Self::TokenThrottled | Self::TokenUnavailable => "nothing was executed; try again later",

@@ -11,6 +11,7 @@ mod lint;
 mod oauth;
 mod operation;
 mod parse;
+mod proof;
 mod raw;
 mod schema;
 mod scopes;
@@ -32,6 +33,7 @@ pub use oauth::{
     TenantOf, TokenPaths, TokenPlace, UserLookup,
 };
 pub use parse::{DefinitionError, parse, parse_and_lint};
+pub use proof::{ProofRequest, ProofStep};
 pub use schema::json_schema;
 pub use start::{DevicePath, Login, RevokePath, Start, StartError, TokenGoes};
 pub use template::{PathRules, PathTemplate, Segment};
@@ -90,6 +92,8 @@ pub struct ServiceDefinition {
     pub groups: BTreeMap<String, Vec<String>>,
     /// Every known operation.
     pub operations: Vec<Operation>,
+    /// What a proof asks.
+    pub proof: Vec<ProofStep>,
     /// What the provider's console asks for; the setup guide is rendered from it.
     pub guide: Guide,
 }

@@ -1,6 +1,6 @@
 //! Turns the TOML text of a service definition into its types, or says what is wrong, where, and what is meant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use toml::Spanned;
@@ -11,14 +11,15 @@ use super::grants;
 use super::lint::lint;
 use super::operation::operation;
 use super::raw::{
-    RawAnswer, RawGuide, RawPin, RawRegion, RawRequest, RawService, RawTenant, RawTenantOf, RawUser,
+    RawAnswer, RawGuide, RawPin, RawProof, RawRegion, RawRequest, RawService, RawTenant, RawTenantOf, RawUser,
 };
 use super::text::Source;
 use super::{
-    AnswerRules, Guide, OAuth, Param, PathRules, Pin, RefusalShape, RegionRow, RegistrationSecret, RequestRules,
-    ServiceDefinition, TenantLookup, TenantOf, UserLookup,
+    AnswerRules, Guide, OAuth, Param, PathRules, Pin, ProofStep, RefusalShape, RegionRow, RegistrationSecret,
+    RequestRules, ServiceDefinition, TenantLookup, TenantOf, UserLookup,
 };
 use crate::id::{Digest, Region, ServiceName};
+use crate::plugin::Effect;
 
 /// What is wrong with a service definition, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -105,7 +106,8 @@ fn service(source: &Source<'_>, raw: RawService) -> Result<ServiceDefinition, De
         let param = param.into_inner();
         (name, Param { help: param.help, optional: param.optional, digits: param.digits })
     });
-    Ok(ServiceDefinition {
+    let steps = raw.proof;
+    let service = ServiceDefinition {
         name,
         display: raw.display,
         version: raw.version.clone(),
@@ -133,8 +135,48 @@ fn service(source: &Source<'_>, raw: RawService) -> Result<ServiceDefinition, De
         scope_name_of_others: raw.scope_names.others,
         groups: raw.groups.into_iter().map(|(group, names)| (group, members(names))).collect(),
         operations,
+        proof: steps.iter().map(|step| proof_step(step.get_ref(), version)).collect(),
         guide: guide(raw.guide),
-    })
+    };
+    for (step, raw) in service.proof.iter().zip(&steps) {
+        check_proof(&service, step).map_err(|problem| source.at(raw.span(), "proof", problem))?;
+    }
+    Ok(service)
+}
+
+fn proof_step(raw: &RawProof, version: &str) -> ProofStep {
+    let (method, target) = raw.request.split_once(' ').unwrap_or(("", &raw.request));
+    ProofStep {
+        what: raw.what.clone(),
+        method: method.to_owned(),
+        target: with_version(target, version),
+        body: raw.body.clone(),
+        tenant_pointer: raw.tenant_pointer.clone(),
+        each: raw.each.clone(),
+    }
+}
+
+/// Checks that a step of a proof is a read that the service knows.
+fn check_proof(service: &ServiceDefinition, step: &ProofStep) -> Result<(), String> {
+    let resource = step.each.iter().flatten().next().map_or("", String::as_str);
+    if step.each.as_ref().is_some_and(BTreeSet::is_empty) {
+        return Err("`each` names no resource, and one is wanted for connections that allow all".to_owned());
+    }
+    if step.tenant_pointer.as_ref().is_some_and(|pointer| !pointer.starts_with('/')) {
+        return Err("`tenant_pointer` is not a JSON pointer; one begins with `/`".to_owned());
+    }
+    // Digits, which every form of a tenant's id takes.
+    let made = step.request("1", resource).map_err(|error| format!("`{}`: {error}", step.target))?;
+    match service.route(made.request.method(), made.request.segments()) {
+        None => Err(format!("no operation is `{} {}`", step.method, step.target)),
+        Some((at, _)) if service.operations[at].effect != Effect::Read => {
+            Err(format!("`{}` is no read, and a proof only reads", service.operations[at].name))
+        }
+        Some((at, _)) if service.operations[at].refused.is_some() => {
+            Err(format!("`{}` is always refused", service.operations[at].name))
+        }
+        Some(_) => Ok(()),
+    }
 }
 
 fn request(raw: RawRequest) -> RequestRules {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use wardlock_core::answer::read_answer;
 use wardlock_core::canonical::{CanonicalRequest, Header};
 use wardlock_core::classify::{Classified, classify};
-use wardlock_core::connection::{Connection, WriteMode};
+use wardlock_core::connection::{Connection, WriteMode, WriteRules};
 use wardlock_core::id::{AgentName, ConnectionName, GrantName, Region, WorkspaceName};
 use wardlock_core::refusal::{Code, Refusal};
 use wardlock_core::rules::Judge;
@@ -85,6 +85,7 @@ fn judge(service: &Arc<ServiceDefinition>, tenant: &str, resources: &[&str]) -> 
         operations: service.operations.iter().map(|operation| operation.name.clone()).collect(),
         concurrency: None,
         writes: WriteMode::On,
+        write_rules: WriteRules::default(),
         chain: Vec::new(),
         agents: BTreeMap::new(),
         owner: wardlock_core::connection::Owner::Workspace,

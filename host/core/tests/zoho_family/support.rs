@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use wardlock_core::canonical::{CanonicalRequest, Header};
 use wardlock_core::classify::{Classified, classify};
-use wardlock_core::connection::{Connection, WriteMode};
+use wardlock_core::connection::{Connection, WriteMode, WriteRules};
 use wardlock_core::id::{AgentName, ConnectionName, GrantName, Region, WorkspaceName};
 use wardlock_core::plugin::Effect;
 use wardlock_core::refusal::Refusal;
@@ -119,6 +119,7 @@ fn judge(service: &Arc<ServiceDefinition>, tenant: Option<&str>) -> Judge {
         operations: service.operations.iter().map(|operation| operation.name.clone()).collect(),
         concurrency: None,
         writes: WriteMode::On,
+        write_rules: WriteRules::default(),
         chain: Vec::new(),
         agents: BTreeMap::new(),
     };

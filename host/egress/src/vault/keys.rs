@@ -27,6 +27,8 @@ pub enum Purpose {
     AuditHeads,
     /// Held requests.
     Drafts,
+    /// Proofs, and how far writes are enabled.
+    Writes,
     /// Recorded requests and answers.
     Recordings,
     /// The cache of compiled plugins.
@@ -40,6 +42,7 @@ impl Purpose {
             Self::AuditPaths => b"audit-paths",
             Self::AuditHeads => b"audit-heads",
             Self::Drafts => b"drafts",
+            Self::Writes => b"writes",
             Self::Recordings => b"recordings",
             Self::CompiledCode => b"compiled-code",
         }

@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use wardlock_audit::{Audit, Clock, OutcomeGuard, PublicKey, Receipt, Separation, Settings, Signer};
 use wardlock_core::canonical::{CanonicalRequest, Header};
 use wardlock_core::chain::Chain;
-use wardlock_core::connection::{Connection, Link, LinkMode, WriteMode};
+use wardlock_core::connection::{Connection, Link, LinkMode, WriteMode, WriteRules};
 use wardlock_core::decision::{Asked, Decision, Permit, decide};
 use wardlock_core::id::{
     AgentName, ConnectionName, Digest, GrantName, PluginName, Region, RequestId, WorkspaceName,
@@ -84,6 +84,7 @@ pub fn connection(service: &Arc<ServiceDefinition>, region: &str) -> Arc<Connect
         grant_services: std::collections::BTreeSet::new(),
         concurrency: None,
         writes: WriteMode::On,
+        write_rules: WriteRules::default(),
         chain: vec![link],
         agents: BTreeMap::new(),
     })
@@ -116,6 +117,7 @@ pub async fn permit(
         tenant: status.tenant.as_ref().expect("a tenant").id.clone(),
         generation: status.generation,
         via: None,
+        approval: None,
     };
     let Decision::Allow(permit) = decide(&judge, classified, outcome, asked) else {
         panic!("not allowed");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use wardlock_core::canonical::CanonicalRequest;
 use wardlock_core::classify::Classified;
-use wardlock_core::connection::{Connection, Link, LinkMode, WriteMode};
+use wardlock_core::connection::{Connection, Link, LinkMode, WriteMode, WriteRules};
 use wardlock_core::decision::{Asked, Decision, decide};
 use wardlock_core::id::{AgentName, ConnectionName, GrantName, PluginName, Region, RequestId, WorkspaceName};
 use wardlock_core::plugin::Caller;
@@ -56,6 +56,7 @@ fn judge(plugins: &[Arc<Plugin>]) -> Judge {
         grant_services: std::collections::BTreeSet::new(),
         concurrency: None,
         writes: WriteMode::On,
+        write_rules: WriteRules::default(),
         chain: chain.collect(),
         agents: BTreeMap::new(),
     };
@@ -88,7 +89,7 @@ async fn conclude(judge: &Judge, plugins: &[Arc<Plugin>], request: Classified) -
     };
     let quotas: Arc<dyn Quotas> = Arc::new(Counted::default());
     let (classified, outcome) = run_chain(judge, plugins, &context, &quotas, request, None).await;
-    let asked = Asked { id, purpose: None, tenant: "1".to_owned(), generation: 1, via: None };
+    let asked = Asked { id, purpose: None, tenant: "1".to_owned(), generation: 1, via: None, approval: None };
     match decide(judge, classified, outcome, asked) {
         Decision::Allow(permit) => format!("allow {}", permit.classified().request().path_and_query()),
         Decision::Hold { refusal, .. } => format!("hold {}", refusal.code.as_str()),

@@ -52,6 +52,9 @@ pub(super) struct ConnectionFile {
     pub(super) operations: Vec<String>,
     #[serde(default)]
     pub(super) writes: Writes,
+    pub(super) max_records: Option<u32>,
+    #[serde(default)]
+    pub(super) unattended: Vec<String>,
     pub(super) scopes: Option<Vec<String>>,
     pub(super) concurrency: Option<u32>,
     #[serde(default)]

@@ -84,6 +84,10 @@ pub(in crate::service) struct RawService {
     /// Every known operation. Any other request is destructive and unknown, and no group holds it.
     #[schemars(with = "Vec<RawOperation>")]
     pub(in crate::service) operations: Vec<Spanned<RawOperation>>,
+    /// A few reads that show that a connection works, for the right account: `wardlock proof` sends them, and writes can be enabled only once they passed.
+    #[serde(default)]
+    #[schemars(with = "Vec<RawProof>")]
+    pub(in crate::service) proof: Vec<Spanned<RawProof>>,
     /// What the provider's console asks for, and what its errors mean; the setup guide is made of it.
     #[serde(default)]
     pub(in crate::service) guide: RawGuide,
@@ -95,6 +99,23 @@ pub(in crate::service) struct RawService {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, RawSecret>")]
     pub(in crate::service) secrets: BTreeMap<String, Spanned<RawSecret>>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::service) struct RawProof {
+    /// What it shows, for people (`the organisation`).
+    pub(in crate::service) what: String,
+    /// Method, path and query of a read (`GET /{version}/me`). `{version}`, `{tenant}` and, with `each`, `{resource}` are filled in.
+    #[schemars(regex(pattern = r"^(GET|POST) /[^ ]*$"))]
+    pub(in crate::service) request: String,
+    /// Its JSON body, where a read is a POST; filled in alike.
+    #[serde(default)]
+    pub(in crate::service) body: String,
+    /// Where the answer names the account, by JSON pointer: it must be the one that the connection is pinned to.
+    pub(in crate::service) tenant_pointer: Option<String>,
+    /// Ask it of each resource that the connection allows; of these, where it allows all.
+    pub(in crate::service) each: Option<BTreeSet<String>>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

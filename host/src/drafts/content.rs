@@ -1,0 +1,186 @@
+//! What is sealed of a draft: the request as it would be sent, and later its answer. Disk formats, with versions.
+
+use serde::{Deserialize, Serialize};
+use wardlock_core::canonical::{CanonicalRequest, Header};
+use wardlock_core::decision::{Held, Holder};
+use wardlock_core::refusal::Refusal;
+
+use crate::ingress::KeptAnswer;
+use crate::text::{decode_base64, encode_base64};
+
+/// The version of both formats.
+const VERSION: u32 = 1;
+
+/// Why sealed bytes are no draft.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadContent {
+    /// They do not read as this version writes them.
+    #[error("it was kept by another version, or is damaged")]
+    Form,
+    /// The request has no canonical form any more.
+    #[error("the request that was kept has no canonical form here")]
+    NotCanonical,
+}
+
+/// A held request, byte for byte.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Content {
+    version: u32,
+    /// Its method.
+    pub method: String,
+    /// Path and query, in their one spelling.
+    pub target: String,
+    /// Names in lower case and values.
+    headers: Vec<(String, Bytes)>,
+    body: Bytes,
+    /// What the agent gave as its purpose.
+    pub purpose: Option<String>,
+    /// The address under which the agent reached the host.
+    pub via: Option<String>,
+    /// The host to which it would go.
+    pub host: Option<String>,
+    /// The account that it is for.
+    pub tenant: String,
+    /// What it touches.
+    pub resources: Vec<String>,
+    /// The most records that it touches; `None`: without bound, or not known.
+    pub breadth: Option<u32>,
+    /// Who holds it.
+    pub holders: Vec<Holder>,
+    /// Why, as the agent was told.
+    pub reason: String,
+    /// Whether the agent is another user of the system.
+    pub separation: Separated,
+}
+
+/// Bytes, as base64.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Bytes(Vec<u8>);
+
+impl Serialize for Bytes {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&encode_base64(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        decode_base64(&text).map(Self).ok_or_else(|| serde::de::Error::custom("no base64"))
+    }
+}
+
+/// [`wardlock_audit::Separation`], as it is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Separated {
+    /// Nothing keeps the agent away.
+    None,
+    /// It is another user.
+    OwnUser,
+    /// It could not be found.
+    Unknown,
+}
+
+impl From<wardlock_audit::Separation> for Separated {
+    fn from(separation: wardlock_audit::Separation) -> Self {
+        match separation {
+            wardlock_audit::Separation::None => Self::None,
+            wardlock_audit::Separation::OwnUser => Self::OwnUser,
+            wardlock_audit::Separation::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<Separated> for wardlock_audit::Separation {
+    fn from(separated: Separated) -> Self {
+        match separated {
+            Separated::None => Self::None,
+            Separated::OwnUser => Self::OwnUser,
+            Separated::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl Content {
+    /// Takes a held request as it would be sent.
+    pub fn of(held: &Held, refusal: &Refusal, host: Option<&str>, separation: Separated) -> Self {
+        let request = held.classified.request();
+        let operation = held.classified.operation();
+        let header = |header: &Header| (header.name.clone(), Bytes(header.value.clone()));
+        Self {
+            version: VERSION,
+            method: request.method().as_str().to_owned(),
+            target: request.path_and_query(),
+            headers: request.headers().iter().map(header).collect(),
+            body: Bytes(request.body().to_vec()),
+            purpose: held.asked.purpose.clone(),
+            via: held.asked.via.clone(),
+            host: host.map(str::to_owned),
+            tenant: held.asked.tenant.clone(),
+            resources: operation.resources.clone(),
+            breadth: operation.breadth,
+            holders: held.holders.clone(),
+            reason: refusal.detail.clone(),
+            separation,
+        }
+    }
+
+    /// Renders it.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        // Strings and numbers always render.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Reads it.
+    pub fn parse(bytes: &[u8]) -> Result<Self, BadContent> {
+        let content: Self = serde_json::from_slice(bytes).map_err(|_| BadContent::Form)?;
+        if content.version == VERSION { Ok(content) } else { Err(BadContent::Form) }
+    }
+
+    /// Returns the request, in its canonical form.
+    pub fn request(&self) -> Result<CanonicalRequest, BadContent> {
+        let header = |(name, value): &(String, Bytes)| Header { name: name.clone(), value: value.0.clone() };
+        let headers = self.headers.iter().map(header).collect();
+        CanonicalRequest::parse(&self.method, &self.target, headers, self.body.0.clone())
+            .map_err(|_| BadContent::NotCanonical)
+    }
+
+    /// Returns the body.
+    pub fn body(&self) -> &[u8] {
+        &self.body.0
+    }
+}
+
+/// The answer of a released draft, as it is kept for its agent.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Answer {
+    version: u32,
+    status: u16,
+    headers: Vec<(String, Bytes)>,
+    body: Bytes,
+}
+
+/// Renders an answer.
+pub fn answer_to_bytes(answer: &KeptAnswer) -> Vec<u8> {
+    let headers = answer.headers.iter().map(|(name, value)| (name.clone(), Bytes(value.clone())));
+    let answer = Answer {
+        version: VERSION,
+        status: answer.status,
+        headers: headers.collect(),
+        body: Bytes(answer.body.clone()),
+    };
+    serde_json::to_vec(&answer).unwrap_or_default()
+}
+
+/// Reads an answer.
+pub fn parse_answer(bytes: &[u8]) -> Result<KeptAnswer, BadContent> {
+    let Answer { version, status, headers, body } = serde_json::from_slice(bytes).map_err(|_| BadContent::Form)?;
+    if version != VERSION {
+        return Err(BadContent::Form);
+    }
+    let headers = headers.into_iter().map(|(name, value)| (name, value.0));
+    Ok(KeptAnswer { status, headers: headers.collect(), body: body.0 })
+}

@@ -1,0 +1,276 @@
+//! Drafts: requests that wait for a person, kept sealed and byte for byte, and released once.
+//!
+//! A draft's id is that of the request that was held, so that the audit's row and the draft name one another. In reading
+//! order: `content` (what is sealed), this file (keeping, finding, the agent's view), `release` (what an approval does).
+
+mod content;
+mod release;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use wardlock_core::decision::Held;
+use wardlock_core::id::RequestId;
+use wardlock_core::refusal::{Code, DraftPlace, Refusal};
+use wardlock_egress::vault::Purpose;
+use wardlock_state::{Draft, DraftBounds, DraftState, Kept, State, StateError};
+
+use crate::host::Host;
+use crate::ingress::Reply;
+
+pub use content::{Content, Separated};
+pub use release::{Unreleased, release, settle};
+
+/// How many may wait: a person reads each of them.
+const BOUNDS: DraftBounds = DraftBounds { of_agent: 100, of_workspace: 1000, bytes: 256 << 20 };
+
+/// How long a draft waits for a person, milliseconds: a week.
+const WAITS_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+
+/// How often it is looked whether a draft that somebody waits for has ended.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Why a draft cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum DraftError {
+    /// The state.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// What was sealed does not open here.
+    #[error(transparent)]
+    NotOpened(#[from] wardlock_egress::vault::NotOpened),
+    /// What was sealed is no draft.
+    #[error(transparent)]
+    Content(#[from] content::BadContent),
+    /// The system gives no randomness to seal with.
+    #[error("the system gives no randomness")]
+    Random,
+    /// The work ended early.
+    #[error("a worker thread failed")]
+    Worker,
+}
+
+/// Returns the id of the draft of a held request.
+fn id_of(request: &RequestId) -> String {
+    request.as_str().replacen("req_", "draft_", 1)
+}
+
+/// What a draft is sealed for: nothing of one opens in the place of another.
+fn place_of(draft: &Draft, part: &str) -> Vec<u8> {
+    let parts = [part, &draft.id, &draft.workspace, &draft.connection, &draft.agent, &draft.request.to_string()];
+    parts.join("\n").into_bytes()
+}
+
+/// Keeps a held request and returns what its agent is told: where it waits, or that it cannot.
+pub async fn keep(host: &Host, held: &Held, refusal: Refusal, separation: Separated) -> Refusal {
+    let via = held.asked.via.clone();
+    match try_keep(host, held, &refusal, separation).await {
+        Ok(Some(id)) => {
+            let path = format!("/-/drafts/{id}");
+            let url = via.map_or_else(|| path.clone(), |via| format!("{via}{path}"));
+            refusal.kept_at(DraftPlace { id, url })
+        }
+        Ok(None) => Refusal::new(Code::DraftUnavailable, "drafts", "as many drafts wait as may").hint(
+            "nothing was stored or sent; the operator approves or rejects those that wait: `wardlock drafts list`",
+        ),
+        Err(error) => {
+            tracing::error!(%error, "a held request cannot be kept");
+            Refusal::new(Code::DraftUnavailable, "drafts", "the held request cannot be kept")
+        }
+    }
+}
+
+async fn try_keep(
+    host: &Host,
+    held: &Held,
+    refusal: &Refusal,
+    separation: Separated,
+) -> Result<Option<String>, DraftError> {
+    let asked = &held.asked;
+    let operation = held.classified.operation();
+    let connection = &held.connection;
+    let now_ms = host.now_ms();
+    let draft = Draft {
+        id: id_of(&asked.id),
+        workspace: connection.workspace.to_string(),
+        connection: connection.name.to_string(),
+        agent: held.agent.to_string(),
+        request: held.classified.digest(),
+        operation: operation.name.clone(),
+        effect: operation.effect.as_str().to_owned(),
+        state: DraftState::Held,
+        created_ms: now_ms,
+        expires_ms: now_ms.saturating_add(WAITS_MS),
+        decided_ms: None,
+        decided_by: None,
+        release_id: None,
+        code: None,
+        outcome: None,
+    };
+    let role = held.classified.definition().map(|definition| definition.host.as_str());
+    let content = Content::of(held, refusal, role.and_then(|role| connection.host(role)), separation);
+    let sealed = seal(host, &draft, "request", &content.to_bytes())?;
+    let id = draft.id.clone();
+    let kept = on_disk(host, move |state| state.keep_draft(&draft, &sealed, &BOUNDS)).await?;
+    Ok(match kept {
+        Kept::New => Some(id),
+        Kept::Same(same) => Some(same.id),
+        Kept::Full => None,
+    })
+}
+
+fn seal(host: &Host, draft: &Draft, part: &str, plain: &[u8]) -> Result<Vec<u8>, DraftError> {
+    let keys = host.vault().keys();
+    keys.seal(Purpose::Drafts, &place_of(draft, part), plain).map_err(|_| DraftError::Random)
+}
+
+fn unseal(host: &Host, draft: &Draft, part: &str, sealed: &[u8]) -> Result<Vec<u8>, DraftError> {
+    let opened = host.vault().keys().open(Purpose::Drafts, &place_of(draft, part), sealed)?;
+    Ok(opened.to_vec())
+}
+
+/// Returns what is held; `None` where it has ended and is gone.
+pub async fn content(host: &Host, draft: &Draft) -> Result<Option<Content>, DraftError> {
+    let id = draft.id.clone();
+    let Some(sealed) = on_disk(host, move |state| state.draft_content(&id)).await? else {
+        return Ok(None);
+    };
+    Ok(Some(Content::parse(&unseal(host, draft, "request", &sealed)?)?))
+}
+
+/// Returns an agent's own draft.
+async fn own(host: &Host, (workspace, agent): (&str, &str), id: &str) -> Result<Option<Draft>, DraftError> {
+    let id = id.to_owned();
+    let found = on_disk(host, move |state| state.draft(&id)).await?;
+    // Another agent's draft is not there, for this one.
+    Ok(found.filter(|draft| draft.workspace == workspace && draft.agent == agent))
+}
+
+/// Asks the state off the async threads.
+async fn on_disk<T: Send + 'static>(
+    host: &Host,
+    ask: impl FnOnce(&State) -> Result<T, StateError> + Send + 'static,
+) -> Result<T, DraftError> {
+    let state = host.state().clone();
+    let asked = tokio::task::spawn_blocking(move || ask(&state)).await;
+    Ok(asked.map_err(|_| DraftError::Worker)??)
+}
+
+/// Waits until a draft has ended, at most so long. Nobody is kept from locking the vault meanwhile: `host` is asked for each time.
+pub async fn wait(host: impl Fn() -> Option<Arc<Host>>, id: &str, patience: Duration) {
+    let until = Instant::now() + patience;
+    while Instant::now() < until {
+        tokio::time::sleep(LOOK).await;
+        let Some(host) = host() else { return };
+        let id = id.to_owned();
+        let found = on_disk(&host, move |state| state.draft(&id)).await.ok().flatten();
+        if !found.is_some_and(|draft| matches!(draft.state, DraftState::Held | DraftState::Releasing)) {
+            return;
+        }
+    }
+}
+
+/// Tells an agent where its draft stands; `None`: it has no such draft.
+pub async fn status(
+    host: &Host,
+    id: &RequestId,
+    whose: (&str, &str),
+    draft: &str,
+) -> Result<Option<Reply>, Refusal> {
+    let Some(draft) = own(host, whose, draft).await.map_err(|error| unreadable(&error))? else {
+        return Ok(None);
+    };
+    let answered = sealed_answer(host, &draft).await?.is_some();
+    Ok(Some(Reply::own(id, &described(&draft, answered))))
+}
+
+async fn sealed_answer(host: &Host, draft: &Draft) -> Result<Option<Vec<u8>>, Refusal> {
+    let id = draft.id.clone();
+    on_disk(host, move |state| state.draft_answer(&id)).await.map_err(|error| unreadable(&error))
+}
+
+fn described(draft: &Draft, answered: bool) -> Value {
+    json!({
+        "draft": draft.id,
+        "state": draft.state.as_str(),
+        "operation": draft.operation,
+        "created": crate::text::time(draft.created_ms),
+        "expires": crate::text::time(draft.expires_ms),
+        "decided_by": draft.decided_by,
+        "request_id": draft.release_id,
+        "code": draft.code,
+        "outcome": draft.outcome,
+        "answer": answered.then(|| format!("/-/drafts/{}/answer", draft.id)),
+    })
+}
+
+/// Gives an agent the answer of its released draft, once, or tells why there is none; `None`: it has no such draft.
+pub async fn answer(
+    host: &Host,
+    id: &RequestId,
+    whose: (&str, &str),
+    draft: &str,
+) -> Result<Option<Reply>, Refusal> {
+    let Some(draft) = own(host, whose, draft).await.map_err(|error| unreadable(&error))? else {
+        return Ok(None);
+    };
+    let Some(sealed) = sealed_answer(host, &draft).await? else {
+        return Err(without_answer(&draft));
+    };
+    let answer = unseal(host, &draft, "answer", &sealed)
+        .and_then(|plain| Ok(content::parse_answer(&plain)?))
+        .map_err(|error| unreadable(&error))?;
+    // Secrets that were stored since are looked for, too.
+    let parts = answer.headers.iter().map(|(_, value)| value.as_slice()).chain([answer.body.as_slice()]);
+    for part in parts {
+        if host.egress().contains_secret(part).map_err(|error| unlocked(&error))? {
+            let detail = "a stored secret stands in the answer that was kept";
+            return Err(Refusal::new(Code::AnswerNotScannable, "drafts", detail));
+        }
+    }
+    on_disk(host, move |state| state.forget_draft_answer(&draft.id)).await.map_err(|error| unreadable(&error))?;
+    Ok(Some(Reply::kept(id, answer)))
+}
+
+/// Says why a draft has no answer to give.
+fn without_answer(draft: &Draft) -> Refusal {
+    let (code, detail) = match draft.state {
+        DraftState::Held | DraftState::Releasing => {
+            (Code::Held, "nobody has decided about this draft yet".to_owned())
+        }
+        DraftState::Rejected => (Code::DraftRejected, "a person rejected this draft; nothing was sent".to_owned()),
+        DraftState::Expired => {
+            (Code::DraftExpired, "nobody decided about this draft in time; nothing was sent".to_owned())
+        }
+        DraftState::Unknown => {
+            let detail = "this draft was being sent when Wardlock ended, so it may have been executed";
+            (Code::OutcomeUnknown, detail.to_owned())
+        }
+        DraftState::Sent | DraftState::NotSent => {
+            let known = draft.code.as_deref().and_then(Code::parse);
+            match (known, draft.state) {
+                (Some(code), DraftState::Sent) => {
+                    (code, "this draft was sent, and its answer is withheld".to_owned())
+                }
+                (Some(code), _) => {
+                    (code, "this draft was approved, and refused when it was to be sent".to_owned())
+                }
+                (None, _) => (Code::NotFound, "the answer was fetched already, or is kept no longer".to_owned()),
+            }
+        }
+    };
+    Refusal::new(code, "drafts", detail)
+        .kept_at(DraftPlace { id: draft.id.clone(), url: format!("/-/drafts/{}", draft.id) })
+}
+
+fn unreadable(error: &DraftError) -> Refusal {
+    tracing::error!(%error, "a draft cannot be read");
+    Refusal::new(Code::DraftUnavailable, "drafts", "the draft cannot be read")
+}
+
+fn unlocked(error: &wardlock_egress::vault::VaultError) -> Refusal {
+    tracing::error!(%error, "the vault cannot be read");
+    Refusal::new(Code::VaultLocked, "vault", "the vault is locked or cannot be read")
+}

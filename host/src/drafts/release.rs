@@ -1,0 +1,194 @@
+//! What an approval does: the draft is judged again as everything is now, and sent once, byte for byte.
+//!
+//! The draft is out of `held` on the disk before anything else happens, under the id of the request that releases it. Whatever ends
+//! the process from there on, the next start finds that id, and the audit tells whether it was sent.
+
+use std::sync::Arc;
+
+use wardlock_audit::{Kind, Row, failpoint};
+use wardlock_core::answer::Outcome;
+use wardlock_core::decision::Approval;
+use wardlock_core::id::{Digest, RequestId};
+use wardlock_core::refusal::{Code, Refusal};
+use wardlock_state::{Draft, DraftState, Released};
+
+use super::{Content, DraftError, content, on_disk, seal};
+use crate::host::{Host, new_request_id};
+use crate::pipeline::{self, Ended, OnBehalf};
+
+/// What came of an approval.
+#[derive(Debug)]
+pub struct Release {
+    /// The request by which it was sent, or refused.
+    pub id: RequestId,
+    /// Where the draft stands now.
+    pub state: DraftState,
+    /// What came of it, where it was sent.
+    pub outcome: Option<Outcome>,
+    /// The status of the provider's answer.
+    pub status: Option<u16>,
+    /// Why it was not sent, or why its answer is withheld.
+    pub refusal: Option<Refusal>,
+}
+
+/// Why an approval releases nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreleased {
+    /// There is no such draft.
+    #[error("there is no draft `{id}`")]
+    Unknown {
+        /// Its id.
+        id: String,
+    },
+    /// It has been decided, or its time is over.
+    #[error("draft `{id}` is {state} and can no longer be approved")]
+    NotHeld {
+        /// Its id.
+        id: String,
+        /// Where it stands.
+        state: &'static str,
+    },
+    /// The approval is of another request.
+    #[error("draft `{id}` holds another request than the one that was approved")]
+    Other {
+        /// Its id.
+        id: String,
+    },
+    /// It cannot be read or written.
+    #[error(transparent)]
+    Draft(#[from] DraftError),
+}
+
+/// Releases a draft that a person approved as `request`, the digest that was shown.
+pub async fn release(host: &Arc<Host>, id: &str, request: Digest, by: &str) -> Result<Release, Unreleased> {
+    let draft = find(host, id).await?;
+    if draft.request != request {
+        return Err(Unreleased::Other { id: draft.id });
+    }
+    let not_held = |state: DraftState| Unreleased::NotHeld { id: id.to_owned(), state: state.as_str() };
+    if draft.state != DraftState::Held {
+        return Err(not_held(draft.state));
+    }
+    let content = content(host, &draft).await?.ok_or_else(|| not_held(DraftState::Expired))?;
+    let release_id = new_request_id();
+    let (its_id, by_whom, its_release) = (draft.id.clone(), by.to_owned(), release_id.to_string());
+    let begun = on_disk(host, move |state| state.begin_release(&its_id, request, &by_whom, &its_release)).await?;
+    if !begun {
+        // Somebody else decided between the two, or its time was over.
+        let now = find(host, id).await?.state;
+        return Err(not_held(if now == DraftState::Held { DraftState::Expired } else { now }));
+    }
+    failpoint::pass("after-approval");
+    let ended = send(host, &draft, &content, &release_id, by).await;
+    failpoint::pass("after-release");
+    let (released, release) = conclude(host, &draft, release_id, ended)?;
+    let id = draft.id.clone();
+    on_disk(host, move |state| state.end_release(&id, &released)).await?;
+    Ok(release)
+}
+
+async fn find(host: &Host, id: &str) -> Result<Draft, Unreleased> {
+    let wanted = id.to_owned();
+    let found = on_disk(host, move |state| state.draft(&wanted)).await?;
+    found.ok_or_else(|| Unreleased::Unknown { id: id.to_owned() })
+}
+
+async fn send(host: &Host, draft: &Draft, content: &Content, release_id: &RequestId, by: &str) -> Ended {
+    let request = match content.request() {
+        Ok(request) if request.digest() == draft.request => request,
+        Ok(_) | Err(_) => {
+            let detail = "what was kept of the draft is not the request that was held";
+            return Ended::refused(Refusal::new(Code::Internal, "drafts", detail));
+        }
+    };
+    let approval = Approval {
+        draft: draft.id.clone(),
+        by: vec![by.to_owned()],
+        request: draft.request,
+        holders: content.holders.clone(),
+    };
+    let asked = OnBehalf {
+        workspace: &draft.workspace,
+        connection: &draft.connection,
+        agent: &draft.agent,
+        purpose: content.purpose.clone(),
+        via: content.via.clone(),
+        separation: content.separation.into(),
+        approval: Some(approval),
+    };
+    pipeline::run_for(host, release_id, asked, request).await
+}
+
+/// Says what a release came to, for the state and for whoever approved.
+fn conclude(host: &Host, draft: &Draft, id: RequestId, ended: Ended) -> Result<(Released, Release), DraftError> {
+    let (state, outcome, status, refusal, answer) = match ended {
+        Ended::Answered { outcome, answer } => {
+            let status = answer.as_ref().map(|answer| answer.status);
+            let sealed =
+                answer.map(|answer| seal(host, draft, "answer", &super::content::answer_to_bytes(&answer)));
+            (DraftState::Sent, Some(outcome), status, None, sealed.transpose()?)
+        }
+        Ended::Refused { refusal, recorded: None } => {
+            // Nothing was sent and time mends it: the draft waits on, for another approval.
+            let state = if refusal.code.retryable() { DraftState::Held } else { DraftState::NotSent };
+            (state, None, None, Some(refusal), None)
+        }
+        Ended::Refused { refusal, recorded: Some(outcome) } => {
+            let state = match outcome {
+                Outcome::Unknown => DraftState::Unknown,
+                // Surely not executed.
+                Outcome::Aborted if refusal.code.retryable() => DraftState::Held,
+                Outcome::Aborted | Outcome::Failed => DraftState::NotSent,
+                Outcome::Ok | Outcome::Partial | Outcome::Scheduled | Outcome::Streamed => DraftState::Sent,
+            };
+            (state, Some(outcome), None, Some(refusal), None)
+        }
+    };
+    let released = Released {
+        state,
+        code: refusal.as_ref().map(|refusal| refusal.code.as_str().to_owned()),
+        outcome: outcome.map(|outcome| outcome.as_str().to_owned()),
+        answer,
+    };
+    Ok((released, Release { id, state, outcome, status, refusal }))
+}
+
+/// Says what became of drafts that were being sent when the process before this one ended. It blocks.
+pub fn settle(host: &Host) -> Result<usize, DraftError> {
+    let under_way = host.state().drafts(Some(DraftState::Releasing), u32::MAX)?;
+    for draft in &under_way {
+        let rows = match &draft.release_id {
+            Some(id) => host.audit().show(id).map_err(|_| DraftError::Worker)?,
+            None => Vec::new(),
+        };
+        let released = as_recorded(&rows);
+        tracing::warn!(
+            draft = draft.id,
+            state = released.state.as_str(),
+            "a draft was being sent when Wardlock ended"
+        );
+        host.state().end_release(&draft.id, &released)?;
+    }
+    Ok(under_way.len())
+}
+
+/// Reads from a release's rows what became of its draft.
+fn as_recorded(rows: &[Row]) -> Released {
+    let row = |kind: Kind| rows.iter().find(|row| row.kind == kind);
+    let of = |state, code, outcome| Released { state, code, outcome, answer: None };
+    if row(Kind::Intent).is_none() {
+        // It never came as far as INTENT, without which nothing is sent.
+        let refused = row(Kind::Refusal).and_then(|row| row.detail.refusal.as_ref());
+        return match refused {
+            Some(refused) => of(DraftState::NotSent, Some(refused.code.clone()), None),
+            None => of(DraftState::Held, None, None),
+        };
+    }
+    let outcome = row(Kind::Outcome).and_then(|row| row.outcome.clone());
+    // `aborted` is also what is written for a request that was given up under way.
+    let doubtful = [Outcome::Unknown, Outcome::Aborted, Outcome::Streamed].map(Outcome::as_str);
+    match outcome.filter(|word| !doubtful.contains(&word.as_str())) {
+        Some(word) => of(DraftState::Sent, None, Some(word)),
+        None => of(DraftState::Unknown, None, None),
+    }
+}

@@ -1,0 +1,112 @@
+//! How far writes are enabled on a connection: never without a proof that holds now.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use wardlock_audit::Act;
+use wardlock_core::connection::{Connection, WriteMode};
+use wardlock_core::id::AgentName;
+use wardlock_core::plugin::Effect;
+use wardlock_state::WriteLevel;
+
+use super::connections::find;
+use super::{OPERATOR, blocking, named, note, proof};
+use crate::admin::Failure;
+use crate::host::Host;
+use crate::writes;
+
+/// Says what a connection will be able to do at a level, or why that cannot be enabled; `confirmed` sets it.
+pub(super) async fn set(
+    host: &Arc<Host>,
+    (workspace, connection): (&str, &str),
+    agent: Option<&str>,
+    level: &str,
+    confirmed: bool,
+) -> Result<Value, Failure> {
+    let level = WriteMode::parse(level)
+        .ok_or_else(|| Failure::usage(format!("`{level}` is no write level")).hint("off, draft or on"))?;
+    let agent = agent.map(AgentName::parse).map(named).transpose()?;
+    let loaded = host.loaded();
+    let found = find(&loaded, workspace, connection)?;
+    let connection = writes::for_agent(&found.connection, agent.as_ref()).ok_or_else(|| {
+        Failure::usage("consents of this connection are each agent's own").hint("say whose: `--agent NAME`")
+    })?;
+    let generation = if level == WriteMode::Off { 0 } else { allowed(host, &connection, level).await? };
+    let shown = json!({
+        "connection": format!("{workspace}/{}", writes::key_of(&connection)),
+        "writes": level.as_str(),
+        "will_be_able_to": if level == WriteMode::Off { Vec::new() } else { abilities(&connection, level) },
+        "records_at_once": connection.write_rules.max_records,
+        "enabled": confirmed,
+    });
+    // What narrows needs nobody's word.
+    if !confirmed && level != WriteMode::Off {
+        return Ok(shown);
+    }
+    let mut row = WriteLevel {
+        level,
+        since_ms: host.now_ms(),
+        basis: writes::basis(&connection, generation),
+        who: OPERATOR.to_owned(),
+        mac: [0; 32],
+    };
+    writes::mark_level(&host.vault().keys(), &connection, &mut row);
+    let (state, workspace, key) =
+        (host.state().clone(), connection.workspace.clone(), writes::key_of(&connection));
+    let target = key.clone();
+    blocking(move || state.set_write_level(&workspace, &key, &row)).await??;
+    let act = Act::admin(OPERATOR, format!("writes.{}", level.as_str()), target, "ok");
+    note(host, act.on(connection.workspace.as_str(), connection.name.as_str())).await;
+    Ok(shown)
+}
+
+/// Returns the grant's generation for which writes may be enabled: the workspace file allows it, and a proof holds.
+async fn allowed(host: &Arc<Host>, connection: &Connection, level: WriteMode) -> Result<u64, Failure> {
+    if level > connection.writes {
+        let problem = format!("the workspace file allows `writes = \"{}\"` at most", connection.writes.as_str());
+        return Err(Failure::no(problem).hint(format!(
+            "write `writes = \"{}\"` into the connection's table, run `wardlock reload`, and prove it again",
+            level.as_str()
+        )));
+    }
+    let command = proof::command(connection);
+    let grant = host.egress().grant_status(&connection.grant)?;
+    let grant = grant.ok_or_else(|| {
+        Failure::no(format!("there is no grant `{}`", connection.grant))
+            .hint(format!("run `{}`, then `{command}`", crate::report::connect_command(connection)))
+    })?;
+    if proof::current(host, connection, &grant).await?.is_some() {
+        return Ok(grant.generation);
+    }
+    let (state, workspace, key) = (host.state().clone(), connection.workspace.clone(), writes::key_of(connection));
+    let newest = blocking(move || state.proof(&workspace, &key)).await??;
+    Err(Failure::no(format!(
+        "writes need a proof that holds now; the proof was {}",
+        proof::in_words(newest.as_ref(), false)
+    ))
+    .hint(format!("run `{command}`")))
+}
+
+/// What the connection's agents may do then, in plain words.
+fn abilities(connection: &Connection, level: WriteMode) -> Vec<Value> {
+    let service = &connection.service;
+    let listed = connection.operations.iter().filter_map(|name| service.operation(name));
+    let writing = listed.filter(|operation| operation.effect != Effect::Read && operation.refused.is_none());
+    let rows = writing.map(|operation| {
+        let unattended = connection.write_rules.unattended.contains(&operation.name);
+        let how = match (level, operation.effect) {
+            (WriteMode::Draft, _) => "held for a person",
+            (_, Effect::Destructive) if !unattended => "held for a person: it destroys",
+            (_, _) if unattended => "passes, however many records",
+            (_, _) => "passes, up to the limit of records",
+        };
+        json!({
+            "operation": operation.name,
+            "what": operation.summary,
+            "effect": operation.effect.as_str(),
+            "on": connection.resources,
+            "how": how,
+        })
+    });
+    rows.collect()
+}

@@ -1,0 +1,181 @@
+//! Proofs: each criterion fails by itself, and nothing enables writes without one that holds.
+
+use serde_json::{Value, json};
+use wardlock::admin::{Command, Failure};
+use wardlock_simulator::{ApiAnswer, EchoToken};
+
+use crate::world::{Plan, World, plugin, workspace};
+
+fn plan(region: &str, extra: &str) -> Plan {
+    let plugins = plugin("probe", r#"{ mode = "allow" }"#);
+    let file = workspace("acme", region, extra, &plugins);
+    Plan { workspaces: vec![("acme", file)], guests: vec!["probe"], ..Plan::default() }
+}
+
+async fn prove(world: &World) -> Value {
+    let place = Some(("acme".to_owned(), "zoho".to_owned()));
+    let told = world.command(Command::Proof { place, agent: None }).await.expect("a proof");
+    assert_eq!(told["passed"], told["proofs"][0]["passed"]);
+    told["proofs"][0].clone()
+}
+
+async fn enable(world: &World, level: &str) -> Result<Value, Failure> {
+    let (workspace, connection) = ("acme".to_owned(), "zoho".to_owned());
+    let level = level.to_owned();
+    world.command(Command::Writes { workspace, connection, agent: None, level, confirmed: true }).await
+}
+
+/// The names of the criteria that do not hold.
+fn failing(proof: &Value) -> Vec<String> {
+    let of = |value: &Value| value["criteria"].as_array().cloned().unwrap_or_default();
+    let requests = proof["requests"].as_array().cloned().unwrap_or_default();
+    let all = of(proof).into_iter().chain(requests.iter().flat_map(of));
+    let failing = all.filter(|criterion| criterion["holds"] == false);
+    failing.map(|criterion| criterion["criterion"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+fn raw(body: Value) -> ApiAnswer {
+    ApiAnswer::Raw {
+        status: 200,
+        content_type: "application/json".to_owned(),
+        body: body.to_string().into_bytes(),
+    }
+}
+
+async fn passes_in(region: &str) {
+    let world = World::start(plan(region, "")).await;
+    let proof = prove(&world).await;
+    assert_eq!((failing(&proof), &proof["passed"]), (Vec::new(), &json!(true)), "{region}: {proof:#}");
+    // The organisation, the modules, and one record of each module that is allowed.
+    let asked: Vec<_> =
+        proof["requests"].as_array().expect("requests").iter().map(|step| step["request"].clone()).collect();
+    let expected = [
+        "GET /crm/v8/org",
+        "GET /crm/v8/settings/modules",
+        "GET /crm/v8/Contacts?fields=id&per_page=1",
+        "GET /crm/v8/Leads?fields=id&per_page=1",
+    ];
+    assert_eq!(asked, expected);
+    let (workspace, connection) = ("acme".to_owned(), "zoho".to_owned());
+    let shown = world.command(Command::ConnectionsShow { workspace, connection }).await.expect("shown");
+    let ready = &shown["readiness"];
+    assert_eq!((&ready["verified"], &ready["writes_enabled"]), (&json!(true), &json!("off")), "{ready:#}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_works_is_proved_in_the_eu() {
+    passes_in("eu").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_works_is_proved_in_canada() {
+    passes_in("ca").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_criterion_fails_by_itself() {
+    let world = World::start(plan("eu", "")).await;
+    let answer = |answer: ApiAnswer| world.simulator.switches().change(|it| it.api_answers.push_back(answer));
+    answer(raw(json!({ "org": [{ "zgid": "20079999999" }] })));
+    assert_eq!(failing(&prove(&world).await), ["the pinned account"], "another organisation");
+    answer(raw(json!({ "code": "INTERNAL_ERROR", "status": "error", "message": "m", "details": {} })));
+    let failed = failing(&prove(&world).await);
+    assert!(failed.contains(&"no error in the body".to_owned()), "200 with an error: {failed:?}");
+    answer(ApiAnswer::Internal);
+    let failed = failing(&prove(&world).await);
+    assert!(failed.contains(&"answered with 200 or 204".to_owned()), "500: {failed:?}");
+    world.simulator.switches().change(|it| it.echo = EchoToken::Raw);
+    let failed = failing(&prove(&world).await);
+    assert!(!failed.is_empty() && failed.iter().all(|name| name == "nothing exposed"), "{failed:?}");
+    world.simulator.switches().change(|it| it.echo = EchoToken::Off);
+    world.simulator.switches().change(|it| it.api_access = false);
+    let proof = prove(&world).await;
+    assert!(failing(&proof).contains(&"no error in the body".to_owned()), "{proof:#}");
+    world.simulator.switches().change(|it| it.api_access = true);
+    assert_eq!(failing(&prove(&world).await), [""; 0], "and all is well again");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scopes_regions_and_plugins_are_criteria_too() {
+    let narrow = "scopes = [\"ZohoCRM.org.READ\"]";
+    let world = World::start(plan("eu", narrow)).await;
+    let proof = prove(&world).await;
+    assert!(failing(&proof).contains(&"scopes granted".to_owned()), "{proof:#}");
+    // The same grant, and a file that says another region.
+    let path = world.folder().join("home/workspaces/acme.toml");
+    let file = std::fs::read_to_string(&path).expect("the file");
+    std::fs::write(&path, file.replace("region = \"eu\"", "region = \"ca\"")).expect("written");
+    world.command(Command::Reload).await.expect("reloaded");
+    let before = world.api_calls();
+    assert_eq!(failing(&prove(&world).await), ["connected"]);
+    assert_eq!(world.api_calls(), before, "nothing is asked of the wrong region");
+    world.end().await;
+
+    let file = workspace("acme", "eu", "", &plugin("probe", r#"{ mode = "deny" }"#));
+    let world =
+        World::start(Plan { workspaces: vec![("acme", file)], guests: vec!["probe"], ..Plan::default() }).await;
+    let failed = failing(&prove(&world).await);
+    assert_eq!(failed, vec!["allowed"; 4]);
+    world.end().await;
+
+    let world = World::start(Plan { connect: Vec::new(), ..plan("eu", "") }).await;
+    assert_eq!(failing(&prove(&world).await), ["connected"]);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_need_a_proof_that_holds_and_no_file_enables_them() {
+    let world = World::start(plan("eu", "writes = \"draft\"")).await;
+    let create = || async {
+        let headers = "Accept: application/problem+json\r\nContent-Type: application/json\r\n";
+        let body = r#"{"data":[{"Last_Name":"E","Company":"N"}]}"#;
+        let said = world.ask("acme", "POST", "/acme/zoho/crm/v8/Leads", headers, body).await.json().expect("json");
+        said["code"].as_str().unwrap_or_default().to_owned()
+    };
+    assert_eq!(create().await, "writes_off", "the file alone enables nothing");
+    let without = enable(&world, "draft").await.expect_err("no proof");
+    assert_eq!(without.message, "writes need a proof that holds now; the proof was never made");
+    assert_eq!(without.hint.as_deref(), Some("run `wardlock proof acme/zoho`"));
+
+    world.simulator.switches().change(|it| it.api_answers.push_back(ApiAnswer::Internal));
+    assert_eq!(prove(&world).await["passed"], false);
+    let failed = enable(&world, "draft").await.expect_err("a failed proof");
+    assert!(failed.message.contains("failed"), "{}", failed.message);
+
+    assert_eq!(prove(&world).await["passed"], true);
+    let beyond = enable(&world, "on").await.expect_err("the ceiling");
+    assert_eq!(beyond.message, "the workspace file allows `writes = \"draft\"` at most");
+    enable(&world, "draft").await.expect("enabled");
+    assert_eq!(create().await, "held");
+
+    // A new consent is another credential: the level and the proof lapse with the old one.
+    world.connect("acme/zoho").await.expect("connected anew");
+    assert_eq!(create().await, "writes_off");
+    let lapsed = enable(&world, "draft").await.expect_err("the proof's credential changed");
+    assert!(lapsed.message.contains("lapsed"), "{}", lapsed.message);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_level_that_somebody_wrote_into_the_database_enables_nothing() {
+    let world = World::start(plan("eu", "writes = \"on\"")).await;
+    assert_eq!(prove(&world).await["passed"], true);
+    enable(&world, "draft").await.expect("enabled");
+    let left = world.leave().await;
+    let path = left.folder.path().join("home/state/state.db");
+    let database = rusqlite::Connection::open(&path).expect("the state");
+    assert_eq!(database.execute("UPDATE write_levels SET level = 'on'", []).expect("changed"), 1);
+    drop(database);
+    let home = wardlock::home::Home::open(&left.folder.path().join("home")).expect("the home");
+    let key = wardlock_egress::vault::KeySource::File { path: left.folder.path().join("home/state/vault.key") };
+    let dialled = crate::world::dialled(&left.simulator);
+    let host = wardlock::host::Host::open(home, &key, dialled, "test").await.expect("a host");
+    let open = host.loaded().connection("acme", "zoho").expect("there").connection.clone();
+    let generation = host.egress().grant_status(&open.grant).expect("read").map(|grant| grant.generation);
+    assert!(generation.is_some());
+    assert_eq!(host.write_level(&open, generation), wardlock_core::connection::WriteMode::Off);
+    drop(host);
+    left.canaries.scan_folder(left.folder.path(), &[]).expect("no canary in the home");
+}
