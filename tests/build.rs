@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::{env, fs};
 
-const GUESTS: [&str; 10] = [
+const GUESTS: [&str; 13] = [
     "probe",
     "nosy",
     "no-hook",
@@ -15,6 +15,9 @@ const GUESTS: [&str; 10] = [
     "judge",
     "reader",
     "answers-only",
+    "redactor",
+    "counter",
+    "listed",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -16,6 +16,7 @@ mod hostile;
 mod inert;
 mod kept;
 mod loading;
+mod sdk;
 mod support;
 mod written;
 

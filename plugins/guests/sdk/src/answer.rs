@@ -22,7 +22,7 @@ pub fn shape(edits: Vec<Edit>, code: impl Into<String>, message: impl Into<Strin
     Answer { verdict: Verdict::Shape(Shaping { edits, reason: reason(code, message) }), notes: Vec::new() }
 }
 
-fn reason(code: impl Into<String>, message: impl Into<String>) -> Reason {
+pub(crate) fn reason(code: impl Into<String>, message: impl Into<String>) -> Reason {
     Reason {
         code: code.into(),
         message: message.into(),

@@ -1,10 +1,12 @@
 //! Golden cases, run natively against the policy's own code. `plugins/guests/CASES.md` is the format; the host
-//! runs the same files against the component.
+//! runs the same files against the component. What a policy asks of the host, a `Host` answers.
 
 #![expect(clippy::panic, reason = "a failed case fails its test")]
 
+pub(crate) mod host;
+
 use std::cell::OnceCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +17,8 @@ use crate::{
     Answer, Caller, Effect, Field, FieldUse, Header, Operation, Parameter, Payload, Policy, Request, Verdict,
     edit, export::glue,
 };
+
+pub use host::Host;
 
 /// Runs every case in `<folder>/cases`.
 ///
@@ -45,6 +49,8 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 struct Case {
     #[serde(default)]
     settings: serde_json::Map<String, serde_json::Value>,
+    #[serde(default)]
+    folder: BTreeMap<String, String>,
     #[serde(default)]
     request: RequestOfCase,
     expect: Expect,
@@ -147,7 +153,11 @@ impl Default for OperationOfCase {
 fn run<P: Policy>(case: Case) -> Result<(), String> {
     let settings = serde_json::Value::Object(case.settings).to_string();
     let policy = OnceCell::<P>::new();
-    let configured = glue::configure(&policy, &settings);
+    let mut host = Host::of::<P>();
+    for (name, text) in case.folder {
+        host = host.file(name, text);
+    }
+    let configured = host.outside_requests(|| glue::configure(&policy, &settings));
     if let Some(expected) = case.expect.problems {
         let problems = configured.err().ok_or("the settings were taken")?;
         let found: BTreeSet<String> = problems.into_iter().map(|problem| problem.path).collect();
@@ -156,7 +166,7 @@ fn run<P: Policy>(case: Case) -> Result<(), String> {
     }
     configured.map_err(|problems| format!("the settings were refused: {problems:?}"))?;
     let request = request::<P>(case.request)?;
-    compare(&case.expect, &glue::on_request(&policy, &request))
+    compare(&case.expect, &host.during_request(request.now_ms, || glue::on_request(&policy, &request)))
 }
 
 fn compare(expect: &Expect, answer: &Answer) -> Result<(), String> {
@@ -249,3 +259,6 @@ fn epoch_ms(now: &Datetime) -> Result<u64, String> {
         + i64::from(time.nanosecond.unwrap_or(0)) / 1_000_000;
     u64::try_from(ms).map_err(|_| "`now` is before 1970".into())
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,7 @@ pub fn debug(message: &str) {
 
 #[cfg(target_family = "wasm")]
 fn log(level: u8, message: &str) {
-    crate::bindings::wardlock::policy::log::log(level, message);
+    crate::bindings::imports::wardlock::policy::log::log(level, message);
 }
 
 #[cfg(not(target_family = "wasm"))]

@@ -1,6 +1,6 @@
 //! Reading a request.
 
-use crate::{Attribute, Effect, Field, FieldUse, Operation, Request};
+use crate::{Attribute, Effect, Field, FieldUse, Header, Operation, Request};
 
 impl Request {
     /// Returns the values of every query parameter called `name`, in order.
@@ -10,8 +10,7 @@ impl Request {
 
     /// Returns the values of every header called `name`, in order.
     pub fn header(&self, name: &str) -> impl Iterator<Item = &[u8]> {
-        let named = move |header: &&crate::Header| header.name.eq_ignore_ascii_case(name);
-        self.headers.iter().filter(named).map(|header| &*header.value)
+        headers_named(&self.headers, name)
     }
 
     /// Returns the body's bytes: only with the capability `body`.
@@ -66,6 +65,12 @@ impl Field {
     }
 }
 
-fn value_of<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a str> {
+/// Returns the values of every header called `name`, in order.
+pub(crate) fn headers_named<'a>(headers: &'a [Header], name: &str) -> impl Iterator<Item = &'a [u8]> {
+    headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| &*header.value)
+}
+
+/// Returns the value of the first attribute called `name`.
+pub(crate) fn value_of<'a>(attributes: &'a [Attribute], name: &str) -> Option<&'a str> {
     attributes.iter().find(|attribute| attribute.name == name).map(|attribute| &*attribute.value)
 }
