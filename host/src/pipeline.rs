@@ -35,7 +35,7 @@ use crate::loaded::OpenConnection;
 use crate::metrics::{ConnectionMetrics, Sending};
 use crate::quotas::Taking;
 use crate::recorder::{Judged, Recording};
-use crate::{own, report};
+use crate::{own, policy, report};
 use enter::{Entered, enter};
 use refuse::{refuse, refuse_locked};
 
@@ -220,7 +220,7 @@ async fn carry(
         // Reading about a request of one's own sends nothing and writes no row.
         return answer_own(host, id, &agent, &request, seen).await;
     }
-    refuse_secrets(host, &request)?;
+    refuse_secrets(host, request.parts())?;
     seen.purpose.clone_from(&request.purpose);
     seen.prefers = request.prefers;
     let dry_run = request.dry_run;
@@ -273,20 +273,19 @@ async fn judge_and_send(
     if let Some(recording) = recording {
         record(host, recording, &context, &decision);
     }
-    let permit = match concluded(decision, seen) {
-        Concluded::Permitted(permit) => permit,
+    let concluded = concluded(decision, seen);
+    if dry_run {
+        return Err(dry_run_ends(concluded, seen, &asked_for, &connection));
+    }
+    let permit = match concluded {
+        Concluded::Permitted(permit) => *permit,
         Concluded::Stopped(stop) => return Err(stop),
-        // A dry run stores nothing.
-        Concluded::Held(_, refusal) if dry_run => return Err(Stop { decision: "hold", refusal }),
         Concluded::Held(held, refusal) => {
             let refusal = drafts::keep(host, &held, refusal, separation.into()).await;
             return Err(hold(refusal, &held, seen));
         }
     };
     failpoint::pass("after-decision");
-    if dry_run {
-        return Err(dry_run_ends());
-    }
     let judges = Judges { open, context, classified: asked_for };
     carry_out(host, separation, id, Allowed { permit, quotas, judges }, seen).await
 }
@@ -370,9 +369,20 @@ async fn carry_out(
     }
 }
 
-fn dry_run_ends() -> Stop {
-    let refusal = Refusal::new(Code::DryRun, "dry-run", "the decision is allow; nothing was sent");
-    Stop { decision: "allow", refusal }
+/// Tells what would be done: the decision, every verdict, and exactly what would be sent. It stores and takes nothing.
+fn dry_run_ends(concluded: Concluded, seen: &Seen, classified: &Classified, connection: &Connection) -> Stop {
+    let told = policy::dry_run(&seen.verdicts, classified, connection);
+    match concluded {
+        Concluded::Permitted(_) => {
+            let refusal = Refusal::new(Code::DryRun, "dry-run", "the decision is allow; nothing was sent");
+            Stop { decision: "allow", refusal: refusal.as_dry_run(told) }
+        }
+        Concluded::Held(_, refusal) => {
+            let hint = "send it without `Wardlock-Dry-Run` to have it kept for a person";
+            Stop { decision: "hold", refusal: refusal.hint(hint).as_dry_run(told) }
+        }
+        Concluded::Stopped(Stop { decision, refusal }) => Stop { decision, refusal: refusal.as_dry_run(told) },
+    }
 }
 
 /// Writes INTENT: without its receipt nothing is sent.
@@ -428,8 +438,8 @@ async fn answer_own(
 }
 
 /// A stored secret inside an agent's own request is refused before any plugin or row sees it (promise 1).
-fn refuse_secrets(host: &Host, request: &AgentRequest) -> Result<(), Refusal> {
-    for part in request.parts() {
+fn refuse_secrets<'a>(host: &Host, parts: impl Iterator<Item = &'a [u8]>) -> Result<(), Refusal> {
+    for part in parts {
         if host.egress().contains_secret(part).map_err(|error| vault_locked(&error))? {
             return Err(Refusal::new(Code::SecretInRequest, "secrets", "a stored secret stands in the request")
                 .hint("agents never need a credential here; find out how this one came by it"));
@@ -536,7 +546,7 @@ fn busy(busy: Busy) -> Refusal {
 
 /// What a decision means for the request.
 enum Concluded {
-    Permitted(Permit),
+    Permitted(Box<Permit>),
     Held(Box<Held>, Refusal),
     Stopped(Stop),
 }
@@ -544,7 +554,7 @@ enum Concluded {
 /// Notes and counts a decision.
 fn concluded(decision: Decision, seen: &mut Seen) -> Concluded {
     let (verdicts, concluded) = match decision {
-        Decision::Allow(permit) => (permit.verdicts().to_vec(), Concluded::Permitted(*permit)),
+        Decision::Allow(permit) => (permit.verdicts().to_vec(), Concluded::Permitted(permit)),
         Decision::Hold { refusal, verdicts, held } => (verdicts, Concluded::Held(held, refusal)),
         Decision::Deny { refusal, verdicts } => (verdicts, Concluded::Stopped(Stop { decision: "deny", refusal })),
     };

@@ -246,6 +246,7 @@ fn by_plugin(link: &Link, code: Code, detail: String) -> Refusal {
         hint: None,
         retry_after: None,
         draft: None,
+        dry_run: None,
     }
 }
 
@@ -263,6 +264,7 @@ fn denied_by(link: &Link, code: Code, reason: Reason) -> Refusal {
         hint: reason.hint,
         retry_after: reason.retry_after_seconds,
         draft: None,
+        dry_run: None,
     }
 }
 

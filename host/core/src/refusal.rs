@@ -219,6 +219,8 @@ pub struct Refusal {
     pub retry_after: Option<u32>,
     /// Where the request is kept that waits for a person.
     pub draft: Option<DraftPlace>,
+    /// What a dry run tells besides: operation, verdicts, and what would be sent.
+    pub dry_run: Option<Box<Value>>,
 }
 
 /// Where a held request is kept.
@@ -233,7 +235,22 @@ pub struct DraftPlace {
 impl Refusal {
     /// Makes a refusal by a rule of the host.
     pub fn new(code: Code, rule: &'static str, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), by: RefusedBy::Rule(rule), hint: None, retry_after: None, draft: None }
+        Self {
+            code,
+            detail: detail.into(),
+            by: RefusedBy::Rule(rule),
+            hint: None,
+            retry_after: None,
+            draft: None,
+            dry_run: None,
+        }
+    }
+
+    /// Says what a dry run tells besides.
+    #[must_use]
+    pub fn as_dry_run(mut self, told: Value) -> Self {
+        self.dry_run = Some(Box::new(told));
+        self
     }
 
     /// Says where the held request is kept.
@@ -278,7 +295,8 @@ impl Refusal {
     /// Says all that a person needs in one text: some SDKs keep nothing but a code and a message.
     fn sentence(&self, members: &Map<String, Value>) -> String {
         let request_id = members.get("request_id").and_then(Value::as_str).unwrap_or_default();
-        format!("{}; {} [{request_id}]", self.detail, self.remedy())
+        let draft = self.draft.as_ref().map(|place| format!(" [{}]", place.url)).unwrap_or_default();
+        format!("{}; {}{draft} [{request_id}]", self.detail, self.remedy())
     }
 
     fn members(&self, request_id: &str) -> Map<String, Value> {
@@ -301,6 +319,9 @@ impl Refusal {
         if let Some(place) = &self.draft {
             members.insert("draft".to_owned(), json!(place.id));
             members.insert("draft_url".to_owned(), json!(place.url));
+        }
+        if let Some(told) = &self.dry_run {
+            members.insert("dry_run".to_owned(), (**told).clone());
         }
         members.insert("request_id".to_owned(), json!(request_id));
         members

@@ -4,18 +4,25 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wardlock_audit::Act;
+use wardlock_core::classify::classify;
 use wardlock_core::decision::Holder;
 use wardlock_core::id::Digest;
+use wardlock_core::service::Change;
 use wardlock_state::{Draft, DraftState, StateError};
 
 use super::{OPERATOR, blocking, named, note};
 use crate::admin::Failure;
 use crate::drafts::{self, Content, DraftError, Unreleased};
-use crate::host::Host;
+use crate::host::{Host, new_request_id};
+use crate::pipeline::{self, Ended, OnBehalf};
 use crate::text::time;
 
 /// How many drafts one list shows.
 const MOST: u32 = 1000;
+/// How many records are read as they are now: each costs a call.
+const MOST_RECORDS: usize = 10;
+/// What such a read gives as its purpose.
+const PURPOSE: &str = "current values, for whoever approves a draft";
 
 pub(super) async fn list(host: &Arc<Host>, all: bool) -> Result<Value, Failure> {
     let state = host.state().clone();
@@ -53,6 +60,10 @@ pub(super) async fn show(host: &Arc<Host>, id: &str) -> Result<Value, Failure> {
         "request_id": draft.release_id,
         "request_sha256": draft.request.to_string(),
         "would_send": content.as_ref().map(would_send),
+        "changes": match &content {
+            Some(content) if draft.state == DraftState::Held => changes(host, &draft, content).await,
+            _ => Value::Null,
+        },
     });
     if let (Some(shown), Value::Object(more)) = (shown.as_object_mut(), more) {
         shown.extend(more);
@@ -81,6 +92,53 @@ fn would_send(content: &Content) -> Value {
     })
 }
 
+/// What stands at the provider now beside what would, for each record and field: read as the draft's agent would read it, by
+/// requests that are judged and recorded like any other.
+async fn changes(host: &Arc<Host>, draft: &Draft, content: &Content) -> Value {
+    let Some(found) = changed_records(host, draft, content) else { return Value::Null };
+    let mut rows = Vec::new();
+    for change in found {
+        let asked = OnBehalf {
+            workspace: &draft.workspace,
+            connection: &draft.connection,
+            agent: &draft.agent,
+            purpose: Some(PURPOSE.to_owned()),
+            via: None,
+            separation: content.separation.into(),
+            approval: None,
+        };
+        let ended = pipeline::run_for(host, &new_request_id(), asked, change.read).await;
+        let (current, problem) = current_of(&ended, &change.found);
+        let fields = change.proposed.iter().map(|(field, proposed)| {
+            let now = current.as_ref().map(|record| record.get(field).cloned().unwrap_or(Value::Null));
+            json!({ "field": field, "current": now, "proposed": proposed })
+        });
+        rows.push(json!({ "record": change.id, "fields": fields.collect::<Vec<_>>(), "problem": problem }));
+    }
+    Value::Array(rows)
+}
+
+fn changed_records(host: &Host, draft: &Draft, content: &Content) -> Option<Vec<Change>> {
+    let loaded = host.loaded();
+    let connection = &loaded.connection(&draft.workspace, &draft.connection)?.connection;
+    let classified = classify(&connection.service, content.request().ok()?).ok()?;
+    let changes = classified.changes(MOST_RECORDS);
+    (!changes.is_empty()).then_some(changes)
+}
+
+/// The record as it is now, or why it cannot be told.
+fn current_of(ended: &Ended, found: &str) -> (Option<Value>, Option<String>) {
+    match ended {
+        Ended::Refused { refusal, .. } => (None, Some(format!("not read: {}", refusal.detail))),
+        Ended::Answered { answer, outcome } => {
+            let body = answer.as_ref().and_then(|answer| serde_json::from_slice::<Value>(&answer.body).ok());
+            let record = body.as_ref().and_then(|body| body.pointer(found)).cloned();
+            let problem = record.is_none().then(|| format!("not found: the answer was {}", outcome.as_str()));
+            (record, problem)
+        }
+    }
+}
+
 /// A body as a person reads it: JSON as it is, other text as text, and of anything else its length.
 fn body(bytes: &[u8]) -> Value {
     if bytes.is_empty() {
@@ -94,7 +152,10 @@ fn body(bytes: &[u8]) -> Value {
 pub(super) async fn approve(host: &Arc<Host>, id: &str, request: &str) -> Result<Value, Failure> {
     let request = named(Digest::parse(request))?;
     let draft = find(host, id).await?;
-    let released = drafts::release(host, id, request, OPERATOR).await;
+    // Seen through whether or not the person waits: a release that is given up under way leaves everybody in doubt.
+    let (its_host, its_id) = (Arc::clone(host), id.to_owned());
+    let released = tokio::spawn(async move { drafts::release(&its_host, &its_id, request, OPERATOR).await }).await;
+    let released = released.map_err(|error| Failure::no(format!("the release failed: {error}")))?;
     let act = |result: &str| {
         Act::admin(OPERATOR, "drafts.approve", id, result).on(draft.workspace.as_str(), draft.connection.as_str())
     };

@@ -12,7 +12,7 @@ use wardlock_core::id::{AgentName, RequestId, WorkspaceName};
 use wardlock_core::refusal::{Code, Refusal};
 
 use super::refuse::refuse;
-use super::{Agent, Issued, Seen, Stop, judge_and_send, refuse_frozen};
+use super::{Agent, Issued, Seen, Stop, judge_and_send, refuse_frozen, refuse_secrets};
 use crate::host::Host;
 use crate::ingress::{KeptAnswer, Reply};
 
@@ -93,7 +93,7 @@ async fn begin(
         workspace: WorkspaceName::parse(workspace).map_err(|error| name(error.to_string()))?,
     };
     seen.agent = Some(agent.clone());
-    seen.method = request.method().as_str().to_owned();
+    request.method().as_str().clone_into(&mut seen.method);
     seen.purpose = purpose;
     seen.named = Some((workspace.to_owned(), connection.to_owned()));
     seen.canonical = Some(request.clone());
@@ -104,6 +104,10 @@ async fn begin(
             .into());
     }
     refuse_frozen(host, &agent.workspace)?;
+    // What was stored since it was held is looked for, too.
+    let target = request.path_and_query();
+    let headers = request.headers().iter().map(|header| header.value.as_slice());
+    refuse_secrets(host, headers.chain([target.as_bytes(), request.body()]))?;
     let open = host.loaded().open(&agent.workspace, connection)?;
     seen.connection = Some(Arc::clone(&open.connection));
     seen.metrics = Some(open.metrics(host.metrics()));

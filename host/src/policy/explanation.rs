@@ -2,6 +2,7 @@
 //! wire form.
 
 use serde::Serialize;
+use serde_json::{Value, json};
 use wardlock_core::canonical::CanonicalRequest;
 use wardlock_core::chain::VerdictRecord;
 use wardlock_core::classify::Classified;
@@ -143,6 +144,24 @@ pub struct WouldSend {
     pub body_bytes: usize,
     /// SHA-256 of the body, where there is one.
     pub body_sha256: Option<String>,
+}
+
+/// What a dry run tells its agent: the operation, what each plugin said, and what would be sent.
+pub fn dry_run(verdicts: &[VerdictRecord], classified: &Classified, connection: &Connection) -> Value {
+    let said = verdicts.iter().map(|said| {
+        json!({
+            "plugin": said.plugin,
+            "verdict": said.verdict,
+            "code": said.code,
+            "edits": said.edits,
+            "enforced": said.enforced,
+        })
+    });
+    json!({
+        "operation": OperationShown::of(classified),
+        "plugins": said.collect::<Vec<_>>(),
+        "would_send": WouldSend::of(classified, connection),
+    })
 }
 
 impl CanonicalShown {

@@ -11,6 +11,7 @@ mod ready_made;
 pub use cases::{Case, CaseError, CaseResult, read_cases, run_cases};
 pub use check::{CheckError, CheckReport, check, test};
 pub use explain::{Question, explain};
+pub(crate) use explanation::dry_run;
 pub use explanation::{
     CanonicalShown, Explanation, OperationShown, PluginWord, RefusalShown, RuleWord, WouldSend,
 };

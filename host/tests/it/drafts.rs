@@ -76,11 +76,11 @@ async fn approve(world: &World, id: &str) -> Result<Value, Failure> {
 /// Approves and wants nothing to be sent: the draft's state and the refusal's code.
 async fn approved_in_vain(world: &World, id: &str) -> (String, String) {
     let before = world.api_calls();
-    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let came = approve(world, id).await.expect("an end");
-    assert_eq!(came["sent"], false, "{came}");
-    assert_eq!(world.api_calls(), before, "something was sent: {came}");
-    (word(&came["state"]), word(&came["code"]))
+    let text_of = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let ended = approve(world, id).await.expect("an end");
+    assert_eq!(ended["sent"], false, "{ended}");
+    assert_eq!(world.api_calls(), before, "something was sent: {ended}");
+    (text_of(&ended["state"]), text_of(&ended["code"]))
 }
 
 async fn status(world: &World, id: &str) -> Value {
@@ -111,38 +111,38 @@ async fn an_approved_draft_is_sent_once_byte_for_byte_and_its_agent_gets_the_ans
     assert_eq!((early.status, &early.json().expect("json")["code"]), (403, &json!("held")));
 
     let shown = show(&world, &id).await;
-    let would = &shown["would_send"];
-    assert_eq!((&would["method"], &would["target"]), (&json!("POST"), &json!("/crm/v8/Leads")), "{shown}");
-    assert_eq!(would["body"], serde_json::from_str::<Value>(LEAD).expect("json"));
-    assert_eq!(would["held_by"], json!(["rule `writes`"]));
+    let content = &shown["would_send"];
+    assert_eq!((&content["method"], &content["target"]), (&json!("POST"), &json!("/crm/v8/Leads")), "{shown}");
+    assert_eq!(content["body"], serde_json::from_str::<Value>(LEAD).expect("json"));
+    assert_eq!(content["held_by"], json!(["rule `writes`"]));
     let listed = world.command(Command::DraftsList { all: false }).await.expect("listed");
     assert_eq!((listed.as_array().map(Vec::len), &listed[0]["draft"]), (Some(1), &json!(id)));
 
-    let came = approve(&world, &id).await.expect("released");
+    let ended = approve(&world, &id).await.expect("released");
     assert_eq!(
-        (&came["sent"], &came["outcome"], &came["status"]),
+        (&ended["sent"], &ended["outcome"], &ended["status"]),
         (&json!(true), &json!("ok"), &json!(201)),
-        "{came}"
+        "{ended}"
     );
     let sent = writes(&world);
     assert_eq!(sent.len(), 1);
     assert_eq!((sent[0].body.as_slice(), sent[0].target.as_str()), (LEAD.as_bytes(), "/crm/v8/Leads"));
-    let rows = world.host.audit().show(came["request_id"].as_str().expect("an id")).expect("rows");
+    let rows = world.host.audit().show(ended["request_id"].as_str().expect("an id")).expect("rows");
     let request = rows[0].detail.request.as_ref().expect("a request");
     assert_eq!(
         (request.draft.as_deref(), request.approved_by.as_slice()),
         (Some(id.as_str()), &["operator".to_owned()][..])
     );
-    assert_eq!(request.body_sha256.as_deref(), would["body_sha256"].as_str());
+    assert_eq!(request.body_sha256.as_deref(), content["body_sha256"].as_str());
 
     let told = status(&world, &id).await;
     assert_eq!(
         (&told["state"], &told["outcome"], &told["request_id"]),
-        (&json!("sent"), &json!("ok"), &came["request_id"])
+        (&json!("sent"), &json!("ok"), &ended["request_id"])
     );
     let answer = world.get(told["answer"].as_str().expect("an answer")).await;
     assert_eq!((answer.status, answer.header("wardlock-outcome")), (201, Some("ok")));
-    assert_eq!(answer.header("wardlock-request-id"), came["request_id"].as_str());
+    assert_eq!(answer.header("wardlock-request-id"), ended["request_id"].as_str());
     assert_eq!(answer.json().expect("json")["data"][0]["code"], "SUCCESS");
     let again = world.ask("acme", "GET", &format!("/-/drafts/{id}/answer"), PROBLEM, "").await;
     assert_eq!(again.status, 404, "it is given once");
@@ -171,11 +171,11 @@ async fn what_a_client_prefers_is_how_it_is_told() {
     // Somebody does: the call returns what the provider said.
     let id = said["draft"].as_str().expect("a draft").to_owned();
     let wait = format!("Prefer: wait=30\r\n{PROBLEM}");
-    let (reply, came) = tokio::join!(post(&world, &wait, LEAD), async {
+    let (reply, ended) = tokio::join!(post(&world, &wait, LEAD), async {
         tokio::time::sleep(Duration::from_millis(300)).await;
         approve(&world, &id).await.expect("released")
     });
-    assert_eq!((reply.status, reply.header("wardlock-request-id")), (201, came["request_id"].as_str()));
+    assert_eq!((reply.status, reply.header("wardlock-request-id")), (201, ended["request_id"].as_str()));
     assert_eq!(reply.json().expect("json")["data"][0]["code"], "SUCCESS");
 
     let id = held(&world, LEAD).await;
@@ -200,8 +200,8 @@ async fn a_plugin_s_hold_is_met_by_the_same_plugin_only() {
         (&json!("held"), &json!("probe"), &json!("ask"))
     );
     let id = said["draft"].as_str().expect("a draft").to_owned();
-    let came = approve(&world, &id).await.expect("released");
-    assert_eq!((&came["sent"], &came["status"]), (&json!(true), &json!(200)), "{came}");
+    let ended = approve(&world, &id).await.expect("released");
+    assert_eq!((&ended["sent"], &ended["status"]), (&json!(true), &json!(200)), "{ended}");
 
     // Another component of the same name holds: it may want to know something else.
     let id = ask().await.json().expect("json")["draft"].as_str().expect("a draft").to_owned();
@@ -277,21 +277,21 @@ async fn what_the_provider_says_to_a_released_draft_is_what_it_is() {
     let world = drafting(&allowing()).await;
     // One of two records is wrong: a part is done.
     let two = r#"{"data":[{"Last_Name":"Ellison","Company":"N"},{"Company":"without a name"}]}"#;
-    let came = {
+    let ended = {
         let id = held(&world, two).await;
         approve(&world, &id).await.expect("released")
     };
     assert_eq!(
-        (&came["sent"], &came["outcome"], &came["status"]),
+        (&ended["sent"], &ended["outcome"], &ended["status"]),
         (&json!(true), &json!("partial"), &json!(207)),
-        "{came}"
+        "{ended}"
     );
 
     // It breaks off: nobody knows, and it is not sent a second time.
     let id = held(&world, LEAD).await;
     world.simulator.switches().change(|switches| switches.api_answers.push_back(ApiAnswer::Bytes(Vec::new())));
-    let came = approve(&world, &id).await.expect("an end");
-    assert_eq!((&came["state"], &came["outcome"]), (&json!("unknown"), &json!("unknown")), "{came}");
+    let ended = approve(&world, &id).await.expect("an end");
+    assert_eq!((&ended["state"], &ended["outcome"]), (&json!("unknown"), &json!("unknown")), "{ended}");
     let calls = writes(&world).len();
     let again = approve(&world, &id).await.expect_err("not again");
     assert!(again.message.contains("is unknown and can no longer be approved"), "{}", again.message);
@@ -333,10 +333,72 @@ async fn where_writes_are_on_what_destroys_or_is_broad_is_held_unless_it_is_name
     world.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_dangerous_is_refused_or_held_each_by_its_own_name() {
+    let mut plan = plan("writes = \"on\"", &allowing());
+    let file = &mut plan.workspaces[0].1;
+    *file = file.replace("\"records.delete\"]", "\"composite\", \"mass.delete\", \"bulk.read.create\"]");
+    let world = World::start(plan).await;
+    assert_eq!(prove(&world).await["passed"], true);
+    enable(&world, "on").await.expect("enabled");
+    let many = json!({ "data": vec![json!({ "Last_Name": "E", "Company": "N" }); 101] });
+    let part = json!({ "sub_request_id": "1", "method": "DELETE", "uri": "/crm/v8/Leads/1" });
+    let callback = json!({ "url": "https://elsewhere.example/", "method": "post" });
+    let bulk = json!({ "callback": callback, "query": { "module": { "api_name": "Leads" }, "fields": ["id"] } });
+    for (path, body, code, rule) in [
+        (
+            "/crm/v8/__composite_requests",
+            json!({ "__composite_requests": [part] }),
+            "operation_not_allowed",
+            "operations",
+        ),
+        (
+            "/crm/v8/coql",
+            json!({ "select_query": "delete from Leads where id = 1" }),
+            "resource_not_allowed",
+            "resources",
+        ),
+        ("/crm/v8/Leads/actions/mass_delete", json!({ "cvid": "1", "territory": null }), "held", "destructive"),
+        ("/crm/bulk/v8/read", bulk, "held", "destructive"),
+        ("/crm/v8/Leads/upsert", many, "held", "max_records"),
+    ] {
+        let headers = format!("Content-Type: application/json\r\n{PROBLEM}");
+        let reply = world.ask("acme", "POST", &format!("/acme/zoho{path}"), &headers, &body.to_string()).await;
+        let said = reply.json().expect("json");
+        assert_eq!((&said["code"], &said["rule"]), (&json!(code), &json!(rule)), "{path}: {said}");
+    }
+    assert_eq!(writes(&world).len(), 0);
+    world.end().await;
+}
+
 /// The operation of a refused request, as its row names it.
 fn operation_of(said: &Value, world: &World) -> String {
     let rows = world.host.audit().show(said["request_id"].as_str().expect("an id")).expect("rows");
     rows[0].operation.clone().expect("an operation")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_there_now_is_shown_beside_what_would() {
+    let world = drafting(&allowing()).await;
+    let lead = world.simulator.records("20071234567", "Leads")[0].clone();
+    let (lead, name) = (lead["id"].as_str().expect("an id"), lead["Last_Name"].clone());
+    let body = json!({ "data": [{ "id": lead, "Last_Name": "Renamed" }] }).to_string();
+    let said = world.ask("acme", "PUT", LEADS, PROBLEM, &body).await.json().expect("json");
+    let id = said["draft"].as_str().expect("a draft").to_owned();
+    let shown = show(&world, &id).await;
+    let expected = json!([{
+        "record": lead,
+        "fields": [{ "field": "Last_Name", "current": name, "proposed": "Renamed" }],
+        "problem": null,
+    }]);
+    assert_eq!(shown["changes"], expected);
+    assert_eq!(approve(&world, &id).await.expect("released")["outcome"], "ok");
+    let missing = json!({ "data": [{ "id": "1", "Last_Name": "Nobody" }] }).to_string();
+    let said = world.ask("acme", "PUT", LEADS, PROBLEM, &missing).await.json().expect("json");
+    let shown = show(&world, said["draft"].as_str().expect("a draft")).await;
+    let change = &shown["changes"][0];
+    assert!(change["problem"].as_str().is_some_and(|problem| problem.starts_with("not found")), "{change}");
+    world.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

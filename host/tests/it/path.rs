@@ -181,7 +181,15 @@ async fn dry_run_decides_and_sends_nothing() {
     let headers = "Wardlock-Dry-Run: true\r\nAccept: application/problem+json\r\n";
     let reply = world.ask("acme", "GET", LEADS, headers, "").await;
     assert_eq!((reply.status, reply.header("wardlock-decision")), (200, Some("allow")));
-    assert_eq!(reply.json().expect("json")["code"], "dry_run");
+    let told = reply.json().expect("json");
+    assert_eq!(told["code"], "dry_run");
+    let told = &told["dry_run"];
+    assert_eq!(
+        (&told["operation"]["name"], &told["plugins"][0]["verdict"]),
+        (&"records.list".into(), &"allow".into())
+    );
+    assert_eq!(format!("/acme/zoho{}", told["would_send"]["path_and_query"].as_str().expect("a path")), LEADS);
+    assert_eq!(told["would_send"]["host"], "www.zohoapis.eu");
     let refused = world.ask("acme", "DELETE", "/acme/zoho/crm/v8/Leads/1", headers, "").await;
     assert_eq!(refused.status, 403);
     assert_eq!(world.api_calls(), before);

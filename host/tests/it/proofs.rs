@@ -34,7 +34,7 @@ fn failing(proof: &Value) -> Vec<String> {
     failing.map(|criterion| criterion["criterion"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
-fn raw(body: Value) -> ApiAnswer {
+fn raw(body: &Value) -> ApiAnswer {
     ApiAnswer::Raw {
         status: 200,
         content_type: "application/json".to_owned(),
@@ -77,9 +77,9 @@ async fn a_connection_that_works_is_proved_in_canada() {
 async fn each_criterion_fails_by_itself() {
     let world = World::start(plan("eu", "")).await;
     let answer = |answer: ApiAnswer| world.simulator.switches().change(|it| it.api_answers.push_back(answer));
-    answer(raw(json!({ "org": [{ "zgid": "20079999999" }] })));
+    answer(raw(&json!({ "org": [{ "zgid": "20079999999" }] })));
     assert_eq!(failing(&prove(&world).await), ["the pinned account"], "another organisation");
-    answer(raw(json!({ "code": "INTERNAL_ERROR", "status": "error", "message": "m", "details": {} })));
+    answer(raw(&json!({ "code": "INTERNAL_ERROR", "status": "error", "message": "m", "details": {} })));
     let failed = failing(&prove(&world).await);
     assert!(failed.contains(&"no error in the body".to_owned()), "200 with an error: {failed:?}");
     answer(ApiAnswer::Internal);

@@ -41,8 +41,14 @@ fuzz_target!(|bytes: &[u8]| {
     let mut chain = Chain::start(judge, before.clone());
     chain.take(Ok(taken), 1);
     let (after, outcome) = chain.finish();
-    let asked =
-        Asked { id: RequestId::from_random([7; 16]), purpose: None, tenant: "1".to_owned(), generation: 1, via: None, approval: None };
+    let asked = Asked {
+        id: RequestId::from_random([7; 16]),
+        purpose: None,
+        tenant: "1".to_owned(),
+        generation: 1,
+        via: None,
+        approval: None,
+    };
     let Decision::Allow(permit) = decide(judge, after, outcome, asked) else { return };
     let (old, after) = (before.operation(), permit.classified());
     let new = after.operation();

@@ -43,6 +43,7 @@ pub fn judge_answer(
                 hint: reason.hint,
                 retry_after: reason.retry_after_seconds,
                 draft: None,
+                dry_run: None,
             }),
         },
     };
@@ -66,6 +67,7 @@ fn unjudged(link: &Link, kind: Option<&str>, why: &impl fmt::Display) -> Refusal
         hint: None,
         retry_after: None,
         draft: None,
+        dry_run: None,
     }
 }
 

@@ -54,13 +54,12 @@ impl Code {
                 "nothing was stored or sent; the operator looks at the drafts that wait, and at the disk"
             }
             Self::DraftRejected | Self::DraftExpired => "ask the operator before sending it again",
-            Self::OutcomeUnknown => "look whether it was executed before sending it again",
             Self::ChangedSinceApproval => "nothing was sent; send the request again to have it held as it is now",
             Self::AuditUnavailable | Self::VaultLocked => "the operator runs `wardlock doctor`",
             Self::Misconfigured => "the operator compares region and client with the provider's console",
             Self::TokenThrottled | Self::TokenUnavailable => "nothing was executed; try again later",
             Self::UpstreamUnreachable => "try again later",
-            Self::UpstreamTimeout => "look whether it was executed before sending it again",
+            Self::UpstreamTimeout | Self::OutcomeUnknown => "look whether it was executed before sending it again",
             Self::AnswerNotScannable => "ask for another form of answer, or for less",
             Self::AnswerDenied => {
                 "the request was sent, so do not send it again; ask for less, or ask the operator"

@@ -5,6 +5,7 @@
 
 mod asked;
 mod check;
+mod current;
 mod grants;
 mod inject;
 mod lint;
@@ -25,6 +26,7 @@ use crate::canonical::Method;
 use crate::id::{Digest, Region, ServiceName};
 use crate::plugin::{Effect, FieldUse};
 
+pub use current::{Change, Current};
 pub use inject::{
     Added, Addition, Extra, ExtraPlace, ExtraSource, Ingredient, Inject, Param, Place, RegistrationSecret,
 };
@@ -246,6 +248,8 @@ pub struct Operation {
     pub scopes: ScopeNeed,
     /// The parameter with which the provider only checks it.
     pub dry_run: Option<DryRun>,
+    /// How the records that it changes are read as they are now.
+    pub current: Option<Current>,
 }
 
 /// A parameter with which a provider checks a request and does nothing (`validateOnly`).

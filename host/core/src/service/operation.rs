@@ -6,8 +6,8 @@ use super::parse::with_version;
 use super::raw::{RawBody, RawBreadth, RawDryRun, RawField, RawOperation, RawPresence, RawResource};
 use super::text::Source;
 use super::{
-    BodyKind, Breadth, DefinitionError, DryRun, FieldSource, Operation, PathRules, PathTemplate, Presence,
-    ResourceSource,
+    BodyKind, Breadth, Current, DefinitionError, DryRun, FieldSource, Operation, PathRules, PathTemplate,
+    Presence, ResourceSource,
 };
 use crate::canonical::Method;
 use crate::plugin::Effect;
@@ -48,6 +48,12 @@ pub(super) fn operation(
         replay_safe: raw.replay_safe.unwrap_or(method == Method::Get && effect == Effect::Read),
         scopes: raw.scopes,
         dry_run: raw.dry_run.and_then(dry_run),
+        current: raw.current.map(|raw| Current {
+            request: with_version(&raw.request, version),
+            records: raw.records,
+            id: raw.id,
+            found: raw.found,
+        }),
         name: raw.name,
     })
 }
