@@ -4,19 +4,20 @@
 
 mod behalf;
 mod enter;
+mod held;
 mod refuse;
+mod seen;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::{Instrument as _, Span, debug_span};
 use wardlock_audit::{OutcomeGuard, Receipt, Separation, failpoint};
-use wardlock_core::answer::Outcome;
 use wardlock_core::canonical::CanonicalRequest;
-use wardlock_core::chain::{ChainOutcome, VerdictRecord};
+use wardlock_core::chain::ChainOutcome;
 use wardlock_core::classify::Classified;
 use wardlock_core::connection::Connection;
-use wardlock_core::decision::{Approval, Asked, Decision, Held, Permit, decide};
+use wardlock_core::decision::{Approval, Asked, Decision, Permit, decide};
 use wardlock_core::id::{AgentName, RequestId, WorkspaceName};
 use wardlock_core::plugin::Caller;
 use wardlock_core::refusal::{Code, Refusal};
@@ -30,14 +31,16 @@ use crate::delivery::{Judges, UnderWay, deliver};
 use crate::drafts;
 use crate::gate::Gate;
 use crate::host::Host;
-use crate::ingress::{AgentRequest, Peer, Prefers, RawRequest, Reply, UnreadBody};
+use crate::ingress::{AgentRequest, Peer, RawRequest, Reply, UnreadBody};
 use crate::loaded::OpenConnection;
-use crate::metrics::{ConnectionMetrics, Sending};
+use crate::metrics::Sending;
 use crate::quotas::Taking;
 use crate::recorder::{Judged, Recording};
-use crate::{own, policy, report};
+use crate::{own, report};
 use enter::{Entered, enter};
+use held::{Concluded, Waits, concluded, dry_run_ends, hold};
 use refuse::{refuse, refuse_locked};
+use seen::{Scheme, Seen};
 
 pub use behalf::{Ended, OnBehalf, run_for};
 
@@ -83,115 +86,6 @@ pub async fn run(gate: &Gate, peer: &Peer, id: RequestId, raw: RawRequest, body:
             drop(host);
             waits.out(gate, &id, reply).await
         }
-    }
-}
-
-/// A client that waits for what a person says of a draft.
-struct Waits {
-    draft: String,
-    patience: Duration,
-    /// Whose the draft is.
-    whose: Agent,
-    /// Whether it wants the answer, or only to be told where the draft stands.
-    wants_answer: bool,
-}
-
-impl Waits {
-    /// Waits, and tells what the draft has come to; `reply` where it still waits.
-    async fn out(self, gate: &Gate, id: &RequestId, reply: Reply) -> Reply {
-        drafts::wait(|| gate.opened(), &self.draft, self.patience).await;
-        let Some(host) = gate.opened() else { return reply };
-        let whose = (self.whose.workspace.as_str(), self.whose.name.as_str());
-        let told = if self.wants_answer {
-            drafts::answer(&host, id, whose, &self.draft).await
-        } else {
-            drafts::status(&host, id, whose, &self.draft).await
-        };
-        match told {
-            Ok(Some(told)) => told,
-            Err(refusal) if refusal.code != Code::Held => Reply::refused(id, "deny", None, &refusal, None),
-            Ok(None) | Err(_) => reply,
-        }
-    }
-}
-
-/// What is known of a request so far: the record of a refusal is written from it.
-struct Seen {
-    /// When all of it had arrived.
-    began: Instant,
-    agent: Option<Agent>,
-    method: String,
-    purpose: Option<String>,
-    /// Only once it is known that no secret stands in it.
-    canonical: Option<CanonicalRequest>,
-    /// The workspace and connection that the path names, whoever's they are.
-    named: Option<(String, String)>,
-    connection: Option<Arc<Connection>>,
-    /// What the connection counts.
-    metrics: Option<Arc<ConnectionMetrics>>,
-    tenant: Option<String>,
-    classified: Option<Arc<Classified>>,
-    verdicts: Vec<VerdictRecord>,
-    wants_problem_json: bool,
-    /// How the client would have a held request answered (RFC 7240).
-    prefers: Prefers,
-    /// What the client waits for once its request is held.
-    waits: Option<Waits>,
-    /// The scheme under which the agent's token came, and what was asked for.
-    scheme: Option<Scheme>,
-    /// The request stands in the audit already: an INTENT, and its OUTCOME.
-    recorded: bool,
-    outcome: Option<Outcome>,
-}
-
-/// By what a client's own service is told, where its connection is not known.
-struct Scheme {
-    name: String,
-    method: String,
-    target: String,
-}
-
-impl Scheme {
-    fn of(request: &AgentRequest) -> Option<Self> {
-        let name = request.scheme.clone()?;
-        Some(Self { name, method: request.method.clone(), target: request.target.clone() })
-    }
-}
-
-impl Seen {
-    fn new() -> Self {
-        Self {
-            began: Instant::now(),
-            agent: None,
-            method: String::new(),
-            purpose: None,
-            canonical: None,
-            named: None,
-            connection: None,
-            metrics: None,
-            tenant: None,
-            classified: None,
-            verdicts: Vec::new(),
-            wants_problem_json: false,
-            prefers: Prefers::default(),
-            waits: None,
-            scheme: None,
-            recorded: false,
-            outcome: None,
-        }
-    }
-
-    /// Notes in which form a client reads refusals, where nothing more can be known of it.
-    fn tell_as(&mut self, raw: RawRequest) {
-        if let Ok((_, request)) = raw.take_token(None) {
-            self.wants_problem_json = request.wants_problem_json;
-            self.scheme = Scheme::of(&request);
-        }
-    }
-
-    /// The operation's effect, where it is known.
-    fn effect(&self) -> &'static str {
-        self.classified.as_ref().map_or("unknown", |classified| classified.operation().effect.as_str())
     }
 }
 
@@ -290,18 +184,6 @@ async fn judge_and_send(
     carry_out(host, separation, id, Allowed { permit, quotas, judges }, seen).await
 }
 
-/// Tells that a request is held, and lets its client wait if it asked to.
-fn hold(refusal: Refusal, held: &Held, seen: &mut Seen) -> Stop {
-    let waits = seen.prefers.wait.zip(refusal.draft.as_ref()).map(|(patience, place)| Waits {
-        draft: place.id.clone(),
-        patience,
-        whose: Agent { name: held.agent.clone(), workspace: held.connection.workspace.clone() },
-        wants_answer: true,
-    });
-    seen.waits = waits;
-    Stop { decision: if refusal.code == Code::Held { "hold" } else { "deny" }, refusal }
-}
-
 /// Asks the chain; what it was asked is noted where the workspace records that. Dry runs are not requests.
 async fn ask_plugins(
     host: &Host,
@@ -366,22 +248,6 @@ async fn carry_out(
             seen.outcome = Some(outcome);
             Err(Stop { decision: "allow", refusal })
         }
-    }
-}
-
-/// Tells what would be done: the decision, every verdict, and exactly what would be sent. It stores and takes nothing.
-fn dry_run_ends(concluded: Concluded, seen: &Seen, classified: &Classified, connection: &Connection) -> Stop {
-    let told = policy::dry_run(&seen.verdicts, classified, connection);
-    match concluded {
-        Concluded::Permitted(_) => {
-            let refusal = Refusal::new(Code::DryRun, "dry-run", "the decision is allow; nothing was sent");
-            Stop { decision: "allow", refusal: refusal.as_dry_run(told) }
-        }
-        Concluded::Held(_, refusal) => {
-            let hint = "send it without `Wardlock-Dry-Run` to have it kept for a person";
-            Stop { decision: "hold", refusal: refusal.hint(hint).as_dry_run(told) }
-        }
-        Concluded::Stopped(Stop { decision, refusal }) => Stop { decision, refusal: refusal.as_dry_run(told) },
     }
 }
 
@@ -542,27 +408,6 @@ fn busy(busy: Busy) -> Refusal {
     Refusal::new(Code::UpstreamBusy, "turns", busy.to_string())
         .hint("nothing was sent; send fewer at once, or have the operator set `concurrency` to what the edition takes")
         .retry_after(2)
-}
-
-/// What a decision means for the request.
-enum Concluded {
-    Permitted(Box<Permit>),
-    Held(Box<Held>, Refusal),
-    Stopped(Stop),
-}
-
-/// Notes and counts a decision.
-fn concluded(decision: Decision, seen: &mut Seen) -> Concluded {
-    let (verdicts, concluded) = match decision {
-        Decision::Allow(permit) => (permit.verdicts().to_vec(), Concluded::Permitted(permit)),
-        Decision::Hold { refusal, verdicts, held } => (verdicts, Concluded::Held(held, refusal)),
-        Decision::Deny { refusal, verdicts } => (verdicts, Concluded::Stopped(Stop { decision: "deny", refusal })),
-    };
-    if let Some(metrics) = &seen.metrics {
-        metrics.decided(seen.began.elapsed(), &verdicts);
-    }
-    seen.verdicts = verdicts;
-    concluded
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "fits `map_err`")]

@@ -1,0 +1,97 @@
+//! What a decision means: a permit, a draft, the end; and clients that wait for what a person says.
+
+use std::time::Duration;
+
+use wardlock_core::classify::Classified;
+use wardlock_core::connection::Connection;
+use wardlock_core::decision::{Decision, Held, Permit};
+use wardlock_core::id::RequestId;
+use wardlock_core::refusal::{Code, Refusal};
+
+use super::{Agent, Seen, Stop};
+use crate::gate::Gate;
+use crate::ingress::Reply;
+use crate::{drafts, policy};
+
+/// A client that waits for what a person says of a draft.
+pub(super) struct Waits {
+    pub(super) draft: String,
+    pub(super) patience: Duration,
+    /// Whose the draft is.
+    pub(super) whose: Agent,
+    /// Whether it wants the answer, or only to be told where the draft stands.
+    pub(super) wants_answer: bool,
+}
+
+impl Waits {
+    /// Waits, and tells what the draft has come to; `reply` where it still waits.
+    pub(super) async fn out(self, gate: &Gate, id: &RequestId, reply: Reply) -> Reply {
+        drafts::wait(|| gate.opened(), &self.draft, self.patience).await;
+        let Some(host) = gate.opened() else { return reply };
+        let whose = (self.whose.workspace.as_str(), self.whose.name.as_str());
+        let told = if self.wants_answer {
+            drafts::answer(&host, id, whose, &self.draft).await
+        } else {
+            drafts::status(&host, id, whose, &self.draft).await
+        };
+        match told {
+            Ok(Some(told)) => told,
+            Err(refusal) if refusal.code != Code::Held => Reply::refused(id, "deny", None, &refusal, None),
+            Ok(None) | Err(_) => reply,
+        }
+    }
+}
+
+/// Tells that a request is held, and lets its client wait if it asked to.
+pub(super) fn hold(refusal: Refusal, held: &Held, seen: &mut Seen) -> Stop {
+    let waits = seen.prefers.wait.zip(refusal.draft.as_ref()).map(|(patience, place)| Waits {
+        draft: place.id.clone(),
+        patience,
+        whose: Agent { name: held.agent.clone(), workspace: held.connection.workspace.clone() },
+        wants_answer: true,
+    });
+    seen.waits = waits;
+    Stop { decision: if refusal.code == Code::Held { "hold" } else { "deny" }, refusal }
+}
+
+/// What a decision means for the request.
+pub(super) enum Concluded {
+    Permitted(Box<Permit>),
+    Held(Box<Held>, Refusal),
+    Stopped(Stop),
+}
+
+/// Notes and counts a decision.
+pub(super) fn concluded(decision: Decision, seen: &mut Seen) -> Concluded {
+    let (verdicts, concluded) = match decision {
+        Decision::Allow(permit) => (permit.verdicts().to_vec(), Concluded::Permitted(permit)),
+        Decision::Hold { refusal, verdicts, held } => (verdicts, Concluded::Held(held, refusal)),
+        Decision::Deny { refusal, verdicts } => (verdicts, Concluded::Stopped(Stop { decision: "deny", refusal })),
+    };
+    if let Some(metrics) = &seen.metrics {
+        metrics.decided(seen.began.elapsed(), &verdicts);
+    }
+    seen.verdicts = verdicts;
+    concluded
+}
+
+/// Tells what would be done: the decision, every verdict, and exactly what would be sent. It stores and takes nothing.
+pub(super) fn dry_run_ends(
+    concluded: Concluded,
+    seen: &Seen,
+    classified: &Classified,
+    connection: &Connection,
+) -> Stop {
+    let told = policy::dry_run(&seen.verdicts, classified, connection);
+    match concluded {
+        Concluded::Permitted(_) => {
+            let refusal = Refusal::new(Code::DryRun, "dry-run", "the decision is allow; nothing was sent");
+            Stop { decision: "allow", refusal: refusal.as_dry_run(told) }
+        }
+        Concluded::Held(_, refusal) => {
+            let hint = "send it without `Wardlock-Dry-Run` to have it kept for a person";
+            Stop { decision: "hold", refusal: refusal.hint(hint).as_dry_run(told) }
+        }
+        Concluded::Stopped(Stop { decision, refusal }) => Stop { decision, refusal: refusal.as_dry_run(told) },
+    }
+}
