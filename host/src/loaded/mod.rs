@@ -18,10 +18,10 @@ use wardlock_core::id::{AgentName, ConnectionName, WorkspaceName};
 use wardlock_core::refusal::{Code, Refusal};
 use wardlock_sandbox::{Plugin, Sandbox};
 
+use crate::config::Keeping;
 use crate::config::{ConnectionPlan, Document, WorkspacePlan};
 use crate::home::Home;
 use crate::metrics::{ConnectionMetrics, Metrics};
-use crate::recorder::Keeping;
 use crate::trust::{Publishers, Standing};
 
 pub(crate) use chain::{keep, kept};

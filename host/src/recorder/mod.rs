@@ -25,12 +25,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use wardlock_core::id::WorkspaceName;
 use wardlock_egress::vault::{Keys, NotOpened, Purpose};
 use wardlock_state::{Bounds, RecordPlace, RecordQuery, RecordedOf, Recordings, StateError};
 
+use crate::config::Keeping;
 use crate::loaded::Loaded;
 use crate::logs::OnceAMinute;
 use crate::metrics::Metrics;
@@ -51,20 +51,9 @@ const WAITING_BYTES: usize = 16 << 20;
 /// Where they stand in `state/`.
 const FILE: &str = "recordings.db";
 
-/// How long and how much a workspace records, as its file says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Keeping {
-    /// How long a record stays.
-    pub keep: Duration,
-    /// How many there are at most.
-    pub requests: u32,
-}
-
-impl Keeping {
-    fn bounds(self) -> Bounds {
-        let keep_ms = u64::try_from(self.keep.as_millis()).unwrap_or(u64::MAX);
-        Bounds { keep_ms, requests: self.requests, bytes: MAX_WORKSPACE }
-    }
+fn bounds_of(keeping: Keeping) -> Bounds {
+    let keep_ms = u64::try_from(keeping.keep.as_millis()).unwrap_or(u64::MAX);
+    Bounds { keep_ms, requests: keeping.requests, bytes: MAX_WORKSPACE }
 }
 
 /// Why a record cannot be read.
@@ -145,7 +134,7 @@ impl Recorder {
         if !loaded.is_whole() {
             return; // Nobody said that anything records no more.
         }
-        let recording = loaded.recorders().map(|(name, keeping)| (name.to_string(), keeping.bounds())).collect();
+        let recording = loaded.recorders().map(|(name, keeping)| (name.to_string(), bounds_of(keeping))).collect();
         // A file that does not load says nothing of what is recorded: what is there stays until it expires.
         let unknown = loaded.closed_workspaces().map(WorkspaceName::to_string).collect();
         self.take(&recording, &unknown, now_ms);

@@ -15,11 +15,12 @@ use wardlock_core::id::{AgentName, PluginName, PublisherName, WorkspaceName};
 
 use crate::config::text_error::{Document, TextError};
 use crate::loaded::Services;
-use crate::recorder::Keeping;
 
 use check::Checker;
 pub(crate) use names::json_of;
 use raw::WorkspaceFile;
+
+pub use recorder::Keeping;
 
 /// What a workspace file says, with every name resolved. Plugins are not loaded yet.
 #[derive(Debug)]

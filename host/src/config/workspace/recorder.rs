@@ -5,13 +5,21 @@ use std::time::Duration;
 use super::check::Checker;
 use super::raw::RecorderFile;
 use crate::config::units::lifetime;
-use crate::recorder::Keeping;
 
 /// The shortest and the longest time that records may be kept: what they hold is agents' own business, and recorded to be replayed,
 /// not to be archived.
 const KEEP: [Duration; 2] = [Duration::from_mins(1), Duration::from_hours(90 * 24)];
 /// The most requests of a workspace.
 const MOST: u32 = 10_000;
+
+/// How long and how much a workspace records, as its file says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keeping {
+    /// How long a record stays.
+    pub keep: Duration,
+    /// How many there are at most.
+    pub requests: u32,
+}
 
 impl Checker<'_, '_> {
     /// Checks the table; `None` where something is wrong with it.
