@@ -16,6 +16,7 @@
 //! - [`plugin`]: what plugins' authors have: the contract, projects, golden cases.
 //! - [`trust`]: who signs plugins, and whether a signature holds.
 //! - `backup`: the whole home as one encrypted archive, and back.
+//! - `operators`: who may say yes where operators have keys.
 //! - [`ops`], [`admin`], [`serve`]: commands, the socket they go through, the daemon.
 //! - [`demo`]: the whole product on one machine with nothing to set up.
 
@@ -36,6 +37,7 @@ pub mod ingress;
 pub mod loaded;
 mod logs;
 pub mod metrics;
+mod operators;
 pub mod ops;
 mod own;
 pub mod pipeline;

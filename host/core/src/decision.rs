@@ -56,6 +56,8 @@ pub struct Approval {
     pub by: Vec<String>,
     /// The digest of the request as it was held and shown.
     pub request: Digest,
+    /// The account that it was for.
+    pub tenant: String,
     /// Who held it.
     pub holders: Vec<Holder>,
 }
@@ -199,6 +201,10 @@ pub fn decide(judge: &Judge, classified: Classified, outcome: ChainOutcome, aske
     if let Some(approval) = &asked.approval {
         if approval.request != classified.digest() {
             let detail = "a plugin would change the request that was approved".to_owned();
+            return Decision::Deny { refusal: changed(detail), verdicts };
+        }
+        if approval.tenant != asked.tenant {
+            let detail = "the connection is for another account than the one that was approved".to_owned();
             return Decision::Deny { refusal: changed(detail), verdicts };
         }
         if let Some(holder) = holders.iter().find(|holder| !approval.meets(holder)) {

@@ -88,6 +88,8 @@ slug!(/// A plugin's place in a chain.
     PluginName, "plugin name");
 slug!(/// A publisher of plugins, as the operator calls it.
     PublisherName, "publisher name");
+slug!(/// An operator: a person who runs Wardlock.
+    OperatorName, "operator name");
 slug!(/// A row of a service's host table: the provider's data centre.
     Region, "region");
 

@@ -7,6 +7,7 @@ use tokio::net::UnixStream;
 
 use super::protocol::{Command, Event, Failure, Question, VERSION};
 use super::server::Brought;
+use crate::operators::needs;
 use crate::ops::Talk;
 
 /// A connection to the daemon that holds the home.
@@ -56,10 +57,12 @@ impl AdminClient {
         brought: &Brought,
         talk: &dyn Talk,
     ) -> std::io::Result<Result<serde_json::Value, Failure>> {
+        let signed_as = talk.signs_as().filter(|_| needs(&command).is_some());
         let mut line = serde_json::to_vec(&Question {
             version: VERSION,
             command,
             secret_follows: matches!(brought, Brought::Secret(_) | Brought::Passphrase(_)),
+            signed_as,
         })?;
         line.push(b'\n');
         self.stream.write_all(&line).await?;
@@ -80,6 +83,11 @@ impl AdminClient {
                     if let Brought::File(file) = brought {
                         UnixStream::from_std(frames.try_clone()?)?.write_all(file).await?;
                     }
+                }
+                Event::Sign { text } => {
+                    let mut line = serde_json::to_vec(&talk.sign(&text).map_err(std::io::Error::other)?)?;
+                    line.push(b'\n');
+                    UnixStream::from_std(frames.try_clone()?)?.write_all(&line).await?;
                 }
                 Event::Done { result } => return Ok(Ok(result)),
                 Event::Failed { failure } => return Ok(Err(failure)),

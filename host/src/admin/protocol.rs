@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use wardlock_audit::AuditError;
-use wardlock_egress::vault::VaultError;
+use wardlock_egress::vault::{Role, VaultError};
 use wardlock_state::StateError;
 
 use super::rows::{AuditFilter, PluginLogFilter, RowForm};
 
 /// The protocol's version; a daemon of another version says so instead of guessing.
-pub const VERSION: u32 = 7;
+pub const VERSION: u32 = 8;
 
 /// One question, on one line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub struct Question {
     pub command: Command,
     /// Whether a secret follows, in a raw frame, once the daemon asks for it.
     pub secret_follows: bool,
+    /// The operator who will sign it, once the daemon says what.
+    #[serde(default)]
+    pub signed_as: Option<String>,
 }
 
 /// A command that needs the home's state.
@@ -89,6 +92,22 @@ pub enum Command {
         workspace: String,
         /// Connection.
         connection: String,
+    },
+    /// Add an operator.
+    OperatorAdd {
+        /// Name.
+        name: String,
+        /// Role.
+        role: Role,
+        /// Public key, as OpenSSH writes it.
+        public_key: String,
+    },
+    /// List the operators.
+    OperatorList,
+    /// Take an operator's word away.
+    OperatorRevoke {
+        /// Name.
+        name: String,
     },
     /// Prove a connection, or all of them.
     Proof {
@@ -326,6 +345,11 @@ pub enum Event {
     SendSecret,
     /// The file's bytes may come now.
     SendFile,
+    /// The signature over this text may come now, on a line.
+    Sign {
+        /// Exactly what is signed.
+        text: String,
+    },
     /// The end, good.
     Done {
         /// Data.
@@ -435,6 +459,9 @@ failures_of! {
     VaultError, |error| matches!(
         error,
         VaultError::NoRegistration(_)
+            | VaultError::NoOperator(_)
+            | VaultError::OperatorExists(_)
+            | VaultError::LastAdmin(_)
             | VaultError::RegistrationExists(_)
             | VaultError::RegistrationInUse { .. }
             | VaultError::NoGrant(_)

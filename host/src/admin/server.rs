@@ -10,9 +10,11 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use wardlock_egress::vault::{Passphrase, PromptError, Secret};
 
-use super::protocol::{Event, Failure, Page, Question, VERSION};
+use super::protocol::{Command, Event, Failure, Page, Question, VERSION};
 use crate::gate::Gate;
+use crate::host::new_request_id;
 use crate::logs::OnceAMinute;
+use crate::operators::{Signed, text_of};
 use crate::ops::{self, Talk};
 
 /// Longest question in bytes; a body to explain is the largest part of one.
@@ -94,8 +96,13 @@ async fn answer(mut stream: UnixStream, gate: Arc<Gate>) -> std::io::Result<()> 
     } else {
         Brought::Nothing
     };
+    let signed = match question.signed_as {
+        Some(operator) => Some(sign(&mut stream, operator, &question.command).await?),
+        None => None,
+    };
     let (mut reader, writer) = stream.into_split();
-    let (talk, events) = mpsc::unbounded_channel();
+    let (sender, events) = mpsc::unbounded_channel();
+    let talk = Caller { events: sender, signed };
     let teller = tokio::spawn(tell(writer, events));
     let ended = tokio::select! {
         ended = ops::at_the_gate(&gate, question.command, brought, &talk) => ended,
@@ -107,7 +114,7 @@ async fn answer(mut stream: UnixStream, gate: Arc<Gate>) -> std::io::Result<()> 
         Err(failure) => Event::Failed { failure },
     };
     // The teller ends when every sender is gone; a closed channel means the person is gone too.
-    let _ = talk.send(last);
+    let _ = talk.events.send(last);
     drop(talk);
     teller.await.map_err(std::io::Error::other)?
 }
@@ -212,16 +219,35 @@ async fn tell(mut writer: OwnedWriteHalf, mut events: mpsc::UnboundedReceiver<Ev
     writer.shutdown().await
 }
 
-impl Talk for mpsc::UnboundedSender<Event> {
+/// Has a command signed: the nonce is of this connection, so no signature serves twice.
+async fn sign(stream: &mut UnixStream, operator: String, command: &Command) -> std::io::Result<Signed> {
+    let nonce = new_request_id().to_string();
+    write_event(stream, &Event::Sign { text: text_of(command, &nonce) }).await?;
+    let line = read_line(stream).await?;
+    let signature = serde_json::from_slice(&line)?;
+    Ok(Signed { operator, nonce, signature })
+}
+
+/// Who gave a command, at the other end of the socket.
+struct Caller {
+    events: mpsc::UnboundedSender<Event>,
+    signed: Option<Signed>,
+}
+
+impl Talk for Caller {
     fn say(&self, text: String) {
-        let _ = self.send(Event::Say { text });
+        let _ = self.events.send(Event::Say { text });
     }
 
     fn open(&self, page: Page) {
-        let _ = self.send(Event::Open { page });
+        let _ = self.events.send(Event::Open { page });
     }
 
     fn wait(&self, text: String) {
-        let _ = self.send(Event::Wait { text });
+        let _ = self.events.send(Event::Wait { text });
+    }
+
+    fn signed(&self, _command: &Command) -> Option<Signed> {
+        self.signed.clone()
     }
 }

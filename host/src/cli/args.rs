@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::audit_args::AuditVerb;
 use super::connect_args::{ConnectArgs, RegistrationVerb};
+use super::operator_args::OperatorVerb;
 use super::plugin_args::PluginVerb;
 use super::service_args::NewServiceArgs;
 use super::write_args::{DraftsVerb, ProofArgs, WritesArgs};
@@ -26,6 +27,12 @@ pub struct Cli {
     /// Read the vault's passphrase from this open file descriptor.
     #[arg(long, global = true, value_name = "FD")]
     pub passphrase_fd: Option<u32>,
+    /// The operator in whose name this is signed, where operators have keys.
+    #[arg(long = "as", global = true, value_name = "OPERATOR", requires = "sign_with")]
+    pub operator: Option<String>,
+    /// The SSH key that signs: a private key's file, or the public one of a key that the SSH agent holds.
+    #[arg(long, global = true, value_name = "KEY", requires = "operator")]
+    pub sign_with: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
     pub command: Verb,
@@ -70,6 +77,11 @@ pub enum Verb {
     /// What workspaces use which grants.
     #[command(subcommand)]
     Connections(ConnectionsVerb),
+    /// People who may approve and enable, each by an SSH key of their own.
+    ///
+    /// As soon as there is one, what widens wants a signature: `--as NAME --sign-with KEY`.
+    #[command(subcommand)]
+    Operator(OperatorVerb),
     /// Show by a few reads that a connection works, for the right account, with nothing exposed.
     ///
     /// Ends with 1 if a criterion does not hold. Writes can be enabled only while the newest proof holds.

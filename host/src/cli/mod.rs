@@ -10,6 +10,7 @@ mod copies;
 mod init;
 mod local;
 mod look;
+mod operator_args;
 mod plugin;
 mod plugin_args;
 mod remote;

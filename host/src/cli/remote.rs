@@ -9,6 +9,7 @@ use wardlock_egress::vault::Secret;
 
 use super::args::{AgentVerb, Cli, ConnectionsVerb, ExplainArgs, PolicyVerb, Verb};
 use super::connect_args::{ConnectArgs, RegistrationVerb};
+use super::operator_args::OperatorVerb;
 use super::talk::Person;
 use super::{local, show, talk};
 use crate::admin::{AdminClient, Brought, ClientError, Command, Failure, How};
@@ -22,7 +23,7 @@ pub async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         Verb::Connect(connect) => {
             let pasted = if connect.advanced_paste { Some(pasted(connect)?) } else { None };
             let reach = Reach::open(cli).await?;
-            let person = Person::new(!connect.no_browser);
+            let person = Person::new(!connect.no_browser).signing(cli);
             let shown = confirm_region(&reach, connect, &person).await?;
             let (command, secret) = connect_command(connect, pasted, &shown)?;
             let brought = secret.map_or(Brought::Nothing, Brought::Secret);
@@ -31,7 +32,7 @@ pub async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         verb => {
             let (command, secret) = command_of(verb)?;
             let brought = secret.map_or(Brought::Nothing, Brought::Secret);
-            Reach::open(cli).await?.ask(command, brought, &Person::new(false)).await?
+            Reach::open(cli).await?.ask(command, brought, &Person::new(false).signing(cli)).await?
         }
     };
     if cli.json {
@@ -48,7 +49,7 @@ pub async fn metrics(cli: &Cli) -> Result<ExitCode, Failure> {
     let daemon = AdminClient::connect(&home.state_path("admin.sock")?).await.map_err(|error| {
         Failure::no(error).hint("start `wardlock serve`: what it counts, it counts from its start on")
     })?;
-    let result = daemon.ask(Command::Metrics, &Brought::Nothing, &Person::new(false)).await?;
+    let result = daemon.ask(Command::Metrics, &Brought::Nothing, &Person::new(false).signing(cli)).await?;
     if cli.json {
         talk::data(&result);
     } else {
@@ -59,7 +60,7 @@ pub async fn metrics(cli: &Cli) -> Result<ExitCode, Failure> {
 
 /// Asks for what needs nobody to talk to.
 pub async fn ask(cli: &Cli, command: Command, brought: Brought) -> Result<Value, Failure> {
-    Reach::open(cli).await?.ask(command, brought, &Person::new(false)).await
+    Reach::open(cli).await?.ask(command, brought, &Person::new(false).signing(cli)).await
 }
 
 /// Who carries commands out: the daemon that holds the home, or this process.
@@ -155,6 +156,7 @@ fn command_of(verb: &Verb) -> Result<(Command, Option<Secret>), Failure> {
             let (workspace, connection) = split(connection)?;
             Command::ConnectionsShow { workspace, connection }
         }
+        Verb::Operator(verb) => operator_command(verb)?,
         Verb::Agent(AgentVerb::Add { name, workspace, expires }) => {
             Command::AgentAdd { name: name.clone(), workspace: workspace.clone(), expires: expires.clone() }
         }
@@ -182,6 +184,18 @@ fn command_of(verb: &Verb) -> Result<(Command, Option<Secret>), Failure> {
         }
     };
     Ok((command, None))
+}
+
+fn operator_command(verb: &OperatorVerb) -> Result<Command, Failure> {
+    Ok(match verb {
+        OperatorVerb::List => Command::OperatorList,
+        OperatorVerb::Revoke { name } => Command::OperatorRevoke { name: name.clone() },
+        OperatorVerb::Add { name, key, role } => {
+            let key = crate::home::read_operator_file(key).map_err(Failure::of_named_file)?;
+            let public_key = String::from_utf8_lossy(&key).into_owned();
+            Command::OperatorAdd { name: name.clone(), role: (*role).into(), public_key }
+        }
+    })
 }
 
 fn registration_command(verb: &RegistrationVerb) -> Result<(Command, Option<Secret>), Failure> {

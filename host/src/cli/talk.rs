@@ -1,6 +1,8 @@
 //! Standard output and standard error: the only place that writes to either.
 
 use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -9,7 +11,9 @@ use serde_json::Value;
 use wardlock_audit::escape_json;
 use wardlock_egress::{Pasted, hand_over_pasted};
 
+use super::args::Cli;
 use crate::admin::Page;
+use crate::operators::NAMESPACE;
 use crate::ops::Talk;
 
 /// Prints data, harmless on a terminal, too. A closed pipe ends quietly.
@@ -55,13 +59,22 @@ pub fn answer(question: &str) -> String {
 /// Talks to a person at this terminal, and opens pages in their browser.
 pub struct Person {
     browser: bool,
+    /// Who signs, and with which key.
+    signer: Option<(String, PathBuf)>,
     waiting: Mutex<Option<ProgressBar>>,
 }
 
 impl Person {
     /// Talks; `browser` says whether pages are opened or only printed.
     pub fn new(browser: bool) -> Self {
-        Self { browser, waiting: Mutex::new(None) }
+        Self { browser, signer: None, waiting: Mutex::new(None) }
+    }
+
+    /// Signs as the command line says.
+    #[must_use]
+    pub fn signing(mut self, cli: &Cli) -> Self {
+        self.signer = cli.operator.clone().zip(cli.sign_with.clone());
+        self
     }
 
     fn spinner(&self, message: &str) {
@@ -113,6 +126,32 @@ impl Talk for Person {
         self.stop_spinner();
         self.spinner(&crate::text::for_terminal(&text));
     }
+
+    fn signs_as(&self) -> Option<String> {
+        self.signer.as_ref().map(|(operator, _)| operator.clone())
+    }
+
+    fn sign(&self, text: &str) -> Result<String, String> {
+        let (_, key) = self.signer.as_ref().ok_or("nobody signs here")?;
+        self.stop_spinner();
+        ssh_sign(key, text).map_err(|error| format!("the key did not sign: {error}"))
+    }
+}
+
+/// Has OpenSSH sign a text: it asks for the key's passphrase by itself, and reaches keys of its agent and of hardware.
+fn ssh_sign(key: &Path, text: &str) -> std::io::Result<String> {
+    let mut signing = std::process::Command::new("ssh-keygen")
+        .args(["-q", "-Y", "sign", "-n", NAMESPACE, "-f"])
+        .arg(key)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    if let Some(mut stdin) = signing.stdin.take() {
+        stdin.write_all(text.as_bytes())?;
+    }
+    let signed = signing.wait_with_output()?;
+    let signature = String::from_utf8(signed.stdout).map_err(std::io::Error::other)?;
+    if signed.status.success() { Ok(signature) } else { Err(std::io::Error::other("`ssh-keygen` failed")) }
 }
 
 /// Says how a browser on another machine comes back, and takes the address that it ended at on standard input, on a thread

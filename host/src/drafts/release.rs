@@ -81,9 +81,12 @@ pub async fn release(host: &Arc<Host>, id: &str, request: Digest, by: &str) -> R
     failpoint::pass("after-approval");
     let ended = send(host, &draft, &content, &release_id, by).await;
     failpoint::pass("after-release");
-    let (released, release) = conclude(host, &draft, release_id, ended)?;
+    let (released, release) = conclude(host, &draft, release_id, ended);
     let id = draft.id.clone();
-    on_disk(host, move |state| state.end_release(&id, &released)).await?;
+    if let Err(error) = on_disk(host, move |state| state.end_release(&id, &released)).await {
+        // It stays `releasing`, and the next start reads in the audit what became of it.
+        tracing::error!(draft = draft.id, %error, "the end of a release cannot be written down");
+    }
     Ok(release)
 }
 
@@ -105,6 +108,7 @@ async fn send(host: &Host, draft: &Draft, content: &Content, release_id: &Reques
         draft: draft.id.clone(),
         by: vec![by.to_owned()],
         request: draft.request,
+        tenant: content.tenant.clone(),
         holders: content.holders.clone(),
     };
     let asked = OnBehalf {
@@ -120,13 +124,15 @@ async fn send(host: &Host, draft: &Draft, content: &Content, release_id: &Reques
 }
 
 /// Says what a release came to, for the state and for whoever approved.
-fn conclude(host: &Host, draft: &Draft, id: RequestId, ended: Ended) -> Result<(Released, Release), DraftError> {
+fn conclude(host: &Host, draft: &Draft, id: RequestId, ended: Ended) -> (Released, Release) {
     let (state, outcome, status, refusal, answer) = match ended {
         Ended::Answered { outcome, answer } => {
             let status = answer.as_ref().map(|answer| answer.status);
-            let sealed =
-                answer.map(|answer| seal(host, draft, "answer", &super::content::answer_to_bytes(&answer)));
-            (DraftState::Sent, Some(outcome), status, None, sealed.transpose()?)
+            let sealed = answer.and_then(|answer| {
+                let sealed = seal(host, draft, "answer", &super::content::answer_to_bytes(&answer));
+                sealed.inspect_err(|error| tracing::error!(%error, "an answer cannot be kept")).ok()
+            });
+            (DraftState::Sent, Some(outcome), status, None, sealed)
         }
         Ended::Refused { refusal, recorded: None } => {
             // Nothing was sent and time mends it: the draft waits on, for another approval.
@@ -150,7 +156,7 @@ fn conclude(host: &Host, draft: &Draft, id: RequestId, ended: Ended) -> Result<(
         outcome: outcome.map(|outcome| outcome.as_str().to_owned()),
         answer,
     };
-    Ok((released, Release { id, state, outcome, status, refusal }))
+    (released, Release { id, state, outcome, status, refusal })
 }
 
 /// Says what became of drafts that were being sent when the process before this one ended. It blocks.

@@ -7,7 +7,7 @@ use wardlock_audit::Act;
 use wardlock_core::id::{AgentName, GrantName, WorkspaceName};
 use wardlock_state::StateError;
 
-use super::{OPERATOR, blocking, connect, named, note};
+use super::{blocking, connect, named, note, who};
 use crate::admin::Failure;
 use crate::host::Host;
 
@@ -29,7 +29,7 @@ pub(super) async fn add(
     let state = host.state().clone();
     let (its_name, its_workspace) = (name.clone(), workspace.clone());
     let token = blocking(move || state.add_agent(&its_name, &its_workspace, lifetime_ms)).await??;
-    note(host, Act::admin(OPERATOR, "agent.add", name.as_str(), "ok").in_workspace(workspace.as_str())).await;
+    note(host, Act::admin(who(), "agent.add", name.as_str(), "ok").in_workspace(workspace.as_str())).await;
     // The one place where an agent's token is shown; only its digest is kept.
     Ok(token
         .expose_once(|token| json!({ "agent": name.as_str(), "workspace": workspace.as_str(), "token": token })))
@@ -46,7 +46,7 @@ pub(super) async fn rotate(
     let expires_ms = expires.map(lifetime_ms).transpose()?;
     let (state, its_name) = (host.state().clone(), name.clone());
     let token = blocking(move || state.rotate_agent(&its_name, overlap_ms, expires_ms)).await??;
-    note(host, Act::admin(OPERATOR, "agent.rotate", name.as_str(), "ok")).await;
+    note(host, Act::admin(who(), "agent.rotate", name.as_str(), "ok")).await;
     Ok(token
         .expose_once(|token| json!({ "agent": name.as_str(), "token": token, "old_token_works_for": overlap })))
 }
@@ -102,8 +102,9 @@ pub(super) async fn revoke(host: &Arc<Host>, name: &str) -> Result<Value, Failur
     }
     let (state, its_name) = (host.state().clone(), name.clone());
     // Another agent of the same name shall not have what this one asked for.
-    blocking(move || state.reject_drafts_of(its_name.as_str(), OPERATOR)).await??;
-    note(host, Act::admin(OPERATOR, "agent.revoke", name.as_str(), "ok")).await;
+    let by = who();
+    blocking(move || state.reject_drafts_of(its_name.as_str(), &by)).await??;
+    note(host, Act::admin(who(), "agent.revoke", name.as_str(), "ok")).await;
     let (mut given_up, mut left) = (Vec::new(), None);
     for grant in own {
         match connect::disconnect(host, grant.as_str()).await {

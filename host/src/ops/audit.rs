@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use wardlock_audit::{Act, Filter, Kind, Row};
 use wardlock_core::answer::Outcome;
 
-use super::{OPERATOR, against, blocking, export, verified};
+use super::{against, blocking, export, verified, who};
 use crate::admin::{AuditFilter, Failure, RowForm};
 use crate::host::Host;
 
@@ -40,7 +40,7 @@ pub(super) async fn rows(host: &Arc<Host>, asked: AuditFilter, form: RowForm) ->
 
 /// Whoever takes the records out is recorded, too, and the export holds that row.
 pub(super) async fn export(host: &Arc<Host>, what: String) -> Result<Value, Failure> {
-    host.audit().act(Act::admin(OPERATOR, "audit.export", what, "ok")).await?;
+    host.audit().act(Act::admin(who(), "audit.export", what, "ok")).await?;
     let head = host.audit().head().await?;
     Ok(json!({ "until": head.sequence, "head": head.line(), "columns": export::csv_head() }))
 }

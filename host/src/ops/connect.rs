@@ -10,7 +10,7 @@ use wardlock_core::service::{GrantType, ServiceDefinition, TenantOf};
 use wardlock_egress::vault::{NewRegistration, RegistrationInfo, Secret, VaultError};
 use wardlock_egress::{ConnectError, ConnectPlan, Connected, Event, Progress, Replaced, scopes_for};
 
-use super::{OPERATOR, Talk, agents, blocking, connections, named, registrations};
+use super::{Talk, agents, blocking, connections, named, registrations, who};
 use crate::admin::{Failure, How, Page};
 use crate::host::Host;
 use crate::loaded::{Loaded, LoadedConnection};
@@ -62,7 +62,7 @@ pub(super) async fn connect(
         label: if connection.label.is_empty() { asked.workspace.clone() } else { connection.label.clone() },
         invite_ms,
         evict_oldest: asked.evict_oldest,
-        who: OPERATOR.to_owned(),
+        who: who(),
     };
     let connected = go(host, plan, how, secret, &connection, talk).await?;
     let connected = connected.map_err(|error| Failure {
@@ -440,7 +440,7 @@ pub(super) async fn disconnect(host: &Arc<Host>, grant: &str) -> Result<Value, F
     let status = status
         .ok_or_else(|| Failure::no(format!("there is no grant `{grant}`")).hint("`wardlock grants` lists them"))?;
     let service = host.service(status.service.as_str())?;
-    let gone = host.egress().disconnect(&grant, &service, OPERATOR).await;
+    let gone = host.egress().disconnect(&grant, &service, &who()).await;
     let gone = gone.map_err(|error| Failure::no(crate::text::with_causes(&error)))?;
     Ok(json!({ "grant": grant.as_str(), "revoked_at_provider": gone.revoked.as_str(), "removed": true }))
 }

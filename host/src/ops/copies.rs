@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use wardlock_audit::Act;
 use wardlock_egress::vault::Recipients;
 
-use super::{OPERATOR, blocking, note};
+use super::{blocking, note, who};
 use crate::admin::{Brought, Failure};
 use crate::backup;
 use crate::home::HomeError;
@@ -30,7 +30,7 @@ pub(super) async fn export(host: &Arc<Host>, words: &[String], brought: Brought)
     })
     .await??;
     let result = format!("{registrations} registrations, {grants} grants, {told}");
-    note(host, Act::admin(OPERATOR, "vault.export", "vault", result)).await;
+    note(host, Act::admin(who(), "vault.export", "vault", result)).await;
     Ok(json!({
         "outgoing": name,
         "registrations": registrations,
@@ -48,7 +48,7 @@ pub(super) async fn back_up(host: &Arc<Host>, words: &[String], brought: Brought
     let its_host = Arc::clone(host);
     let written = blocking(move || backup::write(&its_host, &recipients, now_ms)).await??;
     let result = format!("{} files, {told}", written.files);
-    note(host, Act::admin(OPERATOR, "backup.create", "home", result)).await;
+    note(host, Act::admin(who(), "backup.create", "home", result)).await;
     Ok(json!({
         "outgoing": written.outgoing,
         "files": written.files,

@@ -83,7 +83,7 @@ fn red(name: &str, found: impl Into<String>, mend: &str) -> Check {
 pub async fn examine(host: &Arc<Host>) -> Examination {
     let mut checks =
         vec![home(host), key(host).await, memory(host), engine(host), workers(host), separation(host).await];
-    checks.extend([files(host), operators(host)]);
+    checks.extend([files(host), operators(host), signatures(host).await]);
     checks.extend(collector(host));
     checks.extend(records::examine(host).await);
     checks.push(plugins::signed(host));
@@ -94,6 +94,20 @@ pub async fn examine(host: &Arc<Host>) -> Examination {
     checks.extend(connections(host).await);
     checks.extend(redirects(host).await);
     Examination(checks)
+}
+
+/// Whether approving and enabling wants a key that no other process of this user has.
+async fn signatures(host: &Arc<Host>) -> Check {
+    const NAME: &str = "operators' keys";
+    match super::operators::all(host).await {
+        Ok(operators) if operators.is_empty() => yellow(
+            NAME,
+            "nobody has one: whoever reaches this home's socket can approve drafts and enable writes",
+            "add yourself: `wardlock operator add NAME --key FILE.pub`",
+        ),
+        Ok(operators) => green(NAME, format!("{} sign what widens", operators.len())),
+        Err(failure) => red(NAME, failure.message, "see the check `key`"),
+    }
 }
 
 fn home(host: &Host) -> Check {

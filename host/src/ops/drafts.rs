@@ -10,7 +10,7 @@ use wardlock_core::id::Digest;
 use wardlock_core::service::Change;
 use wardlock_state::{Draft, DraftState, StateError};
 
-use super::{OPERATOR, blocking, named, note};
+use super::{blocking, named, note, who};
 use crate::admin::Failure;
 use crate::drafts::{self, Content, DraftError, Unreleased};
 use crate::host::{Host, new_request_id};
@@ -153,11 +153,11 @@ pub(super) async fn approve(host: &Arc<Host>, id: &str, request: &str) -> Result
     let request = named(Digest::parse(request))?;
     let draft = find(host, id).await?;
     // Seen through whether or not the person waits: a release that is given up under way leaves everybody in doubt.
-    let (its_host, its_id) = (Arc::clone(host), id.to_owned());
-    let released = tokio::spawn(async move { drafts::release(&its_host, &its_id, request, OPERATOR).await }).await;
+    let (its_host, its_id, by) = (Arc::clone(host), id.to_owned(), who());
+    let released = tokio::spawn(async move { drafts::release(&its_host, &its_id, request, &by).await }).await;
     let released = released.map_err(|error| Failure::no(format!("the release failed: {error}")))?;
     let act = |result: &str| {
-        Act::admin(OPERATOR, "drafts.approve", id, result).on(draft.workspace.as_str(), draft.connection.as_str())
+        Act::admin(who(), "drafts.approve", id, result).on(draft.workspace.as_str(), draft.connection.as_str())
     };
     let release = match released {
         Ok(release) => release,
@@ -183,12 +183,12 @@ pub(super) async fn approve(host: &Arc<Host>, id: &str, request: &str) -> Result
 
 pub(super) async fn reject(host: &Arc<Host>, id: &str) -> Result<Value, Failure> {
     let draft = find(host, id).await?;
-    let (state, its_id) = (host.state().clone(), draft.id.clone());
-    if !blocking(move || state.reject_draft(&its_id, OPERATOR)).await?? {
+    let (state, its_id, by) = (host.state().clone(), draft.id.clone(), who());
+    if !blocking(move || state.reject_draft(&its_id, &by)).await?? {
         let now = find(host, id).await?.state.as_str();
         return Err(Failure::no(format!("draft `{id}` is {now} and can no longer be rejected")));
     }
-    let act = Act::admin(OPERATOR, "drafts.reject", id, "ok");
+    let act = Act::admin(who(), "drafts.reject", id, "ok");
     note(host, act.on(draft.workspace.as_str(), draft.connection.as_str())).await;
     Ok(json!({ "draft": id, "state": DraftState::Rejected.as_str() }))
 }

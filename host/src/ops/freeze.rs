@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use wardlock_audit::Act;
 use wardlock_core::id::WorkspaceName;
 
-use super::{OPERATOR, agents, blocking, named, note};
+use super::{agents, blocking, named, note, who};
 use crate::admin::Failure;
 use crate::host::Host;
 
@@ -45,7 +45,7 @@ fn frozen(host: &Host) -> Value {
 }
 
 async fn record(host: &Host, what: &str, workspace: Option<&WorkspaceName>) {
-    let act = Act::admin(OPERATOR, what, workspace.map_or(ALL, WorkspaceName::as_str), "ok");
+    let act = Act::admin(who(), what, workspace.map_or(ALL, WorkspaceName::as_str), "ok");
     note(host, workspace.map_or_else(|| act.clone(), |workspace| act.clone().in_workspace(workspace.as_str())))
         .await;
 }

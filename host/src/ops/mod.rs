@@ -13,6 +13,7 @@ mod export;
 mod freeze;
 mod grants;
 mod look;
+mod operators;
 mod plugin_logs;
 mod plugins;
 mod proof;
@@ -32,9 +33,10 @@ use crate::admin::{Brought, Command, Failure, Page};
 use crate::config::HostConfig;
 use crate::gate::{Gate, Seat};
 use crate::home::CONFIG_FILE;
-use crate::host::Host;
+use crate::host::{Host, new_request_id};
 use crate::loaded::{PolicyFiles, Problem, Severity, State};
 use crate::metrics::Format;
+use crate::operators::{authorise, needs, text_of};
 
 pub(crate) use connections::find as find_connection;
 pub use copies::DANGER;
@@ -43,8 +45,20 @@ pub use doctor::examine;
 pub use look::sieve;
 pub(crate) use verified::{against, verified};
 
-/// Who does administrative acts, until operators have names ("Writes under control").
+pub use crate::operators::Signed;
+
+/// Who does administrative acts where nobody signed them.
 pub(crate) const OPERATOR: &str = "operator";
+
+tokio::task_local! {
+    /// The operator whose signature a command has.
+    static SIGNED_BY: String;
+}
+
+/// Returns in whose name the command under way is carried out. Ask it before work is handed to another task or thread.
+pub(crate) fn who() -> String {
+    SIGNED_BY.try_with(Clone::clone).unwrap_or_else(|_| OPERATOR.to_owned())
+}
 
 /// How a command talks to the person while it works.
 pub trait Talk: Send + Sync {
@@ -54,6 +68,24 @@ pub trait Talk: Send + Sync {
     fn open(&self, page: Page);
     /// Shows that it waits, and for what.
     fn wait(&self, text: String);
+
+    /// Returns the operator's signature over a command, if somebody signs it.
+    fn signed(&self, command: &Command) -> Option<Signed> {
+        let operator = self.signs_as()?;
+        let nonce = new_request_id().to_string();
+        let signature = self.sign(&text_of(command, &nonce)).ok()?;
+        Some(Signed { operator, nonce, signature })
+    }
+
+    /// Returns the operator in whose name this person signs.
+    fn signs_as(&self) -> Option<String> {
+        None
+    }
+
+    /// Signs a text; an error says why it was not.
+    fn sign(&self, _text: &str) -> Result<String, String> {
+        Err("nobody signs here".to_owned())
+    }
 }
 
 /// Carries out one command at a gate that may be locked.
@@ -75,8 +107,23 @@ pub async fn at_the_gate(
     }
 }
 
-/// Carries out one command.
+/// Carries out one command, once somebody has signed it who may: where operators have keys, and it is one that wants that.
 pub async fn execute(
+    host: &Arc<Host>,
+    command: Command,
+    brought: Brought,
+    talk: &dyn Talk,
+) -> Result<Value, Failure> {
+    if needs(&command).is_none() {
+        return carry_out(host, command, brought, talk).await;
+    }
+    match authorise(&operators::all(host).await?, &command, talk.signed(&command))? {
+        Some(operator) => SIGNED_BY.scope(operator, carry_out(host, command, brought, talk)).await,
+        None => carry_out(host, command, brought, talk).await,
+    }
+}
+
+async fn carry_out(
     host: &Arc<Host>,
     command: Command,
     brought: Brought,
@@ -103,6 +150,9 @@ pub async fn execute(
         Command::ConnectionsShow { workspace, connection } => {
             connections::show(host, &workspace, &connection).await
         }
+        Command::OperatorAdd { name, role, public_key } => operators::add(host, &name, role, &public_key).await,
+        Command::OperatorList => operators::list(host).await,
+        Command::OperatorRevoke { name } => operators::revoke(host, &name).await,
         Command::Proof { place, agent } => {
             let place = place.as_ref().map(|(workspace, connection)| (workspace.as_str(), connection.as_str()));
             Box::pin(proof::prove(host, place, agent.as_deref())).await
@@ -193,10 +243,10 @@ pub async fn reload(host: &Arc<Host>) -> Value {
     let ok = loaded.problems().iter().all(|problem| problem.severity == Severity::Note);
     let connections = loaded.connections().filter(|found| matches!(found.state, State::Open(_))).count();
     let result = if ok { "ok" } else { "problems" };
-    note(host, Act::admin(OPERATOR, "reload", "workspaces", result)).await;
+    note(host, Act::admin(who(), "reload", "workspaces", result)).await;
     for (file, digest) in loaded.files().changed_since(before.files()) {
         let result = digest.map_or_else(|| "removed".to_owned(), |digest| digest.to_string());
-        note(host, Act::admin(OPERATOR, "policy.changed", file, result)).await;
+        note(host, Act::admin(who(), "policy.changed", file, result)).await;
     }
     note(host, host.policy_loaded()).await;
     json!({ "ok": ok, "connections_open": connections, "problems": problems })

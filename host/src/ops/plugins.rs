@@ -7,7 +7,7 @@ use wardlock_audit::Act;
 use wardlock_core::id::{Digest, PluginName};
 use wardlock_sandbox::About;
 
-use super::{OPERATOR, blocking, connections, note, recordings};
+use super::{blocking, connections, note, recordings, who};
 use crate::admin::Failure;
 use crate::home::{Home, HomeError};
 use crate::host::Host;
@@ -37,7 +37,7 @@ pub(super) async fn add(
     let (digest, size) = (inspection.digest, inspection.size);
     let (home, name, bytes) = (Arc::clone(host), about.description.name.clone(), component.clone());
     let kept = blocking(move || keep(home.home(), &name, digest, &bytes, signature.as_deref())).await??;
-    note(host, Act::admin(OPERATOR, "plugin.add", format!("plugins/{}", kept.file), digest.to_string())).await;
+    note(host, Act::admin(who(), "plugin.add", format!("plugins/{}", kept.file), digest.to_string())).await;
     let workspace = place.map(|(workspace, _)| workspace);
     // The component is kept by now: what cannot be compared is told, and takes nothing back.
     let compared = recordings::otherwise(host, workspace, &about.description.name, digest, &component);

@@ -15,7 +15,7 @@ use wardlock_egress::GrantStatus;
 use wardlock_state::Proof;
 
 use super::connections::{find, missing};
-use super::{OPERATOR, blocking, named, note};
+use super::{blocking, named, note, who};
 use crate::admin::Failure;
 use crate::host::{Host, new_request_id};
 use crate::ingress::KeptAnswer;
@@ -145,7 +145,7 @@ async fn keep(
         at_ms: host.now_ms(),
         basis: writes::basis(connection, generation),
         passed,
-        who: OPERATOR.to_owned(),
+        who: who(),
         report: shown.to_string(),
         mac: [0; 32],
     };
@@ -153,7 +153,7 @@ async fn keep(
     let (state, workspace, key) = (host.state().clone(), connection.workspace.clone(), writes::key_of(connection));
     let target = key.clone();
     blocking(move || state.keep_proof(&workspace, &key, &proof)).await??;
-    let act = Act::admin(OPERATOR, "proof", target, if passed { "passed" } else { "failed" });
+    let act = Act::admin(who(), "proof", target, if passed { "passed" } else { "failed" });
     note(host, act.on(connection.workspace.as_str(), connection.name.as_str())).await;
     Ok(())
 }

@@ -8,7 +8,7 @@ use wardlock_core::id::Digest;
 use wardlock_sandbox::{LoadSpec, Plugin};
 use wardlock_state::{RecordPlace, RecordQuery};
 
-use super::{OPERATOR, blocking, note};
+use super::{blocking, note, who};
 use crate::admin::Failure;
 use crate::host::Host;
 use crate::loaded::State;
@@ -47,7 +47,7 @@ pub(super) async fn replay(host: &Arc<Host>, asked: Asked) -> Result<Value, Fail
     let target = asked.request_id.or_else(|| asked.workspace.clone());
     let target = target.unwrap_or_else(|| "all workspaces".to_owned());
     let result = if told.is_ok() { "ok" } else { "defects" };
-    let act = Act::admin(OPERATOR, "audit.replay", target, result);
+    let act = Act::admin(who(), "audit.replay", target, result);
     note(host, Act { workspace: asked.workspace, ..act }).await;
     let recording: Vec<String> = host.recorder().recording().into_keys().collect();
     Ok(json!({
@@ -257,7 +257,7 @@ pub(super) async fn case(
     let recorded = Found::Said(said.clone(), message.clone());
     let text = write(&promise, &settings, &request, &recorded).map_err(Failure::no)?;
     let checked = check(host, asked, &text).await?;
-    note(host, Act::admin(OPERATOR, "plugin.case", request_id, "ok")).await;
+    note(host, Act::admin(who(), "plugin.case", request_id, "ok")).await;
     Ok(json!({
         "text": text,
         "plugin": asked.plugin,

@@ -10,7 +10,7 @@ use wardlock_core::service::{RegistrationSecret, ServiceDefinition};
 use wardlock_egress::vault::{CLIENT_SECRET, NewRegistration, RegistrationInfo, Secret, VaultError};
 use wardlock_egress::{EgressError, Tried};
 
-use super::{OPERATOR, blocking, named, note};
+use super::{blocking, named, note, who};
 use crate::admin::Failure;
 use crate::host::Host;
 
@@ -52,7 +52,7 @@ pub(super) async fn add(host: &Arc<Host>, new: New<'_>, secret: Option<Secret>) 
     };
     let vault = Arc::clone(host.vault());
     blocking(move || vault.add_registration(new)).await??;
-    note(host, Act::admin(OPERATOR, "registration.add", name.as_str(), "ok")).await;
+    note(host, Act::admin(who(), "registration.add", name.as_str(), "ok")).await;
     Ok(json!({
         "registration": name.as_str(),
         "service": service.name.as_str(),
@@ -136,7 +136,7 @@ pub(super) async fn set_secret(
     if let Some(which) = which {
         host.egress().put_further_secret(&name, &which, secret).await.map_err(Failure::no)?;
         remember_program(host, &name, &which, program).await?;
-        note(host, Act::admin(OPERATOR, SET_SECRET, name.as_str(), "ok")).await;
+        note(host, Act::admin(who(), SET_SECRET, name.as_str(), "ok")).await;
         return Ok(json!({ "registration": name.as_str(), "secret": which, "stored": true }));
     }
     let region = region.as_deref().map(|region| known_region(&service, region)).transpose()?;
@@ -146,7 +146,7 @@ pub(super) async fn set_secret(
     }
     let proved = tried_on.is_some();
     let ended = if proved { "ok" } else { "unproved" };
-    note(host, Act::admin(OPERATOR, SET_SECRET, name.as_str(), ended)).await;
+    note(host, Act::admin(who(), SET_SECRET, name.as_str(), ended)).await;
     Ok(json!({
         "registration": name.as_str(),
         "region": region.as_ref().map(Region::as_str),
@@ -204,7 +204,7 @@ async fn put_client_secret(
         host.egress().put_client_secret(name, region, Arc::new(secret)).await.map_err(told)?;
         return Ok(None);
     }
-    match host.egress().set_client_secret(name, region, secret, service, OPERATOR).await.map_err(told)? {
+    match host.egress().set_client_secret(name, region, secret, service, &who()).await.map_err(told)? {
         Tried::Works { grant } => Ok(Some(grant)),
         Tried::NoGrant => Ok(None),
     }

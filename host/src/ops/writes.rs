@@ -10,7 +10,7 @@ use wardlock_core::plugin::Effect;
 use wardlock_state::WriteLevel;
 
 use super::connections::find;
-use super::{OPERATOR, blocking, named, note, proof};
+use super::{blocking, named, note, proof, who};
 use crate::admin::Failure;
 use crate::host::Host;
 use crate::writes;
@@ -47,7 +47,7 @@ pub(super) async fn set(
         level,
         since_ms: host.now_ms(),
         basis: writes::basis(&connection, generation),
-        who: OPERATOR.to_owned(),
+        who: who(),
         mac: [0; 32],
     };
     writes::mark_level(&host.vault().keys(), &connection, &mut row);
@@ -55,7 +55,7 @@ pub(super) async fn set(
         (host.state().clone(), connection.workspace.clone(), writes::key_of(&connection));
     let target = key.clone();
     blocking(move || state.set_write_level(&workspace, &key, &row)).await??;
-    let act = Act::admin(OPERATOR, format!("writes.{}", level.as_str()), target, "ok");
+    let act = Act::admin(who(), format!("writes.{}", level.as_str()), target, "ok");
     note(host, act.on(connection.workspace.as_str(), connection.name.as_str())).await;
     Ok(shown)
 }

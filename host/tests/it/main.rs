@@ -6,6 +6,7 @@
 //! - [`path`]: the path of a request.
 //! - [`answers`]: plugins that judge answers; [`quotas`]: what plugins take, and plugins that keep failing.
 //! - [`drafts`]: requests that wait for a person; [`proofs`]: what must be shown before writes are enabled.
+//! - [`signed`]: operators with keys, and what wants their signature.
 //! - [`private`]: consents that are one agent's own.
 //! - [`services`]: each ready-made service, end to end.
 //! - [`regions`]: only the region's own hosts are ever dialled.
@@ -76,3 +77,4 @@ mod recorder;
 mod regions;
 mod reload;
 mod services;
+mod signed;

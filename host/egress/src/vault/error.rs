@@ -138,6 +138,15 @@ pub enum VaultError {
     /// A registration of this name is stored already.
     #[error("registration `{0}` exists already")]
     RegistrationExists(String),
+    /// There is no such operator.
+    #[error("there is no operator `{0}`")]
+    NoOperator(String),
+    /// An operator of this name is stored already.
+    #[error("operator `{0}` exists already")]
+    OperatorExists(String),
+    /// Without this one nobody could do what only an admin may.
+    #[error("operator `{0}` is the last admin")]
+    LastAdmin(String),
     /// Grants use this registration.
     #[error("registration `{name}` is used by grants: {grants}")]
     RegistrationInUse {
@@ -217,6 +226,9 @@ impl VaultError {
                 "`wardlock registration list` shows those stored, `wardlock registration add` stores one"
             }
             Self::RegistrationExists(_) => "choose another name; a stored registration is never overwritten",
+            Self::NoOperator(_) => "`wardlock operator list` shows them",
+            Self::OperatorExists(_) => "choose another name, or revoke that one first",
+            Self::LastAdmin(_) => "add another admin first, or revoke everybody else first",
             Self::RegistrationInUse { .. } => "`wardlock disconnect` those grants first",
             Self::NoGrant(_) => "`wardlock connect` makes one, `wardlock grants` shows those stored",
             Self::SameSource => "name another source",

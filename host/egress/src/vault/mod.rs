@@ -18,7 +18,7 @@
 //! - [`record`], [`kept`]: what is kept, and its form inside a sealed row.
 //! - [`rows`], [`database`]: the sealed rows of `vault.db`, and the file itself.
 //! - [`store`], [`rekey`]: makes, opens and holds the vault; changes where its key comes from.
-//! - [`registrations`], [`grants`]: what can be done with each.
+//! - [`registrations`], [`grants`], [`operators`]: what can be done with each.
 //! - [`copy`]: exports, and the vault in a backup.
 //! - [`error`]: what can go wrong, and how to mend it.
 
@@ -39,6 +39,7 @@ mod keys;
 mod look;
 mod member;
 mod needles;
+mod operators;
 mod program;
 mod prompt;
 mod record;
@@ -63,6 +64,7 @@ pub use keychain::KeychainProblem;
 pub use keys::{Keys, NotOpened, Purpose};
 pub use look::{Fingerprints, Owner};
 pub use needles::{Needles, NeedlesError, Redacted};
+pub use operators::{Operator, Role};
 pub use program::ProgramError;
 pub use prompt::{Passphrase, PromptError};
 pub(crate) use record::{Begun, ClientMaterial, ClientSecrets, RefreshMaterial, Settled};

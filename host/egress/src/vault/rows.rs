@@ -17,6 +17,7 @@ use super::keys::{self, HeldKey, Key};
 pub(super) enum Kind {
     Registration,
     Grant,
+    Operator,
 }
 
 impl Kind {
@@ -24,6 +25,7 @@ impl Kind {
         match self {
             Self::Registration => "registration",
             Self::Grant => "grant",
+            Self::Operator => "operator",
         }
     }
 
@@ -31,6 +33,7 @@ impl Kind {
     pub(super) fn version(self) -> i64 {
         match self {
             Self::Registration | Self::Grant => 4,
+            Self::Operator => 1,
         }
     }
 }

@@ -1,0 +1,47 @@
+//! `wardlock operator`, as clap knows it.
+
+use std::path::PathBuf;
+
+use clap::{Subcommand, ValueEnum};
+use wardlock_egress::vault::Role;
+
+/// `wardlock operator`.
+#[derive(Debug, Subcommand)]
+pub enum OperatorVerb {
+    /// Add a person with a key. The first must be an admin.
+    Add {
+        /// The person's name.
+        name: String,
+        /// The public key: a file that ends in `.pub`.
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// What the person may do.
+        #[arg(long, value_enum, default_value_t = RoleChoice::Admin)]
+        role: RoleChoice,
+    },
+    /// List them.
+    List,
+    /// Take a person's word away.
+    Revoke {
+        /// The person's name.
+        name: String,
+    },
+}
+
+/// What an operator may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RoleChoice {
+    /// Releases drafts.
+    Approver,
+    /// Does everything.
+    Admin,
+}
+
+impl From<RoleChoice> for Role {
+    fn from(choice: RoleChoice) -> Self {
+        match choice {
+            RoleChoice::Approver => Self::Approver,
+            RoleChoice::Admin => Self::Admin,
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Who may say yes where operators have keys: a signature over exactly what is done, by somebody whose role allows it.
+//!
+//! A process under the operator's own user can talk to the admin socket and edit TOML; what it cannot do is sign. So releasing a
+//! draft, enabling writes, and all that widens what agents may do or takes secrets out wants a signature, as soon as there is
+//! an operator. What narrows is done at once, whoever asks.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+use ssh_key::{Algorithm, PublicKey, SshSig};
+use wardlock_core::connection::WriteMode;
+use wardlock_egress::vault::{Operator, Role};
+
+use crate::admin::{Command, Failure};
+
+/// For what the signature is (PROTOCOL.sshsig of OpenSSH): one for another program is none here.
+pub const NAMESPACE: &str = "wardlock";
+
+/// Who signed a command, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signed {
+    /// The operator's name.
+    pub operator: String,
+    /// What makes the text one that was never signed before. Made by whoever carries the command out.
+    pub nonce: String,
+    /// The signature, as `ssh-keygen -Y sign` prints it.
+    pub signature: String,
+}
+
+/// The text that is signed: a person can read it, and it is nothing but the command.
+pub fn text_of(command: &Command, nonce: &str) -> String {
+    let command = serde_json::to_string_pretty(command).unwrap_or_default();
+    format!("Wardlock: do exactly this, once.\nnonce: {nonce}\n{command}\n")
+}
+
+/// Returns the role that a command needs; `None`: whoever reaches this home may give it.
+pub fn needs(command: &Command) -> Option<Role> {
+    match command {
+        Command::DraftsApprove { .. } => Some(Role::Approver),
+        Command::Writes { level, confirmed: true, .. } if level != WriteMode::Off.as_str() => Some(Role::Admin),
+        Command::Connect { .. }
+        | Command::RegistrationAdd { .. }
+        | Command::RegistrationSetSecret { .. }
+        | Command::AgentAdd { .. }
+        | Command::AgentRotate { .. }
+        | Command::Thaw { .. }
+        | Command::OperatorAdd { .. }
+        | Command::OperatorRevoke { .. }
+        | Command::VaultExport { .. }
+        | Command::BackupCreate { .. } => Some(Role::Admin),
+        _ => None,
+    }
+}
+
+/// Returns in whose name a command is carried out; `None`: nobody has a key here, or nobody's is needed.
+pub fn authorise(
+    operators: &[Operator],
+    command: &Command,
+    signed: Option<Signed>,
+) -> Result<Option<String>, Failure> {
+    let needed = needs(command).filter(|_| !operators.is_empty());
+    let Some(Signed { operator, nonce, signature }) = signed else {
+        return match needed {
+            None => Ok(None),
+            Some(role) => Err(unsigned(operators, role)),
+        };
+    };
+    let refused = |problem: String| {
+        Err(Failure::no(problem).hint("`wardlock operator list` shows who may, and by which key"))
+    };
+    let Some(found) = operators.iter().find(|known| known.name.as_str() == operator) else {
+        return refused(format!("there is no operator `{operator}`"));
+    };
+    if needed == Some(Role::Admin) && found.role != Role::Admin {
+        return refused(format!("operator `{operator}` is {}, and this wants an admin", found.role.as_str()));
+    }
+    let holds = PublicKey::from_openssh(&found.public_key).ok().zip(SshSig::from_pem(&signature).ok());
+    let holds = holds.is_some_and(|(key, signature)| {
+        key.verify(NAMESPACE, text_of(command, &nonce).as_bytes(), &signature).is_ok()
+    });
+    if holds {
+        Ok(Some(operator))
+    } else {
+        refused(format!("this is no signature of operator `{operator}` over this"))
+    }
+}
+
+fn unsigned(operators: &[Operator], role: Role) -> Failure {
+    let mut who = String::new();
+    for known in operators.iter().filter(|known| role == Role::Approver || known.role == Role::Admin) {
+        let _ = write!(who, "{}{}", if who.is_empty() { "" } else { ", " }, known.name);
+    }
+    Failure::no("this wants an operator's signature, because operators have keys here")
+        .hint(format!("add `--as NAME --sign-with KEY`; those who may: {who}"))
+}
+
+/// Checks the key of a new operator; returns it as it is kept.
+pub fn checked_key(text: &str) -> Result<String, Failure> {
+    let hint = "give the file that ends in `.pub`; `ssh-keygen -t ed25519` makes a key";
+    let key = PublicKey::from_openssh(text.trim());
+    let key = key.map_err(|error| Failure::usage(format!("this is no OpenSSH public key: {error}")).hint(hint))?;
+    if key.algorithm() != Algorithm::Ed25519 {
+        let problem = format!("the key is of the kind {}, and Ed25519 is wanted", key.algorithm());
+        return Err(Failure::usage(problem).hint(hint));
+    }
+    key.to_openssh().map_err(|error| Failure::usage(error).hint(hint))
+}
+
+/// The key's fingerprint, as `ssh-keygen -l` shows it.
+pub fn fingerprint(public_key: &str) -> String {
+    let key = PublicKey::from_openssh(public_key);
+    key.map_or_else(|_| "unreadable".to_owned(), |key| key.fingerprint(ssh_key::HashAlg::Sha256).to_string())
+}

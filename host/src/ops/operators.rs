@@ -1,0 +1,61 @@
+//! Operators: who may say yes, and by which key.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use wardlock_audit::Act;
+use wardlock_core::id::OperatorName;
+use wardlock_egress::vault::{Operator, Role};
+
+use super::{blocking, named, note, who};
+use crate::admin::Failure;
+use crate::host::Host;
+use crate::operators::{checked_key, fingerprint};
+
+pub(super) async fn add(host: &Arc<Host>, name: &str, role: Role, public_key: &str) -> Result<Value, Failure> {
+    let name = named(OperatorName::parse(name))?;
+    let public_key = checked_key(public_key)?;
+    let known = all(host).await?;
+    if known.is_empty() && role != Role::Admin {
+        return Err(Failure::usage("the first operator must be an admin, or nobody could add another")
+            .hint("add yourself with `--role admin` first"));
+    }
+    if let Some(other) = known.iter().find(|known| fingerprint(&known.public_key) == fingerprint(&public_key)) {
+        return Err(Failure::no(format!("operator `{}` has this key", other.name))
+            .hint("give each person a key of their own, so that the audit can tell them apart"));
+    }
+    let operator = Operator { name, role, public_key, added_ms: host.now_ms() };
+    let shown = shown(&operator);
+    let (vault, target) = (Arc::clone(host.vault()), operator.name.to_string());
+    blocking(move || vault.add_operator(&operator)).await??;
+    note(host, Act::admin(who(), "operator.add", target, role.as_str())).await;
+    Ok(shown)
+}
+
+pub(super) async fn list(host: &Arc<Host>) -> Result<Value, Failure> {
+    Ok(Value::Array(all(host).await?.iter().map(shown).collect()))
+}
+
+pub(super) async fn revoke(host: &Arc<Host>, name: &str) -> Result<Value, Failure> {
+    let name = named(OperatorName::parse(name))?;
+    let (vault, its_name) = (Arc::clone(host.vault()), name.clone());
+    blocking(move || vault.remove_operator(&its_name)).await??;
+    note(host, Act::admin(who(), "operator.revoke", name.as_str(), "ok")).await;
+    let left = all(host).await?.len();
+    Ok(json!({ "operator": name.as_str(), "revoked": true, "operators_left": left }))
+}
+
+/// Returns every operator.
+pub(super) async fn all(host: &Arc<Host>) -> Result<Vec<Operator>, Failure> {
+    let vault = Arc::clone(host.vault());
+    Ok(blocking(move || vault.operators()).await??)
+}
+
+fn shown(operator: &Operator) -> Value {
+    json!({
+        "operator": operator.name.as_str(),
+        "role": operator.role.as_str(),
+        "key": fingerprint(&operator.public_key),
+        "added": crate::text::time(operator.added_ms),
+    })
+}

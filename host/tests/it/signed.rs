@@ -1,0 +1,169 @@
+//! Operators with keys: what widens wants a signature over exactly that, and the audit says whose it was.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use ssh_key::private::{Ed25519Keypair, PrivateKey};
+use ssh_key::{HashAlg, LineEnding};
+use wardlock::admin::{Brought, Command, Failure, Page};
+use wardlock::ops::{self, Talk};
+use wardlock_audit::Filter;
+use wardlock_egress::vault::Role;
+
+use crate::world::{Plan, World, plugin, workspace};
+
+/// An operator at a terminal, with a key.
+struct Operator {
+    name: &'static str,
+    key: PrivateKey,
+    namespace: &'static str,
+    /// What is signed in the place of what was asked.
+    instead: Option<&'static str>,
+}
+
+impl Operator {
+    fn new(name: &'static str, seed: u8) -> Self {
+        let key = PrivateKey::from(Ed25519Keypair::from_seed(&[seed; 32]));
+        Self { name, key, namespace: "wardlock", instead: None }
+    }
+
+    fn public_key(&self) -> String {
+        self.key.public_key().to_openssh().expect("a public key")
+    }
+}
+
+impl Talk for Operator {
+    fn say(&self, _text: String) {}
+
+    fn open(&self, _page: Page) {}
+
+    fn wait(&self, _text: String) {}
+
+    fn signs_as(&self) -> Option<String> {
+        Some(self.name.to_owned())
+    }
+
+    fn sign(&self, text: &str) -> Result<String, String> {
+        let text = self.instead.unwrap_or(text);
+        let signature = self.key.sign(self.namespace, HashAlg::Sha512, text.as_bytes()).expect("a signature");
+        Ok(signature.to_pem(LineEnding::LF).expect("armour"))
+    }
+}
+
+async fn signed(world: &World, by: &Operator, command: Command) -> Result<Value, Failure> {
+    ops::execute(&world.host, command, Brought::Nothing, by).await
+}
+
+fn add(operator: &Operator, role: Role) -> Command {
+    Command::OperatorAdd { name: operator.name.to_owned(), role, public_key: operator.public_key() }
+}
+
+fn agent(name: &str) -> Command {
+    Command::AgentAdd { name: name.to_owned(), workspace: "acme".to_owned(), expires: None }
+}
+
+/// Who did an act, by the newest row of that kind.
+fn who_did(world: &World, what: &str) -> Option<String> {
+    let rows = world.host.audit().list(&Filter::newest(1000)).expect("rows");
+    let mut acts = rows.iter().filter_map(|row| row.detail.act.as_ref());
+    acts.rfind(|act| act.what == what).map(|act| act.who.clone())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_widens_wants_the_signature_of_somebody_who_may() {
+    let world = World::start(Plan::default()).await;
+    let (ada, bob, eve) = (Operator::new("ada", 1), Operator::new("bob", 2), Operator::new("eve", 3));
+    let first = world.command(add(&bob, Role::Approver)).await.expect_err("an approver alone could add nobody");
+    assert_eq!(first.message, "the first operator must be an admin, or nobody could add another");
+    world.command(add(&ada, Role::Admin)).await.expect("the first one needs nobody");
+
+    let unsigned = world.command(agent("a1")).await.expect_err("unsigned");
+    assert_eq!(unsigned.message, "this wants an operator's signature, because operators have keys here");
+    assert!(unsigned.hint.as_deref().is_some_and(|hint| hint.ends_with("those who may: ada")), "{unsigned:?}");
+    assert!(world.command(add(&bob, Role::Approver)).await.is_err(), "nobody adds himself");
+    signed(&world, &ada, add(&bob, Role::Approver)).await.expect("by an admin");
+    signed(&world, &ada, agent("a1")).await.expect("by an admin");
+    assert_eq!(who_did(&world, "agent.add").as_deref(), Some("ada"));
+
+    let role = signed(&world, &bob, agent("a2")).await.expect_err("an approver makes no agents");
+    assert_eq!(role.message, "operator `bob` is approver, and this wants an admin");
+    let stranger = signed(&world, &eve, agent("a2")).await.expect_err("a stranger");
+    assert_eq!(stranger.message, "there is no operator `eve`");
+    for forged in [
+        Operator { name: "ada", ..Operator::new("ada", 3) },
+        Operator { namespace: "file", ..Operator::new("ada", 1) },
+        Operator { instead: Some("Wardlock: do exactly this, once.\n"), ..Operator::new("ada", 1) },
+    ] {
+        let refused = signed(&world, &forged, agent("a2")).await.expect_err("forged");
+        assert_eq!(refused.message, "this is no signature of operator `ada` over this");
+    }
+    // What narrows is done at once, whoever asks.
+    world.command(Command::AgentRevoke { name: "a1".to_owned() }).await.expect("revoked");
+    world.command(Command::Freeze { workspace: Some("acme".to_owned()) }).await.expect("frozen");
+    assert!(world.command(Command::Thaw { workspace: Some("acme".to_owned()) }).await.is_err());
+    signed(&world, &ada, Command::Thaw { workspace: Some("acme".to_owned()) }).await.expect("thawed");
+
+    let last =
+        signed(&world, &ada, Command::OperatorRevoke { name: "ada".to_owned() }).await.expect_err("the last");
+    assert_eq!(last.message, "operator `ada` is the last admin");
+    signed(&world, &ada, Command::OperatorRevoke { name: "bob".to_owned() }).await.expect("revoked");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_without_a_key_can_neither_approve_nor_enable() {
+    let hold = plugin("probe", r#"{ mode = "hold" }"#);
+    let file = workspace("acme", "eu", "writes = \"on\"", &hold);
+    let world =
+        World::start(Plan { workspaces: vec![("acme", file)], guests: vec!["probe"], ..Plan::default() }).await;
+    let (ada, bob) = (Operator::new("ada", 1), Operator::new("bob", 2));
+    world.command(add(&ada, Role::Admin)).await.expect("added");
+    signed(&world, &ada, add(&bob, Role::Approver)).await.expect("added");
+    let headers = "Accept: application/problem+json\r\n";
+    let path = "/acme/zoho/crm/v8/Leads?fields=Last_Name&per_page=2";
+    let said = world.ask("acme", "GET", path, headers, "").await.json().expect("json");
+    let id = said["draft"].as_str().expect("a draft").to_owned();
+    let shown = world.command(Command::DraftsShow { id: id.clone() }).await.expect("anybody here may look");
+    let request_sha256 = shown["request_sha256"].as_str().expect("a hash").to_owned();
+    let approve = || Command::DraftsApprove { id: id.clone(), request_sha256: request_sha256.clone() };
+    let before = world.api_calls();
+    assert!(world.command(approve()).await.is_err(), "unsigned");
+    let other = Command::DraftsApprove { id: id.clone(), request_sha256: "0".repeat(64) };
+    let replayed = Replayed(Arc::new(bob.signed(&other).expect("a signature over something else")));
+    assert!(
+        ops::execute(&world.host, approve(), Brought::Nothing, &replayed).await.is_err(),
+        "of another command"
+    );
+    assert_eq!(world.api_calls(), before);
+    let level = |confirmed| Command::Writes {
+        workspace: "acme".to_owned(),
+        connection: "zoho".to_owned(),
+        agent: None,
+        level: "on".to_owned(),
+        confirmed,
+    };
+    let refused = world.command(level(true)).await.expect_err("unsigned");
+    assert!(refused.message.starts_with("this wants an operator's signature"), "{}", refused.message);
+
+    let ended = signed(&world, &bob, approve()).await.expect("by an approver");
+    assert_eq!((&ended["sent"], who_did(&world, "drafts.approve").as_deref()), (&json!(true), Some("bob")));
+    let rows = world.host.audit().show(ended["request_id"].as_str().expect("an id")).expect("rows");
+    let request = rows[0].detail.request.as_ref().expect("a request");
+    assert_eq!(request.approved_by, ["bob"]);
+    world.end().await;
+}
+
+/// Somebody who has a signature that was made for something else.
+struct Replayed(Arc<wardlock::ops::Signed>);
+
+impl Talk for Replayed {
+    fn say(&self, _text: String) {}
+
+    fn open(&self, _page: Page) {}
+
+    fn wait(&self, _text: String) {}
+
+    fn signed(&self, _command: &Command) -> Option<wardlock::ops::Signed> {
+        Some((*self.0).clone())
+    }
+}
