@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use wardlock_audit::{Act, Filter, Kind, Row};
+use wardlock_audit::{Act, ActDetail, Filter, Kind, Row};
 use wardlock_core::answer::Outcome;
 
-use super::{against, blocking, export, verified, who};
+use super::{OPERATOR, against, blocking, export, verified, who};
 use crate::admin::{AuditFilter, Failure, RowForm};
 use crate::host::Host;
 
@@ -135,7 +135,13 @@ fn summary(row: &Row) -> Value {
         "operation": row.operation,
         "decision": row.decision,
         "outcome": row.outcome,
-        "act": row.detail.act.as_ref().map(|act| format!("{} {}", act.what, act.target)),
+        "act": row.detail.act.as_ref().map(act),
         "code": row.detail.refusal.as_ref().map(|refusal| refusal.code.as_str()),
     })
+}
+
+/// What was done, and by whom where somebody signed it.
+fn act(act: &ActDetail) -> String {
+    let done = format!("{} {}", act.what, act.target);
+    if [OPERATOR, "wardlock"].contains(&act.who.as_str()) { done } else { format!("{done}, by {}", act.who) }
 }
