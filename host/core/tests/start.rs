@@ -113,6 +113,8 @@ fn what_was_entered_stands_in_it() {
         "tenant.path",
         "tenant.id_pointer",
         "tenant.label_pointer",
+        "proof.request",
+        "proof.tenant_pointer",
         "operations.path",
         "guide.client_type",
     ];

@@ -180,7 +180,9 @@ fn tenant(start: &Start) -> String {
     format!(
         "# Whose account it is: a GET that tells, asked once after the consent and pinned. JSON pointers to id and name.\n\
          [tenant]\nhost = \"api\"\npath = \"/{FILL_IN}\"\nid_pointer = \"/{FILL_IN}\"\nlabel_pointer = \"/{FILL_IN}\"\n\
-         scopes = [[{}]]\n",
+         scopes = [[{}]]\n\n\
+         # What `wardlock proof` asks: reads, of operations below. Writes can be enabled only once it has passed.\n\
+         [[proof]]\nwhat = \"the account\"\nrequest = \"GET /{FILL_IN}\"\ntenant_pointer = \"/{FILL_IN}\"\n",
         quote(first_scope(start))
     )
 }
