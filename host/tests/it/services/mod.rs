@@ -24,7 +24,7 @@ use wardlock_audit::{Finished, Separation};
 use wardlock_core::canonical::{CanonicalRequest, Header};
 use wardlock_core::chain::Chain;
 use wardlock_core::classify::Classified;
-use wardlock_core::connection::WriteMode;
+use wardlock_core::connection::{Connection, WriteMode};
 use wardlock_core::decision::{Asked, Decision, decide};
 use wardlock_core::id::{AgentName, RequestId};
 use wardlock_core::plugin::{Answer, Verdict};
@@ -113,7 +113,7 @@ async fn renews_once(world: &World, workspace: &str, path: &str) {
     assert_eq!(world.simulator.token_calls(), calls + 1, "one renewal serves both");
 }
 
-/// Judges a request as if writes were enabled, by the rules that hold for every request.
+/// Judges a request as if writes were enabled and none wanted a person, by the rules that hold for every request.
 fn judged(
     world: &World,
     connection: &str,
@@ -123,11 +123,12 @@ fn judged(
 ) -> Result<(Judge, Classified), Refusal> {
     let (workspace, name) = connection.split_once('/').expect("workspace/connection");
     let loaded = world.host.loaded();
-    let connection = Arc::clone(&loaded.connection(workspace, name).expect("a connection").connection);
+    let mut connection = Connection::clone(&loaded.connection(workspace, name).expect("a connection").connection);
+    connection.write_rules.unattended = connection.operations.clone();
     let grant = world.host.egress().grant_status(&connection.grant).expect("a vault").expect("a grant");
     let tenant = connection.tenant.clone().or(grant.tenant.as_ref().map(|tenant| tenant.id.clone()));
-    let judge =
-        Judge::new(connection, AgentName::parse("writer").expect("a name"), WriteMode::On).pinned_to(tenant);
+    let judge = Judge::new(Arc::new(connection), AgentName::parse("writer").expect("a name"), WriteMode::On)
+        .pinned_to(tenant);
     let header = |name: &str, value: &[u8]| Header { name: name.to_owned(), value: value.to_vec() };
     let headers = vec![header("accept", b"application/json")];
     let request = CanonicalRequest::parse(method, target, headers, body.as_bytes().to_vec()).expect("canonical");
@@ -136,7 +137,7 @@ fn judged(
     Ok((judge, classified))
 }
 
-/// Sends a write as the front door will once writes can be enabled: by the same rules, INTENT and egress.
+/// Sends a write as the front door does: by the same rules, INTENT and egress. How writes are enabled, `proofs` and `drafts` test.
 async fn write(world: &World, connection: &str, method: &str, target: &str, body: &str) -> (Sent, Value) {
     let (judge, classified) = judged(world, connection, method, target, body).expect("allowed by the rules");
     let grant = &judge.connection().grant;
