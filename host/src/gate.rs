@@ -3,6 +3,7 @@
 //! Locking takes the host apart, so that no key, token or open database stays in memory; the listeners and the home's
 //! lock stay, and agents are told `vault_locked`. Unlocking builds it anew.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,8 @@ pub struct Seat {
     pub world: World,
     /// What has been counted since the process started.
     pub metrics: Arc<Metrics>,
+    /// Whether drafts that the process before this one left have been settled: those of this one end by themselves.
+    pub drafts_settled: AtomicBool,
     _lock: HomeLock,
 }
 
@@ -47,7 +50,15 @@ impl Seat {
         let config = HostConfig::parse(CONFIG_FILE, &text).map_err(ConfigError::from)?;
         let mut config_file = PolicyFiles::default();
         config_file.note(CONFIG_FILE, &text);
-        Ok(Arc::new(Self { home, config, config_file, world, metrics: Metrics::new(), _lock: lock }))
+        Ok(Arc::new(Self {
+            home,
+            config,
+            config_file,
+            world,
+            metrics: Metrics::new(),
+            drafts_settled: AtomicBool::new(false),
+            _lock: lock,
+        }))
     }
 }
 

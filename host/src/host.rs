@@ -116,8 +116,25 @@ impl Host {
             callback: tokio::sync::Mutex::default(),
             reloading: tokio::sync::Mutex::default(),
         });
-        host.settle_drafts().await?;
+        if !seat.drafts_settled.swap(true, Ordering::SeqCst) {
+            host.settle_drafts().await?;
+        }
+        host.distrust_levels()?;
         Ok(host)
+    }
+
+    /// Takes no notice of write levels that this vault did not make, or made and took back since.
+    fn distrust_levels(&self) -> Result<(), Failure> {
+        let keys = self.vault.keys();
+        for (key, level) in self.state.write_levels() {
+            let place = writes::place_of(&key.0, &key.1);
+            let settings = self.vault.write_mark(&place)?.settings;
+            if !writes::is_marked_level(&keys, &place, &level, settings) {
+                tracing::warn!(connection = place, "the state holds a write level that does not hold");
+                self.state.distrust_write_level(&key);
+            }
+        }
+        Ok(())
     }
 
     /// Says what became of drafts that were being sent when the process before this one ended.
@@ -266,7 +283,7 @@ impl Host {
             return WriteMode::Off;
         }
         let found = self.state.write_level(&connection.workspace, &writes::key_of(connection));
-        writes::level(&self.vault.keys(), connection, generation, found)
+        writes::level(connection, generation, found)
     }
 
     /// Returns the time in milliseconds since 1970-01-01T00:00:00Z.

@@ -39,7 +39,7 @@ use crate::recorder::{Judged, Recording};
 use crate::{own, report};
 use enter::{Entered, enter};
 use held::{Concluded, Waits, concluded, dry_run_ends, hold};
-use refuse::{refuse, refuse_locked};
+use refuse::{refuse, refuse_locked, shape_of};
 use seen::{Scheme, Seen};
 
 pub use behalf::{Ended, OnBehalf, run_for};
@@ -75,6 +75,7 @@ pub async fn run(gate: &Gate, peer: &Peer, id: RequestId, raw: RawRequest, body:
         Err(stop) => Err(stop),
     };
     let waits = seen.waits.take();
+    let shape = waits.as_ref().and_then(|_| shape_of(&host, &seen)).filter(|_| !seen.wants_problem_json);
     let reply = match carried {
         Ok(reply) => reply,
         Err(stop) => refuse(&host, peer.separation(), &id, seen, stop).await,
@@ -84,7 +85,7 @@ pub async fn run(gate: &Gate, peer: &Peer, id: RequestId, raw: RawRequest, body:
         Some(waits) => {
             // No host is held while a person thinks.
             drop(host);
-            waits.out(gate, &id, reply).await
+            Waits { shape, ..waits }.out(gate, &id, reply).await
         }
     }
 }
@@ -121,7 +122,15 @@ async fn carry(
     let via = request.host.as_ref().map(|host| format!("http://{host}"));
     let canonical = canonicalise(request, seen)?;
     let (open, request) = resolve(host, &agent, canonical, seen)?;
-    let issued = Issued { agent: agent.name, open, via, dry_run, separation: peer.separation(), approval: None };
+    let issued = Issued {
+        agent: agent.name,
+        open,
+        via,
+        dry_run,
+        separation: peer.separation(),
+        approval: None,
+        keeps: true,
+    };
     let reply = judge_and_send(host, id, issued, request, seen).await?;
     Ok(reply.holding(place))
 }
@@ -135,6 +144,8 @@ struct Issued {
     separation: Separation,
     /// Where it is a draft that is released.
     approval: Option<Approval>,
+    /// Whether it is kept as a draft where it is held.
+    keeps: bool,
 }
 
 /// Steps 5 to 13, whoever brings the request.
@@ -145,7 +156,7 @@ async fn judge_and_send(
     request: CanonicalRequest,
     seen: &mut Seen,
 ) -> Result<Reply, Stop> {
-    let Issued { agent, open, via, dry_run, separation, approval } = issued;
+    let Issued { agent, open, via, dry_run, separation, approval, keeps } = issued;
     let connection = open.for_agent(&agent);
     // Looked at once: what requests are compared with is what the permit says.
     let pinned = pin(host, id, &connection, seen);
@@ -174,6 +185,8 @@ async fn judge_and_send(
     let permit = match concluded {
         Concluded::Permitted(permit) => *permit,
         Concluded::Stopped(stop) => return Err(stop),
+        // Nobody waits for it: a proof, or a look at what stands there now.
+        Concluded::Held(_, refusal) if !keeps => return Err(Stop { decision: "hold", refusal }),
         Concluded::Held(held, refusal) => {
             let refusal = drafts::keep(host, &held, refusal, separation.into()).await;
             return Err(hold(refusal, &held, seen));
@@ -298,7 +311,13 @@ async fn answer_own(
     let whose = (agent.workspace.as_str(), agent.name.as_str());
     let reply = own::answer(host, id, whose, &request.method, &request.target).await?;
     if let (Some(patience), Some(draft)) = (request.prefers.wait, own::draft_asked_about(&request.target)) {
-        seen.waits = Some(Waits { draft: draft.to_owned(), patience, whose: agent.clone(), wants_answer: false });
+        seen.waits = Some(Waits {
+            draft: draft.to_owned(),
+            patience,
+            whose: agent.clone(),
+            wants_answer: false,
+            shape: None,
+        });
     }
     Ok(reply)
 }

@@ -1,7 +1,8 @@
-//! How far writes are enabled: what the state says, if the vault made it, and if it still is about this grant and these rules.
+//! How far writes are enabled: what the state says, if the vault made it and has not taken it back, and if it still is about this
+//! grant and these rules.
 //!
-//! Whoever can write `state.db` can make rows; only the vault can mark them. So an agent under the operator's own uid that edits the
-//! file, or the workspace's TOML, enables nothing.
+//! Whoever can write `state.db` can make rows; only the vault can mark them, and it knows which mark is the newest. So an agent under
+//! the operator's own uid that edits the file, or puts an older one back, or edits the workspace's TOML, enables nothing.
 
 use wardlock_core::connection::{Connection, Owner, WriteMode};
 use wardlock_core::id::{AgentName, Digest};
@@ -14,6 +15,11 @@ pub fn key_of(connection: &Connection) -> String {
         Some(agent) => format!("{}@{agent}", connection.name),
         None => connection.name.to_string(),
     }
+}
+
+/// Returns the name under which the vault knows of them.
+pub fn place_of(workspace: &str, key: &str) -> String {
+    format!("{workspace}/{key}")
 }
 
 /// Returns the connection as an agent uses it, for a proof and a level.
@@ -30,55 +36,61 @@ pub fn basis(connection: &Connection, generation: u64) -> Basis {
     Basis { generation, rules: connection.rules_digest() }
 }
 
-/// Returns how far writes are enabled now. What has lapsed, or was not marked by this vault, enables nothing.
-pub fn level(
-    keys: &Keys,
-    connection: &Connection,
-    generation: Option<u64>,
-    found: Option<WriteLevel>,
-) -> WriteMode {
-    let (Some(generation), Some(found)) = (generation, found) else {
-        return WriteMode::Off;
-    };
-    let holds = found.basis == basis(connection, generation) && is_marked_level(keys, connection, &found);
-    if holds { found.level } else { WriteMode::Off }
+/// Writes a basis as one word, for whoever confirms what they were shown.
+pub fn word_of(basis: &Basis) -> String {
+    format!("{}-{}", basis.generation, basis.rules)
 }
 
-/// Marks a level.
-pub fn mark_level(keys: &Keys, connection: &Connection, level: &mut WriteLevel) {
-    level.mac = keys.mac(Purpose::Writes, &[&of_level(connection, level)]);
+/// Returns how far writes are enabled now, by a level that was found to be the vault's own. One that has lapsed enables nothing.
+pub fn level(connection: &Connection, generation: Option<u64>, found: Option<WriteLevel>) -> WriteMode {
+    match (generation, found) {
+        (Some(generation), Some(found)) if found.basis == basis(connection, generation) => found.level,
+        _ => WriteMode::Off,
+    }
 }
 
-fn is_marked_level(keys: &Keys, connection: &Connection, level: &WriteLevel) -> bool {
-    keys.is_mac(Purpose::Writes, &[&of_level(connection, level)], &level.mac)
+/// Marks a level, as the one that is set for the `settings`th time.
+pub fn mark_level(keys: &Keys, place: &str, level: &mut WriteLevel, settings: u64) {
+    level.mac = keys.mac(Purpose::Writes, &[&of_level(place, level, settings)]);
 }
 
-fn of_level(connection: &Connection, level: &WriteLevel) -> [u8; 32] {
-    of("level", connection, &level.basis, level.since_ms, &[level.level.as_str(), &level.who])
+/// Returns whether a level is the vault's own, and the one that was set last.
+pub fn is_marked_level(keys: &Keys, place: &str, level: &WriteLevel, settings: u64) -> bool {
+    keys.is_mac(Purpose::Writes, &[&of_level(place, level, settings)], &level.mac)
+}
+
+fn of_level(place: &str, level: &WriteLevel, settings: u64) -> [u8; 32] {
+    let numbers = [level.basis.generation, level.since_ms, settings];
+    of("level", place, &numbers, &level.basis.rules, &[level.level.as_str(), &level.who])
 }
 
 /// Marks a proof.
-pub fn mark_proof(keys: &Keys, connection: &Connection, proof: &mut Proof) {
-    proof.mac = keys.mac(Purpose::Writes, &[&of_proof(connection, proof)]);
+pub fn mark_proof(keys: &Keys, place: &str, proof: &mut Proof) {
+    proof.mac = keys.mac(Purpose::Writes, &[&of_proof(place, proof)]);
 }
 
-/// Returns whether a proof passed, was made by this vault, and holds for the connection as it is now.
-pub fn is_current(keys: &Keys, connection: &Connection, generation: u64, proof: &Proof) -> bool {
+/// Returns whether a proof passed, is the newest that this vault made, and holds for the connection as it is now.
+pub fn is_current(keys: &Keys, connection: &Connection, generation: u64, proof: &Proof, newest: &str) -> bool {
+    let place = place_of(connection.workspace.as_str(), &key_of(connection));
     proof.passed
         && proof.basis == basis(connection, generation)
-        && keys.is_mac(Purpose::Writes, &[&of_proof(connection, proof)], &proof.mac)
+        && mark_word(&proof.mac) == newest
+        && keys.is_mac(Purpose::Writes, &[&of_proof(&place, proof)], &proof.mac)
 }
 
-fn of_proof(connection: &Connection, proof: &Proof) -> [u8; 32] {
+/// Writes a mark as the vault keeps it.
+pub fn mark_word(mac: &[u8; 32]) -> String {
+    hex::encode(mac)
+}
+
+fn of_proof(place: &str, proof: &Proof) -> [u8; 32] {
     let passed = if proof.passed { "passed" } else { "failed" };
-    of("proof", connection, &proof.basis, proof.at_ms, &[passed, &proof.who, &proof.report])
+    let numbers = [proof.basis.generation, proof.at_ms];
+    of("proof", place, &numbers, &proof.basis.rules, &[passed, &proof.who, &proof.report])
 }
 
-fn of(what: &str, connection: &Connection, basis: &Basis, at_ms: u64, words: &[&str]) -> [u8; 32] {
-    let key = key_of(connection);
-    let numbers = [basis.generation.to_be_bytes(), at_ms.to_be_bytes()].concat();
-    let fixed = [what.as_bytes(), connection.workspace.as_str().as_bytes(), key.as_bytes(), &numbers];
-    let words = words.iter().map(|word| word.as_bytes());
-    let all = fixed.into_iter().chain([basis.rules.as_bytes().as_slice()]).chain(words);
-    *Digest::of_fields(all).as_bytes()
+fn of(what: &str, place: &str, numbers: &[u64], rules: &Digest, words: &[&str]) -> [u8; 32] {
+    let numbers: Vec<u8> = numbers.iter().flat_map(|number| number.to_be_bytes()).collect();
+    let fixed = [what.as_bytes(), place.as_bytes(), &numbers, rules.as_bytes()];
+    *Digest::of_fields(fixed.into_iter().chain(words.iter().map(|word| word.as_bytes()))).as_bytes()
 }

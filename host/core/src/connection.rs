@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::canonical::CanonicalRequest;
+use crate::classify::Classified;
 use crate::id::{AgentName, ConnectionName, Digest, GrantName, PluginName, Region, ServiceName, WorkspaceName};
 use crate::service::{Pin, Place, ServiceDefinition, TenantOf};
 
@@ -173,15 +174,16 @@ impl Connection {
     }
 
     /// Digests all that says what may be done on this connection: its service, its place, its rules and its chain. A proof
-    /// and an enabled write level hold for this only. The ceiling for writes is not in it: to lower it changes nothing else.
+    /// and an enabled write level hold for this only.
     pub fn rules_digest(&self) -> Digest {
         let list =
             |items: &BTreeSet<String>| items.iter().map(String::as_bytes).map(Digest::of).collect::<Vec<_>>();
         let digests = |items: &[Digest]| Digest::of_fields(items.iter().map(|item| item.as_bytes().as_slice()));
         let params = self.params.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
         let agents = self.agents.iter().flat_map(|(agent, rules)| {
-            let operations = rules.operations.as_ref().map_or_else(Vec::new, list);
-            [Digest::of(agent.as_str().as_bytes()), digests(&operations)]
+            let operations = rules.operations.as_ref().map(|operations| digests(&list(operations)));
+            let operations = operations.unwrap_or_else(|| Digest::of(b"as the connection"));
+            [Digest::of(agent.as_str().as_bytes()), operations]
         });
         let links = self.chain.iter().map(|link| {
             let capabilities = digests(&list(&link.capabilities));
@@ -202,11 +204,22 @@ impl Connection {
             &self.environment,
             self.grant.as_str(),
             self.tenant.as_deref().unwrap_or_default(),
+            self.writes.as_str(),
         ];
         let names = names.into_iter().map(str::as_bytes);
         let numbers = self.write_rules.max_records.to_be_bytes();
         let parts = parts.iter().map(|part| part.as_bytes().as_slice());
         Digest::of_fields(names.chain([numbers.as_slice()]).chain(parts))
+    }
+
+    /// Digests where a request of this operation goes, and what the host adds of its own: a draft is for this only.
+    pub fn place_digest(&self, classified: &Classified) -> Digest {
+        let role = classified.definition().map(|definition| definition.host.as_str());
+        let host = role.and_then(|role| self.host(role)).unwrap_or_default();
+        let names =
+            [self.service.name.as_str(), self.region.as_str(), &self.environment, self.grant.as_str(), host];
+        let params = self.params.iter().flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
+        Digest::of_fields(names.into_iter().map(str::as_bytes).chain(params))
     }
 
     /// Returns whether an answer is held until plugins have judged it: those whose word counts see it whole or not at all.

@@ -58,6 +58,8 @@ pub struct Approval {
     pub request: Digest,
     /// The account that it was for.
     pub tenant: String,
+    /// Where it was to go ([`Connection::place_digest`]).
+    pub place: Digest,
     /// Who held it.
     pub holders: Vec<Holder>,
 }
@@ -201,6 +203,10 @@ pub fn decide(judge: &Judge, classified: Classified, outcome: ChainOutcome, aske
     if let Some(approval) = &asked.approval {
         if approval.request != classified.digest() {
             let detail = "a plugin would change the request that was approved".to_owned();
+            return Decision::Deny { refusal: changed(detail), verdicts };
+        }
+        if approval.place != connection.place_digest(&classified) {
+            let detail = "it would go elsewhere than what was approved".to_owned();
             return Decision::Deny { refusal: changed(detail), verdicts };
         }
         if approval.tenant != asked.tenant {

@@ -152,6 +152,8 @@ codes! {
     DraftExpired = "draft_expired", 403, false, Operator;
     /// The draft was being sent when Wardlock ended: it may have been executed.
     OutcomeUnknown = "outcome_unknown", 504, false, Upstream;
+    /// The draft was sent, and its answer was fetched already or could not be kept.
+    AnswerGone = "answer_gone", 410, false, Agent;
     /// A draft was approved, and is not what would be sent now, or not what was held then.
     ChangedSinceApproval = "changed_since_approval", 403, false, Operator;
     /// The audit cannot record; nothing is sent.

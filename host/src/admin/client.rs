@@ -7,7 +7,7 @@ use tokio::net::UnixStream;
 
 use super::protocol::{Command, Event, Failure, Question, VERSION};
 use super::server::Brought;
-use crate::operators::needs;
+use crate::operators::{needs, text_of};
 use crate::ops::Talk;
 
 /// A connection to the daemon that holds the home.
@@ -57,6 +57,7 @@ impl AdminClient {
         brought: &Brought,
         talk: &dyn Talk,
     ) -> std::io::Result<Result<serde_json::Value, Failure>> {
+        let asked = command.clone();
         let signed_as = talk.signs_as().filter(|_| needs(&command).is_some());
         let mut line = serde_json::to_vec(&Question {
             version: VERSION,
@@ -84,8 +85,12 @@ impl AdminClient {
                         UnixStream::from_std(frames.try_clone()?)?.write_all(file).await?;
                     }
                 }
-                Event::Sign { text } => {
-                    let mut line = serde_json::to_vec(&talk.sign(&text).map_err(std::io::Error::other)?)?;
+                Event::Sign { nonce } => {
+                    let signature = match talk.sign(&text_of(&asked, &nonce)) {
+                        Ok(signature) => signature,
+                        Err(problem) => return Ok(Err(Failure::no(problem))),
+                    };
+                    let mut line = serde_json::to_vec(&signature)?;
                     line.push(b'\n');
                     UnixStream::from_std(frames.try_clone()?)?.write_all(&line).await?;
                 }

@@ -128,6 +128,9 @@ pub enum Command {
         level: String,
         /// Set it; otherwise only what it would mean is told.
         confirmed: bool,
+        /// For what it was shown, as told before: other rules or another grant are not what was confirmed.
+        #[serde(default)]
+        basis: Option<String>,
     },
     /// List drafts.
     DraftsList {
@@ -345,10 +348,11 @@ pub enum Event {
     SendSecret,
     /// The file's bytes may come now.
     SendFile,
-    /// The signature over this text may come now, on a line.
+    /// The signature over the command that was given may come now, on a line.
     Sign {
-        /// Exactly what is signed.
-        text: String,
+        /// What makes its text one that was never signed before. The text itself is made on both sides from the command: nobody
+        /// signs what another process says.
+        nonce: String,
     },
     /// The end, good.
     Done {

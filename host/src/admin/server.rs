@@ -14,7 +14,7 @@ use super::protocol::{Command, Event, Failure, Page, Question, VERSION};
 use crate::gate::Gate;
 use crate::host::new_request_id;
 use crate::logs::OnceAMinute;
-use crate::operators::{Signed, text_of};
+use crate::operators::Signed;
 use crate::ops::{self, Talk};
 
 /// Longest question in bytes; a body to explain is the largest part of one.
@@ -97,7 +97,7 @@ async fn answer(mut stream: UnixStream, gate: Arc<Gate>) -> std::io::Result<()> 
         Brought::Nothing
     };
     let signed = match question.signed_as {
-        Some(operator) => Some(sign(&mut stream, operator, &question.command).await?),
+        Some(operator) => Some(sign(&mut stream, operator).await?),
         None => None,
     };
     let (mut reader, writer) = stream.into_split();
@@ -220,9 +220,9 @@ async fn tell(mut writer: OwnedWriteHalf, mut events: mpsc::UnboundedReceiver<Ev
 }
 
 /// Has a command signed: the nonce is of this connection, so no signature serves twice.
-async fn sign(stream: &mut UnixStream, operator: String, command: &Command) -> std::io::Result<Signed> {
+async fn sign(stream: &mut UnixStream, operator: String) -> std::io::Result<Signed> {
     let nonce = new_request_id().to_string();
-    write_event(stream, &Event::Sign { text: text_of(command, &nonce) }).await?;
+    write_event(stream, &Event::Sign { nonce: nonce.clone() }).await?;
     let line = read_line(stream).await?;
     let signature = serde_json::from_slice(&line)?;
     Ok(Signed { operator, nonce, signature })
@@ -247,7 +247,7 @@ impl Talk for Caller {
         let _ = self.events.send(Event::Wait { text });
     }
 
-    fn signed(&self, _command: &Command) -> Option<Signed> {
-        self.signed.clone()
+    fn signed(&self, _command: &Command) -> Result<Option<Signed>, String> {
+        Ok(self.signed.clone())
     }
 }

@@ -134,6 +134,7 @@ impl Talk for Person {
     fn sign(&self, text: &str) -> Result<String, String> {
         let (_, key) = self.signer.as_ref().ok_or("nobody signs here")?;
         self.stop_spinner();
+        line(&format!("Signing:\n{}", crate::text::for_terminal_lines(text)));
         ssh_sign(key, text).map_err(|error| format!("the key did not sign: {error}"))
     }
 }

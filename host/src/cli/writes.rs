@@ -53,15 +53,17 @@ fn tell_proof(proof: &Value) {
 /// Sets how far writes are enabled, once the person has seen what that means.
 pub async fn set(cli: &Cli, asked: &WritesArgs) -> Result<ExitCode, Failure> {
     let (workspace, connection) = split(&asked.connection)?;
-    let command = |confirmed| Command::Writes {
+    let command = |confirmed, basis: Option<&Value>| Command::Writes {
         workspace: workspace.clone(),
         connection: connection.clone(),
         agent: asked.agent.clone(),
         level: asked.level.word().to_owned(),
         confirmed,
+        basis: basis.and_then(Value::as_str).map(str::to_owned),
     };
+    let mut basis = None;
     if asked.level != Level::Off {
-        let shown = ask(cli, command(false), Brought::Nothing).await?;
+        let shown = ask(cli, command(false, None), Brought::Nothing).await?;
         let typed = match &asked.confirm {
             Some(typed) => typed.clone(),
             None => {
@@ -74,8 +76,9 @@ pub async fn set(cli: &Cli, asked: &WritesArgs) -> Result<ExitCode, Failure> {
             return Err(Failure::no("not confirmed, so nothing was changed")
                 .hint("type the connection as it stands there, or give it with `--confirm`"));
         }
+        basis = Some(shown["basis"].clone());
     }
-    let result = ask(cli, command(true), Brought::Nothing).await?;
+    let result = ask(cli, command(true, basis.as_ref()), Brought::Nothing).await?;
     tell(cli, &result);
     Ok(ExitCode::SUCCESS)
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use wardlock_core::canonical::{CanonicalRequest, Header};
 use wardlock_core::decision::{Held, Holder};
+use wardlock_core::id::Digest;
 use wardlock_core::refusal::Refusal;
 
 use crate::ingress::KeptAnswer;
@@ -42,6 +43,8 @@ pub struct Content {
     pub host: Option<String>,
     /// The account that it is for.
     pub tenant: String,
+    /// Where it would go ([`Connection::place_digest`](wardlock_core::connection::Connection::place_digest)).
+    pub place: Digest,
     /// What it touches.
     pub resources: Vec<String>,
     /// The most records that it touches; `None`: without bound, or not known.
@@ -119,6 +122,7 @@ impl Content {
             via: held.asked.via.clone(),
             host: host.map(str::to_owned),
             tenant: held.asked.tenant.clone(),
+            place: held.connection.place_digest(&held.classified),
             resources: operation.resources.clone(),
             breadth: operation.breadth,
             holders: held.holders.clone(),
@@ -145,6 +149,11 @@ impl Content {
         let headers = self.headers.iter().map(header).collect();
         CanonicalRequest::parse(&self.method, &self.target, headers, self.body.0.clone())
             .map_err(|_| BadContent::NotCanonical)
+    }
+
+    /// Returns the headers, as text.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, String)> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(&value.0).into_owned()))
     }
 
     /// Returns the body.

@@ -59,7 +59,11 @@ fn id_of(request: &RequestId) -> String {
 
 /// What a draft is sealed for: nothing of one opens in the place of another.
 fn place_of(draft: &Draft, part: &str) -> Vec<u8> {
-    let parts = [part, &draft.id, &draft.workspace, &draft.connection, &draft.agent, &draft.request.to_string()];
+    let request = draft.request.to_string();
+    let whose = [&draft.id, &draft.workspace, &draft.connection, &draft.agent];
+    let what = [&request, &draft.operation, &draft.effect];
+    let parts = [part].into_iter().chain(whose.into_iter().chain(what).map(String::as_str));
+    let parts: Vec<&str> = parts.collect();
     parts.join("\n").into_bytes()
 }
 
@@ -230,7 +234,11 @@ pub async fn answer(
             return Err(Refusal::new(Code::AnswerNotScannable, "drafts", detail));
         }
     }
-    on_disk(host, move |state| state.forget_draft_answer(&draft.id)).await.map_err(|error| unreadable(&error))?;
+    let taken = draft.id.clone();
+    let taken = on_disk(host, move |state| state.take_draft_answer(&taken)).await;
+    if !taken.map_err(|error| unreadable(&error))? {
+        return Err(without_answer(&draft));
+    }
     Ok(Some(Reply::kept(id, answer)))
 }
 
@@ -257,7 +265,7 @@ fn without_answer(draft: &Draft) -> Refusal {
                 (Some(code), _) => {
                     (code, "this draft was approved, and refused when it was to be sent".to_owned())
                 }
-                (None, _) => (Code::NotFound, "the answer was fetched already, or is kept no longer".to_owned()),
+                (None, _) => (Code::AnswerGone, "the answer was fetched already, or could not be kept".to_owned()),
             }
         }
     };

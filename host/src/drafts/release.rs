@@ -8,7 +8,7 @@ use std::sync::Arc;
 use wardlock_audit::{Kind, Row, failpoint};
 use wardlock_core::answer::Outcome;
 use wardlock_core::decision::Approval;
-use wardlock_core::id::{Digest, RequestId};
+use wardlock_core::id::{AgentName, Digest, RequestId, WorkspaceName};
 use wardlock_core::refusal::{Code, Refusal};
 use wardlock_state::{Draft, DraftState, Released};
 
@@ -81,13 +81,22 @@ pub async fn release(host: &Arc<Host>, id: &str, request: Digest, by: &str) -> R
     failpoint::pass("after-approval");
     let ended = send(host, &draft, &content, &release_id, by).await;
     failpoint::pass("after-release");
-    let (released, release) = conclude(host, &draft, release_id, ended);
-    let id = draft.id.clone();
-    if let Err(error) = on_disk(host, move |state| state.end_release(&id, &released)).await {
+    let (mut released, mut release) = conclude(host, &draft, release_id, ended);
+    if released.state == DraftState::Held && !asked_by_an_agent(host, &draft) {
+        // It was revoked meanwhile, and another of its name shall not have this.
+        (released.state, release.state) = (DraftState::Rejected, DraftState::Rejected);
+    }
+    let (id, its_release) = (draft.id.clone(), release.id.to_string());
+    if let Err(error) = on_disk(host, move |state| state.end_release(&id, &its_release, &released)).await {
         // It stays `releasing`, and the next start reads in the audit what became of it.
         tracing::error!(draft = draft.id, %error, "the end of a release cannot be written down");
     }
     Ok(release)
+}
+
+fn asked_by_an_agent(host: &Host, draft: &Draft) -> bool {
+    let names = AgentName::parse(&draft.agent).ok().zip(WorkspaceName::parse(&draft.workspace).ok());
+    names.is_some_and(|(agent, workspace)| host.state().is_agent(&agent, &workspace))
 }
 
 async fn find(host: &Host, id: &str) -> Result<Draft, Unreleased> {
@@ -109,6 +118,7 @@ async fn send(host: &Host, draft: &Draft, content: &Content, release_id: &Reques
         by: vec![by.to_owned()],
         request: draft.request,
         tenant: content.tenant.clone(),
+        place: content.place,
         holders: content.holders.clone(),
     };
     let asked = OnBehalf {
@@ -132,20 +142,28 @@ fn conclude(host: &Host, draft: &Draft, id: RequestId, ended: Ended) -> (Release
                 let sealed = seal(host, draft, "answer", &super::content::answer_to_bytes(&answer));
                 sealed.inspect_err(|error| tracing::error!(%error, "an answer cannot be kept")).ok()
             });
-            (DraftState::Sent, Some(outcome), status, None, sealed)
+            let (state, outcome) = match (outcome, status) {
+                // A flowing answer, which ended; or one that broke off.
+                (Outcome::Unknown, Some(_)) => (DraftState::Sent, Outcome::Streamed),
+                (Outcome::Unknown, None) => (DraftState::Unknown, Outcome::Unknown),
+                (known, _) => (DraftState::Sent, known),
+            };
+            (state, Some(outcome), status, None, sealed)
         }
         Ended::Refused { refusal, recorded: None } => {
             // Nothing was sent and time mends it: the draft waits on, for another approval.
-            let state = if refusal.code.retryable() { DraftState::Held } else { DraftState::NotSent };
-            (state, None, None, Some(refusal), None)
+            (again_or_not(refusal.code), None, None, Some(refusal), None)
         }
         Ended::Refused { refusal, recorded: Some(outcome) } => {
             let state = match outcome {
                 Outcome::Unknown => DraftState::Unknown,
                 // Surely not executed.
                 Outcome::Aborted if refusal.code.retryable() => DraftState::Held,
-                Outcome::Aborted | Outcome::Failed => DraftState::NotSent,
-                Outcome::Ok | Outcome::Partial | Outcome::Scheduled | Outcome::Streamed => DraftState::Sent,
+                Outcome::Aborted => DraftState::NotSent,
+                // It was answered, and the answer is withheld.
+                Outcome::Ok | Outcome::Partial | Outcome::Failed | Outcome::Scheduled | Outcome::Streamed => {
+                    DraftState::Sent
+                }
             };
             (state, Some(outcome), None, Some(refusal), None)
         }
@@ -173,7 +191,11 @@ pub fn settle(host: &Host) -> Result<usize, DraftError> {
             state = released.state.as_str(),
             "a draft was being sent when Wardlock ended"
         );
-        host.state().end_release(&draft.id, &released)?;
+        let release_id = draft.release_id.as_deref().unwrap_or_default();
+        // One that cannot be settled stays as it is, and keeps nothing else from opening.
+        if let Err(error) = host.state().end_release(&draft.id, release_id, &released) {
+            tracing::error!(draft = draft.id, %error, "a draft cannot be settled");
+        }
     }
     Ok(under_way.len())
 }
@@ -186,7 +208,10 @@ fn as_recorded(rows: &[Row]) -> Released {
         // It never came as far as INTENT, without which nothing is sent.
         let refused = row(Kind::Refusal).and_then(|row| row.detail.refusal.as_ref());
         return match refused {
-            Some(refused) => of(DraftState::NotSent, Some(refused.code.clone()), None),
+            Some(refused) => {
+                let state = Code::parse(&refused.code).map_or(DraftState::NotSent, again_or_not);
+                of(state, Some(refused.code.clone()), None)
+            }
             None => of(DraftState::Held, None, None),
         };
     }
@@ -197,4 +222,9 @@ fn as_recorded(rows: &[Row]) -> Released {
         Some(word) => of(DraftState::Sent, None, Some(word)),
         None => of(DraftState::Unknown, None, None),
     }
+}
+
+/// Where a draft stands that surely was not sent: where time mends it, it waits on, for another approval.
+fn again_or_not(code: Code) -> DraftState {
+    if code.retryable() { DraftState::Held } else { DraftState::NotSent }
 }

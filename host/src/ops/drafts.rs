@@ -87,6 +87,7 @@ fn would_send(content: &Content) -> Value {
         "method": content.method,
         "host": content.host,
         "target": content.target,
+        "headers": content.headers().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>(),
         "body_sha256": Digest::of(content.body()).to_string(),
         "body": body(content.body()),
     })

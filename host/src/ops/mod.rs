@@ -70,11 +70,11 @@ pub trait Talk: Send + Sync {
     fn wait(&self, text: String);
 
     /// Returns the operator's signature over a command, if somebody signs it.
-    fn signed(&self, command: &Command) -> Option<Signed> {
-        let operator = self.signs_as()?;
+    fn signed(&self, command: &Command) -> Result<Option<Signed>, String> {
+        let Some(operator) = self.signs_as() else { return Ok(None) };
         let nonce = new_request_id().to_string();
-        let signature = self.sign(&text_of(command, &nonce)).ok()?;
-        Some(Signed { operator, nonce, signature })
+        let signature = self.sign(&text_of(command, &nonce))?;
+        Ok(Some(Signed { operator, nonce, signature }))
     }
 
     /// Returns the operator in whose name this person signs.
@@ -117,7 +117,8 @@ pub async fn execute(
     if needs(&command).is_none() {
         return carry_out(host, command, brought, talk).await;
     }
-    match authorise(&operators::all(host).await?, &command, talk.signed(&command))? {
+    let signed = talk.signed(&command).map_err(Failure::no)?;
+    match authorise(&operators::all(host).await?, &command, signed)? {
         Some(operator) => SIGNED_BY.scope(operator, carry_out(host, command, brought, talk)).await,
         None => carry_out(host, command, brought, talk).await,
     }
@@ -157,8 +158,9 @@ async fn carry_out(
             let place = place.as_ref().map(|(workspace, connection)| (workspace.as_str(), connection.as_str()));
             Box::pin(proof::prove(host, place, agent.as_deref())).await
         }
-        Command::Writes { workspace, connection, agent, level, confirmed } => {
-            writes::set(host, (&workspace, &connection), agent.as_deref(), &level, confirmed).await
+        Command::Writes { workspace, connection, agent, level, confirmed, basis } => {
+            let confirmed = confirmed.then(|| basis.unwrap_or_default());
+            writes::set(host, (&workspace, &connection), agent.as_deref(), &level, confirmed.as_deref()).await
         }
         Command::DraftsList { all } => drafts::list(host, all).await,
         Command::DraftsShow { id } => drafts::show(host, &id).await,

@@ -149,10 +149,18 @@ async fn keep(
         report: shown.to_string(),
         mac: [0; 32],
     };
-    writes::mark_proof(&host.vault().keys(), connection, &mut proof);
     let (state, workspace, key) = (host.state().clone(), connection.workspace.clone(), writes::key_of(connection));
     let target = key.clone();
-    blocking(move || state.keep_proof(&workspace, &key, &proof)).await??;
+    let place = writes::place_of(workspace.as_str(), &key);
+    let vault = Arc::clone(host.vault());
+    writes::mark_proof(&vault.keys(), &place, &mut proof);
+    blocking(move || {
+        // The vault first: an older proof must not stay the newest.
+        vault.change_write_mark(&place, |mark| mark.proof = writes::mark_word(&proof.mac))?;
+        state.keep_proof(&workspace, &key, &proof)?;
+        Ok::<_, Failure>(())
+    })
+    .await??;
     let act = Act::admin(who(), "proof", target, if passed { "passed" } else { "failed" });
     note(host, act.on(connection.workspace.as_str(), connection.name.as_str())).await;
     Ok(())
@@ -327,8 +335,24 @@ pub(super) async fn current(
 ) -> Result<Option<Proof>, Failure> {
     let (state, workspace, key) = (host.state().clone(), connection.workspace.clone(), writes::key_of(connection));
     let found = blocking(move || state.proof(&workspace, &key)).await??;
-    let keys = host.vault().keys();
-    Ok(found.filter(|proof| writes::is_current(&keys, connection, grant.generation, proof)))
+    let holds = match &found {
+        Some(proof) => is_current(host, connection, grant.generation, proof).await?,
+        None => false,
+    };
+    Ok(found.filter(|_| holds))
+}
+
+/// Returns whether a proof passed, is the newest, and holds as everything is now.
+pub(super) async fn is_current(
+    host: &Arc<Host>,
+    connection: &Connection,
+    generation: u64,
+    proof: &Proof,
+) -> Result<bool, Failure> {
+    let vault = Arc::clone(host.vault());
+    let place = writes::place_of(connection.workspace.as_str(), &writes::key_of(connection));
+    let newest = blocking(move || vault.write_mark(&place)).await??.proof;
+    Ok(writes::is_current(&host.vault().keys(), connection, generation, proof, &newest))
 }
 
 /// Says of a proof what a list shows.

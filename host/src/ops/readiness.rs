@@ -25,11 +25,11 @@ pub(super) async fn of(
 ) -> Result<Value, Failure> {
     let (state, workspace, key) = (host.state().clone(), connection.workspace.clone(), writes::key_of(connection));
     let newest = blocking(move || state.proof(&workspace, &key)).await??;
-    let keys = host.vault().keys();
     let generation = grant.map(|grant| grant.generation);
-    let proved = newest.as_ref().zip(generation);
-    let proved =
-        proved.is_some_and(|(proof, generation)| writes::is_current(&keys, connection, generation, proof));
+    let proved = match newest.as_ref().zip(generation) {
+        Some((newest, generation)) => proof::is_current(host, connection, generation, newest).await?,
+        None => false,
+    };
     let enabled = host.write_level(connection, generation);
     let items: Vec<Item> = vec![
         redirect(host, registration),

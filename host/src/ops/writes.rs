@@ -15,13 +15,14 @@ use crate::admin::Failure;
 use crate::host::Host;
 use crate::writes;
 
-/// Says what a connection will be able to do at a level, or why that cannot be enabled; `confirmed` sets it.
+/// Says what a connection will be able to do at a level, or why that cannot be enabled. Confirmed by the basis that was told then, it
+/// is set.
 pub(super) async fn set(
     host: &Arc<Host>,
     (workspace, connection): (&str, &str),
     agent: Option<&str>,
     level: &str,
-    confirmed: bool,
+    confirmed: Option<&str>,
 ) -> Result<Value, Failure> {
     let level = WriteMode::parse(level)
         .ok_or_else(|| Failure::usage(format!("`{level}` is no write level")).hint("off, draft or on"))?;
@@ -32,29 +33,39 @@ pub(super) async fn set(
         Failure::usage("consents of this connection are each agent's own").hint("say whose: `--agent NAME`")
     })?;
     let generation = if level == WriteMode::Off { 0 } else { allowed(host, &connection, level).await? };
+    let basis = writes::basis(&connection, generation);
     let shown = json!({
         "connection": format!("{workspace}/{}", writes::key_of(&connection)),
         "writes": level.as_str(),
         "will_be_able_to": if level == WriteMode::Off { Vec::new() } else { abilities(&connection, level) },
         "records_at_once": connection.write_rules.max_records,
-        "enabled": confirmed,
+        "basis": writes::word_of(&basis),
+        "enabled": confirmed.is_some(),
     });
-    // What narrows needs nobody's word.
-    if !confirmed && level != WriteMode::Off {
-        return Ok(shown);
+    match confirmed {
+        // What narrows needs nobody's word.
+        _ if level == WriteMode::Off => {}
+        None => return Ok(shown),
+        Some(meant) if meant == writes::word_of(&basis) => {}
+        Some(_) => {
+            return Err(Failure::no("the rules or the grant are not those that were shown")
+                .hint("look again at what it would be able to do, and confirm that"));
+        }
     }
-    let mut row = WriteLevel {
-        level,
-        since_ms: host.now_ms(),
-        basis: writes::basis(&connection, generation),
-        who: who(),
-        mac: [0; 32],
-    };
-    writes::mark_level(&host.vault().keys(), &connection, &mut row);
+    let mut row = WriteLevel { level, since_ms: host.now_ms(), basis, who: who(), mac: [0; 32] };
     let (state, workspace, key) =
         (host.state().clone(), connection.workspace.clone(), writes::key_of(&connection));
     let target = key.clone();
-    blocking(move || state.set_write_level(&workspace, &key, &row)).await??;
+    let vault = Arc::clone(host.vault());
+    blocking(move || {
+        let place = writes::place_of(workspace.as_str(), &key);
+        // The vault first: what was set before must not hold again.
+        let settings = vault.change_write_mark(&place, |mark| mark.settings += 1)?.settings;
+        writes::mark_level(&vault.keys(), &place, &mut row, settings);
+        state.set_write_level(&workspace, &key, &row)?;
+        Ok::<_, Failure>(())
+    })
+    .await??;
     let act = Act::admin(who(), format!("writes.{}", level.as_str()), target, "ok");
     note(host, act.on(connection.workspace.as_str(), connection.name.as_str())).await;
     Ok(shown)

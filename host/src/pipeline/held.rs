@@ -7,6 +7,7 @@ use wardlock_core::connection::Connection;
 use wardlock_core::decision::{Decision, Held, Permit};
 use wardlock_core::id::RequestId;
 use wardlock_core::refusal::{Code, Refusal};
+use wardlock_core::service::RefusalShape;
 
 use super::{Agent, Seen, Stop};
 use crate::gate::Gate;
@@ -21,6 +22,8 @@ pub(super) struct Waits {
     pub(super) whose: Agent,
     /// Whether it wants the answer, or only to be told where the draft stands.
     pub(super) wants_answer: bool,
+    /// The error shape that its client reads.
+    pub(super) shape: Option<RefusalShape>,
 }
 
 impl Waits {
@@ -36,7 +39,9 @@ impl Waits {
         };
         match told {
             Ok(Some(told)) => told,
-            Err(refusal) if refusal.code != Code::Held => Reply::refused(id, "deny", None, &refusal, None),
+            Err(refusal) if refusal.code != Code::Held => {
+                Reply::refused(id, "deny", None, &refusal, self.shape.as_ref())
+            }
             Ok(None) | Err(_) => reply,
         }
     }
@@ -49,6 +54,7 @@ pub(super) fn hold(refusal: Refusal, held: &Held, seen: &mut Seen) -> Stop {
         patience,
         whose: Agent { name: held.agent.clone(), workspace: held.connection.workspace.clone() },
         wants_answer: true,
+        shape: None,
     });
     seen.waits = waits;
     Stop { decision: if refusal.code == Code::Held { "hold" } else { "deny" }, refusal }

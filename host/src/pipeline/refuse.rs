@@ -42,7 +42,7 @@ pub(super) async fn refuse(host: &Host, separation: Separation, id: &RequestId, 
     }
     host.metrics().refused(refusal.code);
     let reply = Reply::refused(id, decision, outcome, &refusal, shape.as_ref());
-    if respond_async && decision == "hold" { reply.accepted(&refusal) } else { reply }
+    if respond_async && refusal.draft.is_some() { reply.accepted(&refusal) } else { reply }
 }
 
 /// Counts a request of a known agent that was not sent. Only names that the configuration holds become labels.
@@ -71,7 +71,7 @@ pub(super) fn refuse_locked(gate: &Gate, id: &RequestId, seen: &Seen, locked: &R
 
 /// The error shape that the agent's client reads: its connection's, or where no connection is known, that of the
 /// service whose own scheme it used. Which workspaces there are must not show in it.
-fn shape_of(host: &Host, seen: &Seen) -> Option<RefusalShape> {
+pub(super) fn shape_of(host: &Host, seen: &Seen) -> Option<RefusalShape> {
     if let Some(connection) = &seen.connection {
         return connection.service.refusal.clone();
     }

@@ -48,6 +48,7 @@ CREATE TABLE drafts (
     answer         BLOB              -- its answer, by the vault, until it is fetched or expires
 ) STRICT;
 
--- The same request again is the same draft.
-CREATE UNIQUE INDEX drafts_held ON drafts (workspace, connection, agent, request_sha256) WHERE state = 'held';
+-- The same request again is the same draft, also while it is being sent: it may come back to be held.
+CREATE UNIQUE INDEX drafts_waiting ON drafts (workspace, connection, agent, request_sha256)
+    WHERE state IN ('held', 'releasing');
 CREATE INDEX drafts_by_state ON drafts (state, expires_ms);

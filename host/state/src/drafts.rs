@@ -135,7 +135,8 @@ impl State {
         let transaction = connection.transaction().map_err(StateError::Write)?;
         // Whose time is over must not stand in a new one's way.
         expire(&transaction, self.0.now_ms()).map_err(StateError::Write)?;
-        let same = "workspace = ?1 AND connection = ?2 AND agent = ?3 AND request_sha256 = ?4 AND state = 'held'";
+        let same = "workspace = ?1 AND connection = ?2 AND agent = ?3 AND request_sha256 = ?4 \
+                    AND state IN ('held', 'releasing')";
         let whose = params![draft.workspace, draft.connection, draft.agent, draft.request.as_bytes().as_slice()];
         let same = one(&transaction, same, whose)?;
         if let Some(same) = same {
@@ -200,9 +201,9 @@ impl State {
         self.sealed_of(id, "SELECT answer FROM drafts WHERE id = ?1")
     }
 
-    /// Takes the answer away: the agent has it.
-    pub fn forget_draft_answer(&self, id: &str) -> Result<(), StateError> {
-        self.change("UPDATE drafts SET answer = NULL WHERE id = ?1", params![id]).map(drop)
+    /// Takes the answer away: one agent's call has it. Returns whether it was there to be taken.
+    pub fn take_draft_answer(&self, id: &str) -> Result<bool, StateError> {
+        self.change("UPDATE drafts SET answer = NULL WHERE id = ?1 AND answer IS NOT NULL", params![id])
     }
 
     /// Takes a draft out of `held` to be sent, durable when this returns. Returns whether it was: one that is not held, has expired,
@@ -221,27 +222,28 @@ impl State {
         self.change(sql, values)
     }
 
-    /// Says how a release ended.
-    pub fn end_release(&self, id: &str, released: &Released) -> Result<bool, StateError> {
+    /// Says how a release ended. Returns whether it was under way: another one's end changes nothing.
+    pub fn end_release(&self, id: &str, release_id: &str, released: &Released) -> Result<bool, StateError> {
         let Released { state, code, outcome, answer } = released;
         let until = integer(self.0.now_ms().saturating_add(LEFT_MS));
         let sql = match state {
             // As it was before: an approval is used up, and another one is wanted.
             DraftState::Held => {
                 "UPDATE drafts SET state = ?2, code = ?3, outcome = ?4, answer = ?5, decided_ms = NULL, \
-                 decided_by = NULL, release_id = NULL WHERE id = ?1 AND state = 'releasing' AND ?6 >= 0"
+                 decided_by = NULL, release_id = NULL \
+                 WHERE id = ?1 AND state = 'releasing' AND ?6 >= 0 AND release_id = ?7"
             }
             // Whoever finds out what came of it wants to know what it was.
             DraftState::Unknown => {
                 "UPDATE drafts SET state = ?2, code = ?3, outcome = ?4, answer = ?5, expires_ms = ?6 \
-                 WHERE id = ?1 AND state = 'releasing'"
+                 WHERE id = ?1 AND state = 'releasing' AND release_id = ?7"
             }
             _ => {
                 "UPDATE drafts SET state = ?2, code = ?3, outcome = ?4, answer = ?5, expires_ms = ?6, sealed = NULL \
-                 WHERE id = ?1 AND state = 'releasing'"
+                 WHERE id = ?1 AND state = 'releasing' AND release_id = ?7"
             }
         };
-        self.change(sql, params![id, state.as_str(), code, outcome, answer, until])
+        self.change(sql, params![id, state.as_str(), code, outcome, answer, until, release_id])
     }
 
     /// Ends a draft by a person's no. Returns whether it was held.
@@ -258,7 +260,12 @@ impl State {
         let sql = "UPDATE drafts SET state = 'rejected', decided_ms = ?3, decided_by = ?2, expires_ms = ?4, \
                    sealed = NULL WHERE agent = ?1 AND state = 'held'";
         let values = params![agent, by, integer(now_ms), integer(now_ms.saturating_add(LEFT_MS))];
-        self.0.connection().execute(sql, values).map_err(StateError::Write)
+        let connection = self.0.connection();
+        // Nor the answers that it has not fetched.
+        connection
+            .execute("UPDATE drafts SET answer = NULL WHERE agent = ?1", [agent])
+            .map_err(StateError::Write)?;
+        connection.execute(sql, values).map_err(StateError::Write)
     }
 
     /// Ends drafts whose time is over, and takes away what is left of those that have ended.

@@ -1,7 +1,7 @@
 //! Proofs, and how far writes are enabled on their strength.
 //!
 //! Each row carries a mark that only the vault can make: who may write this file can take an enabled level away, and never
-//! make one. Whoever reads a row checks the mark; this module only keeps it. A connection is named as whoever makes the mark names it.
+//! make one. Whoever opens the state checks the marks; this module only keeps it. A connection is named as whoever makes the mark names it.
 
 use std::collections::HashMap;
 use std::sync::PoisonError;
@@ -135,6 +135,17 @@ impl State {
         held.execute(sql, values).map_err(StateError::Write)?;
         levels.insert(key, level.clone());
         Ok(())
+    }
+
+    /// Returns every level, by workspace and connection.
+    pub fn write_levels(&self) -> Vec<((String, String), WriteLevel)> {
+        let levels = self.0.levels.read().unwrap_or_else(PoisonError::into_inner);
+        levels.iter().map(|(key, level)| (key.clone(), level.clone())).collect()
+    }
+
+    /// Takes no notice of a level from here on: whoever read it found that it does not hold.
+    pub fn distrust_write_level(&self, key: &(String, String)) {
+        self.0.levels.write().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 
     /// Returns how far writes were enabled on a connection, whatever has changed since; `None`: never, or off again. Reads

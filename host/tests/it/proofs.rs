@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 use wardlock::admin::{Command, Failure};
+use wardlock_core::connection::WriteMode;
 use wardlock_simulator::{ApiAnswer, EchoToken};
 
-use crate::world::{Plan, World, plugin, workspace};
+use crate::world::{Left, Plan, World, plugin, workspace};
 
 fn plan(region: &str, extra: &str) -> Plan {
     let plugins = plugin("probe", r#"{ mode = "allow" }"#);
@@ -20,9 +21,16 @@ async fn prove(world: &World) -> Value {
 }
 
 async fn enable(world: &World, level: &str) -> Result<Value, Failure> {
-    let (workspace, connection) = ("acme".to_owned(), "zoho".to_owned());
-    let level = level.to_owned();
-    world.command(Command::Writes { workspace, connection, agent: None, level, confirmed: true }).await
+    let command = |confirmed, basis: Option<String>| Command::Writes {
+        workspace: "acme".to_owned(),
+        connection: "zoho".to_owned(),
+        agent: None,
+        level: level.to_owned(),
+        confirmed,
+        basis,
+    };
+    let shown = world.command(command(false, None)).await?;
+    world.command(command(true, shown["basis"].as_str().map(str::to_owned))).await
 }
 
 /// The names of the criteria that do not hold.
@@ -162,12 +170,22 @@ async fn writes_need_a_proof_that_holds_and_no_file_enables_them() {
 async fn a_level_that_somebody_wrote_into_the_database_enables_nothing() {
     let world = World::start(plan("eu", "writes = \"on\"")).await;
     assert_eq!(prove(&world).await["passed"], true);
+    let path = world.folder().join("home/state/state.db");
+    let state = || rusqlite::Connection::open(&path).expect("the state");
+    enable(&world, "on").await.expect("enabled");
+    state().execute_batch("CREATE TABLE kept AS SELECT * FROM write_levels").expect("a copy of what is true now");
     enable(&world, "draft").await.expect("enabled");
+    let changed = state().execute("UPDATE write_levels SET level = 'on'", []).expect("changed");
     let left = world.leave().await;
-    let path = left.folder.path().join("home/state/state.db");
-    let database = rusqlite::Connection::open(&path).expect("the state");
-    assert_eq!(database.execute("UPDATE write_levels SET level = 'on'", []).expect("changed"), 1);
-    drop(database);
+    assert_eq!((changed, level_after(&left).await), (1, WriteMode::Off), "changed by hand");
+    let older = "DELETE FROM write_levels; INSERT INTO write_levels SELECT * FROM kept; DROP TABLE kept";
+    state().execute_batch(older).expect("put back");
+    assert_eq!(level_after(&left).await, WriteMode::Off, "what was true once");
+    left.canaries.scan_folder(left.folder.path(), &[]).expect("no canary in the home");
+}
+
+/// The level that a host finds that opens a home.
+async fn level_after(left: &Left) -> WriteMode {
     let home = wardlock::home::Home::open(&left.folder.path().join("home")).expect("the home");
     let key = wardlock_egress::vault::KeySource::File { path: left.folder.path().join("home/state/vault.key") };
     let dialled = crate::world::dialled(&left.simulator);
@@ -175,7 +193,7 @@ async fn a_level_that_somebody_wrote_into_the_database_enables_nothing() {
     let open = host.loaded().connection("acme", "zoho").expect("there").connection.clone();
     let generation = host.egress().grant_status(&open.grant).expect("read").map(|grant| grant.generation);
     assert!(generation.is_some());
-    assert_eq!(host.write_level(&open, generation), wardlock_core::connection::WriteMode::Off);
+    let level = host.write_level(&open, generation);
     drop(host);
-    left.canaries.scan_folder(left.folder.path(), &[]).expect("no canary in the home");
+    level
 }

@@ -129,7 +129,8 @@ async fn a_process_without_a_key_can_neither_approve_nor_enable() {
     let before = world.api_calls();
     assert!(world.command(approve()).await.is_err(), "unsigned");
     let other = Command::DraftsApprove { id: id.clone(), request_sha256: "0".repeat(64) };
-    let replayed = Replayed(Arc::new(bob.signed(&other).expect("a signature over something else")));
+    let replayed =
+        Replayed(Arc::new(bob.signed(&other).expect("signed").expect("a signature over something else")));
     assert!(
         ops::execute(&world.host, approve(), Brought::Nothing, &replayed).await.is_err(),
         "of another command"
@@ -141,6 +142,7 @@ async fn a_process_without_a_key_can_neither_approve_nor_enable() {
         agent: None,
         level: "on".to_owned(),
         confirmed,
+        basis: None,
     };
     let refused = world.command(level(true)).await.expect_err("unsigned");
     assert!(refused.message.starts_with("this wants an operator's signature"), "{}", refused.message);
@@ -163,7 +165,7 @@ impl Talk for Replayed {
 
     fn wait(&self, _text: String) {}
 
-    fn signed(&self, _command: &Command) -> Option<wardlock::ops::Signed> {
-        Some((*self.0).clone())
+    fn signed(&self, _command: &Command) -> Result<Option<wardlock::ops::Signed>, String> {
+        Ok(Some((*self.0).clone()))
     }
 }

@@ -152,6 +152,7 @@ fn an_approval_answers_what_held_that_request_for_that_account_and_nothing_else(
         by: vec!["ada".to_owned()],
         request: request.digest(),
         tenant: "1".to_owned(),
+        place: judge.connection().place_digest(&request),
         holders: vec![by_plugin(digest)],
     };
     let decided = |approval: &Approval, said: Verdict| {
@@ -174,6 +175,7 @@ fn an_approval_answers_what_held_that_request_for_that_account_and_nothing_else(
     for bad in [
         Approval { request: Digest::of(b"another"), ..good.clone() },
         Approval { tenant: "2".to_owned(), ..good.clone() },
+        Approval { place: Digest::of(b"elsewhere"), ..good.clone() },
         Approval { holders: vec![by_plugin(Digest::of(b"another"))], ..good.clone() },
         Approval { holders: Vec::new(), ..good.clone() },
     ] {

@@ -54,6 +54,7 @@ impl Code {
                 "nothing was stored or sent; the operator looks at the drafts that wait, and at the disk"
             }
             Self::DraftRejected | Self::DraftExpired => "ask the operator before sending it again",
+            Self::AnswerGone => "it was sent, so do not send it again; look at the provider what it came to",
             Self::ChangedSinceApproval => "nothing was sent; send the request again to have it held as it is now",
             Self::AuditUnavailable | Self::VaultLocked => "the operator runs `wardlock doctor`",
             Self::Misconfigured => "the operator compares region and client with the provider's console",

@@ -18,7 +18,7 @@
 //! - [`record`], [`kept`]: what is kept, and its form inside a sealed row.
 //! - [`rows`], [`database`]: the sealed rows of `vault.db`, and the file itself.
 //! - [`store`], [`rekey`]: makes, opens and holds the vault; changes where its key comes from.
-//! - [`registrations`], [`grants`], [`operators`]: what can be done with each.
+//! - [`registrations`], [`grants`], [`operators`], [`marks`]: what can be done with each.
 //! - [`copy`]: exports, and the vault in a backup.
 //! - [`error`]: what can go wrong, and how to mend it.
 
@@ -37,6 +37,7 @@ mod key;
 mod keychain;
 mod keys;
 mod look;
+mod marks;
 mod member;
 mod needles;
 mod operators;
@@ -63,6 +64,7 @@ pub use key::{KeyKind, KeySource};
 pub use keychain::KeychainProblem;
 pub use keys::{Keys, NotOpened, Purpose};
 pub use look::{Fingerprints, Owner};
+pub use marks::WriteMark;
 pub use needles::{Needles, NeedlesError, Redacted};
 pub use operators::{Operator, Role};
 pub use program::ProgramError;

@@ -18,6 +18,7 @@ pub(super) enum Kind {
     Registration,
     Grant,
     Operator,
+    WriteMark,
 }
 
 impl Kind {
@@ -26,6 +27,7 @@ impl Kind {
             Self::Registration => "registration",
             Self::Grant => "grant",
             Self::Operator => "operator",
+            Self::WriteMark => "write-mark",
         }
     }
 
@@ -33,7 +35,7 @@ impl Kind {
     pub(super) fn version(self) -> i64 {
         match self {
             Self::Registration | Self::Grant => 4,
-            Self::Operator => 1,
+            Self::Operator | Self::WriteMark => 1,
         }
     }
 }

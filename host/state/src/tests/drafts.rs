@@ -41,7 +41,7 @@ fn begin(state: &State, id: &str, request: &str) -> bool {
 fn end(state: &State, id: &str, into: DraftState) -> bool {
     let answer = (into == DraftState::Sent).then(|| b"answer".to_vec());
     let released = Released { state: into, code: None, outcome: Some("ok".to_owned()), answer };
-    state.end_release(id, &released).expect("written")
+    state.end_release(id, "req_9", &released).expect("written")
 }
 
 fn state_of(state: &State, id: &str) -> Option<DraftState> {
@@ -85,6 +85,12 @@ fn a_draft_leaves_held_once_and_as_the_request_that_was_shown() {
     assert!(!begin(&state, "d2", "x"), "no such draft");
     assert!(begin(&state, "d1", "x"));
     assert!(!begin(&state, "d1", "x"), "a second approval");
+    assert!(
+        matches!(keep(&state, "d2", "a", "x"), Kept::Same(_)),
+        "it is being sent, and is no other one meanwhile"
+    );
+    let other = Released { state: DraftState::Sent, code: None, outcome: None, answer: None };
+    assert!(!state.end_release("d1", "req_8", &other).expect("written"), "the end of another release");
     assert!(!state.reject_draft("d1", "bob").expect("written"), "it is being sent");
     drop(state);
     let state = home.open();
@@ -95,7 +101,8 @@ fn a_draft_leaves_held_once_and_as_the_request_that_was_shown() {
     assert!(!end(&state, "d1", DraftState::NotSent), "it has ended");
     assert_eq!(state.draft_content("d1").expect("read"), None, "what was sent is not kept");
     assert_eq!(state.draft_answer("d1").expect("read").as_deref(), Some(b"answer".as_slice()));
-    state.forget_draft_answer("d1").expect("written");
+    assert!(state.take_draft_answer("d1").expect("written"));
+    assert!(!state.take_draft_answer("d1").expect("written"), "it is given once");
     assert_eq!(state.draft_answer("d1").expect("read"), None);
     assert_eq!(keep(&state, "d2", "a", "x"), Kept::New, "the same request again, once it was sent, is a new one");
 }

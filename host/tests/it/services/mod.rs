@@ -124,7 +124,7 @@ fn judged(
     let (workspace, name) = connection.split_once('/').expect("workspace/connection");
     let loaded = world.host.loaded();
     let mut connection = Connection::clone(&loaded.connection(workspace, name).expect("a connection").connection);
-    connection.write_rules.unattended = connection.operations.clone();
+    connection.write_rules.unattended.clone_from(&connection.operations);
     let grant = world.host.egress().grant_status(&connection.grant).expect("a vault").expect("a grant");
     let tenant = connection.tenant.clone().or(grant.tenant.as_ref().map(|tenant| tenant.id.clone()));
     let judge = Judge::new(Arc::new(connection), AgentName::parse("writer").expect("a name"), WriteMode::On)
