@@ -5,7 +5,8 @@ use std::path::Path;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
-use super::protocol::{Command, Event, Failure, Question, VERSION};
+use super::failure::Failure;
+use super::protocol::{Command, Event, Question, VERSION};
 use super::server::Brought;
 use crate::operators::{needs, text_of};
 use crate::ops::Talk;

@@ -4,11 +4,13 @@
 //! it comes, then the result. A secret follows its command as a raw frame that only `vault` reads and writes.
 
 mod client;
+mod failure;
 mod protocol;
 mod rows;
 mod server;
 
 pub use client::{AdminClient, ClientError};
-pub use protocol::{Command, Event, Failure, How, Page};
+pub use failure::Failure;
+pub use protocol::{Command, Event, How, Page};
 pub use rows::{AuditFilter, PluginLogFilter, RowForm};
 pub use server::{Brought, bind, serve};

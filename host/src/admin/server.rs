@@ -10,7 +10,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use wardlock_egress::vault::{Passphrase, PromptError, Secret};
 
-use super::protocol::{Command, Event, Failure, Page, Question, VERSION};
+use super::failure::Failure;
+use super::protocol::{Command, Event, Page, Question, VERSION};
 use crate::gate::Gate;
 use crate::host::new_request_id;
 use crate::logs::OnceAMinute;
