@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
 use wardlock_audit::Act;
 use wardlock_core::refusal::{Code, Refusal};
 use wardlock_egress::vault::KeySource;
@@ -33,6 +34,8 @@ pub struct Seat {
     pub world: World,
     /// What has been counted since the process started.
     pub metrics: Arc<Metrics>,
+    /// Tells whoever waits that some draft has moved on.
+    pub draft_moved: Notify,
     /// Whether drafts that the process before this one left have been settled: those of this one end by themselves.
     pub drafts_settled: AtomicBool,
     _lock: HomeLock,
@@ -56,6 +59,7 @@ impl Seat {
             config_file,
             world,
             metrics: Metrics::new(),
+            draft_moved: Notify::new(),
             drafts_settled: AtomicBool::new(false),
             _lock: lock,
         }))

@@ -12,7 +12,7 @@ use wardlock_core::service::ServiceDefinition;
 use wardlock_egress::vault::{KeySource, Vault};
 use wardlock_egress::{CallbackListener, Dialer, Egress, Limits, ListenError};
 use wardlock_sandbox::{ITSELF, Sandbox, SandboxConfig};
-use wardlock_state::State;
+use wardlock_state::{Basis, State};
 
 use crate::admin::Failure;
 use crate::code::CompiledPlugins;
@@ -21,7 +21,7 @@ use crate::drafts;
 use crate::gate::Seat;
 use crate::home::Home;
 use crate::ingress::{Places, Rates};
-use crate::loaded::{Loaded, Services};
+use crate::loaded::{Loaded, OpenConnection, Services};
 use crate::metrics::Metrics;
 use crate::record;
 use crate::recorder::Recorder;
@@ -278,12 +278,23 @@ impl Host {
     }
 
     /// Returns the write level that is enabled now for a grant's generation; the workspace file's `writes` is the ceiling above it.
-    pub fn write_level(&self, connection: &Connection, generation: Option<u64>) -> WriteMode {
+    pub fn write_level(
+        &self,
+        open: &OpenConnection,
+        connection: &Connection,
+        generation: Option<u64>,
+    ) -> WriteMode {
         if connection.writes == WriteMode::Off {
             return WriteMode::Off;
         }
         let found = self.state.write_level(&connection.workspace, &writes::key_of(connection));
-        writes::level(connection, generation, found)
+        match (generation, found) {
+            (Some(generation), Some(found)) if found.basis == (Basis { generation, rules: open.rules() }) => {
+                found.level
+            }
+            // Never enabled, or lapsed.
+            _ => WriteMode::Off,
+        }
     }
 
     /// Returns the time in milliseconds since 1970-01-01T00:00:00Z.

@@ -161,7 +161,7 @@ async fn judge_and_send(
     // Looked at once: what requests are compared with is what the permit says.
     let pinned = pin(host, id, &connection, seen);
     let (tenant, generation) = pinned.as_ref().map(|asked| (asked.tenant.clone(), asked.generation)).ok().unzip();
-    let writes = host.write_level(&connection, generation);
+    let writes = host.write_level(&open, &connection, generation);
     let judge = Judge::new(Arc::clone(&connection), agent.clone(), writes).pinned_to(tenant);
     let classified = judge.classify(request)?;
     Span::current().record("operation", &*classified.operation().name);
@@ -188,7 +188,7 @@ async fn judge_and_send(
         // Nobody waits for it: a proof, or a look at what stands there now.
         Concluded::Held(_, refusal) if !keeps => return Err(Stop { decision: "hold", refusal }),
         Concluded::Held(held, refusal) => {
-            let refusal = drafts::keep(host, &held, refusal, separation.into()).await;
+            let refusal = drafts::keep(host, &held, refusal, separation).await;
             return Err(hold(refusal, &held, seen));
         }
     };

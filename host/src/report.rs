@@ -6,8 +6,17 @@ use wardlock_egress::GrantStatus;
 
 /// The command that connects an account to a connection.
 pub fn connect_command(connection: &Connection) -> String {
+    command("connect", connection)
+}
+
+/// The command that proves a connection.
+pub fn proof_command(connection: &Connection) -> String {
+    command("proof", connection)
+}
+
+fn command(verb: &str, connection: &Connection) -> String {
     let own = connection.grant.agent().map(|agent| format!(" --agent {agent}")).unwrap_or_default();
-    format!("wardlock connect {}/{}{own}", connection.workspace, connection.name)
+    format!("wardlock {verb} {}/{}{own}", connection.workspace, connection.name)
 }
 
 /// The tenant that a connection is pinned to, where the grant is really that tenant.

@@ -4,7 +4,7 @@
 //! Whoever can write `state.db` can make rows; only the vault can mark them, and it knows which mark is the newest. So an agent under
 //! the operator's own uid that edits the file, or puts an older one back, or edits the workspace's TOML, enables nothing.
 
-use wardlock_core::connection::{Connection, Owner, WriteMode};
+use wardlock_core::connection::{Connection, Owner};
 use wardlock_core::id::{AgentName, Digest};
 use wardlock_egress::vault::{Keys, Purpose};
 use wardlock_state::{Basis, Proof, WriteLevel};
@@ -39,14 +39,6 @@ pub fn basis(connection: &Connection, generation: u64) -> Basis {
 /// Writes a basis as one word, for whoever confirms what they were shown.
 pub fn word_of(basis: &Basis) -> String {
     format!("{}-{}", basis.generation, basis.rules)
-}
-
-/// Returns how far writes are enabled now, by a level that was found to be the vault's own. One that has lapsed enables nothing.
-pub fn level(connection: &Connection, generation: Option<u64>, found: Option<WriteLevel>) -> WriteMode {
-    match (generation, found) {
-        (Some(generation), Some(found)) if found.basis == basis(connection, generation) => found.level,
-        _ => WriteMode::Off,
-    }
 }
 
 /// Marks a level, as the one that is set for the `settings`th time.

@@ -1,5 +1,7 @@
 //! A row before it has its place in the chain, and how long its texts may be.
 
+use serde::{Deserialize, Serialize};
+
 use crate::detail::Detail;
 
 /// How long one text may be, bytes. What an agent makes is data here, but not without bound.
@@ -44,7 +46,8 @@ impl Kind {
 }
 
 /// Whether the operating system keeps the agent away from Wardlock's files and memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Separation {
     /// The agent's peer has our own uid: nothing does (promise 13).
     None,

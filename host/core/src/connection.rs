@@ -174,7 +174,8 @@ impl Connection {
     }
 
     /// Digests all that says what may be done on this connection: its service, its place, its rules and its chain. A proof
-    /// and an enabled write level hold for this only.
+    /// and an enabled write level hold for this only, and for one generation of the grant, which no two grants share: so the grant's name is not in it,
+    /// and it is the same for every agent.
     pub fn rules_digest(&self) -> Digest {
         let list =
             |items: &BTreeSet<String>| items.iter().map(String::as_bytes).map(Digest::of).collect::<Vec<_>>();
@@ -202,7 +203,6 @@ impl Connection {
         let names = [
             self.region.as_str(),
             &self.environment,
-            self.grant.as_str(),
             self.tenant.as_deref().unwrap_or_default(),
             self.writes.as_str(),
         ];

@@ -1,6 +1,7 @@
 //! What is sealed of a draft: the request as it would be sent, and later its answer. Disk formats, with versions.
 
 use serde::{Deserialize, Serialize};
+use wardlock_audit::Separation;
 use wardlock_core::canonical::{CanonicalRequest, Header};
 use wardlock_core::decision::{Held, Holder};
 use wardlock_core::id::Digest;
@@ -54,7 +55,7 @@ pub struct Content {
     /// Why, as the agent was told.
     pub reason: String,
     /// Whether the agent is another user of the system.
-    pub separation: Separated,
+    pub separation: Separation,
 }
 
 /// Bytes, as base64.
@@ -74,41 +75,9 @@ impl<'de> Deserialize<'de> for Bytes {
     }
 }
 
-/// [`wardlock_audit::Separation`], as it is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Separated {
-    /// Nothing keeps the agent away.
-    None,
-    /// It is another user.
-    OwnUser,
-    /// It could not be found.
-    Unknown,
-}
-
-impl From<wardlock_audit::Separation> for Separated {
-    fn from(separation: wardlock_audit::Separation) -> Self {
-        match separation {
-            wardlock_audit::Separation::None => Self::None,
-            wardlock_audit::Separation::OwnUser => Self::OwnUser,
-            wardlock_audit::Separation::Unknown => Self::Unknown,
-        }
-    }
-}
-
-impl From<Separated> for wardlock_audit::Separation {
-    fn from(separated: Separated) -> Self {
-        match separated {
-            Separated::None => Self::None,
-            Separated::OwnUser => Self::OwnUser,
-            Separated::Unknown => Self::Unknown,
-        }
-    }
-}
-
 impl Content {
     /// Takes a held request as it would be sent.
-    pub fn of(held: &Held, refusal: &Refusal, host: Option<&str>, separation: Separated) -> Self {
+    pub fn of(held: &Held, refusal: &Refusal, host: Option<&str>, separation: Separation) -> Self {
         let request = held.classified.request();
         let operation = held.classified.operation();
         let header = |header: &Header| (header.name.clone(), Bytes(header.value.clone()));

@@ -6,21 +6,23 @@
 mod content;
 mod release;
 
-use std::sync::Arc;
+use std::pin::pin;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
+use wardlock_audit::Separation;
 use wardlock_core::decision::Held;
 use wardlock_core::id::RequestId;
 use wardlock_core::refusal::{Code, DraftPlace, Refusal};
 use wardlock_egress::vault::Purpose;
 use wardlock_state::{Draft, DraftBounds, DraftState, Kept, State, StateError};
 
+use crate::gate::Gate;
 use crate::host::Host;
 use crate::ingress::Reply;
 
-pub use content::{Content, Separated};
+pub use content::Content;
 pub use release::{Unreleased, release, settle};
 
 /// How many may wait: a person reads each of them.
@@ -28,9 +30,6 @@ const BOUNDS: DraftBounds = DraftBounds { of_agent: 100, of_workspace: 1000, byt
 
 /// How long a draft waits for a person, milliseconds: a week.
 const WAITS_MS: u64 = 7 * 24 * 60 * 60 * 1000;
-
-/// How often it is looked whether a draft that somebody waits for has ended.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// Why a draft cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +67,7 @@ fn place_of(draft: &Draft, part: &str) -> Vec<u8> {
 }
 
 /// Keeps a held request and returns what its agent is told: where it waits, or that it cannot.
-pub async fn keep(host: &Host, held: &Held, refusal: Refusal, separation: Separated) -> Refusal {
+pub async fn keep(host: &Host, held: &Held, refusal: Refusal, separation: Separation) -> Refusal {
     let via = held.asked.via.clone();
     match try_keep(host, held, &refusal, separation).await {
         Ok(Some(id)) => {
@@ -90,7 +89,7 @@ async fn try_keep(
     host: &Host,
     held: &Held,
     refusal: &Refusal,
-    separation: Separated,
+    separation: Separation,
 ) -> Result<Option<String>, DraftError> {
     let asked = &held.asked;
     let operation = held.classified.operation();
@@ -162,15 +161,20 @@ async fn on_disk<T: Send + 'static>(
     Ok(asked.map_err(|_| DraftError::Worker)??)
 }
 
-/// Waits until a draft has ended, at most so long. Nobody is kept from locking the vault meanwhile: `host` is asked for each time.
-pub async fn wait(host: impl Fn() -> Option<Arc<Host>>, id: &str, patience: Duration) {
+/// Waits until a draft has ended, at most so long. Nobody is kept from locking the vault meanwhile: the host is asked for each time
+/// that some draft has moved on.
+pub async fn wait(gate: &Gate, id: &str, patience: Duration) {
     let until = Instant::now() + patience;
-    while Instant::now() < until {
-        tokio::time::sleep(LOOK).await;
-        let Some(host) = host() else { return };
+    loop {
+        // Before it is looked, so that nothing happens in between.
+        let mut moved = pin!(gate.seat().draft_moved.notified());
+        moved.as_mut().enable();
+        let Some(host) = gate.opened() else { return };
         let id = id.to_owned();
         let found = on_disk(&host, move |state| state.draft(&id)).await.ok().flatten();
-        if !found.is_some_and(|draft| matches!(draft.state, DraftState::Held | DraftState::Releasing)) {
+        drop(host);
+        let waits = found.is_some_and(|draft| matches!(draft.state, DraftState::Held | DraftState::Releasing));
+        if !waits || tokio::time::timeout_at(until, moved).await.is_err() {
             return;
         }
     }

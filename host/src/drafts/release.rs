@@ -91,6 +91,7 @@ pub async fn release(host: &Arc<Host>, id: &str, request: Digest, by: &str) -> R
         // It stays `releasing`, and the next start reads in the audit what became of it.
         tracing::error!(draft = draft.id, %error, "the end of a release cannot be written down");
     }
+    host.seat().draft_moved.notify_waiters();
     Ok(release)
 }
 
@@ -127,7 +128,7 @@ async fn send(host: &Host, draft: &Draft, content: &Content, release_id: &Reques
         agent: &draft.agent,
         purpose: content.purpose.clone(),
         via: content.via.clone(),
-        separation: content.separation.into(),
+        separation: content.separation,
         approval: Some(approval),
     };
     pipeline::run_for(host, release_id, asked, request).await

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use wardlock_core::connection::{Connection, Owner};
-use wardlock_core::id::{AgentName, ConnectionName, WorkspaceName};
+use wardlock_core::id::{AgentName, ConnectionName, Digest, WorkspaceName};
 use wardlock_core::refusal::{Code, Refusal};
 use wardlock_sandbox::{Plugin, Sandbox};
 
@@ -42,6 +42,8 @@ pub struct OpenConnection {
     pub standings: Vec<Standing>,
     /// The connection as each agent uses it, where consents are each agent's own.
     own: Mutex<BTreeMap<AgentName, Arc<Connection>>>,
+    /// Digest of its rules, from the first request on that asks for it.
+    rules: OnceLock<Digest>,
     /// What it counts, from its first request on.
     metrics: OnceLock<Arc<ConnectionMetrics>>,
 }
@@ -55,6 +57,11 @@ impl OpenConnection {
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         let made = own.entry(agent.clone()).or_insert_with(|| Arc::new(self.connection.of_agent(agent)));
         Arc::clone(made)
+    }
+
+    /// Returns the digest of its rules, the same for every agent.
+    pub fn rules(&self) -> Digest {
+        *self.rules.get_or_init(|| self.connection.rules_digest())
     }
 
     /// Returns what it counts.
@@ -321,9 +328,14 @@ async fn load_connection(
         Ok(Chain { links, plugins, standings }) => {
             connection.chain = links;
             let connection = Arc::new(connection);
-            let metrics = OnceLock::new();
-            let own = Mutex::default();
-            let open = OpenConnection { connection: Arc::clone(&connection), plugins, standings, own, metrics };
+            let open = OpenConnection {
+                connection: Arc::clone(&connection),
+                plugins,
+                standings,
+                own: Mutex::default(),
+                rules: OnceLock::new(),
+                metrics: OnceLock::new(),
+            };
             (LoadedConnection { connection, scopes, state: State::Open(Arc::new(open)) }, None)
         }
         Err(error) => {

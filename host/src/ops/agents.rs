@@ -104,6 +104,7 @@ pub(super) async fn revoke(host: &Arc<Host>, name: &str) -> Result<Value, Failur
     // Another agent of the same name shall not have what this one asked for.
     let by = who();
     blocking(move || state.reject_drafts_of(its_name.as_str(), &by)).await??;
+    host.seat().draft_moved.notify_waiters();
     note(host, Act::admin(who(), "agent.revoke", name.as_str(), "ok")).await;
     let (mut given_up, mut left) = (Vec::new(), None);
     for grant in own {

@@ -46,7 +46,7 @@ pub(super) async fn show(host: &Arc<Host>, workspace: &str, connection: &str) ->
     let mut shown = described(found, &stored);
     if found.connection.owner == Owner::Workspace {
         let grant = stored.grant(found);
-        let ready = readiness::of(host, &found.connection, grant, stored.registration(grant)).await?;
+        let ready = readiness::of(host, found, grant, stored.registration(grant)).await?;
         shown["readiness"] = ready;
     }
     Ok(shown)

@@ -105,7 +105,7 @@ async fn changes(host: &Arc<Host>, draft: &Draft, content: &Content) -> Value {
             agent: &draft.agent,
             purpose: Some(PURPOSE.to_owned()),
             via: None,
-            separation: content.separation.into(),
+            separation: content.separation,
             approval: None,
         };
         let ended = pipeline::run_for(host, &new_request_id(), asked, change.read).await;
@@ -189,6 +189,7 @@ pub(super) async fn reject(host: &Arc<Host>, id: &str) -> Result<Value, Failure>
         let now = find(host, id).await?.state.as_str();
         return Err(Failure::no(format!("draft `{id}` is {now} and can no longer be rejected")));
     }
+    host.seat().draft_moved.notify_waiters();
     let act = Act::admin(who(), "drafts.reject", id, "ok");
     note(host, act.on(draft.workspace.as_str(), draft.connection.as_str())).await;
     Ok(json!({ "draft": id, "state": DraftState::Rejected.as_str() }))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use wardlock_core::canonical::Header;
+use wardlock_core::connection::WriteMode;
 use wardlock_core::id::{AgentName, WorkspaceName};
 use wardlock_sandbox::Quotas;
 use wardlock_state::Counting;
@@ -11,6 +12,7 @@ use wardlock_state::Counting;
 use super::{connections, named};
 use crate::admin::Failure;
 use crate::host::Host;
+use crate::loaded::{LoadedConnection, State};
 use crate::policy::{Question, explain as explain_question};
 use crate::quotas::Taking;
 
@@ -29,14 +31,14 @@ pub(super) struct Asked {
 pub(super) async fn explain(host: &Arc<Host>, asked: Asked) -> Result<Value, Failure> {
     let loaded = host.loaded();
     let found = connections::find(&loaded, &asked.workspace, &asked.connection)?;
-    let grant = host.egress().grant_status(&found.connection.grant)?;
-    let enabled = host.write_level(&found.connection, grant.map(|grant| grant.generation));
+    let agent = named(AgentName::parse(&asked.agent))?;
+    let enabled = enabled(host, found, &agent)?;
     let body = crate::text::decode_base64(&asked.body).ok_or_else(|| Failure::usage("the body is not base64"))?;
     let headers = if body.is_empty() { Vec::new() } else { vec![json_type()] };
     let question = Question {
         workspace: named(WorkspaceName::parse(&asked.workspace))?,
         connection: asked.connection,
-        agent: named(AgentName::parse(&asked.agent))?,
+        agent,
         method: asked.method,
         target: asked.target,
         headers,
@@ -52,4 +54,12 @@ pub(super) async fn explain(host: &Arc<Host>, asked: Asked) -> Result<Value, Fai
 
 fn json_type() -> Header {
     Header { name: "content-type".to_owned(), value: b"application/json".to_vec() }
+}
+
+/// How far writes are enabled for an agent's requests on a connection.
+fn enabled(host: &Host, found: &LoadedConnection, agent: &AgentName) -> Result<WriteMode, Failure> {
+    let State::Open(open) = &found.state else { return Ok(WriteMode::Off) };
+    let connection = open.for_agent(agent);
+    let grant = host.egress().grant_status(&connection.grant)?;
+    Ok(host.write_level(open, &connection, grant.map(|grant| grant.generation)))
 }

@@ -366,9 +366,3 @@ pub(super) fn in_words(proof: Option<&Proof>, is_current: bool) -> String {
         Some(proof) => format!("failed {}", text::time(proof.at_ms)),
     }
 }
-
-/// Names the request in a sentence.
-pub(super) fn command(connection: &Connection) -> String {
-    let own = connection.grant.agent().map(|agent| format!(" --agent {agent}")).unwrap_or_default();
-    format!("wardlock proof {}/{}{own}", connection.workspace, connection.name)
-}

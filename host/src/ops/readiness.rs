@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use wardlock_core::connection::Connection;
+use wardlock_core::connection::{Connection, WriteMode};
 use wardlock_egress::vault::{GrantInfo, RegistrationInfo};
 
 use super::connections::missing;
 use super::{blocking, proof};
 use crate::admin::Failure;
 use crate::host::Host;
+use crate::loaded::{LoadedConnection, State};
 use crate::writes;
 
 /// One item: its name, whether it is true, and in which words.
@@ -19,10 +20,15 @@ type Item = (&'static str, bool, String);
 /// Returns the list, and whether all of it is true.
 pub(super) async fn of(
     host: &Arc<Host>,
-    connection: &Connection,
+    found: &LoadedConnection,
     grant: Option<&GrantInfo>,
     registration: Option<&RegistrationInfo>,
 ) -> Result<Value, Failure> {
+    let connection = &found.connection;
+    let open = match &found.state {
+        State::Open(open) => Some(open),
+        State::Closed { .. } => None,
+    };
     let (state, workspace, key) = (host.state().clone(), connection.workspace.clone(), writes::key_of(connection));
     let newest = blocking(move || state.proof(&workspace, &key)).await??;
     let generation = grant.map(|grant| grant.generation);
@@ -30,7 +36,7 @@ pub(super) async fn of(
         Some((newest, generation)) => proof::is_current(host, connection, generation, newest).await?,
         None => false,
     };
-    let enabled = host.write_level(connection, generation);
+    let enabled = open.map_or(WriteMode::Off, |open| host.write_level(open, connection, generation));
     let items: Vec<Item> = vec![
         redirect(host, registration),
         region(connection, grant),

@@ -80,7 +80,7 @@ async fn allowed(host: &Arc<Host>, connection: &Connection, level: WriteMode) ->
             level.as_str()
         )));
     }
-    let command = proof::command(connection);
+    let command = crate::report::proof_command(connection);
     let grant = host.egress().grant_status(&connection.grant)?;
     let grant = grant.ok_or_else(|| {
         Failure::no(format!("there is no grant `{}`", connection.grant))

@@ -29,7 +29,7 @@ pub(super) struct Waits {
 impl Waits {
     /// Waits, and tells what the draft has come to; `reply` where it still waits.
     pub(super) async fn out(self, gate: &Gate, id: &RequestId, reply: Reply) -> Reply {
-        drafts::wait(|| gate.opened(), &self.draft, self.patience).await;
+        drafts::wait(gate, &self.draft, self.patience).await;
         let Some(host) = gate.opened() else { return reply };
         let whose = (self.whose.workspace.as_str(), self.whose.name.as_str());
         let told = if self.wants_answer {

@@ -10,6 +10,7 @@ use wardlock_core::id::{AgentName, Digest, WorkspaceName};
 
 use crate::error::StateError;
 use crate::state::{Inner, State};
+use crate::store::integer;
 use crate::token::{self, AgentToken};
 
 /// The agent to whom a token belongs.
@@ -298,9 +299,4 @@ fn parse(row: &rusqlite::Row<'_>) -> Result<(Agent, Digest), StateError> {
 
 fn id_of(token: &AgentToken) -> String {
     token::id_of(token.as_str()).unwrap_or_default().to_owned()
-}
-
-/// `SQLite`'s integers are signed; no time comes near the end of them.
-fn integer(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
 }

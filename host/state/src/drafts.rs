@@ -8,6 +8,7 @@ use wardlock_core::id::Digest;
 
 use crate::error::StateError;
 use crate::state::State;
+use crate::store::integer;
 
 /// How long what is left of a draft stays once it has ended, milliseconds: a week, in which its agent fetches the answer.
 const LEFT_MS: u64 = 7 * 24 * 60 * 60 * 1000;
@@ -326,8 +327,4 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Draft> {
         code: row.get(13)?,
         outcome: row.get(14)?,
     })
-}
-
-fn integer(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -12,6 +12,7 @@ use wardlock_core::plugin::quota::{MAX_COUNTERS, QuotaFault, Taken, Window};
 
 use crate::error::StateError;
 use crate::state::{Inner, State};
+use crate::store::integer;
 
 /// What plugins have taken, by whose it is, then by key and the window's length.
 #[derive(Debug, Default)]
@@ -221,8 +222,4 @@ pub(crate) fn load(connection: &Connection) -> Result<Counters, StateError> {
         counters.0.entry(scope).or_default().insert(name, counter);
     }
     Ok(counters)
-}
-
-fn integer(milliseconds: u64) -> i64 {
-    i64::try_from(milliseconds).unwrap_or(i64::MAX)
 }

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::error::StateError;
 use crate::private_file;
-use crate::store::{self, Format};
+use crate::store::{self, Format, integer};
 
 /// The format of the file. `WLRC` says whose database this is (`SQLite`'s `application_id`).
 const FORMAT: Format = Format {
@@ -206,8 +206,4 @@ fn trim(connection: &Connection, workspace: &str, bounds: &Bounds) -> rusqlite::
                    FROM recordings WHERE workspace = ?1 WINDOW newest AS (ORDER BY number DESC)) \
                  WHERE place > ?2 OR total > ?3)";
     connection.execute(sql, params![workspace, bounds.requests, integer(bounds.bytes)])
-}
-
-fn integer(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -103,3 +103,8 @@ fn apply(connection: &mut Connection, format: &Format, number: usize, sql: &str)
     transaction.pragma_update(None, "user_version", i64::try_from(number).unwrap_or(i64::MAX))?;
     transaction.commit()
 }
+
+/// A number as `SQLite` keeps it. No time and no length of ours comes near the end of it.
+pub(crate) fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

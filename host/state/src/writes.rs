@@ -12,6 +12,7 @@ use wardlock_core::id::{Digest, WorkspaceName};
 
 use crate::error::StateError;
 use crate::state::State;
+use crate::store::integer;
 
 /// What a proof or a level holds for: lapsed as soon as either is another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,8 +179,4 @@ pub(crate) fn load(connection: &Connection) -> Result<Levels, StateError> {
         Ok(((row.get(0)?, row.get(1)?), level))
     });
     rows.and_then(Iterator::collect).map_err(StateError::Read)
-}
-
-fn integer(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -7,6 +7,7 @@ use wardlock::admin::{Command, Failure};
 use wardlock_simulator::{ApiAnswer, Recording};
 use wardlock_tests::raw::RawReply;
 
+use crate::proofs::{enable, prove};
 use crate::world::{Plan, World, plugin, workspace};
 
 const PROBLEM: &str = "Accept: application/problem+json\r\n";
@@ -24,24 +25,6 @@ fn plan(extra: &str, plugins: &str) -> Plan {
 
 fn allowing() -> String {
     plugin("probe", r#"{ mode = "allow" }"#)
-}
-
-async fn prove(world: &World) -> Value {
-    let place = Some(("acme".to_owned(), "zoho".to_owned()));
-    world.command(Command::Proof { place, agent: None }).await.expect("a proof")
-}
-
-async fn enable(world: &World, level: &str) -> Result<Value, Failure> {
-    let command = |confirmed, basis: Option<String>| Command::Writes {
-        workspace: "acme".to_owned(),
-        connection: "zoho".to_owned(),
-        agent: None,
-        level: level.to_owned(),
-        confirmed,
-        basis,
-    };
-    let shown = world.command(command(false, None)).await?;
-    world.command(command(true, shown["basis"].as_str().map(str::to_owned))).await
 }
 
 /// A world whose connection holds every write.
@@ -94,6 +77,25 @@ fn writes(world: &World) -> Vec<Recording> {
     seen.filter(|call| call.method != "GET" && call.target.starts_with("/crm/")).collect()
 }
 
+/// Its agent learns that a draft was sent, and fetches the answer.
+async fn its_agent_gets_the_answer_once(world: &World, id: &str, ended: &Value) {
+    let told = status(world, id).await;
+    assert_eq!(
+        (&told["state"], &told["outcome"], &told["request_id"]),
+        (&json!("sent"), &json!("ok"), &ended["request_id"])
+    );
+    let answer = world.get(told["answer"].as_str().expect("an answer")).await;
+    assert_eq!((answer.status, answer.header("wardlock-outcome")), (201, Some("ok")));
+    assert_eq!(answer.header("wardlock-request-id"), ended["request_id"].as_str());
+    assert_eq!(answer.json().expect("json")["data"][0]["code"], "SUCCESS");
+    let again = world.ask("acme", "GET", &format!("/-/drafts/{id}/answer"), PROBLEM, "").await;
+    assert_eq!(
+        (again.status, &again.json().expect("json")["code"]),
+        (410, &json!("answer_gone")),
+        "it is given once"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_approved_draft_is_sent_once_byte_for_byte_and_its_agent_gets_the_answer() {
     let world = drafting(&allowing()).await;
@@ -137,22 +139,7 @@ async fn an_approved_draft_is_sent_once_byte_for_byte_and_its_agent_gets_the_ans
     );
     assert_eq!(request.body_sha256.as_deref(), content["body_sha256"].as_str());
 
-    let told = status(&world, &id).await;
-    assert_eq!(
-        (&told["state"], &told["outcome"], &told["request_id"]),
-        (&json!("sent"), &json!("ok"), &ended["request_id"])
-    );
-    let answer = world.get(told["answer"].as_str().expect("an answer")).await;
-    assert_eq!((answer.status, answer.header("wardlock-outcome")), (201, Some("ok")));
-    assert_eq!(answer.header("wardlock-request-id"), ended["request_id"].as_str());
-    assert_eq!(answer.json().expect("json")["data"][0]["code"], "SUCCESS");
-    let again = world.ask("acme", "GET", &format!("/-/drafts/{id}/answer"), PROBLEM, "").await;
-    assert_eq!(
-        (again.status, &again.json().expect("json")["code"]),
-        (410, &json!("answer_gone")),
-        "it is given once"
-    );
-
+    its_agent_gets_the_answer_once(&world, &id, &ended).await;
     let used = approve(&world, &id).await.expect_err("used");
     assert!(used.message.contains("is sent and can no longer be approved"), "{}", used.message);
     assert_eq!(writes(&world).len(), 1, "an approval is used once");
@@ -206,6 +193,9 @@ async fn a_plugin_s_hold_is_met_by_the_same_plugin_only() {
         (&json!("held"), &json!("probe"), &json!("ask"))
     );
     let id = said["draft"].as_str().expect("a draft").to_owned();
+    assert_eq!(prove(&world).await["passed"], false);
+    let listed = world.command(Command::DraftsList { all: true }).await.expect("listed");
+    assert_eq!(listed.as_array().map(Vec::len), Some(1), "a proof that is held is nobody's draft");
     let ended = approve(&world, &id).await.expect("released");
     assert_eq!((&ended["sent"], &ended["status"]), (&json!(true), &json!(200)), "{ended}");
 
@@ -410,7 +400,9 @@ async fn what_stands_there_now_is_shown_beside_what_would() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_of_what_would_be_held_keeps_nothing() {
     let world = drafting(&allowing()).await;
-    let said = post(&world, &format!("Wardlock-Dry-Run: true\r\n{PROBLEM}"), LEAD).await.json().expect("json");
+    let reply = post(&world, &format!("Wardlock-Dry-Run: true\r\nPrefer: respond-async\r\n{PROBLEM}"), LEAD).await;
+    assert_eq!(reply.status, 403, "nothing was taken, so nothing is told to have been");
+    let said = reply.json().expect("json");
     assert_eq!((&said["code"], &said["draft"]), (&json!("held"), &Value::Null), "{said}");
     let listed = world.command(Command::DraftsList { all: true }).await.expect("listed");
     assert_eq!(listed, json!([]));

@@ -13,14 +13,14 @@ fn plan(region: &str, extra: &str) -> Plan {
     Plan { workspaces: vec![("acme", file)], guests: vec!["probe"], ..Plan::default() }
 }
 
-async fn prove(world: &World) -> Value {
+pub async fn prove(world: &World) -> Value {
     let place = Some(("acme".to_owned(), "zoho".to_owned()));
     let told = world.command(Command::Proof { place, agent: None }).await.expect("a proof");
     assert_eq!(told["passed"], told["proofs"][0]["passed"]);
     told["proofs"][0].clone()
 }
 
-async fn enable(world: &World, level: &str) -> Result<Value, Failure> {
+pub async fn enable(world: &World, level: &str) -> Result<Value, Failure> {
     let command = |confirmed, basis: Option<String>| Command::Writes {
         workspace: "acme".to_owned(),
         connection: "zoho".to_owned(),
@@ -153,6 +153,11 @@ async fn writes_need_a_proof_that_holds_and_no_file_enables_them() {
     assert!(failed.message.contains("failed"), "{}", failed.message);
 
     assert_eq!(prove(&world).await["passed"], true);
+    let (workspace, connection, level) = ("acme".to_owned(), "zoho".to_owned(), "draft".to_owned());
+    let basis = Some("what was shown of other rules".to_owned());
+    let other = Command::Writes { workspace, connection, agent: None, level, confirmed: true, basis };
+    let other = world.command(other).await.expect_err("something else was confirmed");
+    assert_eq!(other.message, "the rules or the grant are not those that were shown");
     let beyond = enable(&world, "on").await.expect_err("the ceiling");
     assert_eq!(beyond.message, "the workspace file allows `writes = \"draft\"` at most");
     enable(&world, "draft").await.expect("enabled");
@@ -190,10 +195,12 @@ async fn level_after(left: &Left) -> WriteMode {
     let key = wardlock_egress::vault::KeySource::File { path: left.folder.path().join("home/state/vault.key") };
     let dialled = crate::world::dialled(&left.simulator);
     let host = wardlock::host::Host::open(home, &key, dialled, "test").await.expect("a host");
-    let open = host.loaded().connection("acme", "zoho").expect("there").connection.clone();
+    let acme = wardlock_core::id::WorkspaceName::parse("acme").expect("a name");
+    let serving = host.loaded().open(&acme, "zoho").expect("it serves");
+    let open = serving.connection.clone();
     let generation = host.egress().grant_status(&open.grant).expect("read").map(|grant| grant.generation);
     assert!(generation.is_some());
-    let level = host.write_level(&open, generation);
+    let level = host.write_level(&serving, &open, generation);
     drop(host);
     level
 }

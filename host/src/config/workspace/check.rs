@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use wardlock_core::connection::{self, Connection, WriteMode, WriteRules};
+use wardlock_core::connection::{self, Connection, WriteRules};
 use wardlock_core::id::{AgentName, BadName, ConnectionName, GrantName, Region, ServiceName, WorkspaceName};
 use wardlock_core::service::{ServiceDefinition, TenantOf};
 
@@ -13,7 +13,7 @@ use crate::loaded::Services;
 
 use super::ConnectionPlan;
 use super::names::{ResourceName, expand, known_resources, operation_names, resource_name};
-use super::raw::{AgentFile, ConnectionFile, Owner, Writes};
+use super::raw::{AgentFile, ConnectionFile, Owner};
 
 /// Collects what is wrong with one workspace file.
 pub(super) struct Checker<'a, 'd> {
@@ -88,11 +88,7 @@ impl<'a, 'd> Checker<'a, 'd> {
             params: raw.params.clone(),
             grant_services,
             concurrency: raw.concurrency,
-            writes: match raw.writes {
-                Writes::Off => WriteMode::Off,
-                Writes::Draft => WriteMode::Draft,
-                Writes::On => WriteMode::On,
-            },
+            writes: raw.writes.into(),
             write_rules: WriteRules {
                 max_records: raw.max_records.unwrap_or(connection::MAX_RECORDS),
                 unattended,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use wardlock_core::connection::WriteMode;
 
 use crate::config::units::{Bytes, Span};
 
@@ -74,6 +75,16 @@ pub(super) enum Writes {
     Off,
     Draft,
     On,
+}
+
+impl From<Writes> for WriteMode {
+    fn from(writes: Writes) -> Self {
+        match writes {
+            Writes::Off => Self::Off,
+            Writes::Draft => Self::Draft,
+            Writes::On => Self::On,
+        }
+    }
 }
 
 /// `owner`
