@@ -55,7 +55,7 @@ impl UnderWay {
 pub async fn deliver(
     id: &RequestId,
     sent: Result<Sent, SendError>,
-    judges: &Judges,
+    mut judges: Judges,
     under_way: UnderWay,
 ) -> Result<Result<Reply, (Outcome, Refusal)>, AuditError> {
     let sent = match sent {
@@ -69,7 +69,10 @@ pub async fn deliver(
     let mut finished = finished(&sent);
     let outcome = finished.outcome;
     let Sent { answer, reading, hint, .. } = sent;
-    let said = judges.judge(&reading, answer).instrument(judges.span()).await;
+    let span = judges.span();
+    let said = judges.judge(&reading, answer).instrument(span).await;
+    // Whoever hears of the answer finds what was recorded of it handed over.
+    drop(judges);
     finished.verdicts = said.verdicts;
     let answer = match said.answer {
         Ok(answer) => answer,

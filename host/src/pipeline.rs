@@ -35,7 +35,7 @@ use crate::ingress::{AgentRequest, Peer, RawRequest, Reply, UnreadBody};
 use crate::loaded::OpenConnection;
 use crate::metrics::Sending;
 use crate::quotas::Taking;
-use crate::recorder::{Judged, Recording};
+use crate::recorder::{Judged, PendingRecord, Recording};
 use crate::{own, report};
 use enter::{Entered, enter};
 use held::{Concluded, Waits, concluded, dry_run_ends, hold};
@@ -175,9 +175,7 @@ async fn judge_and_send(
     let asked_for = Arc::new(classified.clone());
     seen.classified = Some(Arc::clone(&asked_for));
     let decision = decide(&judge, classified, outcome, asked);
-    if let Some(recording) = recording {
-        record(host, recording, &context, &decision);
-    }
+    let record = recording.and_then(|recording| record(host, recording, &context, &decision, &open));
     let concluded = concluded(decision, seen);
     if dry_run {
         return Err(dry_run_ends(concluded, seen, &asked_for, &connection));
@@ -193,7 +191,7 @@ async fn judge_and_send(
         }
     };
     failpoint::pass("after-decision");
-    let judges = Judges { open, context, classified: asked_for };
+    let judges = Judges { open, context, classified: asked_for, record };
     carry_out(host, separation, id, Allowed { permit, quotas, judges }, seen).await
 }
 
@@ -214,14 +212,28 @@ async fn ask_plugins(
     (classified, outcome, recording)
 }
 
-fn record(host: &Host, recording: Recording, context: &RequestContext, decision: &Decision) {
-    let decision = match decision {
+/// Hands over what the chain was asked; where plugins will judge the answer, what to go on noting with.
+fn record(
+    host: &Host,
+    recording: Recording,
+    context: &RequestContext,
+    decision: &Decision,
+    open: &OpenConnection,
+) -> Option<PendingRecord> {
+    let decided = match decision {
         Decision::Allow(_) => "allow",
         Decision::Hold { .. } => "hold",
         Decision::Deny { .. } => "deny",
     };
-    let judged = Judged { id: &context.id, at_ms: context.now_ms, caller: &context.caller, decision };
-    host.recorder().keep(recording, judged);
+    let judged = Judged {
+        id: context.id.clone(),
+        at_ms: context.now_ms,
+        caller: context.caller.clone(),
+        decision: decided,
+    };
+    let goes_on = recording.wants_answers() && matches!(decision, Decision::Allow(_)) && open.judges_answers();
+    let pending = recording.judged(host.recorder(), judged);
+    goes_on.then_some(pending)
 }
 
 /// A request that is allowed, what its plugins took, and who judges its answer.
@@ -255,7 +267,7 @@ async fn carry_out(
         _turn: turn,
     };
     let sent = host.egress().send(permit, receipt).await;
-    match deliver(id, sent, &judges, under_way).await.map_err(audit_unavailable)? {
+    match deliver(id, sent, judges, under_way).await.map_err(audit_unavailable)? {
         Ok(reply) => Ok(reply.after_waiting(waited)),
         Err((outcome, refusal)) => {
             seen.outcome = Some(outcome);

@@ -59,6 +59,11 @@ impl OpenConnection {
         Arc::clone(made)
     }
 
+    /// Returns whether any of its plugins judges answers.
+    pub fn judges_answers(&self) -> bool {
+        self.connection.chain.iter().any(|link| link.hooks.judge_answers())
+    }
+
     /// Returns the digest of its rules, the same for every agent.
     pub fn rules(&self) -> Digest {
         *self.rules.get_or_init(|| self.connection.rules_digest())

@@ -73,6 +73,7 @@ mod program;
 mod promises;
 mod proofs;
 mod quotas;
+mod recorded_answers;
 mod recorder;
 mod regions;
 mod reload;

@@ -27,6 +27,9 @@ pub(super) struct RecorderFile {
     pub(super) keep: String,
     #[serde(default = "a_thousand")]
     pub(super) requests: u32,
+    /// Whether what plugins see of answers is recorded, too.
+    #[serde(default)]
+    pub(super) answers: bool,
 }
 
 fn a_week() -> String {
