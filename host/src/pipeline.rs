@@ -3,6 +3,7 @@
 //! Everything before `intend` can only refuse; nothing after it can change what is sent.
 
 mod behalf;
+mod days;
 mod enter;
 mod held;
 mod refuse;
@@ -167,6 +168,7 @@ async fn judge_and_send(
     Span::current().record("operation", &*classified.operation().name);
     seen.classified = Some(Arc::new(classified.clone()));
     judge.check(&classified)?;
+    let judge = days::known(host, judge, &classified).await?;
     let asked = Asked { via, approval, ..pinned? };
     let context = context(host, id, &connection, &agent, &asked, dry_run);
     let quotas = quotas(host, &connection, dry_run);
@@ -256,6 +258,7 @@ async fn carry_out(
     // Once more: plugins and other calls take their time, and a freeze is meant at once.
     refuse_frozen(host, &judges.open.connection.workspace)?;
     quotas.commit().await?;
+    days::count(host, &permit).await?;
     failpoint::pass("after-quotas");
     let (receipt, guard) = record_intent(host, &permit, separation, seen).await?;
     let waited = turn.waited();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::canonical::CanonicalRequest;
 use crate::classify::Classified;
 use crate::id::{AgentName, ConnectionName, Digest, GrantName, PluginName, Region, ServiceName, WorkspaceName};
+use crate::plugin::OperationView;
 use crate::service::{Pin, Place, ServiceDefinition, TenantOf};
 
 /// How far writes are enabled.
@@ -40,8 +41,57 @@ impl WriteMode {
 pub struct WriteRules {
     /// The most records that one write may touch.
     pub max_records: u32,
-    /// Operations that pass although they destroy, or are broader than that: named one by one.
+    /// The most records that all writes of a day (UTC) may touch; `None`: as many as come.
+    pub max_records_a_day: Option<u32>,
+    /// Tighter bounds for single operations and resources, by name.
+    pub limits: BTreeMap<String, WriteLimit>,
+    /// Operations that pass although they destroy, or are broader than [`WriteRules::max_records`]: named one by one.
     pub unattended: BTreeSet<String>,
+    /// How many people must approve what is held.
+    pub approvals: u32,
+}
+
+/// A bound on the writes of one operation, or of one resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WriteLimit {
+    /// The most records that one write may touch.
+    pub max_records: Option<u32>,
+    /// The most records that all writes of a day (UTC) may touch.
+    pub max_records_a_day: Option<u32>,
+}
+
+impl WriteRules {
+    /// Returns whether anything bounds a day's records.
+    pub fn bound_days(&self) -> bool {
+        self.max_records_a_day.is_some() || self.limits.values().any(|limit| limit.max_records_a_day.is_some())
+    }
+
+    /// Returns the bounds of a request's day by what they bound: an operation, a resource, or all writes (empty).
+    pub fn days_of<'a>(&'a self, view: &'a OperationView) -> impl Iterator<Item = (&'a str, u32)> {
+        let all = self.max_records_a_day.map(|most| ("", most));
+        let own = self.limits_of(view).filter_map(|(what, limit)| Some((what, limit.max_records_a_day?)));
+        all.into_iter().chain(own)
+    }
+
+    /// Digests all of it.
+    fn digest(&self) -> Digest {
+        let number = |of: Option<u32>| of.map_or_else(String::new, |of| of.to_string());
+        let mut fields =
+            vec![self.max_records.to_string(), number(self.max_records_a_day), self.approvals.to_string()];
+        for (what, limit) in &self.limits {
+            fields.extend([what.clone(), number(limit.max_records), number(limit.max_records_a_day)]);
+        }
+        // What follows the limits is counted, so that no name of one list is taken for one of the other.
+        fields.push(self.unattended.len().to_string());
+        fields.extend(self.unattended.iter().cloned());
+        Digest::of_fields(fields.iter().map(String::as_bytes))
+    }
+
+    /// Returns the tighter bounds of a request: its operation's, and those of its resources.
+    pub fn limits_of<'a>(&'a self, view: &'a OperationView) -> impl Iterator<Item = (&'a str, WriteLimit)> {
+        let names = std::iter::once(&view.name).chain(&view.resources);
+        names.filter_map(|name| Some((name.as_str(), *self.limits.get(name)?)))
+    }
 }
 
 /// How many records one write may touch where the workspace file says nothing: what Zoho CRM takes in one call.
@@ -49,7 +99,13 @@ pub const MAX_RECORDS: u32 = 100;
 
 impl Default for WriteRules {
     fn default() -> Self {
-        Self { max_records: MAX_RECORDS, unattended: BTreeSet::new() }
+        Self {
+            max_records: MAX_RECORDS,
+            max_records_a_day: None,
+            limits: BTreeMap::new(),
+            unattended: BTreeSet::new(),
+            approvals: 1,
+        }
     }
 }
 
@@ -198,7 +254,6 @@ impl Connection {
             digests(&agents.collect::<Vec<_>>()),
             digests(&links.collect::<Vec<_>>()),
             self.chain_digest(),
-            digests(&list(&self.write_rules.unattended)),
         ];
         let names = [
             self.region.as_str(),
@@ -207,9 +262,9 @@ impl Connection {
             self.writes.as_str(),
         ];
         let names = names.into_iter().map(str::as_bytes);
-        let numbers = self.write_rules.max_records.to_be_bytes();
+        let rules = self.write_rules.digest();
         let parts = parts.iter().map(|part| part.as_bytes().as_slice());
-        Digest::of_fields(names.chain([numbers.as_slice()]).chain(parts))
+        Digest::of_fields(names.chain([rules.as_bytes().as_slice()]).chain(parts))
     }
 
     /// Digests where a request of this operation goes, and what the host adds of its own: a draft is for this only.

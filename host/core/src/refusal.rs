@@ -138,8 +138,10 @@ codes! {
     PluginFailed = "plugin_failed", 503, true, Operator;
     /// A plugin failed so often in a row that it is not run for a while; that denies.
     PluginTripped = "plugin_tripped", 503, true, Operator;
-    /// What plugins take of their quotas cannot be written down; nothing is sent.
+    /// What plugins take of their quotas, or writes of a day's records, cannot be written down; nothing is sent.
     QuotaUnavailable = "quota_unavailable", 503, true, Operator;
+    /// Other writes took the last of the records that pass in a day without a person's approval; nothing is sent.
+    DayLimitReached = "day_limit_reached", 429, true, Agent;
     /// A plugin's change would widen the request or touch what is protected.
     ShapeWidened = "shape_widened", 403, false, Operator;
     /// A person must approve the request; it is kept as a draft, and nothing was sent.

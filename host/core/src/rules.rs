@@ -1,5 +1,6 @@
 //! The host's own rules: what the workspace file allows before any plugin is asked, and after every change.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::canonical::CanonicalRequest;
@@ -30,6 +31,7 @@ pub struct Judge {
     agent: AgentName,
     writes: WriteMode,
     tenant: Option<String>,
+    touched: BTreeMap<String, u64>,
 }
 
 impl Judge {
@@ -38,7 +40,16 @@ impl Judge {
     pub fn new(connection: Arc<Connection>, agent: AgentName, enabled: WriteMode) -> Self {
         let writes = connection.writes.min(enabled);
         let tenant = connection.tenant.clone();
-        Self { connection, agent, writes, tenant }
+        Self { connection, agent, writes, tenant, touched: BTreeMap::new() }
+    }
+
+    /// Tells how many records writes have touched today, by what bounds that ([`WriteRules::days_of`]); nothing: none.
+    ///
+    /// [`WriteRules::days_of`]: crate::connection::WriteRules::days_of
+    #[must_use]
+    pub fn having_touched(mut self, touched: BTreeMap<String, u64>) -> Self {
+        self.touched = touched;
+        self
     }
 
     /// Tells which tenant the grant was found to be, where the workspace file leaves it open.
@@ -150,21 +161,53 @@ impl Judge {
         }
         let rules = &self.connection.write_rules;
         let name = &operation.name;
-        if rules.unattended.contains(name) {
-            return None;
-        }
-        if operation.effect == Effect::Destructive {
+        let is_unattended = rules.unattended.contains(name);
+        if operation.effect == Effect::Destructive && !is_unattended {
             let detail = format!("operation `{name}` destroys, so a person must approve it");
             return Some(HoldingRule { rule: "destructive", detail });
         }
-        let most = rules.max_records;
-        let detail = match operation.breadth {
-            Some(breadth) if breadth <= most => return None,
-            Some(breadth) => {
-                format!("this touches {breadth} records and at most {most} pass without a person's approval")
-            }
-            None => "the host cannot tell how many records this touches, so a person must approve it".to_owned(),
+        let of_all = (!is_unattended).then_some(("", rules.max_records));
+        let own = rules.limits_of(operation).filter_map(|(what, limit)| Some((what, limit.max_records?)));
+        let tightest = of_all.into_iter().chain(own).min_by_key(|(_, most)| *most);
+        tightest.and_then(|(what, most)| too_broad(what, most, operation.breadth)).or_else(|| {
+            rules.days_of(operation).find_map(|(what, most)| self.beyond_day(what, most, operation.breadth))
+        })
+    }
+
+    fn beyond_day(&self, what: &str, most: u32, breadth: Option<u32>) -> Option<HoldingRule> {
+        let touched = self.touched.get(what).copied().unwrap_or(0);
+        let detail = match breadth {
+            Some(breadth) if touched.saturating_add(u64::from(breadth)) <= u64::from(most) => return None,
+            Some(breadth) => format!(
+                "this touches {breadth} records, today's writes{} have touched {touched}, and at most {most} a day pass without a \
+                 person's approval",
+                of(what)
+            ),
+            None => format!(
+                "the host cannot tell how many records this touches, and at most {most} a day{} pass without a person's approval",
+                of(what)
+            ),
         };
-        Some(HoldingRule { rule: "max_records", detail })
+        Some(HoldingRule { rule: "max_records_a_day", detail })
     }
 }
+
+fn too_broad(what: &str, most: u32, breadth: Option<u32>) -> Option<HoldingRule> {
+    let detail = match breadth {
+        Some(breadth) if breadth <= most => return None,
+        Some(breadth) => format!(
+            "this touches {breadth} records and at most {most}{} pass without a person's approval",
+            of(what)
+        ),
+        None => "the host cannot tell how many records this touches, so a person must approve it".to_owned(),
+    };
+    Some(HoldingRule { rule: "max_records", detail })
+}
+
+/// Says what a bound is of, where it is not of all writes.
+fn of(what: &str) -> String {
+    if what.is_empty() { String::new() } else { format!(" of `{what}`") }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,10 @@
 //! Drafts: requests that wait for a person, kept sealed and byte for byte, and released once.
 //!
 //! A draft's id is that of the request that was held, so that the audit's row and the draft name one another. In reading
-//! order: `content` (what is sealed), this file (keeping, finding, the agent's view), `release` (what an approval does).
+//! order: `content` (what is sealed), this file (keeping, finding, the agent's view), `approvals` (several people's words),
+//! `release` (what an approval does).
 
+mod approvals;
 mod content;
 mod release;
 
@@ -22,8 +24,9 @@ use crate::gate::Gate;
 use crate::host::Host;
 use crate::ingress::Reply;
 
+pub use approvals::{given, wanted};
 pub use content::Content;
-pub use release::{Unreleased, release, settle};
+pub use release::{Approved, Unreleased, release, settle};
 
 /// How many may wait: a person reads each of them.
 const BOUNDS: DraftBounds = DraftBounds { of_agent: 100, of_workspace: 1000, bytes: 256 << 20 };
@@ -37,6 +40,9 @@ pub enum DraftError {
     /// The state.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The vault.
+    #[error(transparent)]
+    Vault(#[from] wardlock_egress::vault::VaultError),
     /// What was sealed does not open here.
     #[error(transparent)]
     NotOpened(#[from] wardlock_egress::vault::NotOpened),

@@ -12,7 +12,7 @@ use wardlock_state::{Draft, DraftState, StateError};
 
 use super::{blocking, named, note, who};
 use crate::admin::Failure;
-use crate::drafts::{self, Content, DraftError, Unreleased};
+use crate::drafts::{self, Approved, Content, DraftError, Unreleased};
 use crate::host::{Host, new_request_id};
 use crate::pipeline::{self, Ended, OnBehalf};
 use crate::text::time;
@@ -58,6 +58,8 @@ pub(super) async fn show(host: &Arc<Host>, id: &str) -> Result<Value, Failure> {
         "decided": draft.decided_ms.map(time),
         "decided_by": draft.decided_by,
         "request_id": draft.release_id,
+        "approved_by": drafts::given(host, &draft).await.map_err(unreadable)?,
+        "approvals_wanted": drafts::wanted(host, &draft),
         "request_sha256": draft.request.to_string(),
         "would_send": content.as_ref().map(would_send),
         "changes": match &content {
@@ -161,7 +163,19 @@ pub(super) async fn approve(host: &Arc<Host>, id: &str, request: &str) -> Result
         Act::admin(who(), "drafts.approve", id, result).on(draft.workspace.as_str(), draft.connection.as_str())
     };
     let release = match released {
-        Ok(release) => release,
+        Ok(Approved::Released(release)) => release,
+        Ok(Approved::Waits { by, wanted }) => {
+            note(host, act(&format!("{} of {wanted}", by.len()))).await;
+            let missing = usize::try_from(wanted).unwrap_or(usize::MAX).saturating_sub(by.len());
+            return Ok(json!({
+                "draft": id,
+                "state": DraftState::Held.as_str(),
+                "sent": false,
+                "approved_by": by,
+                "approvals_wanted": wanted,
+                "detail": format!("nothing was sent yet: {missing} more must approve it within a day"),
+            }));
+        }
         Err(error) => {
             note(host, act("refused")).await;
             return Err(unreleased(&error));
@@ -225,6 +239,10 @@ fn unreleased(error: &Unreleased) -> Failure {
         Unreleased::Other { .. } => {
             failure.hint("look at it again with `wardlock drafts show`, and approve what it shows")
         }
+        Unreleased::Nameless { .. } => {
+            failure.hint("`wardlock operator add` gives each person a key; or lower `approvals` of the connection")
+        }
+        Unreleased::Twice { .. } => failure.hint("nothing was sent; another operator must approve it"),
         Unreleased::Draft(_) => failure.hint("nothing was sent; run `wardlock doctor`"),
     }
 }

@@ -37,7 +37,7 @@ pub(super) async fn explain(host: &Arc<Host>, asked: Asked) -> Result<Value, Fai
     let headers = if body.is_empty() { Vec::new() } else { vec![json_type()] };
     let question = Question {
         workspace: named(WorkspaceName::parse(&asked.workspace))?,
-        connection: asked.connection,
+        connection: asked.connection.clone(),
         agent,
         method: asked.method,
         target: asked.target,
@@ -46,6 +46,7 @@ pub(super) async fn explain(host: &Arc<Host>, asked: Asked) -> Result<Value, Fai
         purpose: asked.purpose,
         now_ms: host.now_ms(),
         enabled,
+        touched: host.state().touched_today(&asked.workspace, &asked.connection)?,
     };
     let quotas: Arc<dyn Quotas> = Taking::new(host.state().reserve(&found.connection.workspace, Counting::Looks));
     let explanation = explain_question(&loaded, &quotas, question).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wardlock_audit::Act;
-use wardlock_core::connection::{Connection, WriteMode};
+use wardlock_core::connection::{Connection, WriteLimit, WriteMode};
 use wardlock_core::id::AgentName;
 use wardlock_core::plugin::Effect;
 use wardlock_state::WriteLevel;
@@ -39,6 +39,9 @@ pub(super) async fn set(
         "writes": level.as_str(),
         "will_be_able_to": if level == WriteMode::Off { Vec::new() } else { abilities(&connection, level) },
         "records_at_once": connection.write_rules.max_records,
+        "records_a_day": connection.write_rules.max_records_a_day,
+        "limits": connection.write_rules.limits.iter().map(limit).collect::<Vec<_>>(),
+        "approvals": connection.write_rules.approvals,
         "basis": writes::word_of(&basis),
         "enabled": confirmed.is_some(),
     });
@@ -96,6 +99,10 @@ async fn allowed(host: &Arc<Host>, connection: &Connection, level: WriteMode) ->
         proof::in_words(newest.as_ref(), false)
     ))
     .hint(format!("run `{command}`")))
+}
+
+fn limit((what, limit): (&String, &WriteLimit)) -> Value {
+    json!({ "of": what, "records_at_once": limit.max_records, "records_a_day": limit.max_records_a_day })
 }
 
 /// What the connection's agents may do then, in plain words.

@@ -1,5 +1,6 @@
 //! Carries a request through judging as the pipeline does, and stops where something would leave.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wardlock_core::canonical::{CanonicalRequest, Header};
@@ -45,6 +46,8 @@ pub struct Question {
     pub now_ms: u64,
     /// The enabled write level; the stricter of it and the workspace file's holds.
     pub enabled: WriteMode,
+    /// How many records writes have touched today, by what bounds that.
+    pub touched: BTreeMap<String, u64>,
 }
 
 /// Explains what the host would do. Nothing is sent, stored or counted; `quotas` are asked what a take would come to.
@@ -82,11 +85,11 @@ async fn judge(
     let connection = &open.connection;
     explanation.region = Some(connection.region.to_string());
     let id = request_id(&question);
-    let Question { agent, method, target, headers, body, purpose, now_ms, enabled, .. } = question;
+    let Question { agent, method, target, headers, body, purpose, now_ms, enabled, touched, .. } = question;
     let request = CanonicalRequest::parse(&method, &target, headers, body)
         .map_err(|error| Refusal::new(Code::NotCanonical, "canonical", error.to_string()))?;
     explanation.canonical = Some(CanonicalShown::of(&request));
-    let judge = Judge::new(Arc::clone(connection), agent.clone(), enabled);
+    let judge = Judge::new(Arc::clone(connection), agent.clone(), enabled).having_touched(touched);
     let classified = judge.classify(request)?;
     explanation.operation = Some(OperationShown::of(&classified));
     let checked = judge.check(&classified);

@@ -61,6 +61,7 @@ mod formats;
 mod front;
 mod guides;
 mod hostile;
+mod limits;
 mod local;
 mod look;
 mod mistakes;

@@ -46,6 +46,7 @@ impl Code {
                 "the operator looks at the plugin's faults in the audit; one that recovers is run again"
             }
             Self::QuotaUnavailable => "nothing was sent; the operator looks at the disk",
+            Self::DayLimitReached => "nothing was sent; sent again, it is held for a person",
             Self::ShapeWidened => "the operator mends the plugin or its settings; asking for less may pass",
             Self::Held => {
                 "an operator approves or rejects it; ask the draft's URL what became of it, and do not send it again"

@@ -57,6 +57,10 @@ pub(super) struct ConnectionFile {
     #[serde(default)]
     pub(super) writes: Writes,
     pub(super) max_records: Option<u32>,
+    pub(super) max_records_a_day: Option<u32>,
+    #[serde(default)]
+    pub(super) limits: BTreeMap<String, WriteLimitFile>,
+    pub(super) approvals: Option<u32>,
     #[serde(default)]
     pub(super) unattended: Vec<String>,
     pub(super) scopes: Option<Vec<String>>,
@@ -68,6 +72,14 @@ pub(super) struct ConnectionFile {
     pub(super) owner_reason: Option<String>,
     #[serde(default)]
     pub(super) plugins: Vec<PluginFile>,
+}
+
+/// `limits.<operation or resource>` of a connection.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WriteLimitFile {
+    pub(super) max_records: Option<u32>,
+    pub(super) max_records_a_day: Option<u32>,
 }
 
 /// `writes`
