@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::rows::{AuditFilter, PluginLogFilter, RowForm};
 
 /// The protocol's version; a daemon of another version says so instead of guessing.
-pub const VERSION: u32 = 8;
+pub const VERSION: u32 = 9;
 
 /// One question, on one line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -203,6 +203,11 @@ pub enum Command {
     AgentRevoke {
         /// Name.
         name: String,
+    },
+    /// Accept what stands in the workspace files, where operators have keys.
+    PolicyAccept {
+        /// What was told when it was shown; without it, it is only shown.
+        basis: Option<String>,
     },
     /// Explain a decision.
     PolicyExplain {

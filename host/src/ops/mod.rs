@@ -1,6 +1,7 @@
 //! Every command that needs the home's state, the same whether a daemon carries it out for the command line or the
 //! command line does so itself.
 
+mod accept;
 mod agents;
 mod audit;
 mod connect;
@@ -186,6 +187,7 @@ async fn carry_out(
             let asked = explain::Asked { workspace, connection, agent, method, target, body, purpose };
             explain::explain(host, asked).await
         }
+        Command::PolicyAccept { basis } => Box::pin(accept::accept(host, basis.as_deref())).await,
         Command::PluginAdd { workspace, connection, signature, .. } => {
             let place = workspace.as_deref().zip(connection.as_deref());
             plugins::add(host, place, brought.file(), signature).await

@@ -44,6 +44,7 @@ mod recorded;
 #[expect(dead_code, reason = "shared with the crash suite, which takes a world apart")]
 mod world;
 
+mod accepted;
 mod answers;
 mod audit;
 mod backup;

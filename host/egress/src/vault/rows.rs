@@ -19,6 +19,7 @@ pub(super) enum Kind {
     Grant,
     Operator,
     WriteMark,
+    Accepted,
 }
 
 impl Kind {
@@ -28,6 +29,7 @@ impl Kind {
             Self::Grant => "grant",
             Self::Operator => "operator",
             Self::WriteMark => "write-mark",
+            Self::Accepted => "accepted",
         }
     }
 
@@ -35,7 +37,7 @@ impl Kind {
     pub(super) fn version(self) -> i64 {
         match self {
             Self::Registration | Self::Grant => 4,
-            Self::Operator | Self::WriteMark => 1,
+            Self::Operator | Self::WriteMark | Self::Accepted => 1,
         }
     }
 }
