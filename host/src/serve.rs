@@ -60,7 +60,11 @@ impl Running {
             fronts.push(tokio::spawn(front));
             operators = Some(address);
         }
-        let background = vec![spawn_admin(Arc::clone(&gate))?, spawn_summaries(Arc::clone(&gate))];
+        let background = vec![
+            spawn_admin(Arc::clone(&gate))?,
+            spawn_summaries(Arc::clone(&gate)),
+            spawn_approvers(Arc::clone(&gate)),
+        ];
         Ok(Self { agents, operators, stop, fronts, background, gate })
     }
 
@@ -128,6 +132,13 @@ fn spawn_admin(gate: Arc<Gate>) -> Result<tokio::task::JoinHandle<()>, Failure> 
             .hint("a socket's path may have about 100 bytes; a home with a shorter path has room for it")
     })?;
     Ok(tokio::spawn(admin::serve(listener, gate)))
+}
+
+fn spawn_approvers(gate: Arc<Gate>) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move {
+        let seat = gate.seat();
+        seat.approvers.run(seat.config.approvers(), &seat.world.dialer).await;
+    })
 }
 
 fn spawn_summaries(gate: Arc<Gate>) -> tokio::task::JoinHandle<()> {

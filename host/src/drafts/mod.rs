@@ -20,6 +20,7 @@ use wardlock_core::refusal::{Code, DraftPlace, Refusal};
 use wardlock_egress::vault::Purpose;
 use wardlock_state::{Draft, DraftBounds, DraftState, Kept, State, StateError};
 
+use crate::approvers::Waiting;
 use crate::gate::Gate;
 use crate::host::Host;
 use crate::ingress::Reply;
@@ -123,6 +124,10 @@ async fn try_keep(
     let sealed = seal(host, &draft, "request", &content.to_bytes())?;
     let id = draft.id.clone();
     let kept = on_disk(host, move |state| state.keep_draft(&draft, &sealed, &BOUNDS)).await?;
+    if kept == Kept::New {
+        let connection = format!("{}/{}", connection.workspace, connection.name);
+        host.seat().approvers.tell(Waiting { draft: id.clone(), connection });
+    }
     Ok(match kept {
         Kept::New => Some(id),
         Kept::Same(same) => Some(same.id),

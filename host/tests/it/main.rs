@@ -46,6 +46,7 @@ mod world;
 
 mod accepted;
 mod answers;
+mod approvers;
 mod audit;
 mod backup;
 mod canaries;
