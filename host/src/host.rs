@@ -23,6 +23,7 @@ use crate::home::Home;
 use crate::ingress::{Places, Rates};
 use crate::loaded::{Loaded, OpenConnection, Services, Sources};
 use crate::metrics::Metrics;
+use crate::ops::AuditLooked;
 use crate::record;
 use crate::recorder::Recorder;
 use crate::sums::Sums;
@@ -61,6 +62,7 @@ pub struct Host {
     rates: Rates,
     sums: Sums,
     callback: tokio::sync::Mutex<Weak<CallbackListener>>,
+    audit_looked: AuditLooked,
     /// Held while everything is loaded anew: of two reloads, the later one is what stays.
     reloading: tokio::sync::Mutex<()>,
 }
@@ -122,6 +124,7 @@ impl Host {
             rates: Rates::new(config.rate(), config.rate_per_agent()),
             sums: Sums::default(),
             callback: tokio::sync::Mutex::default(),
+            audit_looked: AuditLooked::default(),
             reloading: tokio::sync::Mutex::default(),
         });
         if !seat.drafts_settled.swap(true, Ordering::SeqCst) {
@@ -234,6 +237,11 @@ impl Host {
     /// Returns the upstream side.
     pub fn egress(&self) -> &Egress {
         &self.egress
+    }
+
+    /// Returns what was found of the audit when it was looked at last.
+    pub(crate) fn audit_looked(&self) -> &AuditLooked {
+        &self.audit_looked
     }
 
     /// Returns the audit.

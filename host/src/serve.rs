@@ -87,8 +87,10 @@ impl Running {
                 tracing::error!(%error, "a listener ended badly");
             }
         }
-        for task in &self.background {
+        for task in self.background {
             task.abort();
+            // Gone, and with it what it held of the home.
+            let _ = task.await;
         }
         let Some(host) = self.gate.opened() else { return };
         host.write_down().await;

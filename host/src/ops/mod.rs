@@ -44,6 +44,7 @@ pub use copies::DANGER;
 pub(crate) use copies::not_written;
 pub use doctor::examine;
 pub use look::sieve;
+pub(crate) use readiness::AuditLooked;
 pub(crate) use verified::{against, verified};
 
 pub use crate::operators::Signed;
