@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::canonical::CanonicalRequest;
-use crate::classify::{Classified, check_pins, classify};
+use crate::classify::{Classified, ENVELOPE_RULE, Part, check_named, check_pins, classify};
 use crate::connection::{Connection, WriteMode};
 use crate::id::AgentName;
 use crate::plugin::Effect;
-use crate::refusal::{Code, Refusal};
+use crate::refusal::{Code, PartOf, Refusal};
 
 /// Resources of this name mean that the host could not tell.
 pub const UNKNOWN_RESOURCE: &str = "$unknown";
@@ -21,6 +21,8 @@ pub struct HoldingRule {
     pub rule: &'static str,
     /// One sentence.
     pub detail: String,
+    /// The part that it holds, of a request that carries others.
+    pub part: Option<PartOf>,
 }
 
 /// Judges requests of one agent on one connection: classification and the host's rules, as often as needed.
@@ -66,9 +68,26 @@ impl Judge {
     /// Applies the host's rules: step 6 of a request's path.
     pub fn check(&self, classified: &Classified) -> Result<(), Refusal> {
         self.check_operation(classified)?;
+        self.check_parts(classified)?;
         self.check_resources(classified)?;
         check_pins(classified, self.tenant.as_deref())?;
         self.check_writes(classified)
+    }
+
+    /// Each part must pass as a request of its own would.
+    fn check_parts(&self, classified: &Classified) -> Result<(), Refusal> {
+        if classified.parts().is_empty() {
+            return Ok(());
+        }
+        if self.connection.holds_answers() {
+            let detail = "plugins judge the answers on this connection, and this is the answer to several requests";
+            return Err(Refusal::new(Code::EnvelopeUnjudgeable, ENVELOPE_RULE, detail));
+        }
+        for part in classified.parts() {
+            let checked = self.check(part.classified()).and_then(|()| check_named(part.classified()));
+            checked.map_err(|refusal| refusal.in_part(part.named()))?;
+        }
+        Ok(())
     }
 
     fn check_operation(&self, classified: &Classified) -> Result<(), Refusal> {
@@ -146,7 +165,10 @@ impl Judge {
         }
         if self.writes != WriteMode::On {
             let detail = "writes on this connection are held for a person's approval".to_owned();
-            return Some(HoldingRule { rule: "writes", detail });
+            return Some(HoldingRule { rule: "writes", detail, part: None });
+        }
+        if !classified.parts().is_empty() {
+            return self.holds_parts(classified.parts());
         }
         let rules = &self.connection.write_rules;
         let name = &operation.name;
@@ -155,16 +177,34 @@ impl Judge {
         }
         if operation.effect == Effect::Destructive {
             let detail = format!("operation `{name}` destroys, so a person must approve it");
-            return Some(HoldingRule { rule: "destructive", detail });
+            return Some(HoldingRule { rule: "destructive", detail, part: None });
         }
-        let most = rules.max_records;
-        let detail = match operation.breadth {
+        self.holds_breadth(operation.breadth)
+    }
+
+    /// Holds what a part would be held for, and what its writes are together.
+    fn holds_parts(&self, parts: &[Part]) -> Option<HoldingRule> {
+        let held = parts.iter().find_map(|part| {
+            let held = self.holds(part.classified())?;
+            Some(HoldingRule { part: Some(part.named()), ..held })
+        });
+        let attended = parts.iter().map(|part| part.classified().operation()).filter(|operation| {
+            operation.effect != Effect::Read && !self.connection.write_rules.unattended.contains(&operation.name)
+        });
+        let sum = |sum: u32, breadth: Option<u32>| sum.checked_add(breadth?);
+        let mut breadths = attended.map(|operation| operation.breadth);
+        held.or_else(|| self.holds_breadth(breadths.try_fold(0, sum)))
+    }
+
+    fn holds_breadth(&self, breadth: Option<u32>) -> Option<HoldingRule> {
+        let most = self.connection.write_rules.max_records;
+        let detail = match breadth {
             Some(breadth) if breadth <= most => return None,
             Some(breadth) => {
                 format!("this touches {breadth} records and at most {most} pass without a person's approval")
             }
             None => "the host cannot tell how many records this touches, so a person must approve it".to_owned(),
         };
-        Some(HoldingRule { rule: "max_records", detail })
+        Some(HoldingRule { rule: "max_records", detail, part: None })
     }
 }

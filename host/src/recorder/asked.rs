@@ -1,5 +1,6 @@
 //! A request whose plugins are being asked: what they see, take and say, gathered beside the request's path.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wardlock_core::id::{PluginName, RequestId};
@@ -81,7 +82,8 @@ impl Recording {
             // The bytes of a body are kept only where a plugin saw them.
             inputs.extend(self.begins(at).map(|saw| Input::of(&one.request, saw)));
             let plugin = &one.plugin;
-            let own = takes.iter().filter(|(name, _)| name == plugin.name()).map(|(_, take)| take.clone());
+            let own = takes.iter().filter(|take| take.ask == at && take.plugin == *plugin.name());
+            let own = own.map(|one| one.take.clone());
             asked.push(AskedRecord {
                 plugin: plugin.name().to_string(),
                 component: plugin.digest(),
@@ -120,13 +122,24 @@ fn edits<E>(answer: &Result<Answer, E>) -> usize {
         .sum()
 }
 
-/// What plugins took, in order, by name.
+/// What plugins took, in order. The same plugin may be asked several times: about each part of a request.
 #[derive(Default)]
-struct Takes(Mutex<Vec<(PluginName, RecordedTake)>>);
+struct Takes {
+    /// How many plugins have answered.
+    asked: AtomicUsize,
+    taken: Mutex<Vec<Take>>,
+}
+
+struct Take {
+    /// How many had answered before.
+    ask: usize,
+    plugin: PluginName,
+    take: RecordedTake,
+}
 
 impl Takes {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(PluginName, RecordedTake)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Take>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -148,8 +161,14 @@ impl Quotas for Watched {
             let taken: Result<Taken, QuotaFault> = self.quotas.take(plugin, key, limit, window_seconds).await;
             let key = key.to_owned();
             let take = RecordedTake { key, limit, window_seconds, taken: taken.clone() };
-            self.takes.lock().push((plugin.clone(), take));
+            let ask = self.takes.asked.load(Ordering::Relaxed);
+            self.takes.lock().push(Take { ask, plugin: plugin.clone(), take });
             taken
         })
+    }
+
+    fn asked(&self) {
+        self.takes.asked.fetch_add(1, Ordering::Relaxed);
+        self.quotas.asked();
     }
 }

@@ -46,6 +46,14 @@ impl Code {
                 "the operator looks at the plugin's faults in the audit; one that recovers is run again"
             }
             Self::QuotaUnavailable => "nothing was sent; the operator looks at the disk",
+            Self::EnvelopeMalformed => {
+                "write each part with the members that the service's definition names, or send the requests one by one"
+            }
+            Self::EnvelopeTooLong => "send fewer at once",
+            Self::EnvelopeReference => "send the requests one by one, each with what the one before was answered",
+            Self::EnvelopeNested => "write its parts beside the others",
+            Self::EnvelopeShaped => "send the requests one by one",
+            Self::EnvelopeUnjudgeable => "send the requests one by one: their answers are judged then",
             Self::ShapeWidened => "the operator mends the plugin or its settings; asking for less may pass",
             Self::Held => {
                 "an operator approves or rejects it; ask the draft's URL what became of it, and do not send it again"
