@@ -80,7 +80,8 @@ impl Judge {
             return Ok(());
         }
         if self.connection.holds_answers() {
-            let detail = "plugins judge the answers on this connection, and this is the answer to several requests";
+            let detail =
+                "plugins judge the answers on this connection, and this is the answer to several requests";
             return Err(Refusal::new(Code::EnvelopeUnjudgeable, ENVELOPE_RULE, detail));
         }
         for part in classified.parts() {

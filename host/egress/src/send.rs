@@ -153,8 +153,7 @@ impl Sending<'_> {
             idle,
         };
         let answer = scan.scrub(answer).await.map_err(SendFault::Scan)?;
-        let reading =
-            read_answer_to(self.permit.classified(), answer.status(), answer.body().map(AsRef::as_ref));
+        let reading = read_answer_to(self.permit.classified(), answer.status(), answer.body().map(AsRef::as_ref));
         Ok((answer, reading))
     }
 

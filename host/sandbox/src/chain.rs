@@ -71,7 +71,8 @@ pub async fn run_chain(
         if of_part != part {
             (request, of_part) = (None, part);
         }
-        let shown = request.get_or_insert_with(|| Arc::new(context.request_within(current, within, shows_content)));
+        let shown =
+            request.get_or_insert_with(|| Arc::new(context.request_within(current, within, shows_content)));
         let started = Instant::now();
         let plugin = plugins.get(at).filter(|plugin| is_of(plugin, link));
         let answer = match plugin {

@@ -173,7 +173,9 @@ impl Reply {
     /// Tells what came of each request that another carried, in their order: `ok, failed INVALID_DATA`.
     #[must_use]
     pub(crate) fn part_by_part(mut self, parts: &[PartReading]) -> Self {
-        let is_word = |code: &&String| code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
+        let is_word = |code: &&String| {
+            code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
+        };
         let word = |part: &PartReading| match part.code.as_ref().filter(is_word) {
             Some(code) => format!("{} {code}", part.outcome.as_str()),
             None => part.outcome.as_str().to_owned(),

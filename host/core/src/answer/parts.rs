@@ -48,7 +48,8 @@ fn together(
 ) -> AnswerReading {
     let readings: Vec<Option<AnswerReading>> =
         (0..parts).map(|at| list.get(at).and_then(|item| read_part(rules, places, item))).collect();
-    let outcome_of = |reading: &Option<AnswerReading>| reading.as_ref().map_or(Outcome::Unknown, |one| one.outcome);
+    let outcome_of =
+        |reading: &Option<AnswerReading>| reading.as_ref().map_or(Outcome::Unknown, |one| one.outcome);
     let number = |at: usize| u32::try_from(at + 1).unwrap_or(u32::MAX);
     let each = readings.iter().enumerate().map(|(at, reading)| PartReading {
         number: number(at),
@@ -148,7 +149,8 @@ mod tests {
         let empty = item(204, &Value::Null);
         let bad = item(400, &json!({"code": "INVALID_DATA", "details": {}, "message": "x", "status": "error"}));
         // The provider says success of the part, and its body says no.
-        let hidden = item(200, &json!({"data": [{"code": "MANDATORY_NOT_FOUND", "details": {}, "status": "error"}]}));
+        let hidden =
+            item(200, &json!({"data": [{"code": "MANDATORY_NOT_FOUND", "details": {}, "status": "error"}]}));
         let later = item(202, &json!({"code": "SCHEDULED", "status": "success"}));
         check(2, 200, &[good.clone(), empty.clone()], "ok - ok+ok");
         check(2, 200, &[good.clone(), bad.clone()], "partial INVALID_DATA ok+failed");

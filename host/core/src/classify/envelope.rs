@@ -56,7 +56,8 @@ pub(super) fn open(
     request: &CanonicalRequest,
     json: Option<&Value>,
 ) -> Result<Vec<Part>, Refusal> {
-    let members = json.and_then(Value::as_object).ok_or_else(|| malformed("there is no body that could hold parts"))?;
+    let members =
+        json.and_then(Value::as_object).ok_or_else(|| malformed("there is no body that could hold parts"))?;
     for (name, value) in members.iter().filter(|(name, _)| **name != envelope.list) {
         check_switch(envelope, name, value)?;
     }
@@ -73,7 +74,8 @@ pub(super) fn open(
     for (number, part) in (1..).zip(list) {
         let body = bodies.get(parts.len()).copied().flatten();
         let reader = Reader { service, operation, envelope, part, body };
-        let classified = reader.read(&mut ids).map_err(|refusal| refusal.in_part(PartOf { number, line: None }))?;
+        let classified =
+            reader.read(&mut ids).map_err(|refusal| refusal.in_part(PartOf { number, line: None }))?;
         parts.push(Part { number, classified });
     }
     Ok(parts)

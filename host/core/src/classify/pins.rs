@@ -37,7 +37,9 @@ pub(crate) fn check(classified: &Classified, tenant: Option<&str>) -> Result<(),
 pub(crate) fn check_named(part: &Classified) -> Result<(), Refusal> {
     let request = part.request();
     let missing = part.service().tenant.pins.iter().find_map(|pin| match pin {
-        Pin::Query(name) if request.query_values(name).next().is_none() => Some(format!("query parameter `{name}`")),
+        Pin::Query(name) if request.query_values(name).next().is_none() => {
+            Some(format!("query parameter `{name}`"))
+        }
         Pin::Header(name) if request.header(name).is_none() => Some(format!("header `{name}`")),
         Pin::Query(_) | Pin::Header(_) | Pin::Path(_) | Pin::Body(_) | Pin::Text(_) | Pin::Gaql { .. } => None,
     });

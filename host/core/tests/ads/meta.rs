@@ -196,7 +196,7 @@ fn a_batch_at_the_root_is_no_request() {
 }
 
 #[test]
-fn a_batch_is_judged_call_by_call() {
+fn a18_a_batch_is_judged_call_by_call() {
     let judge = judge(service(), "111", &["*", "$any_account"]);
     let check = |call: &str, expect: Option<Code>| {
         let body = format!(r#"{{"batch":[{{"method":"GET","relative_url":"v26.0/act_111/ads"}},{call}]}}"#);
@@ -207,8 +207,14 @@ fn a_batch_is_judged_call_by_call() {
     check(r#"{"method":"GET","relative_url":"v26.0/act_111/ads?fields=id%2Cname"}"#, None);
     // Another account, wherever it is named.
     check(r#"{"method":"GET","relative_url":"v26.0/act_222/ads"}"#, Some(Code::TenantMismatch));
-    check(r#"{"method":"POST","relative_url":"v26.0/act_111/ads","body":"account_id=222"}"#, Some(Code::TenantMismatch));
-    check(r#"{"method":"POST","relative_url":"v26.0/act_111/ads","body":"x=act_222"}"#, Some(Code::TenantMismatch));
+    check(
+        r#"{"method":"POST","relative_url":"v26.0/act_111/ads","body":"account_id=222"}"#,
+        Some(Code::TenantMismatch),
+    );
+    check(
+        r#"{"method":"POST","relative_url":"v26.0/act_111/ads","body":"x=act_222"}"#,
+        Some(Code::TenantMismatch),
+    );
     // A token, a method, a batch, a file of its own; what names another call; another host or version.
     check(r#"{"method":"GET","relative_url":"v26.0/act_111?access_token=x"}"#, Some(Code::QueryNotAllowed));
     check(r#"{"method":"GET","relative_url":"v26.0/act_111?method=delete"}"#, Some(Code::QueryNotAllowed));

@@ -115,9 +115,15 @@ fn a_part_with_what_nobody_knows_is_refused() {
     check_part(&json!({ "method": "GET", "uri": 7 }), malformed, "`uri` is missing, or no text");
     check_part(&json!({ "method": "GET", "uri": "/crm/v8/Leads/1", "body": null }), malformed, "is null");
     check_part(&json!({ "method": "GET", "uri": "/crm/v8/Leads/1", "depends": [] }), malformed, "`depends`");
-    check_part(&json!({ "sub_request_id": "a", "method": "GET", "uri": "/crm/v8/Leads/1" }), malformed, "its name");
+    check_part(
+        &json!({ "sub_request_id": "a", "method": "GET", "uri": "/crm/v8/Leads/1" }),
+        malformed,
+        "its name",
+    );
     check_part(&json!({ "sub_request_id": 1, "method": "GET", "uri": "/crm/v8/Leads/1" }), malformed, "its name");
-    for (params, says) in [(json!([]), "no object"), (json!({ "page": 1.5 }), "`page`"), (json!({ "page": {} }), "`page`")] {
+    for (params, says) in
+        [(json!([]), "no object"), (json!({ "page": 1.5 }), "`page`"), (json!({ "page": {} }), "`page`")]
+    {
         check_part(&json!({ "method": "GET", "uri": "/crm/v8/Leads", "params": params }), malformed, says);
     }
     for (name, value, says) in [
@@ -252,7 +258,10 @@ fn one_part_decides_for_all_of_them() {
     assert_eq!(word(&on, two(create(101))), "max_records Some(2)");
     assert_eq!(word(&on, parts(&[create(60), create(60)])), "max_records None");
     let refusal = two(part("GET", "/crm/v8/Contacts/1")).and_then(|whole| on.check(&whole)).expect_err("refused");
-    assert!(refusal.detail.starts_with("part 2 (`GET /crm/v8/{module}/{id}`): resource `Contacts`"), "{refusal:?}");
+    assert!(
+        refusal.detail.starts_with("part 2 (`GET /crm/v8/{module}/{id}`): resource `Contacts`"),
+        "{refusal:?}"
+    );
 }
 
 /// Requests, each as it comes alone and as a part.
@@ -285,7 +294,7 @@ fn as_part((method, uri, body): &(&'static str, String, Value)) -> Value {
 proptest! {
     /// An envelope never passes with what does not pass by itself, and is never less than any of its parts.
     #[test]
-    fn an_envelope_allows_nothing_more(
+    fn a18_an_envelope_allows_nothing_more(
         all in prop::collection::vec(requests(), 1..=5),
         wide in any::<bool>(),
         writes in prop::sample::select(vec![WriteMode::Off, WriteMode::Draft, WriteMode::On]),

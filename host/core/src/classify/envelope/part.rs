@@ -211,21 +211,21 @@ fn reference() -> Refusal {
 fn check_spelling(target: &str) -> Result<(), Refusal> {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let escapes = query.split('%').skip(1).map(|rest| rest.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok()));
+    let escapes =
+        query.split('%').skip(1).map(|rest| rest.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok()));
     let place = match () {
         () if !path.is_ascii() || path.contains('%') => "path",
         () if !query.is_ascii() || escapes.flatten().any(plain) => "query",
         () => return Ok(()),
     };
-    let detail = format!("its {place} holds a needless escape or a character beyond ASCII, which has more than one reading in a part");
+    let detail = format!(
+        "its {place} holds a needless escape or a character beyond ASCII, which has more than one reading in a part"
+    );
     Err(Refusal::new(Code::NotCanonical, RULE, detail).hint("write it plainly, or send the request by itself"))
 }
 
 /// Returns the members of an object of texts. Whole numbers and truth values count as their texts.
-fn texts<'a>(
-    members: &'a Map<String, Value>,
-    name: Option<&str>,
-) -> Result<Vec<(&'a str, String)>, Refusal> {
+fn texts<'a>(members: &'a Map<String, Value>, name: Option<&str>) -> Result<Vec<(&'a str, String)>, Refusal> {
     let Some((name, value)) = name.and_then(|name| members.get_key_value(name)) else {
         return Ok(Vec::new());
     };

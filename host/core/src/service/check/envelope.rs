@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Checked;
 use super::operations::Place;
-use crate::service::raw::{
-    RawBody, RawBreadth, RawEffect, RawEnvelope, RawOperation, RawPartShape, RawService,
-};
+use crate::service::raw::{RawBody, RawBreadth, RawEffect, RawEnvelope, RawOperation, RawPartShape, RawService};
 
 /// As many parts as one row of the audit tells of.
 const MOST: u32 = 64;
@@ -33,7 +31,10 @@ impl Place<'_> {
                 });
         }
         if !operation.body.is_read() {
-            return self.fail("body", "the parts stand in the body, so `body` must be \"json\", \"form\" or \"json_or_form\"");
+            return self.fail(
+                "body",
+                "the parts stand in the body, so `body` must be \"json\", \"form\" or \"json_or_form\"",
+            );
         }
         if raw.inject.get_ref().extra.iter().any(|extra| extra.get_ref().param.is_some()) {
             return self.fail(
@@ -71,7 +72,8 @@ impl Place<'_> {
                 .fail("body", "JSON bodies of parts are judged as they stand, so all of it must be \"json\"");
         }
         let answer = &envelope.answer;
-        let pointers = [&answer.status, &answer.body].into_iter().chain(Some(&answer.list).filter(|list| !list.is_empty()));
+        let pointers =
+            [&answer.status, &answer.body].into_iter().chain(Some(&answer.list).filter(|list| !list.is_empty()));
         match pointers.into_iter().find(|pointer| !pointer.starts_with('/')) {
             Some(pointer) => {
                 self.fail("envelope.answer", format!("`{pointer}` is not a JSON pointer; one begins with `/`"))
@@ -89,7 +91,8 @@ fn members(part: &RawPartShape) -> impl Iterator<Item = &String> {
 
 /// Whether an operation says more of itself than that it carries others.
 fn says_more(operation: &RawOperation) -> bool {
-    let lists = operation.resources.is_empty() && operation.fields.is_empty() && operation.destructive_with.is_empty();
+    let lists =
+        operation.resources.is_empty() && operation.fields.is_empty() && operation.destructive_with.is_empty();
     let is_unbounded = matches!(operation.breadth, RawBreadth::Unbounded);
     let asks = operation.dry_run.is_some() || operation.current.is_some() || operation.replay_safe == Some(true);
     !lists || operation.fields_known || !is_unbounded || asks
