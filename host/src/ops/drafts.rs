@@ -60,7 +60,7 @@ pub(super) async fn show(host: &Arc<Host>, id: &str) -> Result<Value, Failure> {
         "decided_by": draft.decided_by,
         "request_id": draft.release_id,
         "request_sha256": draft.request.to_string(),
-        "would_send": content.as_ref().map(|content| would_send(content, classified.as_ref())),
+        "would_send": content.as_ref().map(|content| would_send(content, classified.as_deref())),
         "changes": match (&content, &classified) {
             (Some(content), Some(classified)) if draft.state == DraftState::Held => {
                 changes(host, &draft, content, classified).await
@@ -150,10 +150,10 @@ async fn changes(host: &Arc<Host>, draft: &Draft, content: &Content, classified:
 }
 
 /// The draft's request as it is read now; `None` where its connection is gone, or reads it no more.
-fn classified(host: &Host, draft: &Draft, content: &Content) -> Option<Classified> {
+fn classified(host: &Host, draft: &Draft, content: &Content) -> Option<Box<Classified>> {
     let loaded = host.loaded();
     let connection = &loaded.connection(&draft.workspace, &draft.connection)?.connection;
-    classify(&connection.service, content.request().ok()?).ok()
+    classify(&connection.service, content.request().ok()?).ok().map(Box::new)
 }
 
 /// The records that it would change, and in which of its parts.

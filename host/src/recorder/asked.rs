@@ -83,7 +83,7 @@ impl Recording {
             inputs.extend(self.begins(at).map(|saw| Input::of(&one.request, saw)));
             let plugin = &one.plugin;
             let own = takes.iter().filter(|take| take.ask == at && take.plugin == *plugin.name());
-            let own = own.map(|one| one.take.clone());
+            let own = own.map(|take| take.what.clone());
             asked.push(AskedRecord {
                 plugin: plugin.name().to_string(),
                 component: plugin.digest(),
@@ -134,7 +134,7 @@ struct Take {
     /// How many had answered before.
     ask: usize,
     plugin: PluginName,
-    take: RecordedTake,
+    what: RecordedTake,
 }
 
 impl Takes {
@@ -162,7 +162,7 @@ impl Quotas for Watched {
             let key = key.to_owned();
             let take = RecordedTake { key, limit, window_seconds, taken: taken.clone() };
             let ask = self.takes.asked.load(Ordering::Relaxed);
-            self.takes.lock().push(Take { ask, plugin: plugin.clone(), take });
+            self.takes.lock().push(Take { ask, plugin: plugin.clone(), what: take });
             taken
         })
     }

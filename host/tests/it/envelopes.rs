@@ -171,7 +171,7 @@ async fn a_plugin_s_word_on_one_part_is_its_word_on_all() {
 
     let shape = r#"{ mode = "shape", edits = [["set-query", "per_page", "1"]] }"#;
     let world = World::start(plan("", &plugin("probe", shape))).await;
-    refused(&world, &[read.clone()], "envelope_shaped", Some(1)).await;
+    refused(&world, std::slice::from_ref(&read), "envelope_shaped", Some(1)).await;
     assert_eq!(world.get("/acme/zoho/crm/v8/Leads?fields=Last_Name").await.status, 200, "alone it may be changed");
     world.end().await;
 
@@ -179,9 +179,18 @@ async fn a_plugin_s_word_on_one_part_is_its_word_on_all() {
     let world = World::start(plan("", &plugin("probe", hold))).await;
     let said = refused(&world, &[read.clone(), read.clone()], "held", Some(1)).await;
     assert_eq!(said["plugin_code"], "ask", "{said}");
-    let held = world.command(Command::DraftsList { all: false }).await.expect("listed");
-    let shown = show(&world, held[0]["draft"].as_str().expect("a draft")).await;
+    let listed = world.command(Command::DraftsList { all: false }).await.expect("listed");
+    let shown = show(&world, listed[0]["draft"].as_str().expect("a draft")).await;
     assert_eq!(shown["would_send"]["held_by"], json!(["plugin `probe`"]), "once, although it holds two parts");
+    world.end().await;
+
+    // It is shown the part, and where it stands.
+    let world = World::start(plan("", &plugin("probe", r#"{ mode = "dump" }"#))).await;
+    let said = refused(&world, std::slice::from_ref(&read), "policy_denied", Some(1)).await;
+    let shown = said["detail"].as_str().expect("a detail");
+    for text in ["records.list", "/crm/v8/Leads", "envelope", "composite"] {
+        assert!(shown.contains(text), "no {text} in {shown}");
+    }
     world.end().await;
 
     // Whoever judges answers would have to judge those of the parts.
@@ -301,24 +310,26 @@ async fn a_dry_run_and_an_explanation_tell_of_each_part_and_take_nothing() {
 async fn each_part_takes_of_a_quota_and_is_recorded_and_asked_again() {
     let limiter =
         judge("limiter", "\"quota\"", r#"{ takes = [{ key = "reads", limit = 5, window = 31536000 }] }"#);
-    let mut plan = plan("", &(allowing() + &format!("{limiter}mode = \"monitor\"\n")));
+    let broad = plugin("require-purpose", "{ broad_above = 50 }");
+    let mut plan = plan("", &(format!("{limiter}mode = \"monitor\"\n") + &broad));
     plan.workspaces[0].1.push_str("\n[recorder]\nkeep = \"7d\"\n");
     let world = World::start(plan).await;
-    let read = || part("GET", "/crm/v8/Leads?fields=Last_Name");
+    let read = || part("GET", "/crm/v8/Leads?fields=Last_Name&per_page=2");
     let verdicts = |reply: &RawReply| -> Vec<String> {
         let rows = world.rows(reply);
         let said = rows[0].detail.request.as_ref().map(|request| request.plugins.clone()).unwrap_or_default();
         said.iter().filter(|said| said.name == "limiter").map(|said| said.verdict.clone()).collect()
     };
     // A refused one takes nothing, whatever its parts took.
-    refused(&world, &[read(), read(), part("GET", "/crm/v8/Deals/1")], "resource_not_allowed", Some(3)).await;
+    let all = part("GET", "/crm/v8/Leads?fields=Last_Name&per_page=200");
+    refused(&world, &[read(), read(), all], "policy_denied", Some(3)).await;
     assert_eq!(verdicts(&send(&world, &[read(), read(), read()]).await), ["allow"; 3]);
     assert_eq!(verdicts(&send(&world, &[read(), read(), read()]).await), ["allow", "allow", "deny"]);
     let replay = Command::AuditReplay { workspace: None, request_id: None, limit: 100 };
     let told = world.command(replay).await.expect("a replay");
     assert_eq!(
         (&told["requests"], &told["decisions"], &told["same"]),
-        (&json!(2), &json!(12), &json!(12)),
+        (&json!(3), &json!(18), &json!(18)),
         "{told}"
     );
     world.end().await;

@@ -32,7 +32,7 @@ pub fn read_answer_to(classified: &Classified, status: u16, body: Option<&[u8]>)
     };
     let list = json.pointer(&envelope.answer.list).and_then(Value::as_array);
     match list {
-        Some(list) => together(rules, &envelope.answer, classified.parts().len(), list, whole),
+        Some(list) => together(rules, &envelope.answer, classified.parts().len(), list, &whole),
         // It failed as a whole, or nobody knows.
         None if whole.outcome == Outcome::Failed => whole,
         None => AnswerReading { outcome: Outcome::Unknown, ..whole },
@@ -44,7 +44,7 @@ fn together(
     places: &PartAnswers,
     parts: usize,
     list: &[Value],
-    whole: AnswerReading,
+    whole: &AnswerReading,
 ) -> AnswerReading {
     let readings: Vec<Option<AnswerReading>> =
         (0..parts).map(|at| list.get(at).and_then(|item| read_part(rules, places, item))).collect();
@@ -158,7 +158,7 @@ mod tests {
         check(2, 200, &[hidden, bad.clone()], "failed MANDATORY_NOT_FOUND failed+failed");
         check(2, 200, &[good.clone(), later], "scheduled - ok+scheduled");
         // What is not told is not known, and surely not done.
-        check(2, 200, &[good.clone()], "partial - ok+unknown");
+        check(2, 200, std::slice::from_ref(&good), "partial - ok+unknown");
         check(2, 200, &[bad.clone(), Value::Null], "unknown INVALID_DATA failed+unknown");
         check(2, 200, &[], "unknown - unknown+unknown");
         check(1, 200, &[good.clone(), bad], "ok - ok");

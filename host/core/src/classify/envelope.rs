@@ -93,13 +93,13 @@ fn check_switch(envelope: &Envelope, name: &str, value: &Value) -> Result<(), Re
         return Ok(());
     }
     let detail = format!("the body holds `{}`, which is no switch of this operation", shown(name));
-    Err(malformed(detail).hint(match envelope.switches.is_empty() {
-        true => format!("it holds `{}` and nothing else", envelope.list),
-        false => {
-            let switches = envelope.switches.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
-            format!("besides `{}` it holds {}, true or false", envelope.list, switches.join(", "))
-        }
-    }))
+    let hint = if envelope.switches.is_empty() {
+        format!("it holds `{}` and nothing else", envelope.list)
+    } else {
+        let switches = envelope.switches.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
+        format!("besides `{}` it holds {}, true or false", envelope.list, switches.join(", "))
+    };
+    Err(malformed(detail).hint(hint))
 }
 
 /// Returns the JSON bodies of the parts as they stand in the request, byte for byte: what plugins see is what is sent.

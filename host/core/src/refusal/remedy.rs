@@ -49,7 +49,6 @@ impl Code {
             Self::EnvelopeMalformed => {
                 "write each part with the members that the service's definition names, or send the requests one by one"
             }
-            Self::EnvelopeTooLong => "send fewer at once",
             Self::EnvelopeReference => "send the requests one by one, each with what the one before was answered",
             Self::EnvelopeNested => "write its parts beside the others",
             Self::EnvelopeShaped => "send the requests one by one",
@@ -79,7 +78,9 @@ impl Code {
             Self::AnswerNotHeld => "the request was sent; where it only reads, ask for less at once",
             Self::DryRun => "send it without `Wardlock-Dry-Run` to have it done",
             Self::RateLimited => "send less often, and wait as long as `Retry-After` says",
-            Self::PluginBusy | Self::UpstreamBusy | Self::Overloaded => "send fewer at once",
+            Self::EnvelopeTooLong | Self::PluginBusy | Self::UpstreamBusy | Self::Overloaded => {
+                "send fewer at once"
+            }
             Self::Internal => "the operator finds the cause in Wardlock's log",
         }
     }

@@ -54,7 +54,7 @@ fn a_composite_is_its_worst_part_all_that_they_touch_and_their_sum() {
     assert_eq!(each, ["records.list read Contacts", "records.create write Leads"]);
     assert_eq!(both.parts()[1].classified().request().body(), lead.to_string().as_bytes());
 
-    assert_eq!(show(&parts(&[read.clone()]).expect("classified")), "composite read Contacts");
+    assert_eq!(show(&parts(std::slice::from_ref(&read)).expect("classified")), "composite read Contacts");
     let delete = parts(&[read.clone(), part("DELETE", "/crm/v8/Leads/1")]).expect("classified");
     assert_eq!(show(&delete), "composite destructive Contacts+Leads");
     // What nobody can tell of a part, nobody can tell of the whole.
