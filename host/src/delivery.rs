@@ -91,7 +91,7 @@ pub async fn deliver(
             finished.answer_bytes = body.len() as u64;
             under_way.finish(finished).await?;
             let reply = Reply::answered(id, outcome, status, headers, exposed, body);
-            Ok(Ok(reply.explained(hint, retry_after).edited_by(&said.edited_by)))
+            Ok(Ok(reply.explained(hint, retry_after).part_by_part(&reading.parts).edited_by(&said.edited_by)))
         }
         ScrubbedBody::Flowing(stream) => {
             let (sender, body, gone) = FlowingBody::new(CHUNKS_WAITING);
@@ -158,6 +158,7 @@ fn finished(sent: &Sent) -> Finished {
         answer_sha256: None,
         upstream_micros: sent.micros,
         provider_code: sent.reading.code.clone(),
+        parts: sent.reading.parts.clone(),
         total: Duration::ZERO,
         verdicts: Vec::new(),
         withheld: None,
@@ -175,6 +176,7 @@ fn failed(error: &SendError) -> Finished {
         answer_sha256: None,
         upstream_micros: error.micros,
         provider_code: None,
+        parts: Vec::new(),
         total: Duration::ZERO,
         verdicts: Vec::new(),
         withheld: error.withheld(),

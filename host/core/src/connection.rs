@@ -66,11 +66,23 @@ impl WriteRules {
         self.max_records_a_day.is_some() || self.limits.values().any(|limit| limit.max_records_a_day.is_some())
     }
 
-    /// Returns the bounds of a request's day by what they bound: an operation, a resource, or all writes (empty).
-    pub fn days_of<'a>(&'a self, view: &'a OperationView) -> impl Iterator<Item = (&'a str, u32)> {
-        let all = self.max_records_a_day.map(|most| ("", most));
-        let own = self.limits_of(view).filter_map(|(what, limit)| Some((what, limit.max_records_a_day?)));
-        all.into_iter().chain(own)
+    /// Returns what bounds writes that are sent at once: all of them together, but for those that need no person, and each operation and
+    /// resource that has a bound of its own.
+    pub fn at_once<'a>(&'a self, writes: impl Iterator<Item = &'a OperationView>) -> Vec<Bound<'a>> {
+        Bound::gather(writes, |view| {
+            let all = (!self.unattended.contains(&view.name)).then_some(("", self.max_records));
+            let own = self.limits_of(view).filter_map(|(what, limit)| Some((what, limit.max_records?)));
+            all.into_iter().chain(own).collect()
+        })
+    }
+
+    /// Returns what bounds the day of these writes.
+    pub fn a_day<'a>(&'a self, writes: impl Iterator<Item = &'a OperationView>) -> Vec<Bound<'a>> {
+        Bound::gather(writes, |view| {
+            let all = self.max_records_a_day.map(|most| ("", most));
+            let own = self.limits_of(view).filter_map(|(what, limit)| Some((what, limit.max_records_a_day?)));
+            all.into_iter().chain(own).collect()
+        })
     }
 
     /// Digests all of it.
@@ -87,10 +99,37 @@ impl WriteRules {
         Digest::of_fields(fields.iter().map(String::as_bytes))
     }
 
-    /// Returns the tighter bounds of a request: its operation's, and those of its resources.
-    pub fn limits_of<'a>(&'a self, view: &'a OperationView) -> impl Iterator<Item = (&'a str, WriteLimit)> {
+    /// Returns the tighter bounds of a write: its operation's, and those of its resources.
+    fn limits_of<'a>(&'a self, view: &'a OperationView) -> impl Iterator<Item = (&'a str, WriteLimit)> {
         let names = std::iter::once(&view.name).chain(&view.resources);
         names.filter_map(|name| Some((name.as_str(), *self.limits.get(name)?)))
+    }
+}
+
+/// A bound, and what writes touch under it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bound<'a> {
+    /// What it bounds: an operation, a resource; empty: all writes.
+    pub what: &'a str,
+    /// The most records.
+    pub most: u32,
+    /// How many these touch; `None`: the host cannot tell.
+    pub records: Option<u32>,
+}
+
+impl<'a> Bound<'a> {
+    fn gather(
+        writes: impl Iterator<Item = &'a OperationView>,
+        bounds: impl Fn(&'a OperationView) -> Vec<(&'a str, u32)>,
+    ) -> Vec<Self> {
+        let mut found: BTreeMap<&str, Self> = BTreeMap::new();
+        for view in writes {
+            for (what, most) in bounds(view) {
+                let bound = found.entry(what).or_insert(Self { what, most, records: Some(0) });
+                bound.records = bound.records.zip(view.breadth).and_then(|(sum, more)| sum.checked_add(more));
+            }
+        }
+        found.into_values().collect()
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wardlock_audit::Act;
-use wardlock_core::classify::classify;
+use wardlock_core::classify::{Classified, Part, classify};
 use wardlock_core::decision::Holder;
 use wardlock_core::id::Digest;
 use wardlock_core::service::Change;
@@ -53,6 +53,7 @@ fn row(draft: &Draft) -> Value {
 pub(super) async fn show(host: &Arc<Host>, id: &str) -> Result<Value, Failure> {
     let draft = find(host, id).await?;
     let content = drafts::content(host, &draft).await.map_err(unreadable)?;
+    let classified = content.as_ref().and_then(|content| classified(host, &draft, content));
     let mut shown = row(&draft);
     let more = json!({
         "decided": draft.decided_ms.map(time),
@@ -61,9 +62,11 @@ pub(super) async fn show(host: &Arc<Host>, id: &str) -> Result<Value, Failure> {
         "approved_by": drafts::given(host, &draft).await.map_err(unreadable)?,
         "approvals_wanted": drafts::wanted(host, &draft),
         "request_sha256": draft.request.to_string(),
-        "would_send": content.as_ref().map(would_send),
-        "changes": match &content {
-            Some(content) if draft.state == DraftState::Held => changes(host, &draft, content).await,
+        "would_send": content.as_ref().map(|content| would_send(content, classified.as_deref())),
+        "changes": match (&content, &classified) {
+            (Some(content), Some(classified)) if draft.state == DraftState::Held => {
+                changes(host, &draft, content, classified).await
+            }
             _ => Value::Null,
         },
     });
@@ -74,12 +77,12 @@ pub(super) async fn show(host: &Arc<Host>, id: &str) -> Result<Value, Failure> {
 }
 
 /// Exactly what an approval sends, and why it waits.
-fn would_send(content: &Content) -> Value {
+fn would_send(content: &Content, classified: Option<&Classified>) -> Value {
     let held_by = content.holders.iter().map(|holder| match holder {
         Holder::Rule { rule } => format!("rule `{rule}`"),
         Holder::Plugin { name, .. } => format!("plugin `{name}`"),
     });
-    json!({
+    let mut shown = json!({
         "reason": content.reason,
         "held_by": held_by.collect::<Vec<_>>(),
         "purpose": content.purpose,
@@ -92,15 +95,38 @@ fn would_send(content: &Content) -> Value {
         "headers": content.headers().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>(),
         "body_sha256": Digest::of(content.body()).to_string(),
         "body": body(content.body()),
+    });
+    let parts = classified.map(Classified::parts).unwrap_or_default();
+    if let (Some(shown), false) = (shown.as_object_mut(), parts.is_empty()) {
+        shown.insert("parts".to_owned(), parts.iter().map(part).collect());
+    }
+    shown
+}
+
+/// One of the requests that another carries, as it was judged.
+fn part(part: &Part) -> Value {
+    let (request, operation) = (part.classified().request(), part.classified().operation());
+    json!({
+        "part": part.number(),
+        "operation": operation.name,
+        "effect": operation.effect.as_str(),
+        "resources": operation.resources,
+        "records": operation.breadth,
+        "method": request.method().as_str(),
+        "target": request.path_and_query(),
+        "body": body(request.body()),
     })
 }
 
 /// What stands at the provider now beside what would, for each record and field: read as the draft's agent would read it, by
 /// requests that are judged and recorded like any other.
-async fn changes(host: &Arc<Host>, draft: &Draft, content: &Content) -> Value {
-    let Some(found) = changed_records(host, draft, content) else { return Value::Null };
+async fn changes(host: &Arc<Host>, draft: &Draft, content: &Content, classified: &Classified) -> Value {
+    let found = changed_records(classified);
+    if found.is_empty() {
+        return Value::Null;
+    }
     let mut rows = Vec::new();
-    for change in found {
+    for (part, change) in found {
         let asked = OnBehalf {
             workspace: &draft.workspace,
             connection: &draft.connection,
@@ -116,17 +142,29 @@ async fn changes(host: &Arc<Host>, draft: &Draft, content: &Content) -> Value {
             let now = current.as_ref().map(|record| record.get(field).cloned().unwrap_or(Value::Null));
             json!({ "field": field, "current": now, "proposed": proposed })
         });
-        rows.push(json!({ "record": change.id, "fields": fields.collect::<Vec<_>>(), "problem": problem }));
+        let mut row = json!({ "record": change.id, "fields": fields.collect::<Vec<_>>(), "problem": problem });
+        if let Some(part) = part {
+            row["part"] = part.into();
+        }
+        rows.push(row);
     }
     Value::Array(rows)
 }
 
-fn changed_records(host: &Host, draft: &Draft, content: &Content) -> Option<Vec<Change>> {
+/// The draft's request as it is read now; `None` where its connection is gone, or reads it no more.
+fn classified(host: &Host, draft: &Draft, content: &Content) -> Option<Box<Classified>> {
     let loaded = host.loaded();
     let connection = &loaded.connection(&draft.workspace, &draft.connection)?.connection;
-    let classified = classify(&connection.service, content.request().ok()?).ok()?;
-    let changes = classified.changes(MOST_RECORDS);
-    (!changes.is_empty()).then_some(changes)
+    classify(&connection.service, content.request().ok()?).ok().map(Box::new)
+}
+
+/// The records that it would change, and in which of its parts.
+fn changed_records(classified: &Classified) -> Vec<(Option<u32>, Change)> {
+    let changes = |part: Option<u32>, of: &Classified| {
+        of.changes(MOST_RECORDS).into_iter().map(move |change| (part, change)).collect::<Vec<_>>()
+    };
+    let in_parts = classified.parts().iter().flat_map(|part| changes(Some(part.number()), part.classified()));
+    changes(None, classified).into_iter().chain(in_parts).take(MOST_RECORDS).collect()
 }
 
 /// The record as it is now, or why it cannot be told.

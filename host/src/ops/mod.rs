@@ -165,7 +165,7 @@ async fn carry_out(
             writes::set(host, (&workspace, &connection), agent.as_deref(), &level, confirmed.as_deref()).await
         }
         Command::DraftsList { all } => drafts::list(host, all).await,
-        Command::DraftsShow { id } => drafts::show(host, &id).await,
+        Command::DraftsShow { id } => Box::pin(drafts::show(host, &id)).await,
         Command::DraftsApprove { id, request_sha256 } => {
             Box::pin(drafts::approve(host, &id, &request_sha256)).await
         }

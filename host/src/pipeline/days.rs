@@ -4,7 +4,7 @@ use wardlock_core::classify::Classified;
 use wardlock_core::decision::Permit;
 use wardlock_core::plugin::Effect;
 use wardlock_core::refusal::{Code, Refusal};
-use wardlock_core::rules::Judge;
+use wardlock_core::rules::{Judge, written};
 use wardlock_state::{DayLimit, StateError};
 
 use crate::host::Host;
@@ -34,15 +34,17 @@ pub(super) async fn count(host: &Host, permit: &Permit) -> Result<(), Refusal> {
         return Ok(());
     }
     let is_approved = permit.approval().is_some();
-    let limits = rules.days_of(operation);
-    let limits =
-        limits.map(|(what, most)| DayLimit { what: what.to_owned(), most: (!is_approved).then_some(most) });
-    let limits: Vec<DayLimit> = limits.collect();
-    // What a person approved may be without bound; it cannot be counted then.
-    let (records, state) = (operation.breadth.unwrap_or(0), host.state().clone());
+    let bounds = rules.a_day(written(permit.classified())).into_iter();
+    let limits = bounds.map(|bound| DayLimit {
+        what: bound.what.to_owned(),
+        most: (!is_approved).then_some(bound.most),
+        // What a person approved may be without bound; it cannot be counted then.
+        records: bound.records.unwrap_or(0),
+    });
+    let (limits, state): (Vec<DayLimit>, _) = (limits.collect(), host.state().clone());
     let (workspace, name) = (connection.workspace.clone(), connection.name.clone());
     let counted = tokio::task::spawn_blocking(move || {
-        Ok::<_, StateError>(state.touch(workspace.as_str(), name.as_str(), records, &limits)?)
+        Ok::<_, StateError>(state.touch(workspace.as_str(), name.as_str(), &limits)?)
     });
     match counted.await {
         Ok(Ok(None)) => Ok(()),

@@ -15,11 +15,13 @@ use wardlock_sandbox::{Quotas, RequestContext, run_chain};
 use crate::loaded::{Loaded, OpenConnection};
 
 use super::explanation::{
-    CanonicalShown, Explanation, OperationShown, PluginWord, RefusalShown, RuleWord, WouldSend,
+    CanonicalShown, Explanation, OperationShown, PartShown, PluginWord, RefusalShown, RuleWord, WouldSend,
 };
 
 /// The host's rules, in the order in which they are asked.
-const RULES: [&str; 4] = ["operations", "agents.operations", "resources", "writes"];
+const RULES: [&str; 5] = ["operations", "agents.operations", ENVELOPE, "resources", "writes"];
+/// The one that only speaks of requests that carry others.
+const ENVELOPE: &str = "envelope";
 /// What a real request is checked for besides.
 const NOT_CHECKED: [&str; 3] = ["agent token", "grant", "tenant"];
 
@@ -61,6 +63,7 @@ pub async fn explain(loaded: &Loaded, quotas: &Arc<dyn Quotas>, question: Questi
         refusal: None,
         canonical: None,
         operation: None,
+        parts: Vec::new(),
         rules: Vec::new(),
         plugins: Vec::new(),
         would_send: None,
@@ -92,8 +95,9 @@ async fn judge(
     let judge = Judge::new(Arc::clone(connection), agent.clone(), enabled).having_touched(touched);
     let classified = judge.classify(request)?;
     explanation.operation = Some(OperationShown::of(&classified));
+    explanation.parts = PartShown::all(&classified);
     let checked = judge.check(&classified);
-    explanation.rules = rule_words(checked.as_ref().err());
+    explanation.rules = rule_words(checked.as_ref().err(), !classified.parts().is_empty());
     checked?;
     let caller = Caller {
         workspace: connection.workspace.to_string(),
@@ -138,7 +142,7 @@ fn conclude(
     }
 }
 
-fn rule_words(refused: Option<&Refusal>) -> Vec<RuleWord> {
+fn rule_words(refused: Option<&Refusal>, carries: bool) -> Vec<RuleWord> {
     let refusing = refused.and_then(|refusal| match refusal.by {
         RefusedBy::Rule(rule) => RULES.iter().position(|known| *known == rule),
         RefusedBy::Plugin { .. } => None,
@@ -148,7 +152,8 @@ fn rule_words(refused: Option<&Refusal>) -> Vec<RuleWord> {
         Some(refusing) if at > refusing => "not reached",
         _ => "passes",
     };
-    RULES.iter().enumerate().map(|(at, rule)| RuleWord { rule, word: word(at) }).collect()
+    let asked = RULES.iter().enumerate().filter(|(_, rule)| carries || **rule != ENVELOPE);
+    asked.map(|(at, rule)| RuleWord { rule, word: word(at) }).collect()
 }
 
 /// Makes an id from the question itself, so that the same question has the same explanation.

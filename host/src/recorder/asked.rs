@@ -1,6 +1,7 @@
 //! A request whose plugins are being asked, of it and then of its answer: what they see, take and say, gathered beside the
 //! request's path.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use wardlock_core::id::{PluginName, RequestId};
@@ -140,7 +141,8 @@ impl Recording {
         for (at, one) in self.asked.iter().enumerate() {
             // The bytes of a body are kept only where a plugin saw them.
             inputs.extend(self.begins(at).map(|saw| Input::of(&one.request, saw)));
-            let own = takes.iter().filter(|(name, _)| name == one.plugin.name()).map(|(_, take)| take.clone());
+            let own = takes.iter().filter(|take| take.ask == at && take.plugin == *one.plugin.name());
+            let own = own.map(|take| take.what.clone());
             asked.push(record_of(&one.plugin, inputs.len() - 1, own.collect(), Word::of(&one.answer)));
         }
         for one in self.answers {
@@ -195,13 +197,24 @@ fn edits<E>(answer: &Result<Answer, E>) -> usize {
         .sum()
 }
 
-/// What plugins took, in order, by name.
+/// What plugins took, in order. The same plugin may be asked several times: about each part of a request.
 #[derive(Default)]
-struct Takes(Mutex<Vec<(PluginName, RecordedTake)>>);
+struct Takes {
+    /// How many plugins have answered.
+    asked: AtomicUsize,
+    taken: Mutex<Vec<Take>>,
+}
+
+struct Take {
+    /// How many had answered before.
+    ask: usize,
+    plugin: PluginName,
+    what: RecordedTake,
+}
 
 impl Takes {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(PluginName, RecordedTake)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Take>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -223,8 +236,14 @@ impl Quotas for Watched {
             let taken: Result<Taken, QuotaFault> = self.quotas.take(plugin, key, limit, window_seconds).await;
             let key = key.to_owned();
             let take = RecordedTake { key, limit, window_seconds, taken: taken.clone() };
-            self.takes.lock().push((plugin.clone(), take));
+            let ask = self.takes.asked.load(Ordering::Relaxed);
+            self.takes.lock().push(Take { ask, plugin: plugin.clone(), what: take });
             taken
         })
+    }
+
+    fn asked(&self) {
+        self.takes.asked.fetch_add(1, Ordering::Relaxed);
+        self.quotas.asked();
     }
 }

@@ -20,6 +20,8 @@ pub struct DayLimit {
     pub what: String,
     /// How many records a day; `None`: as many as come, but they are counted.
     pub most: Option<u32>,
+    /// How many are about to be touched under it.
+    pub records: u32,
 }
 
 impl State {
@@ -40,7 +42,6 @@ impl State {
         &self,
         workspace: &str,
         connection: &str,
-        records: u32,
         limits: &[DayLimit],
     ) -> Result<Option<DayLimit>, StateError> {
         let today = integer(self.today());
@@ -51,7 +52,7 @@ impl State {
                    records = CASE WHEN day < excluded.day THEN excluded.records ELSE records + excluded.records END, \
                    day = max(day, excluded.day) RETURNING records";
         for limit in limits {
-            let values = params![workspace, connection, limit.what, today, records];
+            let values = params![workspace, connection, limit.what, today, limit.records];
             let count =
                 transaction.query_row(sql, values, |row| row.get::<_, i64>(0)).map_err(StateError::Write)?;
             if limit.most.is_some_and(|most| count > i64::from(most)) {

@@ -333,7 +333,10 @@ async fn where_writes_are_on_what_destroys_or_is_broad_is_held_unless_it_is_name
 async fn what_is_dangerous_is_refused_or_held_each_by_its_own_name() {
     let mut plan = plan("writes = \"on\"", &allowing());
     let file = &mut plan.workspaces[0].1;
-    *file = file.replace("\"records.delete\"]", "\"composite\", \"mass.delete\", \"bulk.read.create\"]");
+    *file = file.replace(
+        "\"records.delete\"]",
+        "\"composite\", \"records.delete\", \"mass.delete\", \"bulk.read.create\"]",
+    );
     let world = World::start(plan).await;
     assert_eq!(prove(&world).await["passed"], true);
     enable(&world, "on").await.expect("enabled");
@@ -342,12 +345,7 @@ async fn what_is_dangerous_is_refused_or_held_each_by_its_own_name() {
     let callback = json!({ "url": "https://elsewhere.example/", "method": "post" });
     let bulk = json!({ "callback": callback, "query": { "module": { "api_name": "Leads" }, "fields": ["id"] } });
     for (path, body, code, rule) in [
-        (
-            "/crm/v8/__composite_requests",
-            json!({ "__composite_requests": [part] }),
-            "operation_not_allowed",
-            "operations",
-        ),
+        ("/crm/v8/__composite_requests", json!({ "__composite_requests": [part] }), "held", "destructive"),
         (
             "/crm/v8/coql",
             json!({ "select_query": "delete from Leads where id = 1" }),

@@ -5,6 +5,7 @@
 //! - [`recorded`]: what was received against what was recorded, at the end of every world.
 //! - [`path`]: the path of a request.
 //! - [`answers`]: plugins that judge answers; [`quotas`]: what plugins take, and plugins that keep failing.
+//! - [`envelopes`]: calls that carry others, judged part by part.
 //! - [`drafts`]: requests that wait for a person; [`proofs`]: what must be shown before writes are enabled.
 //! - [`signed`]: operators with keys, and what wants their signature.
 //! - [`private`]: consents that are one agent's own.
@@ -57,6 +58,7 @@ mod connecting;
 mod copies;
 mod crowd;
 mod drafts;
+mod envelopes;
 mod flowing;
 mod folder;
 mod formats;

@@ -109,3 +109,28 @@ fn every_bound_is_part_of_the_rules_for_which_a_proof_holds() {
     let digests: BTreeSet<String> = all.map(|rules| digest(rules).to_string()).into();
     assert_eq!(digests.len(), 7);
 }
+
+#[test]
+fn the_writes_of_a_call_that_carries_others_are_bounded_together() {
+    let part = |id: usize, records: usize, module: &str| {
+        let data = vec![r#"{"Last_Name":"E"}"#; records].join(",");
+        format!(
+            r#"{{"sub_request_id":"{id}","method":"POST","uri":"/crm/v8/{module}","body":{{"data":[{data}]}}}}"#
+        )
+    };
+    let read = r#"{"sub_request_id":"9","method":"GET","uri":"/crm/v8/Leads/1","params":{"fields":"Last_Name"}}"#;
+    let call = |judge: &Judge, parts: &[String]| {
+        let body = format!("{{\"__composite_requests\":[{},{read}]}}", parts.join(","));
+        rule(judge, "POST", "/crm/v8/__composite_requests", &body)
+    };
+    let limits = [("Leads".to_owned(), limit(Some(5), Some(8)))];
+    let rules = WriteRules { max_records: 7, limits: limits.into(), ..WriteRules::default() };
+    let judge = judge(rules);
+    assert_eq!(call(&judge, &[part(1, 3, "Leads"), part(2, 2, "Leads")]), None);
+    assert_eq!(call(&judge, &[part(1, 3, "Leads"), part(2, 3, "Leads")]), Some("max_records"), "6 of Leads");
+    assert_eq!(call(&judge, &[part(1, 4, "Leads"), part(2, 3, "Contacts")]), None);
+    assert_eq!(call(&judge, &[part(1, 4, "Leads"), part(2, 4, "Contacts")]), Some("max_records"), "8 of all");
+    let later = judge.having_touched(touched(&[("Leads", 4)]));
+    assert_eq!(call(&later, &[part(1, 2, "Leads"), part(2, 2, "Leads")]), None, "8 a day");
+    assert_eq!(call(&later, &[part(1, 3, "Leads"), part(2, 2, "Leads")]), Some("max_records_a_day"));
+}

@@ -38,18 +38,24 @@ fn words_are_kept_while_their_draft_waits_and_used_up_by_its_release() {
 fn a_days_records_are_counted_under_every_bound_or_under_none() {
     let home = Home::new();
     let state = home.open();
-    let limit = |what: &str, most| DayLimit { what: what.to_owned(), most };
-    let touch = |records, limits: &[DayLimit]| state.touch("acme", "crm", records, limits).expect("written");
+    let limit = |what: &str, most| DayLimit { what: what.to_owned(), most, records: 0 };
+    let touching = |records: u32, limits: &[DayLimit]| -> Vec<DayLimit> {
+        limits.iter().map(|limit| DayLimit { records, ..limit.clone() }).collect()
+    };
+    let touch = |records, limits: &[DayLimit]| {
+        let broken = state.touch("acme", "crm", &touching(records, limits)).expect("written");
+        broken.map(|broken| broken.what)
+    };
     let today = || state.touched_today("acme", "crm").expect("read");
     let counted = |of: &[(&str, u64)]| -> BTreeMap<String, u64> {
         of.iter().map(|(what, records)| ((*what).to_owned(), *records)).collect()
     };
     let (all, leads) = (limit("", Some(10)), limit("Leads", Some(5)));
     assert_eq!(touch(4, &[all.clone(), leads.clone()]), None);
-    assert_eq!(touch(2, &[all.clone(), leads.clone()]), Some(leads.clone()), "4 and 2 are more than 5");
+    assert_eq!(touch(2, &[all.clone(), leads.clone()]), Some("Leads".to_owned()), "4 and 2 are more than 5");
     assert_eq!(today(), counted(&[("", 4), ("Leads", 4)]), "and nothing of it is counted");
     assert_eq!(touch(6, std::slice::from_ref(&all)), None, "up to the bound");
-    assert_eq!(touch(1, &[all.clone()]), Some(all.clone()));
+    assert_eq!(touch(1, &[all.clone()]), Some(String::new()));
     assert_eq!(touch(7, &[limit("", None)]), None, "what a person approved passes, and is counted");
     assert_eq!(today(), counted(&[("", 17), ("Leads", 4)]));
     assert_eq!(state.touched_today("acme", "other").expect("read"), counted(&[]));
@@ -62,6 +68,7 @@ fn a_days_records_are_counted_under_every_bound_or_under_none() {
     // The clock is set back: the later day goes on.
     home.now.store(5, Ordering::Relaxed);
     let state = home.open();
-    assert_eq!(state.touch("acme", "crm", 6, std::slice::from_ref(&all)).expect("written"), Some(all));
+    let broken = state.touch("acme", "crm", &touching(6, &[all])).expect("written");
+    assert_eq!(broken.map(|broken| broken.what), Some(String::new()));
     assert_eq!(state.touched_today("acme", "crm").expect("read")[""], 5);
 }
