@@ -14,6 +14,7 @@ mod query_token;
 mod rates;
 mod reply;
 mod slots;
+mod sockets;
 mod strict;
 mod unread;
 
