@@ -73,19 +73,24 @@ impl<'a> Reader<'a> {
         check_spelling(&target)?;
         let mut headers = self.headers(members)?;
         let body = match &shape.body {
-            Some(PartBody::Json(_)) => self.body.unwrap_or_default().to_vec(),
+            Some(PartBody::Json(member)) if members.contains_key(member) => self.json_body()?.to_vec(),
             Some(PartBody::Form(member)) if members.contains_key(member) => {
                 let form = headers.iter().all(|header| header.name != "content-type");
                 let kind = Header { name: "content-type".to_owned(), value: body::FORM.as_bytes().to_vec() };
                 headers.extend(form.then_some(kind));
                 text(member)?.as_bytes().to_vec()
             }
-            Some(PartBody::Form(_)) | None => Vec::new(),
+            Some(PartBody::Json(_) | PartBody::Form(_)) | None => Vec::new(),
         };
         let mut request = CanonicalRequest::parse(method, &target, headers, body)
             .map_err(|error| Refusal::new(Code::NotCanonical, "canonical", error.to_string()))?;
         self.add_query(members, &mut request)?;
         Ok(request)
+    }
+
+    /// A body that is there and was not found where it stands would be sent unjudged.
+    fn json_body(&self) -> Result<&[u8], Refusal> {
+        self.body.ok_or_else(|| malformed("its body cannot be read"))
     }
 
     fn headers(&self, members: &Map<String, Value>) -> Result<Vec<Header>, Refusal> {
