@@ -129,10 +129,12 @@ impl<'a> Reader<'a> {
 
     /// Refuses what the provider may read in another way than it was read here.
     fn check_request(&self, request: &CanonicalRequest) -> Result<(), Refusal> {
-        let has_escape = |text: &String| text.contains('%');
-        if request.query().iter().any(|parameter| has_escape(&parameter.name) || has_escape(&parameter.value)) {
-            let detail = "a query parameter of it has a `%` once it is decoded, and may be decoded again";
-            return Err(Refusal::new(Code::NotCanonical, RULE, detail));
+        // A provider that makes one URL of a part's members may read it as a URL once more.
+        let is_structure = |text: &String| text.contains(['%', '&', '#', ';']);
+        if request.query().iter().any(|given| is_structure(&given.name) || is_structure(&given.value)) {
+            let detail =
+                "a query parameter of it holds `%`, `&`, `#` or `;`, which has more than one reading in a part";
+            return Err(Refusal::new(Code::NotCanonical, RULE, detail).hint("send the request by itself"));
         }
         let mut texts = request.segments().iter().chain(request.query().iter().flat_map(|p| [&p.name, &p.value]));
         if texts.any(|text| self.refers(text)) {
