@@ -112,8 +112,11 @@ fn abilities(connection: &Connection, level: WriteMode) -> Vec<Value> {
     let writing = listed.filter(|operation| operation.effect != Effect::Read && operation.refused.is_none());
     let rows = writing.map(|operation| {
         let unattended = connection.write_rules.unattended.contains(&operation.name);
+        let carries = operation.envelope.is_some();
         let how = match (level, operation.effect) {
+            (WriteMode::Draft, _) if carries => "held for a person, where it carries a write",
             (WriteMode::Draft, _) => "held for a person",
+            (_, _) if carries => "as what it carries, and by the records of all its writes",
             (_, Effect::Destructive) if !unattended => "held for a person: it destroys",
             (_, _) if unattended => "passes, however many records",
             (_, _) => "passes, up to the limit of records",

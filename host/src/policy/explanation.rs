@@ -31,6 +31,7 @@ pub struct Explanation {
     /// What it is, before any plugin changed it.
     pub operation: Option<OperationShown>,
     /// The requests that it carries, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<PartShown>,
     /// What each rule of the host says.
     pub rules: Vec<RuleWord>,
@@ -114,6 +115,7 @@ pub struct PluginWord {
     /// `allow`, `deny`, `hold`, `shape` or `fault`.
     pub verdict: &'static str,
     /// The part that it judges, of a request that carries others.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub part: Option<u32>,
     /// Its code.
     pub code: Option<String>,
@@ -137,6 +139,7 @@ pub struct RefusalShown {
     /// One sentence.
     pub detail: String,
     /// The part that is refused, of a request that carries others.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub part: Option<u32>,
     /// The host's rule, if one refused.
     pub rule: Option<&'static str>,

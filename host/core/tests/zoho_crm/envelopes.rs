@@ -173,6 +173,11 @@ fn a_part_with_two_readings_is_refused() {
     check_part(&json!({ "method": "GET", "uri": "/crm/v8/Leads/1", "headers": headers }), canonical, "twice");
     let params = json!({ "fields": "Email%2CPhone" });
     check_part(&json!({ "method": "GET", "uri": "/crm/v8/Leads", "params": params }), canonical, "`%`");
+    for value in ["2&cvid=5", "2#", "2;cvid=5"] {
+        let params = json!({ "fields": "Email", "page": value });
+        check_part(&json!({ "method": "GET", "uri": "/crm/v8/Leads", "params": params }), canonical, "`&`");
+    }
+    check_part(&part("GET", "/crm/v8/Leads?fields=Email%26cvid%3D5"), canonical, "`&`");
     // What refuses a request refuses a part.
     check_part(&part("GET", "/crm/v8/Leads?authtoken=x"), Code::QueryNotAllowed, "authtoken");
     let form = json!({ "content-type": "text/plain" });

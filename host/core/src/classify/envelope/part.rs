@@ -73,19 +73,24 @@ impl<'a> Reader<'a> {
         check_spelling(&target)?;
         let mut headers = self.headers(members)?;
         let body = match &shape.body {
-            Some(PartBody::Json(_)) => self.body.unwrap_or_default().to_vec(),
+            Some(PartBody::Json(member)) if members.contains_key(member) => self.json_body()?.to_vec(),
             Some(PartBody::Form(member)) if members.contains_key(member) => {
                 let form = headers.iter().all(|header| header.name != "content-type");
                 let kind = Header { name: "content-type".to_owned(), value: body::FORM.as_bytes().to_vec() };
                 headers.extend(form.then_some(kind));
                 text(member)?.as_bytes().to_vec()
             }
-            Some(PartBody::Form(_)) | None => Vec::new(),
+            Some(PartBody::Json(_) | PartBody::Form(_)) | None => Vec::new(),
         };
         let mut request = CanonicalRequest::parse(method, &target, headers, body)
             .map_err(|error| Refusal::new(Code::NotCanonical, "canonical", error.to_string()))?;
         self.add_query(members, &mut request)?;
         Ok(request)
+    }
+
+    /// A body that is there and was not found where it stands would be sent unjudged.
+    fn json_body(&self) -> Result<&[u8], Refusal> {
+        self.body.ok_or_else(|| malformed("its body cannot be read"))
     }
 
     fn headers(&self, members: &Map<String, Value>) -> Result<Vec<Header>, Refusal> {
@@ -124,10 +129,12 @@ impl<'a> Reader<'a> {
 
     /// Refuses what the provider may read in another way than it was read here.
     fn check_request(&self, request: &CanonicalRequest) -> Result<(), Refusal> {
-        let has_escape = |text: &String| text.contains('%');
-        if request.query().iter().any(|parameter| has_escape(&parameter.name) || has_escape(&parameter.value)) {
-            let detail = "a query parameter of it has a `%` once it is decoded, and may be decoded again";
-            return Err(Refusal::new(Code::NotCanonical, RULE, detail));
+        // A provider that makes one URL of a part's members may read it as a URL once more.
+        let is_structure = |text: &String| text.contains(['%', '&', '#', ';']);
+        if request.query().iter().any(|given| is_structure(&given.name) || is_structure(&given.value)) {
+            let detail =
+                "a query parameter of it holds `%`, `&`, `#` or `;`, which has more than one reading in a part";
+            return Err(Refusal::new(Code::NotCanonical, RULE, detail).hint("send the request by itself"));
         }
         let mut texts = request.segments().iter().chain(request.query().iter().flat_map(|p| [&p.name, &p.value]));
         if texts.any(|text| self.refers(text)) {
