@@ -12,6 +12,7 @@ mod seen;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tracing::{Instrument as _, Span, debug_span};
 use wardlock_audit::{OutcomeGuard, Receipt, Separation, failpoint};
 use wardlock_core::canonical::CanonicalRequest;
@@ -180,7 +181,8 @@ async fn judge_and_send(
     let record = recording.and_then(|recording| record(host, recording, &context, &decision, &open));
     let concluded = concluded(decision, seen);
     if dry_run {
-        return Err(dry_run_ends(concluded, seen, &asked_for, &connection));
+        let changes = changes(host, &concluded, (&connection, &agent), separation, &asked_for).await;
+        return Err(dry_run_ends(concluded, seen, &asked_for, &connection, changes));
     }
     let permit = match concluded {
         Concluded::Permitted(permit) => *permit,
@@ -212,6 +214,29 @@ async fn ask_plugins(
     let asked = recording.as_mut().map(Recording::asked);
     let (classified, outcome) = run_chain(judge, &open.plugins, context, &quotas, classified, asked).await;
     (classified, outcome, recording)
+}
+
+/// What a request that is only looked at would change; null where it would not be sent. Its reads are requests of their own.
+async fn changes(
+    host: &Host,
+    concluded: &Concluded,
+    (connection, agent): (&Connection, &AgentName),
+    separation: Separation,
+    classified: &Classified,
+) -> Value {
+    if matches!(concluded, Concluded::Stopped(_)) {
+        return Value::Null;
+    }
+    let asked = OnBehalf {
+        workspace: connection.workspace.as_str(),
+        connection: connection.name.as_str(),
+        agent: agent.as_str(),
+        purpose: Some("current values, for a dry run".to_owned()),
+        via: None,
+        separation,
+        approval: None,
+    };
+    drafts::changes(host, asked, classified).await
 }
 
 /// Hands over what the chain was asked; where plugins will judge the answer, what to go on noting with.

@@ -2,9 +2,10 @@
 //!
 //! A draft's id is that of the request that was held, so that the audit's row and the draft name one another. In reading
 //! order: `content` (what is sealed), this file (keeping, finding, the agent's view), `approvals` (several people's words),
-//! `release` (what an approval does).
+//! `changes` (what would be other than it is), `release` (what an approval does).
 
 mod approvals;
+mod changes;
 mod content;
 mod release;
 
@@ -26,6 +27,7 @@ use crate::host::Host;
 use crate::ingress::Reply;
 
 pub use approvals::{given, wanted};
+pub use changes::changes;
 pub use content::Content;
 pub use release::{Approved, Unreleased, release, settle};
 

@@ -7,21 +7,18 @@ use wardlock_audit::Act;
 use wardlock_core::classify::{Classified, Part, classify};
 use wardlock_core::decision::Holder;
 use wardlock_core::id::Digest;
-use wardlock_core::service::Change;
 use wardlock_state::{Draft, DraftState, StateError};
 
 use super::{blocking, named, note, who};
 use crate::admin::Failure;
 use crate::drafts::{self, Approved, Content, DraftError, Unreleased};
-use crate::host::{Host, new_request_id};
-use crate::pipeline::{self, Ended, OnBehalf};
+use crate::host::Host;
+use crate::pipeline::OnBehalf;
 use crate::text::time;
 
 /// How many drafts one list shows.
 const MOST: u32 = 1000;
-/// How many records are read as they are now: each costs a call.
-const MOST_RECORDS: usize = 10;
-/// What such a read gives as its purpose.
+/// What a read of how things are now gives as its purpose.
 const PURPOSE: &str = "current values, for whoever approves a draft";
 
 pub(super) async fn list(host: &Arc<Host>, all: bool) -> Result<Value, Failure> {
@@ -65,7 +62,16 @@ pub(super) async fn show(host: &Arc<Host>, id: &str) -> Result<Value, Failure> {
         "would_send": content.as_ref().map(|content| would_send(content, classified.as_deref())),
         "changes": match (&content, &classified) {
             (Some(content), Some(classified)) if draft.state == DraftState::Held => {
-                changes(host, &draft, content, classified).await
+                let asked = OnBehalf {
+                    workspace: &draft.workspace,
+                    connection: &draft.connection,
+                    agent: &draft.agent,
+                    purpose: Some(PURPOSE.to_owned()),
+                    via: None,
+                    separation: content.separation,
+                    approval: None,
+                };
+                drafts::changes(host, asked, classified).await
             }
             _ => Value::Null,
         },
@@ -118,66 +124,11 @@ fn part(part: &Part) -> Value {
     })
 }
 
-/// What stands at the provider now beside what would, for each record and field: read as the draft's agent would read it, by
-/// requests that are judged and recorded like any other.
-async fn changes(host: &Arc<Host>, draft: &Draft, content: &Content, classified: &Classified) -> Value {
-    let found = changed_records(classified);
-    if found.is_empty() {
-        return Value::Null;
-    }
-    let mut rows = Vec::new();
-    for (part, change) in found {
-        let asked = OnBehalf {
-            workspace: &draft.workspace,
-            connection: &draft.connection,
-            agent: &draft.agent,
-            purpose: Some(PURPOSE.to_owned()),
-            via: None,
-            separation: content.separation,
-            approval: None,
-        };
-        let ended = pipeline::run_for(host, &new_request_id(), asked, change.read).await;
-        let (current, problem) = current_of(&ended, &change.found);
-        let fields = change.proposed.iter().map(|(field, proposed)| {
-            let now = current.as_ref().map(|record| record.get(field).cloned().unwrap_or(Value::Null));
-            json!({ "field": field, "current": now, "proposed": proposed })
-        });
-        let mut row = json!({ "record": change.id, "fields": fields.collect::<Vec<_>>(), "problem": problem });
-        if let Some(part) = part {
-            row["part"] = part.into();
-        }
-        rows.push(row);
-    }
-    Value::Array(rows)
-}
-
 /// The draft's request as it is read now; `None` where its connection is gone, or reads it no more.
 fn classified(host: &Host, draft: &Draft, content: &Content) -> Option<Box<Classified>> {
     let loaded = host.loaded();
     let connection = &loaded.connection(&draft.workspace, &draft.connection)?.connection;
     classify(&connection.service, content.request().ok()?).ok().map(Box::new)
-}
-
-/// The records that it would change, and in which of its parts.
-fn changed_records(classified: &Classified) -> Vec<(Option<u32>, Change)> {
-    let changes = |part: Option<u32>, of: &Classified| {
-        of.changes(MOST_RECORDS).into_iter().map(move |change| (part, change)).collect::<Vec<_>>()
-    };
-    let in_parts = classified.parts().iter().flat_map(|part| changes(Some(part.number()), part.classified()));
-    changes(None, classified).into_iter().chain(in_parts).take(MOST_RECORDS).collect()
-}
-
-/// The record as it is now, or why it cannot be told.
-fn current_of(ended: &Ended, found: &str) -> (Option<Value>, Option<String>) {
-    match ended {
-        Ended::Refused { refusal, .. } => (None, Some(format!("not read: {}", refusal.detail))),
-        Ended::Answered { answer, outcome } => {
-            let body = answer.as_ref().and_then(|answer| serde_json::from_slice::<Value>(&answer.body).ok());
-            let record = body.as_ref().and_then(|body| body.pointer(found)).cloned();
-            let problem = record.is_none().then(|| format!("not found: the answer was {}", outcome.as_str()));
-            (record, problem)
-        }
-    }
 }
 
 /// A body as a person reads it: JSON as it is, other text as text, and of anything else its length.
