@@ -33,35 +33,47 @@ const WAITING: u32 = 4096;
 pub struct Running {
     agents: SocketAddr,
     operators: Option<SocketAddr>,
+    dashboard: Option<SocketAddr>,
     stop: watch::Sender<bool>,
-    /// The agents' listener, and the operators'.
+    /// The agents' listener, the operators' and the dashboard's.
     fronts: Vec<tokio::task::JoinHandle<()>>,
     background: Vec<tokio::task::JoinHandle<()>>,
     gate: Arc<Gate>,
 }
 
 impl Running {
-    /// Binds every listener, then serves. A port that is taken is an error, never shared.
+    /// Binds every listener, then serves. A port that is taken is an error, never shared. `dashboard` is where that is, if anywhere.
     #[expect(clippy::unused_async, reason = "it spawns, so it must be called within a runtime")]
-    pub async fn start(gate: Arc<Gate>, agents: SocketAddr) -> Result<Self, Failure> {
+    pub async fn start(
+        gate: Arc<Gate>,
+        agents: SocketAddr,
+        dashboard: Option<SocketAddr>,
+    ) -> Result<Self, Failure> {
         let config = &gate.seat().config;
         let (listener, agents) = bind(agents, "agents")?;
         let for_operators = match config.operators() {
             Some(address) => Some(bind(address, "operators")?),
             None => None,
         };
+        let for_visitors = dashboard.map(|address| bind(address, "dashboard")).transpose()?;
         let (stop, stopped) = watch::channel(false);
         let drain = config.shutdown_timeout();
         let front = ingress::serve(listener, Arc::clone(&gate), until(stopped.clone()), drain);
         let mut fronts = vec![tokio::spawn(front)];
         let mut operators = None;
         if let Some((listener, address)) = for_operators {
-            let front = ingress::serve_operators(listener, Arc::clone(&gate), until(stopped), drain);
+            let front = ingress::serve_operators(listener, Arc::clone(&gate), until(stopped.clone()), drain);
             fronts.push(tokio::spawn(front));
             operators = Some(address);
         }
+        let mut dashboard = None;
+        if let Some((listener, address)) = for_visitors {
+            let front = ingress::serve_dashboard(listener, address, Arc::clone(&gate), until(stopped), drain);
+            fronts.push(tokio::spawn(front));
+            dashboard = Some(*gate.seat().dashboard.get_or_init(|| address));
+        }
         let background = vec![spawn_admin(Arc::clone(&gate))?, spawn_summaries(Arc::clone(&gate))];
-        Ok(Self { agents, operators, stop, fronts, background, gate })
+        Ok(Self { agents, operators, dashboard, stop, fronts, background, gate })
     }
 
     /// Returns the agents' address.
@@ -72,6 +84,11 @@ impl Running {
     /// Returns the operators' address, if there is one.
     pub fn operators(&self) -> Option<SocketAddr> {
         self.operators
+    }
+
+    /// Returns the dashboard's address, if there is one.
+    pub fn dashboard(&self) -> Option<SocketAddr> {
+        self.dashboard
     }
 
     /// Stops accepting, lets requests under way end within `shutdown_time`, and cuts the rest off: whoever is cut off drops
@@ -181,8 +198,8 @@ pub(crate) fn tell_problems(loaded: &Loaded) {
 }
 
 /// Serves until SIGTERM or SIGINT; SIGHUP loads anew. A second signal ends at once.
-/// `spans` are what goes to a collector.
-pub async fn run(gate: Arc<Gate>, spans: Option<Spans>) -> Result<(), Failure> {
+/// `dashboard` is where that is, if anywhere; `spans` are what goes to a collector.
+pub async fn run(gate: Arc<Gate>, dashboard: Option<SocketAddr>, spans: Option<Spans>) -> Result<(), Failure> {
     harden::open_many_files();
     let mut stop = Stop::listen()?;
     let mut hangup = signal(SignalKind::hangup()).map_err(Failure::no)?;
@@ -192,12 +209,16 @@ pub async fn run(gate: Arc<Gate>, spans: Option<Spans>) -> Result<(), Failure> {
     {
         tracing::error!(%error, "the audit cannot record which policy holds");
     }
-    let running = Running::start(Arc::clone(&gate), seat.config.agents()).await?;
+    let running = Running::start(Arc::clone(&gate), seat.config.agents(), dashboard).await?;
     let spans = spans.zip(seat.config.otlp());
     let telling = spans.map(|(spans, to)| spans.tell(to, &seat.world.dialer, &seat.metrics));
     let vault = if gate.opened().is_some() { "open" } else { "locked" };
     let operators = running.operators().map_or_else(|| "off".to_owned(), |address| address.to_string());
     tracing::info!(agents = %running.agents(), operators, home = %seat.home.path().display(), vault, "serving");
+    if let Some(address) = running.dashboard() {
+        let place = crate::dashboard::origin(address);
+        tracing::info!(place, hint = "`wardlock dashboard` makes a one-time link", "the dashboard is on");
+    }
     if let Some(host) = gate.opened() {
         tell_problems(&host.loaded());
     }
