@@ -108,7 +108,9 @@ pub fn authorise(
         Signature::Passkey(assertion) => match passkey::verify(&found.passkeys, &text, &assertion) {
             Ok(counter) => Some((assertion.id, counter)),
             Err(problem) => {
-                return refused(format!("this is no passkey's signature of operator `{operator}` over this: {problem}"));
+                return refused(format!(
+                    "this is no passkey's signature of operator `{operator}` over this: {problem}"
+                ));
             }
         },
     };

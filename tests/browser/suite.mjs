@@ -32,7 +32,7 @@ async function aStolenLinkIsWorthNothing() {
   const status = await stolen.evaluate(async (link) => (await fetch(link, { method: "POST" })).status, link);
   assert.equal(status, 410);
   assert.equal((await stolen.goto(`${DASHBOARD}/`)).status(), 401);
-  assert.ok((await acts()).some((act) => act === "dashboard.login session, by dashboard"));
+  assert.ok((await acts()).some((act) => act === "dashboard.link-reused session, by dashboard"));
   await thief.close();
 }
 

@@ -16,8 +16,8 @@ use super::talk::Person;
 use super::{remote, replay, show, talk};
 use crate::admin::{AuditFilter, Brought, Command, Failure, RowForm};
 use crate::host::now_ms;
-use crate::text::{MOMENT_HINT, moment};
 use crate::ops::{against, verified};
+use crate::text::{MOMENT_HINT, moment};
 
 /// How often it is looked for new rows.
 const LOOK: Duration = Duration::from_millis(300);
@@ -128,7 +128,12 @@ fn print(page: &Value) -> bool {
 }
 
 fn filter(args: &FilterArgs) -> Result<AuditFilter, Failure> {
-    let time = |text: &Option<String>| text.as_deref().map(|text| moment(text, now_ms())).transpose().map_err(|problem| Failure::usage(problem).hint(MOMENT_HINT));
+    let time = |text: &Option<String>| {
+        text.as_deref()
+            .map(|text| moment(text, now_ms()))
+            .transpose()
+            .map_err(|problem| Failure::usage(problem).hint(MOMENT_HINT))
+    };
     Ok(AuditFilter {
         since_ms: time(&args.since)?,
         until_ms: time(&args.until)?,

@@ -332,7 +332,10 @@ fn tell(verb: &Verb, result: &Value) {
         return;
     }
     if let Verb::Dashboard | Verb::Operator(OperatorVerb::Passkey { .. }) = verb {
-        talk::line(&format!("Open this in the browser of whoever it is for, before {}. It works once:\n", result["expires"].as_str().unwrap_or_default()));
+        talk::line(&format!(
+            "Open this in the browser of whoever it is for, before {}. It works once:\n",
+            result["expires"].as_str().unwrap_or_default()
+        ));
         talk::text(result["link"].as_str().unwrap_or_default());
         return;
     }

@@ -13,8 +13,8 @@ use crate::host::Host;
 use crate::operators::passkey::{self, Registration};
 use crate::ops::{self, Enrolled};
 
-/// The act of whoever uses a link.
-const LOGIN: &str = "dashboard.login";
+/// The act of whoever tries a link that was used.
+pub(super) const LINK_REUSED: &str = "dashboard.link-reused";
 
 /// Shows a link to a session, or uses it.
 pub(super) async fn login(host: &Arc<Host>, visit: &Visit, token: &str) -> Answer {
@@ -26,11 +26,11 @@ pub(super) async fn login(host: &Arc<Host>, visit: &Visit, token: &str) -> Answe
             let Ok(id) = visitors.enter(visit.user, now_ms) else {
                 return told(503, "This did not work", &["The system gives no randomness."]);
             };
-            ops::told(host, LOGIN, "ok").await;
+            ops::told(host, "dashboard.login", "ok").await;
             Answer::leads_to("/").with_session(&id, SESSION_MS / 1000)
         }
-        Ok(Purpose::Passkey { .. }) => gone(host, Ended::Unknown, LOGIN).await,
-        Err(ended) => gone(host, ended, LOGIN).await,
+        Ok(Purpose::Passkey { .. }) => gone(host, Ended::Unknown).await,
+        Err(ended) => gone(host, ended).await,
     }
 }
 
@@ -40,13 +40,14 @@ pub(super) async fn passkey(host: &Arc<Host>, visit: &Visit, token: &str) -> Ans
     let found = if visit.post { visitors.take(token, now_ms) } else { visitors.look(token, now_ms) };
     let (operator, by, challenge) = match found {
         Ok(Purpose::Passkey { operator, by, challenge }) => (operator, by, challenge),
-        Ok(Purpose::Login) => return gone(host, Ended::Unknown, "operator.passkey").await,
-        Err(ended) => return gone(host, ended, "operator.passkey").await,
+        Ok(Purpose::Login) => return gone(host, Ended::Unknown).await,
+        Err(ended) => return gone(host, ended).await,
     };
     if !visit.post {
         return pages::new_passkey(&operator, &URL_SAFE_NO_PAD.encode(challenge));
     }
-    let (Some(client_data), Some(authenticator_data)) = (bytes(visit, "client"), bytes(visit, "authenticator")) else {
+    let (Some(client_data), Some(authenticator_data)) = (bytes(visit, "client"), bytes(visit, "authenticator"))
+    else {
         return told(400, "This did not work", &["The browser brought no passkey. Ask for another link."]);
     };
     let registration = Registration { client_data, authenticator_data, origin: visit.origin.clone() };
@@ -67,10 +68,10 @@ pub(super) async fn passkey(host: &Arc<Host>, visit: &Visit, token: &str) -> Ans
 }
 
 /// Says that a link leads nowhere. Somebody who tries one that was used may have stolen it, so that is recorded: once a link.
-async fn gone(host: &Host, ended: Ended, what: &str) -> Answer {
+async fn gone(host: &Host, ended: Ended) -> Answer {
     if let Ended::Used { first } = ended {
         if first {
-            ops::told(host, what, "refused: used before").await;
+            ops::told(host, LINK_REUSED, "refused").await;
         }
         let told_on = "That is in the audit. If it was not you who used it, sign everybody out: lock the vault and unlock it.";
         return told(410, "This link was used before", &["A link works once.", told_on]);

@@ -70,13 +70,7 @@ pub async fn answer(gate: &Arc<Gate>, visit: Visit) -> Answer {
     show(gate, host, &visitor, &visit, &segments).await
 }
 
-async fn show(
-    gate: &Arc<Gate>,
-    host: Arc<Host>,
-    visitor: &Visitor,
-    visit: &Visit,
-    segments: &[&str],
-) -> Answer {
+async fn show(gate: &Arc<Gate>, host: Arc<Host>, visitor: &Visitor, visit: &Visit, segments: &[&str]) -> Answer {
     match segments {
         [""] => pages::overview(gate, &host, visitor).await,
         ["audit"] => pages::audit(gate, visitor, visit).await,

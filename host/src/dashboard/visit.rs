@@ -134,7 +134,11 @@ mod tests {
         let read = form(Some("application/x-www-form-urlencoded; charset=UTF-8"), b"csrf=a%20b&x=1&x=2");
         assert_eq!((read.field("csrf"), read.field("x"), read.field("y")), (Some("a b"), None, None));
         for other in [None, Some("text/plain"), Some("application/json")] {
-            assert_eq!(form(other, b"csrf=a").field("csrf"), None, "{other:?}: only a form has fields, and no query");
+            assert_eq!(
+                form(other, b"csrf=a").field("csrf"),
+                None,
+                "{other:?}: only a form has fields, and no query"
+            );
         }
     }
 }

@@ -188,7 +188,9 @@ impl Visitors {
         everybody.questions.retain(|question| question.expires_ms > now_ms);
         // A clock that was set back ends sessions, too, instead of making them longer.
         let within = |since: u64, time: u64| now_ms.checked_sub(since).is_some_and(|age| age < time);
-        everybody.sessions.retain(|session| within(session.began_ms, SESSION_MS) && within(session.seen_ms, IDLE_MS));
+        everybody
+            .sessions
+            .retain(|session| within(session.began_ms, SESSION_MS) && within(session.seen_ms, IDLE_MS));
         everybody
     }
 
@@ -241,7 +243,11 @@ mod tests {
             assert_eq!(visitors.look(&token, 1), Ok(Purpose::Login));
         }
         assert_eq!(visitors.take(&token, 1), Ok(Purpose::Login));
-        assert_eq!(visitors.take(&token, 2), Err(Ended::Used { first: true }), "the first to try again is told of");
+        assert_eq!(
+            visitors.take(&token, 2),
+            Err(Ended::Used { first: true }),
+            "the first to try again is told of"
+        );
         assert_eq!(visitors.take(&token, 2), Err(Ended::Used { first: false }), "and not each after");
         assert_eq!(visitors.look(&token, 2), Err(Ended::Used { first: false }));
         assert_eq!(visitors.take("guess", 2), Err(Ended::Unknown));

@@ -62,7 +62,13 @@ impl Dashboard {
         let post = match method {
             Method::GET => false,
             Method::POST => true,
-            _ => return dashboard::told(405, "Not done here", &["Pages are looked at, and forms sent; nothing else."]),
+            _ => {
+                return dashboard::told(
+                    405,
+                    "Not done here",
+                    &["Pages are looked at, and forms sent; nothing else."],
+                );
+            }
         };
         let (path, query) = raw.target().split_once('?').unwrap_or((raw.target(), ""));
         let visit = Visit::new(post, path, query, raw.header("cookie"), raw.header("content-type"), &body);

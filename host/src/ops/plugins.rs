@@ -26,7 +26,9 @@ fn chain(host: &Host, found: &LoadedConnection) -> Vec<Value> {
     let open = match &found.state {
         State::Open(open) => open,
         State::Closed { reason } => {
-            return vec![json!({ "connection": connection, "plugin": null, "health": format!("closed: {reason}") })];
+            return vec![
+                json!({ "connection": connection, "plugin": null, "health": format!("closed: {reason}") }),
+            ];
         }
     };
     let metrics = open.metrics(host.metrics());

@@ -241,7 +241,9 @@ impl VaultError {
             Self::OperatorExists(_) => "choose another name, or revoke that one first",
             Self::LastAdmin(_) => "add another admin first, or revoke everybody else first",
             Self::PasskeyExists => "make the passkey on another device, or use the one that is there",
-            Self::TooManyPasskeys { .. } => "revoke the operator and add it anew with the passkeys that are in use",
+            Self::TooManyPasskeys { .. } => {
+                "revoke the operator and add it anew with the passkeys that are in use"
+            }
             Self::RegistrationInUse { .. } => "`wardlock disconnect` those grants first",
             Self::NoGrant(_) => "`wardlock connect` makes one, `wardlock grants` shows those stored",
             Self::SameSource => "name another source",

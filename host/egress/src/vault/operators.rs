@@ -167,7 +167,8 @@ impl Vault {
         operator: &Operator,
     ) -> Result<(), VaultError> {
         let Operator { name, role, public_key, passkeys, added_ms } = operator.clone();
-        let content = to_bytes(&OperatorRow { role, public_key, passkeys, added_ms }).ok_or(VaultError::NotWritten)?;
+        let content =
+            to_bytes(&OperatorRow { role, public_key, passkeys, added_ms }).ok_or(VaultError::NotWritten)?;
         let row = Row { id: name.to_string(), generation: 0, content };
         self.rows.write(transaction, head, Kind::Operator, &row)
     }

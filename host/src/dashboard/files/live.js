@@ -17,28 +17,26 @@ function element(name, text, attributes = {}) {
   return made;
 }
 
-function cell(label, ...parts) {
-  const made = element("td", "", { role: "cell", "data-label": label });
+function cell(name, ...parts) {
+  const made = element("td", "", { role: "cell", class: name });
   made.append(...parts);
   return made;
 }
 
 function show(row) {
   const made = element("tr", "", { role: "row", class: "new" });
-  const number = cell("Row", String(row.sequence));
-  number.className = "number";
   const mark = element("span", row.words, { class: `mark ${row.class}` });
   mark.prepend(element("span", row.sign, { class: "sign", "aria-hidden": "true" }));
-  const state = cell("State", mark);
+  const state = cell("state", mark);
   if (row.code) state.append(" ", element("code", row.code));
-  const request = cell("Request");
+  const request = cell("request");
   if (row.request) request.append(element("a", row.request, { class: "id", href: `/requests/${encodeURIComponent(row.request)}` }));
   made.append(
-    number,
-    cell("Time (UTC)", element("time", row.time, { datetime: row.stamp })),
-    cell("What", row.what),
-    cell("Where", row.place),
-    cell("Agent", row.agent),
+    cell("number", String(row.sequence)),
+    cell("time", element("time", row.time, { datetime: row.stamp })),
+    cell("what", row.what),
+    cell("place", row.place),
+    cell("agent", row.agent),
     state,
     request,
   );

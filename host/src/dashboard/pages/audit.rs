@@ -13,6 +13,7 @@ use wardlock_audit::escape_json;
 use super::{Frame, Mark, failed, moment, page, rows, word};
 use crate::admin::{AuditFilter, Command, Failure};
 use crate::dashboard::ask::ask;
+use crate::dashboard::enter::LINK_REUSED;
 use crate::dashboard::visit::{Answer, Visit};
 use crate::dashboard::visitors::Visitor;
 use crate::gate::Gate;
@@ -55,7 +56,8 @@ impl Seen {
             class,
             sign,
             words,
-            code: some("code"),
+            // What the mark says already is not said twice.
+            code: Some(some("code")).filter(|code| code != "held").unwrap_or_default(),
             request: some("request"),
         }
     }
@@ -66,11 +68,14 @@ fn mark(row: &Value) -> Mark {
     match (word_of("kind"), word_of("decision"), word_of("outcome")) {
         ("intent", ..) => Mark::plain("allowed, and sent"),
         ("outcome", _, "ok") => Mark::good("answered: ok"),
-        ("outcome", _, "failed" | "unknown" | "aborted") => Mark::bad(format!("answered: {}", word(&row["outcome"]))),
+        ("outcome", _, "failed" | "unknown" | "aborted") => {
+            Mark::bad(format!("answered: {}", word(&row["outcome"])))
+        }
         ("outcome", ..) => Mark::plain(format!("answered: {}", word(&row["outcome"]))),
         ("refusal", "hold", _) => Mark::waits("held for a person"),
         ("refusal", ..) => Mark::bad("denied"),
-        ("admin", ..) => Mark::plain("act of an operator"),
+        ("admin", ..) if word_of("act").starts_with(LINK_REUSED) => Mark::bad("refused"),
+        ("admin", ..) => Mark::plain("act"),
         ("grant", ..) => Mark::plain("act on a grant"),
         (kind, ..) => Mark::plain(kind),
     }
@@ -240,9 +245,10 @@ pub(in crate::dashboard) async fn live(gate: &Arc<Gate>, visit: &Visit) -> Answe
 
 fn is_signed_in(gate: &Gate, visit: &Visit) -> bool {
     let host = gate.opened();
-    let visitor = host.as_ref().zip(visit.cookie.as_deref()).and_then(|(host, cookie)| {
-        host.visitors().visitor(cookie, visit.user, false, host.now_ms())
-    });
+    let visitor = host
+        .as_ref()
+        .zip(visit.cookie.as_deref())
+        .and_then(|(host, cookie)| host.visitors().visitor(cookie, visit.user, false, host.now_ms()));
     visitor.is_some()
 }
 

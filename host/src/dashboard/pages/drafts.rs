@@ -147,7 +147,12 @@ impl Yes {
 }
 
 /// Shows one draft. What stands at the provider now is read for it, as `drafts show` does.
-pub(in crate::dashboard) async fn draft(gate: &Arc<Gate>, host: &Arc<Host>, visitor: &Visitor, id: &str) -> Answer {
+pub(in crate::dashboard) async fn draft(
+    gate: &Arc<Gate>,
+    host: &Arc<Host>,
+    visitor: &Visitor,
+    id: &str,
+) -> Answer {
     match shown(gate, host, visitor, id).await {
         Ok(shown) => page(200, &shown),
         Err(failure) => failed(&failure),
@@ -174,7 +179,8 @@ async fn shown(gate: &Arc<Gate>, host: &Arc<Host>, visitor: &Visitor, id: &str) 
 
 fn facts(draft: &DraftRow, would: &Value) -> Vec<(&'static str, String)> {
     let mut facts = vec![("Asked by", format!("agent {}", draft.agent))];
-    let records = would.is_object().then(|| maybe(&would["records"]).unwrap_or_else(|| "nobody can tell".to_owned()));
+    let records =
+        would.is_object().then(|| maybe(&would["records"]).unwrap_or_else(|| "nobody can tell".to_owned()));
     let more = [
         ("Its purpose", maybe(&would["purpose"])),
         ("Held because", maybe(&would["reason"])),
@@ -209,7 +215,11 @@ fn record(row: &Value) -> Record {
             same: row["problem"].is_null() && current == proposed,
         }
     };
-    Record { id: word(&row["record"]), problem: maybe(&row["problem"]), fields: rows(&row["fields"]).map(field).collect() }
+    Record {
+        id: word(&row["record"]),
+        problem: maybe(&row["problem"]),
+        fields: rows(&row["fields"]).map(field).collect(),
+    }
 }
 
 /// A value of a record: nothing is told apart from an empty text.

@@ -36,7 +36,8 @@ pub(in crate::dashboard) fn told(status: u16, title: &str, sentences: &[&str]) -
 
 /// Says how to get in.
 pub(in crate::dashboard) fn sign_in() -> Answer {
-    let sentences = ["You are not signed in, or your session has ended. This command makes a link that signs you in, once:"];
+    let sentences =
+        ["You are not signed in, or your session has ended. This command makes a link that signs you in, once:"];
     page(401, &Plain { command: Some("wardlock dashboard"), ..Plain::of("Sign in", &sentences) })
 }
 
@@ -48,14 +49,18 @@ pub(in crate::dashboard) fn locked() -> Answer {
 
 /// Shows a link to a session.
 pub(in crate::dashboard) fn login() -> Answer {
-    let sentences = ["This signs this browser in to Wardlock's dashboard, for twelve hours at most. The link works once."];
+    let sentences =
+        ["This signs this browser in to Wardlock's dashboard, for twelve hours at most. The link works once."];
     page(200, &Plain { button: Some("Sign in"), ..Plain::of("Sign in to Wardlock", &sentences) })
 }
 
 /// Shows a link for an operator's passkey.
 pub(in crate::dashboard) fn new_passkey(operator: &str, challenge: &str) -> Answer {
-    let first = format!("This browser makes a passkey for operator {operator}, who can then approve drafts with it in the dashboard.");
-    let sentences = [first.as_str(), "Its private half stays with this device or your password manager. The link works once."];
+    let first = format!(
+        "This browser makes a passkey for operator {operator}, who can then approve drafts with it in the dashboard."
+    );
+    let sentences =
+        [first.as_str(), "Its private half stays with this device or your password manager. The link works once."];
     let passkey = Some(NewPasskey { operator, challenge });
     page(200, &Plain { button: Some("Make a passkey"), passkey, ..Plain::of("A passkey for you", &sentences) })
 }
