@@ -237,6 +237,7 @@ async function everyPageIsLookedAt() {
 
 async function freezingHoldsAndLockingEndsEverySession() {
   await page.goto(`${DASHBOARD}/`);
+  await page.getByText("Stop everything").click();
   await page.getByRole("button", { name: "Freeze everything" }).click();
   await page.getByText("Everything is frozen").waitFor();
   assert.equal((await agent("GET", "/acme/zoho/crm/v8/Leads?fields=Company")).status, 403);

@@ -123,7 +123,10 @@ impl Visitors {
     pub fn look(&self, token: &str, now_ms: u64) -> Result<Purpose, Ended> {
         let mut everybody = self.lock(now_ms);
         let link = everybody.link(token).ok_or(Ended::Unknown)?;
-        if link.used { Err(Ended::Used { first: false }) } else { Ok(link.purpose.clone()) }
+        if link.used {
+            return Err(link.tried_again());
+        }
+        Ok(link.purpose.clone())
     }
 
     /// Uses a link: once.
@@ -131,7 +134,7 @@ impl Visitors {
         let mut everybody = self.lock(now_ms);
         let link = everybody.link(token).ok_or(Ended::Unknown)?;
         if link.used {
-            return Err(Ended::Used { first: !std::mem::replace(&mut link.told, true) });
+            return Err(link.tried_again());
         }
         link.used = true;
         Ok(link.purpose.clone())
@@ -196,6 +199,13 @@ impl Visitors {
 
     fn everybody(&self) -> MutexGuard<'_, Everybody> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Link {
+    /// Somebody opens or uses it who comes too late.
+    fn tried_again(&mut self) -> Ended {
+        Ended::Used { first: !std::mem::replace(&mut self.told, true) }
     }
 }
 

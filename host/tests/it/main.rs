@@ -7,6 +7,7 @@
 //! - [`answers`]: plugins that judge answers; [`quotas`]: what plugins take, and plugins that keep failing.
 //! - [`drafts`]: requests that wait for a person; [`proofs`]: what must be shown before writes are enabled.
 //! - [`signed`]: operators with keys, and what wants their signature.
+//! - [`dashboard`]: the pages that people look at, and who may approve there.
 //! - [`private`]: consents that are one agent's own.
 //! - [`services`]: each ready-made service, end to end.
 //! - [`regions`]: only the region's own hosts are ever dialled.
@@ -54,6 +55,7 @@ mod compared;
 mod connecting;
 mod copies;
 mod crowd;
+mod dashboard;
 mod drafts;
 mod flowing;
 mod folder;

@@ -13,8 +13,8 @@ use wardlock_egress::vault::Role;
 use crate::world::{Plan, World, plugin, workspace};
 
 /// An operator at a terminal, with a key.
-struct Operator {
-    name: &'static str,
+pub struct Operator {
+    pub name: &'static str,
     key: PrivateKey,
     namespace: &'static str,
     /// What is signed in the place of what was asked.
@@ -22,7 +22,7 @@ struct Operator {
 }
 
 impl Operator {
-    fn new(name: &'static str, seed: u8) -> Self {
+    pub fn new(name: &'static str, seed: u8) -> Self {
         let key = PrivateKey::from(Ed25519Keypair::from_seed(&[seed; 32]));
         Self { name, key, namespace: "wardlock", instead: None }
     }
@@ -50,11 +50,11 @@ impl Talk for Operator {
     }
 }
 
-async fn signed(world: &World, by: &Operator, command: Command) -> Result<Value, Failure> {
+pub async fn signed(world: &World, by: &Operator, command: Command) -> Result<Value, Failure> {
     ops::execute(&world.host, command, Brought::Nothing, by).await
 }
 
-fn add(operator: &Operator, role: Role) -> Command {
+pub fn add(operator: &Operator, role: Role) -> Command {
     Command::OperatorAdd { name: operator.name.to_owned(), role, public_key: operator.public_key() }
 }
 

@@ -180,3 +180,16 @@ fn operator(row: &Row) -> Result<Operator, VaultError> {
     let name = OperatorName::parse(&row.id).map_err(damaged)?;
     Ok(Operator { name, role, public_key, passkeys, added_ms })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::kept::from_bytes;
+    use super::*;
+
+    #[test]
+    fn a_row_of_version_1_has_no_passkeys() {
+        let row: OperatorRow =
+            from_bytes(br#"{"role":"approver","public_key":"ssh-ed25519 x","added_ms":7}"#).expect("a row");
+        assert_eq!((row.role, row.passkeys.len(), row.added_ms), (Role::Approver, 0, 7));
+    }
+}
