@@ -274,7 +274,7 @@ pub struct ServeArgs {
     /// Serve on the embedded simulator instead of the real providers. The home is marked as such.
     #[arg(long)]
     pub simulator: bool,
-    /// Turn the dashboard on, at `dashboard` under `[listen]` in wardlock.toml, else at http://localhost:7423.
+    /// Turn the dashboard on, at `dashboard` under `[listen]` in wardlock.toml, else on port 7423 of `localhost`.
     #[arg(long)]
     pub dashboard: bool,
     /// Log as JSON lines, whatever `[log]` in wardlock.toml says.

@@ -93,13 +93,13 @@ fn command(visit: &Visit, id: &str) -> Command {
 
 /// Reads what a passkey said. Whose it is, its id says; whether that holds, `authorise` does.
 fn signed(visit: &Visit, operators: &[Operator]) -> Result<Signed, Failure> {
-    let none = || {
+    let absent = || {
         Failure::no("this wants an operator's passkey, because operators have keys here").hint(
             "approve with a passkey; on the command line: `wardlock --as NAME --sign-with KEY drafts approve DRAFT`",
         )
     };
-    let id = visit.filled("credential").ok_or_else(none)?;
-    let nonce = visit.filled("nonce").ok_or_else(none)?;
+    let id = visit.filled("credential").ok_or_else(absent)?;
+    let nonce = visit.filled("nonce").ok_or_else(absent)?;
     let [client_data, authenticator_data, signature] =
         ["client", "authenticator", "signature"].map(|name| bytes(visit, name));
     let holder = operators.iter().find(|known| known.passkeys.iter().any(|passkey| passkey.id == id));
@@ -109,9 +109,9 @@ fn signed(visit: &Visit, operators: &[Operator]) -> Result<Signed, Failure> {
     };
     let assertion = Assertion {
         id,
-        client_data: client_data.ok_or_else(none)?,
-        authenticator_data: authenticator_data.ok_or_else(none)?,
-        signature: signature.ok_or_else(none)?,
+        client_data: client_data.ok_or_else(absent)?,
+        authenticator_data: authenticator_data.ok_or_else(absent)?,
+        signature: signature.ok_or_else(absent)?,
         origin: visit.origin.clone(),
     };
     Ok(Signed { operator, nonce, signature: Signature::Passkey(assertion) })

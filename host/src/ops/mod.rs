@@ -134,7 +134,8 @@ pub async fn execute(
             name = word.operator.to_string();
         }
     }
-    NAME.scope(name, carry_out(host, command, brought, talk)).await
+    // In a box: what commands await is deep.
+    NAME.scope(name, Box::pin(carry_out(host, command, brought, talk))).await
 }
 
 async fn carry_out(

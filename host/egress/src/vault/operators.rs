@@ -122,7 +122,7 @@ impl Vault {
     }
 
     /// Notes that a passkey signed, by its own count. Returns whether that is a count that can be: a copy of a key that
-    /// counts falls behind the original, so one of the two is told apart here (WebAuthn, section 6.1.1).
+    /// counts falls behind the original, so one of the two is told apart here (`WebAuthn`, section 6.1.1).
     pub fn note_passkey_use(&self, name: &OperatorName, id: &str, counter: u32) -> Result<bool, VaultError> {
         self.write(|transaction, head| {
             let row = self.rows.read(transaction, Kind::Operator, name.as_str())?;

@@ -408,8 +408,8 @@ fn the_command_says_where_and_how_and_that_it_is_off() {
     let made = run(&wardlock, &["--json", "dashboard"]).ok().expect("a link").json().expect("json");
     let origin = format!("http://localhost:{}", place.port());
     assert!(made["link"].as_str().is_some_and(|link| link.starts_with(&format!("{origin}/login/"))), "{made}");
-    let listed = run(&wardlock, &["--json", "plugin", "list"]).ok().expect("a list").json().expect("json");
-    assert_eq!((&listed[0]["plugin"], &listed[0]["health"]), (&"read-only".into(), &"runs".into()), "{listed}");
+    let chains = run(&wardlock, &["--json", "plugin", "list"]).ok().expect("a list").json().expect("json");
+    assert_eq!((&chains[0]["plugin"], &chains[0]["health"]), (&"read-only".into(), &"runs".into()), "{chains}");
     serving.stop().expect("it ends");
     let away = listen.replace(&place.to_string(), "0.0.0.0:7423");
     wardlock.write("wardlock.toml", &away).expect("written");

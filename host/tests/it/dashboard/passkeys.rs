@@ -166,8 +166,8 @@ async fn with_operators_only_a_passkey_over_exactly_this_approves() {
     let mut forger = Authenticator::new(b"bobs-key");
     forger.counter = 10;
     let asked = question(&browser, &id, &hash).await;
-    let forged = forger.approval(&world, &asked);
-    refused(&browser, format!("{exactly}{forged}"), "another key").await;
+    let by_another = forger.approval(&world, &asked);
+    refused(&browser, format!("{exactly}{by_another}"), "another key").await;
     // The question is used up even so.
     let late = key.approval(&world, &asked);
     refused(&browser, format!("{exactly}{late}"), "an answer is taken once").await;
