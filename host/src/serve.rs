@@ -1,6 +1,6 @@
 //! `wardlock serve`: listeners, signals, and an end that leaves nothing under way.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -55,7 +55,7 @@ impl Running {
             Some(address) => Some(bind(address, "operators")?),
             None => None,
         };
-        let for_visitors = dashboard.map(|address| bind(address, "dashboard")).transpose()?;
+        let for_visitors = dashboard.map(bind_dashboard).transpose()?;
         let (stop, stopped) = watch::channel(false);
         let drain = config.shutdown_timeout();
         let front = ingress::serve(listener, Arc::clone(&gate), until(stopped.clone()), drain);
@@ -67,9 +67,12 @@ impl Running {
             operators = Some(address);
         }
         let mut dashboard = None;
-        if let Some((listener, address)) = for_visitors {
-            let front = ingress::serve_dashboard(listener, address, Arc::clone(&gate), until(stopped), drain);
-            fronts.push(tokio::spawn(front));
+        if let Some((listeners, address)) = for_visitors {
+            for listener in listeners {
+                let stopped = until(stopped.clone());
+                let front = ingress::serve_dashboard(listener, address, Arc::clone(&gate), stopped, drain);
+                fronts.push(tokio::spawn(front));
+            }
             dashboard = Some(*gate.seat().dashboard.get_or_init(|| address));
         }
         let background = vec![spawn_admin(Arc::clone(&gate))?, spawn_summaries(Arc::clone(&gate))];
@@ -115,12 +118,38 @@ impl Running {
 
 /// Binds a listener; `key` is its name under `[listen]`.
 fn bind(address: SocketAddr, key: &str) -> Result<(TcpListener, SocketAddr), Failure> {
-    let listener = listen(address).map_err(|error| {
-        Failure::no(format!("failed to listen on {address}: {error}"))
-            .hint(format!("another program has the port; set `{key}` under `[listen]` in wardlock.toml"))
-    })?;
+    let listener = listen(address).map_err(|error| taken(address, key, &error))?;
     let address = listener.local_addr().map_err(Failure::no)?;
     Ok((listener, address))
+}
+
+fn taken(address: SocketAddr, key: &str, error: &std::io::Error) -> Failure {
+    Failure::no(format!("failed to listen on {address}: {error}"))
+        .hint(format!("another program has the port; set `{key}` under `[listen]` in wardlock.toml"))
+}
+
+/// Binds both loopback addresses: browsers reach `localhost` at either, and whoever had the other one would be the dashboard to
+/// them, links and passkeys included. A machine without the other kind of address has nobody there.
+fn bind_dashboard(address: SocketAddr) -> Result<(Vec<TcpListener>, SocketAddr), Failure> {
+    use std::io::ErrorKind::{AddrNotAvailable, Unsupported};
+
+    const KEY: &str = "dashboard";
+    let (listener, address) = bind(address, KEY)?;
+    let other: IpAddr = match address.ip() {
+        IpAddr::V4(_) => Ipv6Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv4Addr::LOCALHOST.into(),
+    };
+    let other = SocketAddr::from((other, address.port()));
+    let is_absent = |error: &std::io::Error| {
+        // EAFNOSUPPORT has no kind of its own.
+        let no_family = error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error());
+        no_family || [AddrNotAvailable, Unsupported].contains(&error.kind())
+    };
+    match listen(other) {
+        Ok(twin) => Ok((vec![listener, twin], address)),
+        Err(error) if is_absent(&error) => Ok((vec![listener], address)),
+        Err(error) => Err(taken(other, KEY, &error)),
+    }
 }
 
 /// As `TcpListener::bind`, with room for more who wait.

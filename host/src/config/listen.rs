@@ -1,6 +1,6 @@
 //! `[listen]`: where agents, consent, operators and the dashboard's visitors come, and under which names.
 
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 
 use serde::Deserialize;
 use url::Url;
@@ -140,8 +140,9 @@ fn dashboard(
         return Ok(None);
     };
     let dashboard = address(document, &path, text)?;
-    if !dashboard.ip().is_loopback() {
-        let problem = "the dashboard must be on this machine, such as \"127.0.0.1:7423\"";
+    // What `localhost` means, and nothing else of loopback: that is the name under which browsers come.
+    if ![IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()].contains(&dashboard.ip()) {
+        let problem = "the dashboard must be on this machine: \"127.0.0.1:7423\", or another port there";
         return Err(document.error_at(&path, problem).hint(
             "from another machine, lead a port here: `ssh -N -L 7423:127.0.0.1:7423 HOST`, and open it there",
         ));

@@ -32,7 +32,7 @@ pub(super) async fn act(
         ["drafts", id, "question"] => question(&host, visitor, visit, id).await,
         ["drafts", id, "reject"] => match ask(gate, Command::DraftsReject { id: (*id).to_owned() }).await {
             Ok(ended) => pages::decided(gate, visitor, &ended).await,
-            Err(failure) => pages::failed(&failure),
+            Err(failure) => pages::failed_of(&failure, id),
         },
         ["freeze"] => match ask(gate, Command::Freeze { workspace: None }).await {
             Ok(_) => Answer::leads_to("/"),
@@ -59,7 +59,7 @@ async fn approve(gate: &Arc<Gate>, host: &Arc<Host>, visitor: &Visitor, visit: &
     let command = command(visit, id);
     let ended = match approved(gate, host, visitor, visit, command).await {
         Ok(ended) => ended,
-        Err(failure) => return pages::failed(&failure),
+        Err(failure) => return pages::failed_of(&failure, id),
     };
     pages::decided(gate, visitor, &ended).await
 }
@@ -80,7 +80,7 @@ async fn approved(
     let connection = ops::connection_of_draft(host, id).await?;
     if visit.filled("confirm").as_deref() != Some(connection.as_str()) {
         return Err(Failure::no("not confirmed, so nothing was sent")
-            .hint(format!("go back, and type the connection as it stands there: {connection}")));
+            .hint(format!("type the connection as it stands there: {connection}")));
     }
     ask(gate, command).await
 }

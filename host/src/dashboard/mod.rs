@@ -29,14 +29,23 @@ pub use visitors::{LINK_MS, Purpose, Visitors};
 use visitors::Visitor;
 
 /// The name that the dashboard answers to. Passkeys want one, and this is loopback's.
-pub const HOST: &str = crate::operators::passkey::RELYING_PARTY;
+const HOST: &str = crate::operators::passkey::RELYING_PARTY;
 
 /// Who does, for the audit, what nobody signed.
 pub const NAME: &str = "dashboard";
 
-/// Returns the one origin of a dashboard that listens there.
+/// Returns the one `Host` of a dashboard that listens there, as browsers write it.
+pub fn host_of(address: SocketAddr) -> String {
+    match address.port() {
+        // What http has anyway is left out (RFC 9110, section 4.2.3).
+        80 => HOST.to_owned(),
+        port => format!("{HOST}:{port}"),
+    }
+}
+
+/// Returns its one origin.
 pub fn origin(address: SocketAddr) -> String {
-    format!("http://{HOST}:{}", address.port())
+    format!("http://{}", host_of(address))
 }
 
 /// A page of a few sentences, for whom there is no session.

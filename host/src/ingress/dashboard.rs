@@ -45,7 +45,7 @@ impl Dashboard {
 
     /// Returns the one `Host` that it answers to.
     pub fn host(&self) -> String {
-        format!("{}:{}", dashboard::HOST, self.address.port())
+        dashboard::host_of(self.address)
     }
 
     async fn answer(&self, limits: &Limits, peer: &Peer, request: Request<Incoming>) -> Answer {

@@ -87,6 +87,16 @@ fn page(status: u16, template: &impl Template) -> Answer {
 
 /// Says that a command failed: in the words of the command line.
 pub(super) fn failed(failure: &Failure) -> Answer {
+    failed_at(failure, ("/", "Back to the overview"))
+}
+
+/// The same, and leads back to the draft that it was about.
+pub(super) fn failed_of(failure: &Failure, draft: &str) -> Answer {
+    let draft = for_terminal(draft);
+    failed_at(failure, (&format!("/drafts/{draft}"), "Back to the draft"))
+}
+
+fn failed_at(failure: &Failure, back: (&str, &str)) -> Answer {
     let sentence = |text: &str| {
         let mut text = text.to_owned();
         if let Some(first) = text.get_mut(..1) {
@@ -97,7 +107,7 @@ pub(super) fn failed(failure: &Failure) -> Answer {
     let mut sentences = vec![sentence(&failure.message)];
     sentences.extend(failure.hint.as_deref().map(sentence));
     let sentences: Vec<&str> = sentences.iter().map(String::as_str).collect();
-    told(409, "This was not done", &sentences)
+    plain::told_in_session(409, "This was not done", &sentences, back)
 }
 
 /// A value in words: what is not there as a dash. Others wrote it, so what misleads the eye is made visible; markup is the template's to

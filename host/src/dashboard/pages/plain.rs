@@ -15,6 +15,8 @@ struct Plain<'a> {
     /// A button's words; it posts to the page's own address.
     button: Option<&'a str>,
     passkey: Option<NewPasskey<'a>>,
+    /// Where a visitor goes on, with a session.
+    back: Option<(&'a str, &'a str)>,
 }
 
 /// What a browser is told to make a passkey.
@@ -25,13 +27,18 @@ struct NewPasskey<'a> {
 
 impl<'a> Plain<'a> {
     fn of(title: &'a str, sentences: &'a [&'a str]) -> Self {
-        Self { title, sentences, command: None, button: None, passkey: None }
+        Self { title, sentences, command: None, button: None, passkey: None, back: None }
     }
 }
 
 /// Says something.
 pub(in crate::dashboard) fn told(status: u16, title: &str, sentences: &[&str]) -> Answer {
     page(status, &Plain::of(title, sentences))
+}
+
+/// Says something to a visitor, and leads on.
+pub(super) fn told_in_session(status: u16, title: &str, sentences: &[&str], back: (&str, &str)) -> Answer {
+    page(status, &Plain { back: Some(back), ..Plain::of(title, sentences) })
 }
 
 /// Says how to get in.

@@ -2,8 +2,12 @@
 
 mod passkeys;
 
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
 use serde_json::Value;
 use wardlock::admin::Command;
+use wardlock::serve::Running;
 use wardlock_audit::Filter;
 use wardlock_tests::raw::RawReply;
 
@@ -415,4 +419,24 @@ fn the_command_says_where_and_how_and_that_it_is_off() {
     wardlock.write("wardlock.toml", &away).expect("written");
     let refused = run(&wardlock, &["serve", "--dashboard"]);
     assert!(refused.stderr.contains("the dashboard must be on this machine"), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_else_is_the_dashboard_at_the_other_loopback_address() {
+    let world = World::start(Plan::default()).await;
+    let port = world.dashboard.port();
+    let other = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
+    // On a machine without IPv6 there is no other address, and the dashboard is there all the same.
+    if std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
+        let there = world.send_to(other, format!("GET / HTTP/1.1\r\nHost: localhost:{port}\r\n\r\n")).await;
+        assert_eq!(there.status, 401, "it is the dashboard that answers there");
+        let stranger = std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).expect("a port");
+        let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, stranger.local_addr().expect("an address").port()));
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let taken = Running::start(Arc::clone(&world.gate), any, Some(wanted)).await;
+        let refused = taken.err().expect("it does not share its name");
+        assert!(refused.message.contains("failed to listen on [::1]"), "{}", refused.message);
+    }
+    assert_eq!(get(&world, "/", "").await.status, 401);
+    world.end().await;
 }
