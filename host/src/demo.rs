@@ -5,6 +5,7 @@ mod ask;
 mod clients;
 mod setup;
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -112,7 +113,12 @@ async fn show_all(demo: &Demo) -> Result<Value, Failure> {
 }
 
 /// Serves a simulator's home until told to stop.
-pub async fn serve_simulator(home: Home, unlock: &KeySource, spans: Option<Spans>) -> Result<(), Failure> {
+pub async fn serve_simulator(
+    home: Home,
+    unlock: &KeySource,
+    dashboard: Option<SocketAddr>,
+    spans: Option<Spans>,
+) -> Result<(), Failure> {
     if !home.is_simulator() {
         setup::mark_new_home(&home, unlock)?;
     }
@@ -120,5 +126,5 @@ pub async fn serve_simulator(home: Home, unlock: &KeySource, spans: Option<Spans
     let host = Host::open(home, unlock, setup::world(&simulator)?, "serve --simulator").await?;
     clients::add(&simulator, host.config().callback());
     clients::introduce();
-    crate::serve::run(Gate::of(host), spans).await
+    crate::serve::run(Gate::of(host), dashboard, spans).await
 }

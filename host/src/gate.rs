@@ -3,8 +3,9 @@
 //! Locking takes the host apart, so that no key, token or open database stays in memory; the listeners and the home's
 //! lock stay, and agents are told `vault_locked`. Unlocking builds it anew.
 
+use std::net::SocketAddr;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
@@ -41,6 +42,8 @@ pub struct Seat {
     pub draft_moved: Notify,
     /// Whether drafts that the process before this one left have been settled: those of this one end by themselves.
     pub drafts_settled: AtomicBool,
+    /// Where the dashboard is, once it listens.
+    pub dashboard: OnceLock<SocketAddr>,
     _lock: HomeLock,
 }
 
@@ -67,6 +70,7 @@ impl Seat {
             approvers,
             draft_moved: Notify::new(),
             drafts_settled: AtomicBool::new(false),
+            dashboard: OnceLock::new(),
             _lock: lock,
         }))
     }

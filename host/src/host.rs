@@ -17,6 +17,7 @@ use wardlock_state::{Basis, State};
 use crate::admin::Failure;
 use crate::code::CompiledPlugins;
 use crate::config::HostConfig;
+use crate::dashboard::Visitors;
 use crate::drafts;
 use crate::gate::Seat;
 use crate::home::Home;
@@ -61,6 +62,7 @@ pub struct Host {
     places: Arc<Places>,
     rates: Rates,
     sums: Sums,
+    visitors: Visitors,
     callback: tokio::sync::Mutex<Weak<CallbackListener>>,
     audit_looked: AuditLooked,
     /// Held while everything is loaded anew: of two reloads, the later one is what stays.
@@ -123,6 +125,7 @@ impl Host {
             places,
             rates: Rates::new(config.rate(), config.rate_per_agent()),
             sums: Sums::default(),
+            visitors: Visitors::default(),
             callback: tokio::sync::Mutex::default(),
             audit_looked: AuditLooked::default(),
             reloading: tokio::sync::Mutex::default(),
@@ -340,6 +343,11 @@ impl Host {
     /// Returns what the audit gets as sums.
     pub fn sums(&self) -> &Sums {
         &self.sums
+    }
+
+    /// Returns who may look at the dashboard.
+    pub fn visitors(&self) -> &Visitors {
+        &self.visitors
     }
 
     /// Counts a request that was refused before it was known whose it is.

@@ -18,6 +18,7 @@
 //! - `backup`: the whole home as one encrypted archive, and back.
 //! - `operators`: who may say yes where operators have keys.
 //! - [`ops`], [`admin`], [`serve`]: commands, the socket they go through, the daemon.
+//! - `dashboard`: pages for a browser, which give the same commands.
 //! - [`demo`]: the whole product on one machine with nothing to set up.
 
 pub mod admin;
@@ -26,6 +27,7 @@ mod backup;
 mod cli;
 mod code;
 pub mod config;
+mod dashboard;
 mod delivery;
 pub mod demo;
 mod drafts;

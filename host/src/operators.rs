@@ -1,31 +1,52 @@
-//! Who may say yes where operators have keys: a signature over exactly what is done, by somebody whose role allows it.
+//! Who may say yes where operators have keys: a signature over exactly what is done, by somebody whose role allows it. An SSH key
+//! signs on the command line, a passkey in the dashboard; [`authorise`] is the one place that takes either.
 //!
 //! A process under the operator's own user can talk to the admin socket and edit TOML; what it cannot do is sign. So releasing a
 //! draft, enabling writes, and all that widens what agents may do or takes secrets out wants a signature, as soon as there is
 //! an operator. What narrows is done at once, whoever asks.
 
+pub mod passkey;
+
 use std::fmt::Write as _;
 
-use serde::{Deserialize, Serialize};
 use ssh_key::{Algorithm, PublicKey, SshSig};
 use wardlock_core::connection::WriteMode;
+use wardlock_core::id::OperatorName;
 use wardlock_egress::vault::{Operator, Role};
 
 use crate::admin::{Command, Failure};
+use passkey::Assertion;
 
 /// For what the signature is (PROTOCOL.sshsig of OpenSSH): one for another program is none here.
 pub const NAMESPACE: &str = "wardlock";
 
 /// Who signed a command, and how.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
     /// The operator's name.
     pub operator: String,
     /// What makes the text one that was never signed before. Made by whoever carries the command out.
     pub nonce: String,
-    /// The signature, as `ssh-keygen -Y sign` prints it.
-    pub signature: String,
+    /// The signature.
+    pub signature: Signature,
+}
+
+/// How a command is signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signature {
+    /// By an SSH key, as `ssh-keygen -Y sign` prints it.
+    Ssh(String),
+    /// By a passkey.
+    Passkey(Assertion),
+}
+
+/// Whose word a command has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Word {
+    /// The operator.
+    pub operator: OperatorName,
+    /// The passkey that signed, and its own count of that.
+    pub passkey: Option<(String, u32)>,
 }
 
 /// The text that is signed: a person can read it, and it is nothing but the command.
@@ -47,6 +68,7 @@ pub fn needs(command: &Command) -> Option<Role> {
         | Command::AgentRotate { .. }
         | Command::Thaw { .. }
         | Command::OperatorAdd { .. }
+        | Command::OperatorPasskey { .. }
         | Command::OperatorRevoke { .. }
         | Command::VaultExport { .. }
         | Command::BackupCreate { .. } => Some(Role::Admin),
@@ -54,12 +76,12 @@ pub fn needs(command: &Command) -> Option<Role> {
     }
 }
 
-/// Returns in whose name a command is carried out; `None`: nobody has a key here, or nobody's is needed.
+/// Returns whose word a command has; `None`: nobody has a key here, or nobody's is needed.
 pub fn authorise(
     operators: &[Operator],
     command: &Command,
     signed: Option<Signed>,
-) -> Result<Option<String>, Failure> {
+) -> Result<Option<Word>, Failure> {
     let needed = needs(command).filter(|_| !operators.is_empty());
     let Some(Signed { operator, nonce, signature }) = signed else {
         return match needed {
@@ -73,18 +95,32 @@ pub fn authorise(
     let Some(found) = operators.iter().find(|known| known.name.as_str() == operator) else {
         return refused(format!("there is no operator `{operator}`"));
     };
-    if needed == Some(Role::Admin) && found.role != Role::Admin {
+    // A further key of one's own widens nobody's role.
+    let own = matches!(command, Command::OperatorPasskey { name } if *name == operator);
+    if needed == Some(Role::Admin) && found.role != Role::Admin && !own {
         return refused(format!("operator `{operator}` is {}, and this wants an admin", found.role.as_str()));
     }
-    let holds = PublicKey::from_openssh(&found.public_key).ok().zip(SshSig::from_pem(&signature).ok());
-    let holds = holds.is_some_and(|(key, signature)| {
-        key.verify(NAMESPACE, text_of(command, &nonce).as_bytes(), &signature).is_ok()
-    });
-    if holds {
-        Ok(Some(operator))
-    } else {
-        refused(format!("this is no signature of operator `{operator}` over this"))
-    }
+    let text = text_of(command, &nonce);
+    let passkey = match signature {
+        Signature::Ssh(signature) if signs(&found.public_key, &signature, &text) => None,
+        Signature::Ssh(_) => {
+            return refused(format!("this is no signature of operator `{operator}` over this"));
+        }
+        Signature::Passkey(assertion) => match passkey::verify(&found.passkeys, &text, &assertion) {
+            Ok(counter) => Some((assertion.id, counter)),
+            Err(problem) => {
+                return refused(format!(
+                    "this is no passkey's signature of operator `{operator}` over this: {problem}"
+                ));
+            }
+        },
+    };
+    Ok(Some(Word { operator: found.name.clone(), passkey }))
+}
+
+fn signs(public_key: &str, signature: &str, text: &str) -> bool {
+    let parsed = PublicKey::from_openssh(public_key).ok().zip(SshSig::from_pem(signature).ok());
+    parsed.is_some_and(|(key, signature)| key.verify(NAMESPACE, text.as_bytes(), &signature).is_ok())
 }
 
 fn unsigned(operators: &[Operator], role: Role) -> Failure {

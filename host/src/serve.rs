@@ -1,6 +1,6 @@
 //! `wardlock serve`: listeners, signals, and an end that leaves nothing under way.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,39 +33,54 @@ const WAITING: u32 = 4096;
 pub struct Running {
     agents: SocketAddr,
     operators: Option<SocketAddr>,
+    dashboard: Option<SocketAddr>,
     stop: watch::Sender<bool>,
-    /// The agents' listener, and the operators'.
+    /// The agents' listener, the operators' and the dashboard's.
     fronts: Vec<tokio::task::JoinHandle<()>>,
     background: Vec<tokio::task::JoinHandle<()>>,
     gate: Arc<Gate>,
 }
 
 impl Running {
-    /// Binds every listener, then serves. A port that is taken is an error, never shared.
+    /// Binds every listener, then serves. A port that is taken is an error, never shared. `dashboard` is where that is, if anywhere.
     #[expect(clippy::unused_async, reason = "it spawns, so it must be called within a runtime")]
-    pub async fn start(gate: Arc<Gate>, agents: SocketAddr) -> Result<Self, Failure> {
+    pub async fn start(
+        gate: Arc<Gate>,
+        agents: SocketAddr,
+        dashboard: Option<SocketAddr>,
+    ) -> Result<Self, Failure> {
         let config = &gate.seat().config;
         let (listener, agents) = bind(agents, "agents")?;
         let for_operators = match config.operators() {
             Some(address) => Some(bind(address, "operators")?),
             None => None,
         };
+        let for_visitors = dashboard.map(bind_dashboard).transpose()?;
         let (stop, stopped) = watch::channel(false);
         let drain = config.shutdown_timeout();
         let front = ingress::serve(listener, Arc::clone(&gate), until(stopped.clone()), drain);
         let mut fronts = vec![tokio::spawn(front)];
         let mut operators = None;
         if let Some((listener, address)) = for_operators {
-            let front = ingress::serve_operators(listener, Arc::clone(&gate), until(stopped), drain);
+            let front = ingress::serve_operators(listener, Arc::clone(&gate), until(stopped.clone()), drain);
             fronts.push(tokio::spawn(front));
             operators = Some(address);
+        }
+        let mut dashboard = None;
+        if let Some((listeners, address)) = for_visitors {
+            for listener in listeners {
+                let stopped = until(stopped.clone());
+                let front = ingress::serve_dashboard(listener, address, Arc::clone(&gate), stopped, drain);
+                fronts.push(tokio::spawn(front));
+            }
+            dashboard = Some(*gate.seat().dashboard.get_or_init(|| address));
         }
         let background = vec![
             spawn_admin(Arc::clone(&gate))?,
             spawn_summaries(Arc::clone(&gate)),
             spawn_approvers(Arc::clone(&gate)),
         ];
-        Ok(Self { agents, operators, stop, fronts, background, gate })
+        Ok(Self { agents, operators, dashboard, stop, fronts, background, gate })
     }
 
     /// Returns the agents' address.
@@ -76,6 +91,11 @@ impl Running {
     /// Returns the operators' address, if there is one.
     pub fn operators(&self) -> Option<SocketAddr> {
         self.operators
+    }
+
+    /// Returns the dashboard's address, if there is one.
+    pub fn dashboard(&self) -> Option<SocketAddr> {
+        self.dashboard
     }
 
     /// Stops accepting, lets requests under way end within `shutdown_time`, and cuts the rest off: whoever is cut off drops
@@ -104,12 +124,38 @@ impl Running {
 
 /// Binds a listener; `key` is its name under `[listen]`.
 fn bind(address: SocketAddr, key: &str) -> Result<(TcpListener, SocketAddr), Failure> {
-    let listener = listen(address).map_err(|error| {
-        Failure::no(format!("failed to listen on {address}: {error}"))
-            .hint(format!("another program has the port; set `{key}` under `[listen]` in wardlock.toml"))
-    })?;
+    let listener = listen(address).map_err(|error| taken(address, key, &error))?;
     let address = listener.local_addr().map_err(Failure::no)?;
     Ok((listener, address))
+}
+
+fn taken(address: SocketAddr, key: &str, error: &std::io::Error) -> Failure {
+    Failure::no(format!("failed to listen on {address}: {error}"))
+        .hint(format!("another program has the port; set `{key}` under `[listen]` in wardlock.toml"))
+}
+
+/// Binds both loopback addresses: browsers reach `localhost` at either, and whoever had the other one would be the dashboard to
+/// them, links and passkeys included. A machine without the other kind of address has nobody there.
+fn bind_dashboard(address: SocketAddr) -> Result<(Vec<TcpListener>, SocketAddr), Failure> {
+    use std::io::ErrorKind::{AddrNotAvailable, Unsupported};
+
+    const KEY: &str = "dashboard";
+    let (listener, address) = bind(address, KEY)?;
+    let other: IpAddr = match address.ip() {
+        IpAddr::V4(_) => Ipv6Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv4Addr::LOCALHOST.into(),
+    };
+    let other = SocketAddr::from((other, address.port()));
+    let is_absent = |error: &std::io::Error| {
+        // EAFNOSUPPORT has no kind of its own.
+        let no_family = error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error());
+        no_family || [AddrNotAvailable, Unsupported].contains(&error.kind())
+    };
+    match listen(other) {
+        Ok(twin) => Ok((vec![listener, twin], address)),
+        Err(error) if is_absent(&error) => Ok((vec![listener], address)),
+        Err(error) => Err(taken(other, KEY, &error)),
+    }
 }
 
 /// As `TcpListener::bind`, with room for more who wait.
@@ -194,8 +240,8 @@ pub(crate) fn tell_problems(loaded: &Loaded) {
 }
 
 /// Serves until SIGTERM or SIGINT; SIGHUP loads anew. A second signal ends at once.
-/// `spans` are what goes to a collector.
-pub async fn run(gate: Arc<Gate>, spans: Option<Spans>) -> Result<(), Failure> {
+/// `dashboard` is where that is, if anywhere; `spans` are what goes to a collector.
+pub async fn run(gate: Arc<Gate>, dashboard: Option<SocketAddr>, spans: Option<Spans>) -> Result<(), Failure> {
     harden::open_many_files();
     let mut stop = Stop::listen()?;
     let mut hangup = signal(SignalKind::hangup()).map_err(Failure::no)?;
@@ -205,12 +251,16 @@ pub async fn run(gate: Arc<Gate>, spans: Option<Spans>) -> Result<(), Failure> {
     {
         tracing::error!(%error, "the audit cannot record which policy holds");
     }
-    let running = Running::start(Arc::clone(&gate), seat.config.agents()).await?;
+    let running = Running::start(Arc::clone(&gate), seat.config.agents(), dashboard).await?;
     let spans = spans.zip(seat.config.otlp());
     let telling = spans.map(|(spans, to)| spans.tell(to, &seat.world.dialer, &seat.metrics));
     let vault = if gate.opened().is_some() { "open" } else { "locked" };
     let operators = running.operators().map_or_else(|| "off".to_owned(), |address| address.to_string());
     tracing::info!(agents = %running.agents(), operators, home = %seat.home.path().display(), vault, "serving");
+    if let Some(address) = running.dashboard() {
+        let place = crate::dashboard::origin(address);
+        tracing::info!(place, hint = "`wardlock dashboard` makes a one-time link", "the dashboard is on");
+    }
     if let Some(host) = gate.opened() {
         tell_problems(&host.loaded());
     }

@@ -40,6 +40,20 @@ pub fn millis(text: &str) -> Result<u64, String> {
     u64::try_from(time.as_millisecond()).map_err(|_| bad())
 }
 
+/// Reads a time as a person gives it: a stamp, a day (UTC), or how long ago. Milliseconds since 1970-01-01T00:00:00Z.
+pub fn moment(text: &str, now_ms: u64) -> Result<u64, String> {
+    if let Ok(ago) = crate::config::lifetime(text) {
+        return Ok(now_ms.saturating_sub(u64::try_from(ago.as_millis()).unwrap_or(u64::MAX)));
+    }
+    let day = format!("{text}T00:00:00Z");
+    let stamp = text.parse::<jiff::Timestamp>().or_else(|_| day.parse());
+    let ms = stamp.ok().and_then(|stamp| u64::try_from(stamp.as_millisecond()).ok());
+    ms.ok_or_else(|| format!("`{}` is no time", text.escape_debug()))
+}
+
+/// What to do about one that cannot be read.
+pub const MOMENT_HINT: &str = "write \"2026-11-25T08:00:00Z\", \"2026-11-25\" (UTC), or \"24h\" for so long ago";
+
 /// Makes text that others wrote safe to show on a terminal: control, invisible and direction-turning characters
 /// become visible escapes, so that nobody's terminal is driven by a request path.
 pub fn for_terminal(text: &str) -> String {

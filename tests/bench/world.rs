@@ -207,7 +207,7 @@ async fn add_agent(host: &Arc<Host>, name: &str, workspace: &str) -> anyhow::Res
 
 async fn run(host: &Arc<Host>) -> anyhow::Result<Running> {
     let gate = Gate::of(Arc::clone(host));
-    Running::start(gate, (Ipv4Addr::LOCALHOST, 0).into()).await.map_err(|failure| told(&failure))
+    Running::start(gate, (Ipv4Addr::LOCALHOST, 0).into(), None).await.map_err(|failure| told(&failure))
 }
 
 /// The simulator's world, but for the one API host.

@@ -69,6 +69,8 @@ failures_of! {
             | VaultError::NoOperator(_)
             | VaultError::OperatorExists(_)
             | VaultError::LastAdmin(_)
+            | VaultError::PasskeyExists
+            | VaultError::TooManyPasskeys { .. }
             | VaultError::RegistrationExists(_)
             | VaultError::RegistrationInUse { .. }
             | VaultError::NoGrant(_)

@@ -103,6 +103,13 @@ pub enum Command {
     },
     /// List the operators.
     OperatorList,
+    /// Make a one-time link by which an operator's browser brings a passkey.
+    OperatorPasskey {
+        /// Name.
+        name: String,
+    },
+    /// Make a one-time link to the dashboard.
+    Dashboard,
     /// Take an operator's word away.
     OperatorRevoke {
         /// Name.
@@ -237,6 +244,8 @@ pub enum Command {
         /// The connection.
         connection: Option<String>,
     },
+    /// List the plugins of every chain, and whether they run.
+    PluginList,
     /// Return the lines that plugins logged, a page at a time.
     PluginLogs {
         /// Which.

@@ -15,7 +15,7 @@ use super::protocol::{Command, Event, Page, Question, VERSION};
 use crate::gate::Gate;
 use crate::host::new_request_id;
 use crate::logs::OnceAMinute;
-use crate::operators::Signed;
+use crate::operators::{Signature, Signed};
 use crate::ops::{self, Talk};
 
 /// Longest question in bytes; a body to explain is the largest part of one.
@@ -225,7 +225,7 @@ async fn sign(stream: &mut UnixStream, operator: String) -> std::io::Result<Sign
     let nonce = new_request_id().to_string();
     write_event(stream, &Event::Sign { nonce: nonce.clone() }).await?;
     let line = read_line(stream).await?;
-    let signature = serde_json::from_slice(&line)?;
+    let signature = Signature::Ssh(serde_json::from_slice(&line)?);
     Ok(Signed { operator, nonce, signature })
 }
 

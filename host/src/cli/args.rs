@@ -47,6 +47,8 @@ pub enum Verb {
     Demo(DemoArgs),
     /// Serve agents until told to stop.
     Serve(ServeArgs),
+    /// Make a one-time link to the dashboard, which `serve --dashboard` turns on. It waits for five minutes.
+    Dashboard,
     /// Check the home, the key, the wall and every workspace, and say what to mend.
     Doctor(DoctorArgs),
     /// Print what the daemon has counted and measured, as Prometheus reads it.
@@ -272,6 +274,9 @@ pub struct ServeArgs {
     /// Serve on the embedded simulator instead of the real providers. The home is marked as such.
     #[arg(long)]
     pub simulator: bool,
+    /// Turn the dashboard on, at `dashboard` under `[listen]` in wardlock.toml, else on port 7423 of `localhost`.
+    #[arg(long)]
+    pub dashboard: bool,
     /// Log as JSON lines, whatever `[log]` in wardlock.toml says.
     #[arg(long)]
     pub json_logs: bool,

@@ -15,9 +15,9 @@ use super::remote::Reach;
 use super::talk::Person;
 use super::{remote, replay, show, talk};
 use crate::admin::{AuditFilter, Brought, Command, Failure, RowForm};
-use crate::config::lifetime;
 use crate::host::now_ms;
 use crate::ops::{against, verified};
+use crate::text::{MOMENT_HINT, moment};
 
 /// How often it is looked for new rows.
 const LOOK: Duration = Duration::from_millis(300);
@@ -128,7 +128,12 @@ fn print(page: &Value) -> bool {
 }
 
 fn filter(args: &FilterArgs) -> Result<AuditFilter, Failure> {
-    let time = |text: &Option<String>| text.as_deref().map(moment).transpose();
+    let time = |text: &Option<String>| {
+        text.as_deref()
+            .map(|text| moment(text, now_ms()))
+            .transpose()
+            .map_err(|problem| Failure::usage(problem).hint(MOMENT_HINT))
+    };
     Ok(AuditFilter {
         since_ms: time(&args.since)?,
         until_ms: time(&args.until)?,
@@ -151,20 +156,6 @@ fn filter(args: &FilterArgs) -> Result<AuditFilter, Failure> {
         value: args.path_value.clone(),
         kind: args.kind.clone(),
         act: args.act.clone(),
-    })
-}
-
-/// Reads a time: a stamp, a day, or how long ago. Milliseconds since 1970-01-01T00:00:00Z.
-fn moment(text: &str) -> Result<u64, Failure> {
-    if let Ok(ago) = lifetime(text) {
-        return Ok(now_ms().saturating_sub(u64::try_from(ago.as_millis()).unwrap_or(u64::MAX)));
-    }
-    let day = format!("{text}T00:00:00Z");
-    let stamp = text.parse::<jiff::Timestamp>().or_else(|_| day.parse());
-    let ms = stamp.ok().and_then(|stamp| u64::try_from(stamp.as_millisecond()).ok());
-    ms.ok_or_else(|| {
-        Failure::usage(format!("`{}` is no time", text.escape_debug()))
-            .hint("write \"2026-11-25T08:00:00Z\", \"2026-11-25\" (UTC), or \"24h\" for so long ago")
     })
 }
 

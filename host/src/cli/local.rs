@@ -29,15 +29,16 @@ pub async fn serve(cli: &Cli, args: &ServeArgs) -> Result<ExitCode, Failure> {
     if args.json_logs {
         log.format = LogFormat::Json;
     }
+    let dashboard = config.dashboard(args.dashboard);
     let spans = logs::start(log, config.otlp().is_some());
     if args.simulator {
         let unlock = unlock(cli, &home)?;
-        crate::demo::serve_simulator(home, &unlock, spans).await?;
+        crate::demo::serve_simulator(home, &unlock, dashboard, spans).await?;
         return Ok(ExitCode::SUCCESS);
     }
     let seat = Seat::take(home, World::real()?, "serve")?;
     let gate = open_gate(cli, &seat).await?;
-    crate::serve::run(gate, spans).await?;
+    crate::serve::run(gate, dashboard, spans).await?;
     Ok(ExitCode::SUCCESS)
 }
 

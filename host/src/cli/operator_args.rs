@@ -19,6 +19,13 @@ pub enum OperatorVerb {
         #[arg(long, value_enum, default_value_t = RoleChoice::Admin)]
         role: RoleChoice,
     },
+    /// Make a one-time link by which a person's browser brings a passkey, to say yes in the dashboard.
+    ///
+    /// Wants the signature of that person, or of an admin. The link waits for five minutes.
+    Passkey {
+        /// The person's name.
+        name: String,
+    },
     /// List them.
     List,
     /// Take a person's word away.

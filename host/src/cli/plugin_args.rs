@@ -40,6 +40,8 @@ pub enum PluginVerb {
     ///
     /// Nothing judges by it until the table stands in the workspace file: Wardlock never edits TOML.
     Add(AddArgs),
+    /// List the plugins of every chain, and whether they run.
+    List,
     /// Show what plugins logged, the newest lines; the daemon keeps them in memory, and nothing on disk.
     Logs(LogsArgs),
     /// List the publishers whose signatures are taken; with a name and a key, print the table that adds one.

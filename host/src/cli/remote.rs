@@ -145,6 +145,7 @@ async fn confirm_region(reach: &Reach, connect: &ConnectArgs, person: &Person) -
 fn command_of(verb: &Verb) -> Result<(Command, Option<Secret>), Failure> {
     let command = match verb {
         Verb::Doctor(_) => Command::Doctor,
+        Verb::Dashboard => Command::Dashboard,
         Verb::Reload => Command::Reload,
         Verb::Grants => Command::Grants,
         Verb::Disconnect { grant } => Command::Disconnect { grant: grant.clone() },
@@ -189,6 +190,7 @@ fn command_of(verb: &Verb) -> Result<(Command, Option<Secret>), Failure> {
 fn operator_command(verb: &OperatorVerb) -> Result<Command, Failure> {
     Ok(match verb {
         OperatorVerb::List => Command::OperatorList,
+        OperatorVerb::Passkey { name } => Command::OperatorPasskey { name: name.clone() },
         OperatorVerb::Revoke { name } => Command::OperatorRevoke { name: name.clone() },
         OperatorVerb::Add { name, key, role } => {
             let key = crate::home::read_operator_file(key).map_err(Failure::of_named_file)?;
@@ -327,6 +329,14 @@ fn tell(verb: &Verb, result: &Value) {
     if let Verb::Agent(AgentVerb::Add { .. } | AgentVerb::Rotate { .. }) = verb {
         talk::line("The agent's token, shown this once; only its digest is kept:\n");
         talk::text(result["token"].as_str().unwrap_or_default());
+        return;
+    }
+    if let Verb::Dashboard | Verb::Operator(OperatorVerb::Passkey { .. }) = verb {
+        talk::line(&format!(
+            "Open this in the browser of whoever it is for, before {}. It works once:\n",
+            result["expires"].as_str().unwrap_or_default()
+        ));
+        talk::text(result["link"].as_str().unwrap_or_default());
         return;
     }
     show::show(result);

@@ -20,7 +20,7 @@ use super::approvers::{ApproversConfig, ApproversFile};
 use super::audit::AuditFile;
 use super::key::{KeySource, VaultFile};
 use super::limits::LimitsFile;
-use super::listen::{Listen, ListenFile};
+use super::listen::{DASHBOARD, Listen, ListenFile};
 use super::log::LogConfig;
 use super::plugins::{Plugins, PluginsFile};
 use super::telemetry::TelemetryFile;
@@ -109,6 +109,11 @@ impl HostConfig {
     /// Returns the `Host` values that operators may use besides the listener's own address.
     pub fn operators_hosts(&self) -> &[String] {
         &self.listen.operators_hosts
+    }
+
+    /// Returns where the dashboard is, if anywhere; `asked` says that the command line turns it on.
+    pub fn dashboard(&self, asked: bool) -> Option<SocketAddr> {
+        self.listen.dashboard.or(asked.then_some(DASHBOARD))
     }
 
     /// Returns where the vault's key comes from.

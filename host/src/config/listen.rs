@@ -1,6 +1,6 @@
-//! `[listen]`: where agents, consent and operators come, and under which names.
+//! `[listen]`: where agents, consent, operators and the dashboard's visitors come, and under which names.
 
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 
 use serde::Deserialize;
 use url::Url;
@@ -12,6 +12,8 @@ use super::text_error::{Document, TextError};
 const AGENTS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7420));
 /// Where consent comes back.
 const CALLBACK: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7421));
+/// Where the dashboard is, where `serve --dashboard` turns it on and nothing else is said.
+pub(super) const DASHBOARD: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7423));
 /// Where agents, consent and operators come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Listen {
@@ -27,6 +29,8 @@ pub(super) struct Listen {
     pub operators: Option<SocketAddr>,
     /// The `Host` values that operators may use besides the listener's own address.
     pub operators_hosts: Vec<String>,
+    /// Where the dashboard is, where the file turns it on.
+    pub dashboard: Option<SocketAddr>,
 }
 
 impl Default for Listen {
@@ -38,6 +42,7 @@ impl Default for Listen {
             hosts: Vec::new(),
             operators: None,
             operators_hosts: Vec::new(),
+            dashboard: None,
         }
     }
 }
@@ -52,6 +57,7 @@ pub(super) struct ListenFile {
     hosts: Vec<String>,
     operators: Option<String>,
     operators_hosts: Vec<String>,
+    dashboard: Option<String>,
 }
 
 impl Default for ListenFile {
@@ -63,6 +69,7 @@ impl Default for ListenFile {
             hosts: Vec::new(),
             operators: None,
             operators_hosts: Vec::new(),
+            dashboard: None,
         }
     }
 }
@@ -81,6 +88,8 @@ impl ListenFile {
             return Err(document.error_at(&["listen", "callback"], problem));
         }
         let operators = operators(document, self.operators.as_deref(), [agents, callback])?;
+        let others = [Some(agents), Some(callback), operators];
+        let dashboard = dashboard(document, self.dashboard.as_deref(), &others)?;
         let callback_url = callback_url(document, self.callback_url.as_deref())?;
         for (at, host) in self.hosts.iter().enumerate() {
             check_host(document, &["listen", "hosts", &at.to_string()], host, "wardlock.internal:7420")?;
@@ -90,7 +99,7 @@ impl ListenFile {
             check_host(document, &path, host, "wardlock.internal:7422")?;
         }
         let Self { hosts, operators_hosts, .. } = self;
-        Ok(Listen { agents, callback, callback_url, hosts, operators, operators_hosts })
+        Ok(Listen { agents, callback, callback_url, hosts, operators, operators_hosts, dashboard })
     }
 }
 
@@ -118,6 +127,31 @@ fn operators(
         return Err(document.error_at(&path, problem));
     }
     Ok(Some(operators))
+}
+
+/// Reads where the dashboard is: on this machine, and at no other listener's address.
+fn dashboard(
+    document: &Document<'_>,
+    text: Option<&str>,
+    others: &[Option<SocketAddr>],
+) -> Result<Option<SocketAddr>, TextError> {
+    let path = ["listen", "dashboard"];
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let dashboard = address(document, &path, text)?;
+    // What `localhost` means, and nothing else of loopback: that is the name under which browsers come.
+    if ![IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()].contains(&dashboard.ip()) {
+        let problem = "the dashboard must be on this machine: \"127.0.0.1:7423\", or another port there";
+        return Err(document.error_at(&path, problem).hint(
+            "from another machine, lead a port here: `ssh -N -L 7423:127.0.0.1:7423 HOST`, and open it there",
+        ));
+    }
+    if others.contains(&Some(dashboard)) {
+        let problem = "the dashboard needs an address of its own";
+        return Err(document.error_at(&path, problem));
+    }
+    Ok(Some(dashboard))
 }
 
 /// Reads the public redirect URI. It must say the same to the provider, to the browser and to the proxy in between.

@@ -175,12 +175,12 @@ async fn connect(host: &Arc<Host>, simulator: &Arc<Simulator>) -> Result<(), Fai
 async fn start_listeners(host: &Arc<Host>, once: bool) -> Result<Running, Failure> {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     if once {
-        return Running::start(Gate::of(Arc::clone(host)), any).await;
+        return Running::start(Gate::of(Arc::clone(host)), any, None).await;
     }
-    match Running::start(Gate::of(Arc::clone(host)), host.config().agents()).await {
+    match Running::start(Gate::of(Arc::clone(host)), host.config().agents(), None).await {
         Ok(running) => Ok(running),
         // Another Wardlock may hold the usual port; a demo must not fail over that.
-        Err(_) => Running::start(Gate::of(Arc::clone(host)), any).await,
+        Err(_) => Running::start(Gate::of(Arc::clone(host)), any, None).await,
     }
 }
 

@@ -50,12 +50,18 @@ pub enum Browsers {
     No,
     /// Those that a person typed or that come from this listener's own pages.
     OwnPages,
+    /// The same, and what its own pages' forms and scripts post.
+    OwnForms,
 }
 
 /// The most room that is made for a body before its bytes are there: the usual limit.
 const MOST_ROOM: usize = 4 << 20;
 /// The operators' listener answers small questions of few.
 const OPERATORS_CONNECTIONS: usize = 16;
+/// A browser opens some connections at once, and a live page keeps one.
+const DASHBOARD_CONNECTIONS: usize = 64;
+/// The largest form of the dashboard: what a passkey says is a few kilobytes.
+const DASHBOARD_BODY: usize = 64 << 10;
 /// What is asked there has no body.
 const OPERATORS_BODY_TIME: Duration = Duration::from_secs(5);
 
@@ -84,6 +90,19 @@ impl Limits {
             hosts: hosts(config.operators_hosts(), local),
             browsers: Browsers::OwnPages,
             ..Self::new(config, local)
+        }
+    }
+
+    /// Returns the bounds of the dashboard's listener. It has one name, so that its pages have one origin; any other is refused,
+    /// also where a foreign name's address leads here (DNS rebinding).
+    pub fn of_dashboard(config: &HostConfig, host: String) -> Self {
+        Self {
+            body_bytes: DASHBOARD_BODY,
+            body_timeout: OPERATORS_BODY_TIME,
+            connections: DASHBOARD_CONNECTIONS,
+            hosts: BTreeSet::from([host]),
+            browsers: Browsers::OwnForms,
+            ..Self::new(config, None)
         }
     }
 }
@@ -188,7 +207,7 @@ pub fn admit(limits: &Limits, request: Request<Incoming>) -> Result<(RawRequest,
             .hint("call this proxy as the API's base URL, not as an HTTP proxy"));
     }
     check_host(limits, &head.headers)?;
-    check_browser(limits.browsers, &head.headers)?;
+    check_browser(limits.browsers, &head.method, &head.headers)?;
     check_framing(&head.headers)?;
     let target = head.uri.path_and_query().map_or("", |target| target.as_str()).to_owned();
     let headers = plain_headers(&head.headers)?;
@@ -211,18 +230,33 @@ fn check_host(limits: &Limits, headers: &HeaderMap) -> Result<(), Refusal> {
 
 /// Other web pages have no business here: no browser sends these headers for a program (Fetch standard, and Fetch Metadata
 /// for `Sec-Fetch-Site`).
-fn check_browser(browsers: Browsers, headers: &HeaderMap) -> Result<(), Refusal> {
+fn check_browser(browsers: Browsers, method: &hyper::Method, headers: &HeaderMap) -> Result<(), Refusal> {
     let foreign = match browsers {
         Browsers::No => headers.keys().any(|name| name.as_str().starts_with("sec-fetch-")),
-        Browsers::OwnPages => {
+        Browsers::OwnPages | Browsers::OwnForms => {
             headers.get_all("sec-fetch-site").iter().any(|site| site != "none" && site != "same-origin")
         }
     };
-    let from_page = foreign || headers.contains_key(header::ORIGIN);
-    if from_page {
+    let from_page = match browsers {
+        Browsers::No | Browsers::OwnPages => headers.contains_key(header::ORIGIN),
+        Browsers::OwnForms => !is_own_origin(method, headers),
+    };
+    if foreign || from_page {
         return Err(Refusal::new(Code::BrowserRefused, "admit", "requests from web pages are refused"));
     }
     Ok(())
+}
+
+/// Returns whether a request says that it comes from this listener's own pages. A browser says so of everything that it posts, so what
+/// posts without a word is none, and not admitted either.
+fn is_own_origin(method: &hyper::Method, headers: &HeaderMap) -> bool {
+    let own = headers.get(header::HOST).and_then(|host| host.to_str().ok()).map(|host| format!("http://{host}"));
+    let mut origins = headers.get_all(header::ORIGIN).iter();
+    match (origins.next(), origins.next()) {
+        (None, None) => method == hyper::Method::GET || method == hyper::Method::HEAD,
+        (Some(origin), None) => own.is_some_and(|own| origin.as_bytes() == own.as_bytes()),
+        _ => false,
+    }
 }
 
 fn check_framing(headers: &HeaderMap) -> Result<(), Refusal> {
@@ -298,6 +332,17 @@ impl UnreadBody {
 }
 
 impl RawRequest {
+    /// Returns the target as it came.
+    pub(super) fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// Returns a header by its lower-case name, where it is text. None stands twice.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|header| header.name == name)?;
+        std::str::from_utf8(&found.value).ok()
+    }
+
     /// Returns the first two segments of the path as they came: workspace and connection, by their spelling.
     pub fn named(&self) -> Option<(&str, &str)> {
         let path = self.target.split_once('?').map_or(self.target.as_str(), |(path, _)| path);

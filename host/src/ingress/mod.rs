@@ -1,10 +1,11 @@
-//! The front doors: accept connections, admit what is HTTP with one reading, and hand it to the agents' pipeline or to the
-//! operators' few answers.
+//! The front doors: accept connections, admit what is HTTP with one reading, and hand it to the agents' pipeline, to the
+//! operators' few answers or to the dashboard.
 //!
 //! Owns steps 1 and 2 of a request's path. It never dials out and never sees a credential but the agent's own
 //! token, which it consumes.
 
 mod admit;
+mod dashboard;
 mod framing;
 mod operators;
 mod peer;
@@ -19,6 +20,7 @@ mod strict;
 mod unread;
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +68,19 @@ pub async fn serve_operators(
 ) {
     let limits = Limits::of_operators(&gate.seat().config, listener.local_addr().ok());
     run(listener, Door::new(limits, operators::Operators { gate }), shutdown, drain).await;
+}
+
+/// Serves the dashboard in the same way; `address` is where it listens.
+pub async fn serve_dashboard(
+    listener: TcpListener,
+    address: SocketAddr,
+    gate: Arc<Gate>,
+    shutdown: impl Future<Output = ()>,
+    drain: Duration,
+) {
+    let desk = dashboard::Dashboard::new(gate, address);
+    let limits = Limits::of_dashboard(&desk.gate.seat().config, desk.host());
+    run(listener, Door::new(limits, desk), shutdown, drain).await;
 }
 
 async fn run<D: Desk>(

@@ -18,7 +18,7 @@ use super::sockets::uid_of;
 pub struct Peer {
     /// Its address and ours, where both are known and its user can be.
     ends: Option<(SocketAddr, SocketAddr)>,
-    separation: OnceLock<Separation>,
+    user: OnceLock<Option<u32>>,
     slot: Arc<Slot>,
 }
 
@@ -27,21 +27,24 @@ impl Peer {
     pub fn new(stream: &TcpStream, slot: Arc<Slot>) -> Self {
         let ends = stream.peer_addr().ok().zip(stream.local_addr().ok());
         let ends = ends.filter(|(peer, _)| peer.ip().is_loopback());
-        Self { ends, separation: OnceLock::new(), slot }
+        Self { ends, user: OnceLock::new(), slot }
     }
 
-    /// Returns whether its user differs from ours. It is found out once a connection and only when it is wanted: it costs a question to
-    /// the kernel, and where that answers none a walk through a table that is long in a flood of connections.
+    /// Returns whether its user differs from ours.
     pub fn separation(&self) -> Separation {
-        *self.separation.get_or_init(|| {
-            let own = rustix::process::geteuid().as_raw();
-            match self.ends.and_then(|(peer, local)| uid_of(peer, local)) {
-                // Root reads every home.
-                Some(uid) if uid == own || uid == 0 => Separation::None,
-                Some(_) => Separation::OwnUser,
-                None => Separation::Unknown,
-            }
-        })
+        let own = rustix::process::geteuid().as_raw();
+        match self.user() {
+            // Root reads every home.
+            Some(uid) if uid == own || uid == 0 => Separation::None,
+            Some(_) => Separation::OwnUser,
+            None => Separation::Unknown,
+        }
+    }
+
+    /// Returns its user's number, where the system tells. It is found out once a connection and only when it is wanted: it
+    /// costs a question to the kernel, and where that answers none a walk through a table that is long in a flood of connections.
+    pub fn user(&self) -> Option<u32> {
+        *self.user.get_or_init(|| self.ends.and_then(|(peer, local)| uid_of(peer, local)))
     }
 
     /// Counts the connection for an agent that showed its token.

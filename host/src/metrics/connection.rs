@@ -103,6 +103,12 @@ impl ConnectionMetrics {
         }
     }
 
+    /// Returns how often a plugin failed since the start.
+    pub fn faults_of(&self, plugin: &str) -> u64 {
+        let found = self.plugins.iter().find(|known| known.name == plugin);
+        found.map_or(0, |plugin| plugin.faults.iter().filter_map(Lazy::get).map(Counter::get).sum())
+    }
+
     /// Measures how long a request waited for its turn at the provider.
     pub fn waited(&self, time: Duration) {
         self.turn_time.observe(time.as_secs_f64());

@@ -109,6 +109,20 @@ pub(super) async fn verify(host: &Arc<Host>, heads: &str, public_key: Option<&st
     Ok(verified(&found, &against, true))
 }
 
+/// What the log says of itself without being walked: how many rows there are, and what opening it found.
+pub(crate) async fn standing(host: &Arc<Host>) -> Result<Value, Failure> {
+    let audit = host.audit().clone();
+    let rows = blocking(move || audit.count()).await??;
+    let opened = host.audit().opened();
+    Ok(json!({
+        "rows": rows,
+        "fits_its_head": !opened.is_broken,
+        "other_key": opened.other_key.as_ref().map(wardlock_audit::PublicKey::id),
+        "mirror_fits": opened.mirror.map(|found| found == wardlock_audit::MirrorFound::Fits),
+        "closed_as_unknown": opened.closed_as_unknown,
+    }))
+}
+
 pub(super) async fn head(host: &Arc<Host>) -> Result<Value, Failure> {
     let head = host.audit().head().await?;
     Ok(json!({

@@ -208,6 +208,12 @@ async fn find(host: &Arc<Host>, id: &str) -> Result<Draft, Failure> {
     found?.ok_or_else(|| unknown(id))
 }
 
+/// Returns the connection that a draft is of: what a person types who approves it without a key.
+pub(crate) async fn connection_of(host: &Arc<Host>, id: &str) -> Result<String, Failure> {
+    let draft = find(host, id).await?;
+    Ok(format!("{}/{}", draft.workspace, draft.connection))
+}
+
 fn unknown(id: &str) -> Failure {
     Failure::no(format!("there is no draft `{id}`"))
         .hint("`wardlock drafts list` shows those that wait, `--all` every one that is left")

@@ -35,7 +35,7 @@ pub(super) async fn thaw(host: &Host, workspace: Option<&str>) -> Result<Value, 
 }
 
 /// Says what is frozen.
-fn frozen(host: &Host) -> Value {
+pub(crate) fn frozen(host: &Host) -> Value {
     let frozen = host.state().frozen();
     let rows = frozen.iter().map(|(name, &since_ms)| {
         let name = if name == "*" { ALL } else { name };

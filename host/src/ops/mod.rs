@@ -7,6 +7,7 @@ mod audit;
 mod connect;
 mod connections;
 mod copies;
+mod dashboard;
 mod doctor;
 mod drafts;
 mod explain;
@@ -39,27 +40,33 @@ use crate::loaded::{PolicyFiles, Problem, Severity, State};
 use crate::metrics::Format;
 use crate::operators::{authorise, needs, text_of};
 
+pub(crate) use audit::standing as audit_standing;
 pub(crate) use connections::find as find_connection;
 pub use copies::DANGER;
 pub(crate) use copies::not_written;
+pub(crate) use dashboard::{Enrolled, enrol, told};
 pub use doctor::examine;
+pub(crate) use drafts::connection_of as connection_of_draft;
+pub(crate) use freeze::frozen;
 pub use look::sieve;
+pub(crate) use operators::all as operators_of;
 pub(crate) use readiness::AuditLooked;
 pub(crate) use verified::{against, verified};
 
-pub use crate::operators::Signed;
+pub use crate::operators::passkey;
+pub use crate::operators::{Signature, Signed};
 
 /// Who does administrative acts where nobody signed them.
 pub(crate) const OPERATOR: &str = "operator";
 
 tokio::task_local! {
-    /// The operator whose signature a command has.
-    static SIGNED_BY: String;
+    /// The operator whose signature a command has; without one, through what it came.
+    static NAME: String;
 }
 
 /// Returns in whose name the command under way is carried out. Ask it before work is handed to another task or thread.
 pub(crate) fn who() -> String {
-    SIGNED_BY.try_with(Clone::clone).unwrap_or_else(|_| OPERATOR.to_owned())
+    NAME.try_with(Clone::clone).unwrap_or_else(|_| OPERATOR.to_owned())
 }
 
 /// How a command talks to the person while it works.
@@ -75,13 +82,18 @@ pub trait Talk: Send + Sync {
     fn signed(&self, command: &Command) -> Result<Option<Signed>, String> {
         let Some(operator) = self.signs_as() else { return Ok(None) };
         let nonce = new_request_id().to_string();
-        let signature = self.sign(&text_of(command, &nonce))?;
+        let signature = Signature::Ssh(self.sign(&text_of(command, &nonce))?);
         Ok(Some(Signed { operator, nonce, signature }))
     }
 
     /// Returns the operator in whose name this person signs.
     fn signs_as(&self) -> Option<String> {
         None
+    }
+
+    /// Returns who the audit says did it, where nobody signed.
+    fn name(&self) -> &'static str {
+        OPERATOR
     }
 
     /// Signs a text; an error says why it was not.
@@ -116,14 +128,16 @@ pub async fn execute(
     brought: Brought,
     talk: &dyn Talk,
 ) -> Result<Value, Failure> {
-    if needs(&command).is_none() {
-        return carry_out(host, command, brought, talk).await;
+    let mut name = talk.name().to_owned();
+    if needs(&command).is_some() {
+        let signed = talk.signed(&command).map_err(Failure::no)?;
+        if let Some(word) = authorise(&operators::all(host).await?, &command, signed)? {
+            operators::note_use(host, &word).await?;
+            name = word.operator.to_string();
+        }
     }
-    let signed = talk.signed(&command).map_err(Failure::no)?;
-    match authorise(&operators::all(host).await?, &command, signed)? {
-        Some(operator) => SIGNED_BY.scope(operator, carry_out(host, command, brought, talk)).await,
-        None => carry_out(host, command, brought, talk).await,
-    }
+    // In a box: what commands await is deep.
+    NAME.scope(name, Box::pin(carry_out(host, command, brought, talk))).await
 }
 
 async fn carry_out(
@@ -155,6 +169,8 @@ async fn carry_out(
         }
         Command::OperatorAdd { name, role, public_key } => operators::add(host, &name, role, &public_key).await,
         Command::OperatorList => operators::list(host).await,
+        Command::OperatorPasskey { name } => dashboard::passkey_link(host, &name).await,
+        Command::Dashboard => dashboard::login_link(host).await,
         Command::OperatorRevoke { name } => operators::revoke(host, &name).await,
         Command::Proof { place, agent } => {
             let place = place.as_ref().map(|(workspace, connection)| (workspace.as_str(), connection.as_str()));
@@ -193,6 +209,7 @@ async fn carry_out(
             let place = workspace.as_deref().zip(connection.as_deref());
             plugins::add(host, place, brought.file(), signature).await
         }
+        Command::PluginList => Ok(plugins::list(host)),
         Command::PluginLogs { filter, json } => plugin_logs::page(host, filter, json),
         Command::PluginPublishers => Ok(host.config().publishers().to_json()),
         Command::AuditList { filter } => audit::list(host, *filter).await,

@@ -10,7 +10,7 @@ use wardlock_egress::vault::{Operator, Role};
 use super::{blocking, named, note, who};
 use crate::admin::Failure;
 use crate::host::Host;
-use crate::operators::{checked_key, fingerprint};
+use crate::operators::{Word, checked_key, fingerprint};
 
 pub(super) async fn add(host: &Arc<Host>, name: &str, role: Role, public_key: &str) -> Result<Value, Failure> {
     let name = named(OperatorName::parse(name))?;
@@ -24,7 +24,7 @@ pub(super) async fn add(host: &Arc<Host>, name: &str, role: Role, public_key: &s
         return Err(Failure::no(format!("operator `{}` has this key", other.name))
             .hint("give each person a key of their own, so that the audit can tell them apart"));
     }
-    let operator = Operator { name, role, public_key, added_ms: host.now_ms() };
+    let operator = Operator { name, role, public_key, passkeys: Vec::new(), added_ms: host.now_ms() };
     let shown = shown(&operator);
     let (vault, target) = (Arc::clone(host.vault()), operator.name.to_string());
     // From the first key on, files alone widen nothing: what serves now is what was accepted.
@@ -53,8 +53,19 @@ pub(super) async fn revoke(host: &Arc<Host>, name: &str) -> Result<Value, Failur
     Ok(json!({ "operator": name.as_str(), "revoked": true, "operators_left": left }))
 }
 
+/// Notes that a passkey signed. One whose own count does not rise is a copy, or is there twice.
+pub(super) async fn note_use(host: &Arc<Host>, word: &Word) -> Result<(), Failure> {
+    let Some((id, counter)) = word.passkey.clone() else { return Ok(()) };
+    let (vault, name) = (Arc::clone(host.vault()), word.operator.clone());
+    if blocking(move || vault.note_passkey_use(&name, &id, counter)).await?? {
+        return Ok(());
+    }
+    Err(Failure::no(format!("the passkey of operator `{}` counts fewer signatures than before", word.operator))
+        .hint("it may have been copied: revoke the operator, and add it anew with another passkey"))
+}
+
 /// Returns every operator.
-pub(super) async fn all(host: &Arc<Host>) -> Result<Vec<Operator>, Failure> {
+pub(crate) async fn all(host: &Arc<Host>) -> Result<Vec<Operator>, Failure> {
     let vault = Arc::clone(host.vault());
     Ok(blocking(move || vault.operators()).await??)
 }
@@ -64,6 +75,7 @@ fn shown(operator: &Operator) -> Value {
         "operator": operator.name.as_str(),
         "role": operator.role.as_str(),
         "key": fingerprint(&operator.public_key),
+        "passkeys": operator.passkeys.len(),
         "added": crate::text::time(operator.added_ms),
     })
 }

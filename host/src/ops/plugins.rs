@@ -1,9 +1,11 @@
-//! `wardlock plugin add`: a component into the home. It judges nothing until a workspace file names it.
+//! `wardlock plugin add`: a component into the home; it judges nothing until a workspace file names it. `wardlock plugin list`: the
+//! chains, and whether their plugins run.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wardlock_audit::Act;
+use wardlock_core::connection::LinkMode;
 use wardlock_core::id::{Digest, PluginName};
 use wardlock_sandbox::About;
 
@@ -11,8 +13,45 @@ use super::{blocking, connections, note, recordings, who};
 use crate::admin::Failure;
 use crate::home::{Home, HomeError};
 use crate::host::Host;
-use crate::loaded;
+use crate::loaded::{self, LoadedConnection, State};
 use crate::trust::{SIGNATURE_END, Standing};
+
+/// Lists the plugins of every chain, in the chain's order. Where a connection is closed there is one row that says why.
+pub(super) fn list(host: &Host) -> Value {
+    host.loaded().connections().flat_map(|found| chain(host, found)).collect()
+}
+
+fn chain(host: &Host, found: &LoadedConnection) -> Vec<Value> {
+    let connection = format!("{}/{}", found.connection.workspace, found.connection.name);
+    let open = match &found.state {
+        State::Open(open) => open,
+        State::Closed { reason } => {
+            return vec![
+                json!({ "connection": connection, "plugin": null, "health": format!("closed: {reason}") }),
+            ];
+        }
+    };
+    let metrics = open.metrics(host.metrics());
+    let links = open.connection.chain.iter().zip(&open.plugins).zip(&open.standings);
+    let shown = links.enumerate().map(|(at, ((link, plugin), standing))| {
+        json!({
+            "connection": connection,
+            "place": at + 1,
+            "plugin": link.name.as_str(),
+            "version": plugin.description().version,
+            "mode": match link.mode {
+                LinkMode::Enforce => "enforce",
+                LinkMode::Monitor => "monitor",
+            },
+            "health": if plugin.is_tripped() { "not run: it kept failing" } else { "runs" },
+            "faults": metrics.faults_of(link.name.as_str()),
+            "capabilities": link.capabilities,
+            "signature": standing.words(),
+            "sha256": link.digest.to_string(),
+        })
+    });
+    shown.collect()
+}
 
 /// Keeps a component and its signature, and returns the table that puts it into a chain. `place` is the workspace and its
 /// connection. A signature that does not hold keeps the component out.

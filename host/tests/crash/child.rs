@@ -45,7 +45,7 @@ async fn host(folder: &Path) {
     let world = World { dialer: dialer(folder), simulated: true, worker: env!("CARGO_BIN_EXE_wardlock").into() };
     let host = Host::open(home, &key, world, "the crash suite").await.expect("a host");
     tokio::select! {
-        served = serve::run(Gate::of(Arc::clone(&host)), None) => served.expect("it served"),
+        served = serve::run(Gate::of(Arc::clone(&host)), None, None) => served.expect("it served"),
         () = obey(&host) => {}
     }
 }

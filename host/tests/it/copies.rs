@@ -85,7 +85,7 @@ impl Second {
         let key = KeySource::File { path: path.join("state/vault.key") };
         let host = Host::open(home, &key, dialled(&world.simulator), "test").await.expect("a host");
         let running =
-            Running::start(Gate::of(Arc::clone(&host)), ([127, 0, 0, 1], 0).into()).await.expect("serving");
+            Running::start(Gate::of(Arc::clone(&host)), ([127, 0, 0, 1], 0).into(), None).await.expect("serving");
         let command = wardlock::admin::Command::AgentAdd {
             name: "second".to_owned(),
             workspace: "acme".to_owned(),

@@ -8,6 +8,7 @@
 //! - [`envelopes`]: calls that carry others, judged part by part.
 //! - [`drafts`]: requests that wait for a person; [`proofs`]: what must be shown before writes are enabled.
 //! - [`signed`]: operators with keys, and what wants their signature.
+//! - [`dashboard`]: the pages that people look at, and who may approve there.
 //! - [`private`]: consents that are one agent's own.
 //! - [`services`]: each ready-made service, end to end.
 //! - [`regions`]: only the region's own hosts are ever dialled.
@@ -57,6 +58,7 @@ mod compared;
 mod connecting;
 mod copies;
 mod crowd;
+mod dashboard;
 mod drafts;
 mod envelopes;
 mod flowing;

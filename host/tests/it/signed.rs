@@ -14,7 +14,7 @@ use crate::world::{Plan, World, plugin, workspace};
 
 /// An operator at a terminal, with a key.
 pub struct Operator {
-    name: &'static str,
+    pub name: &'static str,
     key: PrivateKey,
     namespace: &'static str,
     /// What is signed in the place of what was asked.

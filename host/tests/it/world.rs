@@ -87,12 +87,15 @@ impl Default for Plan {
 /// A running world.
 pub struct World {
     pub host: Arc<Host>,
+    /// Through which the listeners reach it.
+    pub gate: Arc<Gate>,
     pub simulator: Arc<Simulator>,
     pub canaries: Canaries,
     /// Agent tokens by workspace.
     pub tokens: BTreeMap<String, String>,
     pub agents: SocketAddr,
     pub operators: SocketAddr,
+    pub dashboard: SocketAddr,
     /// What other hosts of the same simulator recorded.
     pub logs: std::sync::Mutex<Vec<Log>>,
     running: Option<Running>,
@@ -198,9 +201,11 @@ impl World {
         let dialled = dialled_and(&simulator, plan.elsewhere.clone());
         let host = Host::open(home, &key, dialled, "test").await.expect("a host");
         clients::register(&host, &simulator, &canaries, &redirect, &plan.services).await;
-        let running =
-            Running::start(Gate::of(Arc::clone(&host)), ([127, 0, 0, 1], 0).into()).await.expect("listening");
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let gate = Gate::of(Arc::clone(&host));
+        let running = Running::start(Arc::clone(&gate), any, Some(any)).await.expect("listening");
         let (agents, operators) = (running.agents(), running.operators().expect("an operators' listener"));
+        let dashboard = running.dashboard().expect("a dashboard");
         let tokens = BTreeMap::new();
         let mut world = Self {
             host,
@@ -209,6 +214,8 @@ impl World {
             tokens,
             agents,
             operators,
+            dashboard,
+            gate,
             logs: std::sync::Mutex::default(),
             running: Some(running),
             folder,

@@ -105,7 +105,7 @@ impl Broker {
         };
         host.vault().add_registration(registration).expect("registered");
         let gate = Gate::of(Arc::clone(&host));
-        let running = Running::start(gate, ([127, 0, 0, 1], 0).into()).await.expect("listening");
+        let running = Running::start(gate, ([127, 0, 0, 1], 0).into(), None).await.expect("listening");
         let mut broker = Self { peer: Arc::new(peer), host, token: String::new(), running, folder };
         let add = Command::AgentAdd { name: "agent".to_owned(), workspace: "acme".to_owned(), expires: None };
         let added = broker.command(add).await.expect("an agent");
@@ -118,7 +118,7 @@ impl Broker {
         let Left { peer, folder, token } = left;
         let host = open(Home::open(&folder.path().join(HOME)).expect("a home"), &peer).await;
         let gate = Gate::of(Arc::clone(&host));
-        let running = Running::start(gate, ([127, 0, 0, 1], 0).into()).await.expect("listening");
+        let running = Running::start(gate, ([127, 0, 0, 1], 0).into(), None).await.expect("listening");
         Self { peer, host, token, running, folder }
     }
 

@@ -8,12 +8,13 @@ use wardlock_core::refusal::Code;
 use wardlock_core::service::parse_and_lint;
 use wardlock_tests::docs::{commands, links, root};
 
-const DOCUMENTS: [&str; 13] = [
+const DOCUMENTS: [&str; 14] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
     "CHANGELOG.md",
+    "docs/dashboard.md",
     "docs/refusals.md",
     "docs/plugins.md",
     "docs/observability.md",

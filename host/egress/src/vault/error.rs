@@ -147,6 +147,17 @@ pub enum VaultError {
     /// Without this one nobody could do what only an admin may.
     #[error("operator `{0}` is the last admin")]
     LastAdmin(String),
+    /// Somebody has this passkey already.
+    #[error("an operator has this passkey already")]
+    PasskeyExists,
+    /// As many passkeys as one operator may have.
+    #[error("operator `{operator}` has {most} passkeys, and more are not kept")]
+    TooManyPasskeys {
+        /// The operator.
+        operator: String,
+        /// How many.
+        most: usize,
+    },
     /// Grants use this registration.
     #[error("registration `{name}` is used by grants: {grants}")]
     RegistrationInUse {
@@ -229,6 +240,10 @@ impl VaultError {
             Self::NoOperator(_) => "`wardlock operator list` shows them",
             Self::OperatorExists(_) => "choose another name, or revoke that one first",
             Self::LastAdmin(_) => "add another admin first, or revoke everybody else first",
+            Self::PasskeyExists => "make the passkey on another device, or use the one that is there",
+            Self::TooManyPasskeys { .. } => {
+                "revoke the operator and add it anew with the passkeys that are in use"
+            }
             Self::RegistrationInUse { .. } => "`wardlock disconnect` those grants first",
             Self::NoGrant(_) => "`wardlock connect` makes one, `wardlock grants` shows those stored",
             Self::SameSource => "name another source",

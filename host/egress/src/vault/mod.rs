@@ -68,7 +68,7 @@ pub use keys::{Keys, NotOpened, Purpose};
 pub use look::{Fingerprints, Owner};
 pub use marks::WriteMark;
 pub use needles::{Needles, NeedlesError, Redacted};
-pub use operators::{Operator, Role};
+pub use operators::{Operator, Passkey, PasskeyKind, Role};
 pub use program::ProgramError;
 pub use prompt::{Passphrase, PromptError};
 pub(crate) use record::{Begun, ClientMaterial, ClientSecrets, RefreshMaterial, Settled};

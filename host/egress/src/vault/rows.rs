@@ -37,7 +37,8 @@ impl Kind {
     pub(super) fn version(self) -> i64 {
         match self {
             Self::Registration | Self::Grant => 4,
-            Self::Operator | Self::WriteMark | Self::Accepted => 1,
+            Self::Operator => 2,
+            Self::WriteMark | Self::Accepted => 1,
         }
     }
 }

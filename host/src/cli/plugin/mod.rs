@@ -1,4 +1,5 @@
-//! `wardlock plugin …`: what plugins' authors and operators do. Only `add`, `case`, `logs` and the list of `trust` need a home.
+//! `wardlock plugin …`: what plugins' authors and operators do. Only `add`, `case`, `list`, `logs` and the list of `trust`
+//! need a home.
 
 mod add;
 mod bench;
@@ -21,8 +22,9 @@ use wardlock_sandbox::{Sandbox, SandboxConfig};
 
 use super::args::Cli;
 use super::plugin_args::PluginVerb;
+use super::remote::ask;
 use super::{show, talk};
-use crate::admin::Failure;
+use crate::admin::{Brought, Command, Failure};
 use crate::config::HostConfig;
 use crate::home::Home;
 use crate::plugin::folder::FolderError;
@@ -43,10 +45,18 @@ pub async fn run(cli: &Cli, verb: &PluginVerb) -> Result<ExitCode, Failure> {
         PluginVerb::Bench(args) => bench::run(cli, args).await,
         PluginVerb::Dev(args) => dev::run(cli, args).await,
         PluginVerb::Test(args) => test::run(cli, args).await,
+        PluginVerb::List => list(cli).await,
         PluginVerb::Logs(args) => logs::run(cli, args).await,
         PluginVerb::Trust(args) => trust::run(cli, args).await,
         PluginVerb::Wit { folder } => write_wit(cli, folder),
     }
+}
+
+/// The chains, and whether their plugins run.
+async fn list(cli: &Cli) -> Result<ExitCode, Failure> {
+    let result = ask(cli, Command::PluginList, Brought::Nothing).await?;
+    print(cli, &result);
+    Ok(ExitCode::SUCCESS)
 }
 
 fn write_wit(cli: &Cli, folder: &Path) -> Result<ExitCode, Failure> {

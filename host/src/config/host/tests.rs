@@ -34,6 +34,7 @@ fn the_template_shows_the_defaults() {
     assert_eq!(shown.listen.operators, Some(([127, 0, 0, 1], 7422).into()));
     assert_eq!(shown.listen.operators_hosts, ["wardlock.internal:7422"]);
     (shown.listen.operators, shown.listen.operators_hosts) = (None, Vec::new());
+    assert_eq!(shown.listen.dashboard.take(), Some(shown.dashboard(true).expect("the default address")));
     assert_eq!(shown.recipients.len(), 1);
     shown.recipients.clear();
     assert_eq!(shown.audit_mirror(), Some("/mnt/other-disk/wardlock-audit.jsonl".into()));

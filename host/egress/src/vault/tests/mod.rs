@@ -3,6 +3,7 @@
 mod copies;
 mod making;
 mod moving;
+mod operators;
 mod records;
 mod tampering;
 

@@ -1,0 +1,85 @@
+//! Links, used by the button of their page: a session, or an operator's passkey. Opening a link uses nothing up, because chats and mail
+//! programs open links by themselves to show a preview.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::pages::{self, told};
+use super::visit::{Answer, Visit};
+use super::visitors::{Ended, Purpose, SESSION_MS};
+use crate::host::Host;
+use crate::operators::passkey::{self, Registration};
+use crate::ops::{self, Enrolled};
+
+/// The act of whoever tries a link that was used.
+pub(super) const LINK_REUSED: &str = "dashboard.link-reused";
+
+/// Shows a link to a session, or uses it.
+pub(super) async fn login(host: &Arc<Host>, visit: &Visit, token: &str) -> Answer {
+    let (visitors, now_ms) = (host.visitors(), host.now_ms());
+    let found = if visit.post { visitors.take(token, now_ms) } else { visitors.look(token, now_ms) };
+    match found {
+        Ok(Purpose::Login) if !visit.post => pages::login(),
+        Ok(Purpose::Login) => {
+            let Ok(id) = visitors.enter(visit.user, now_ms) else {
+                return told(503, "This did not work", &["The system gives no randomness."]);
+            };
+            ops::told(host, "dashboard.login", "ok").await;
+            Answer::leads_to("/").with_session(&id, SESSION_MS / 1000)
+        }
+        Ok(Purpose::Passkey { .. }) => gone(host, Ended::Unknown).await,
+        Err(ended) => gone(host, ended).await,
+    }
+}
+
+/// Shows a link for an operator's passkey, or takes the passkey.
+pub(super) async fn passkey(host: &Arc<Host>, visit: &Visit, token: &str) -> Answer {
+    let (visitors, now_ms) = (host.visitors(), host.now_ms());
+    let found = if visit.post { visitors.take(token, now_ms) } else { visitors.look(token, now_ms) };
+    let (operator, by, challenge) = match found {
+        Ok(Purpose::Passkey { operator, by, challenge }) => (operator, by, challenge),
+        Ok(Purpose::Login) => return gone(host, Ended::Unknown).await,
+        Err(ended) => return gone(host, ended).await,
+    };
+    if !visit.post {
+        return pages::new_passkey(&operator, &URL_SAFE_NO_PAD.encode(challenge));
+    }
+    let (Some(client_data), Some(authenticator_data)) = (bytes(visit, "client"), bytes(visit, "authenticator"))
+    else {
+        return told(400, "This did not work", &["The browser brought no passkey. Ask for another link."]);
+    };
+    let registration = Registration { client_data, authenticator_data, origin: visit.origin.clone() };
+    let passkey = match passkey::enrol(&registration, &challenge, now_ms) {
+        Ok(passkey) => passkey,
+        Err(problem) => {
+            let problem = format!("The passkey was not taken: {problem}.");
+            return told(400, "This did not work", &[&problem, "The link is used up. Ask for another."]);
+        }
+    };
+    match ops::enrol(host, Enrolled { operator: operator.clone(), by, passkey }).await {
+        Ok(()) => {
+            let sentence = format!("Operator {operator} has this passkey now, and can approve with it here.");
+            told(200, "The passkey is kept", &[&sentence])
+        }
+        Err(failure) => pages::failed(&failure),
+    }
+}
+
+/// Says that a link leads nowhere. Somebody who tries one that was used may have stolen it, so that is recorded: once a link.
+async fn gone(host: &Host, ended: Ended) -> Answer {
+    if let Ended::Used { first } = ended {
+        if first {
+            ops::told(host, LINK_REUSED, "refused").await;
+        }
+        let told_on = "That is in the audit. If it was not you who used it, sign everybody out: lock the vault and unlock it.";
+        return told(410, "This link was used before", &["A link works once.", told_on]);
+    }
+    told(410, "This link has ended", &["It is too old, or never was. Run wardlock dashboard for another."])
+}
+
+/// Reads a field of base64url.
+pub(super) fn bytes(visit: &Visit, name: &str) -> Option<Vec<u8>> {
+    visit.field(name).and_then(|text| URL_SAFE_NO_PAD.decode(text).ok()).filter(|bytes| !bytes.is_empty())
+}

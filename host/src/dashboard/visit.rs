@@ -1,0 +1,144 @@
+//! A request as the dashboard reads it, and what it answers.
+
+use url::form_urlencoded;
+
+/// The cookie of a session.
+const COOKIE: &str = "wardlock_session";
+/// How browsers send forms.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// A request that was admitted.
+#[derive(Debug)]
+pub struct Visit {
+    /// Whether it is a form that was sent; else a page that is looked at.
+    pub post: bool,
+    /// The path.
+    pub path: String,
+    /// The cookie's value, where there is one and not two.
+    pub cookie: Option<String>,
+    /// The fields of the form or of the query.
+    fields: Vec<(String, String)>,
+    /// The local user at the other end.
+    pub user: Option<u32>,
+    /// The origin of these pages.
+    pub origin: String,
+}
+
+impl Visit {
+    /// Reads one.
+    pub fn new(
+        post: bool,
+        path: &str,
+        query: &str,
+        cookies: Option<&str>,
+        content_type: Option<&str>,
+        body: &[u8],
+    ) -> Self {
+        let is_form = content_type.is_some_and(|given| given.split(';').next().unwrap_or_default().trim() == FORM);
+        let fields = match (post, is_form) {
+            (false, _) => query.as_bytes(),
+            (true, true) => body,
+            (true, false) => &[],
+        };
+        let fields = form_urlencoded::parse(fields).into_owned().collect();
+        let cookie = cookies.and_then(session);
+        Self { post, path: path.to_owned(), cookie, fields, user: None, origin: String::new() }
+    }
+
+    /// Says from where it comes, and at which origin it was made.
+    #[must_use]
+    pub fn from(mut self, user: Option<u32>, origin: String) -> Self {
+        (self.user, self.origin) = (user, origin);
+        self
+    }
+
+    /// Returns a field's text; none where it stands twice.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        let mut found = self.fields.iter().filter(|(known, _)| known == name);
+        match (found.next(), found.next()) {
+            (Some((_, value)), None) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Returns a field that was filled in.
+    pub fn filled(&self, name: &str) -> Option<String> {
+        self.field(name).map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned)
+    }
+}
+
+/// Finds the session's cookie. Two of the name are none: which of them is ours, nobody can tell.
+fn session(cookies: &str) -> Option<String> {
+    let named = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
+    let mut found = named.filter(|(name, _)| *name == COOKIE);
+    match (found.next(), found.next()) {
+        (Some((_, value)), None) => Some(value.to_owned()),
+        _ => None,
+    }
+}
+
+/// What a request is answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// What the body is.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: String,
+    /// Where the browser goes on.
+    pub location: Option<String>,
+    /// The cookie that is set, with what it is bound to.
+    pub cookie: Option<String>,
+}
+
+impl Answer {
+    /// Answers with a text.
+    pub fn of(content_type: &'static str, body: String) -> Self {
+        Self { status: 200, content_type, body, location: None, cookie: None }
+    }
+
+    /// Answers with a page.
+    pub fn page(status: u16, body: String) -> Self {
+        Self { status, ..Self::of("text/html; charset=utf-8", body) }
+    }
+
+    /// Answers a script.
+    pub fn data(value: &serde_json::Value) -> Self {
+        Self::of("application/json", value.to_string())
+    }
+
+    /// Leads the browser on to another page. 303, so that it does not post again.
+    pub fn leads_to(location: &str) -> Self {
+        Self { location: Some(location.to_owned()), ..Self::page(303, String::new()) }
+    }
+
+    /// Sets the session's cookie: no script reads it, and no other site's page has it sent.
+    #[must_use]
+    pub fn with_session(mut self, id: &str, seconds: u64) -> Self {
+        self.cookie = Some(format!("{COOKIE}={id}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}"));
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_twice_is_none() {
+        assert_eq!(session("a=b; wardlock_session=x"), Some("x".to_owned()));
+        assert_eq!(session("wardlock_session=x; wardlock_session=y"), None);
+        assert_eq!(session("other=x"), None);
+        let form = |content_type, body: &[u8]| Visit::new(true, "/", "csrf=q", None, content_type, body);
+        let read = form(Some("application/x-www-form-urlencoded; charset=UTF-8"), b"csrf=a%20b&x=1&x=2");
+        assert_eq!((read.field("csrf"), read.field("x"), read.field("y")), (Some("a b"), None, None));
+        for other in [None, Some("text/plain"), Some("application/json")] {
+            assert_eq!(
+                form(other, b"csrf=a").field("csrf"),
+                None,
+                "{other:?}: only a form has fields, and no query"
+            );
+        }
+    }
+}
