@@ -98,6 +98,25 @@ pub(crate) fn has_heads(connection: &Connection) -> rusqlite::Result<bool> {
     connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).map(|format| format >= 2)
 }
 
+/// Returns whether tables, columns and indexes are called and made as this program makes them: a name that was changed hides what
+/// stands under it.
+pub(crate) fn has_own_schema(connection: &Connection) -> rusqlite::Result<bool> {
+    let format = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
+    let format = usize::try_from(format).unwrap_or(usize::MAX).min(MIGRATIONS.len());
+    let made = Connection::open_in_memory()?;
+    MIGRATIONS[..format].iter().try_for_each(|sql| made.execute_batch(sql))?;
+    Ok(schema_of(connection)? == schema_of(&made)?)
+}
+
+/// Each part of a schema as bytes, which damage need not leave text.
+fn schema_of(connection: &Connection) -> rusqlite::Result<Vec<[Option<Vec<u8>>; 4]>> {
+    let sql = "SELECT CAST(type AS BLOB), CAST(name AS BLOB), CAST(tbl_name AS BLOB), CAST(sql AS BLOB) \
+               FROM sqlite_schema ORDER BY 1, 2";
+    let mut statement = connection.prepare(sql)?;
+    let parts = statement.query_map([], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))?;
+    parts.collect()
+}
+
 /// Returns the hash that a row's column holds.
 pub(crate) fn row_hash(connection: &Connection, sequence: i64) -> rusqlite::Result<Option<Vec<u8>>> {
     let mut statement = connection.prepare_cached("SELECT hash FROM records WHERE sequence = ?1")?;

@@ -224,11 +224,12 @@ fn walk_all(files: &[Connection], begins_after: Option<Link>, against: &Against)
     })
 }
 
-/// Has `SQLite` compare its own indexes with the tables: rows are looked up by time and by request in them.
+/// Compares the schema with ours, and has `SQLite` compare its own indexes with the tables: rows are looked up by time and by request
+/// in them.
 fn check_database(file: &Connection, faults: &mut Vec<Fault>) -> Result<(), AuditError> {
-    let said = file.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
-    let is_whole = match said {
-        Ok(said) => said == "ok",
+    let check = || file.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
+    let is_whole = match store::has_own_schema(file).and_then(|is_own| Ok(is_own && check()? == "ok")) {
+        Ok(is_whole) => is_whole,
         Err(error) if walk::is_damage(&error) => false,
         Err(error) => return Err(AuditError::read(error)),
     };

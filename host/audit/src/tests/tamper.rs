@@ -155,3 +155,17 @@ fn a_whole_file_that_was_put_back_is_found() {
     let told: Vec<String> = found.faults.iter().map(ToString::to_string).collect();
     assert_eq!(told, ["rows 81 to 160 are missing at the end: cut off, or an older file was put back"]);
 }
+
+#[test]
+fn a_schema_that_is_another_is_found_although_every_row_is_as_it_was() {
+    for sql in [
+        "DROP TRIGGER records_are_not_removed",
+        "ALTER TABLE records RENAME COLUMN agent TO asked_by",
+        "CREATE TABLE more (x)",
+        "PRAGMA user_version = 1",
+    ] {
+        // It may not even be read any more.
+        let found = verified(&log().bytes, |home| home.database().execute_batch(sql).expect("changed"));
+        assert!(!found.is_ok_and(|(found, _home)| found.is_sound()), "{sql}");
+    }
+}
