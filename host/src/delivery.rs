@@ -55,7 +55,7 @@ impl UnderWay {
 pub async fn deliver(
     id: &RequestId,
     sent: Result<Sent, SendError>,
-    judges: &Judges,
+    mut judges: Judges,
     under_way: UnderWay,
 ) -> Result<Result<Reply, (Outcome, Refusal)>, AuditError> {
     let sent = match sent {
@@ -69,7 +69,10 @@ pub async fn deliver(
     let mut finished = finished(&sent);
     let outcome = finished.outcome;
     let Sent { answer, reading, hint, .. } = sent;
-    let said = judges.judge(&reading, answer).instrument(judges.span()).await;
+    let span = judges.span();
+    let said = judges.judge(&reading, answer).instrument(span).await;
+    // Whoever hears of the answer finds what was recorded of it handed over.
+    drop(judges);
     finished.verdicts = said.verdicts;
     let answer = match said.answer {
         Ok(answer) => answer,
@@ -88,7 +91,7 @@ pub async fn deliver(
             finished.answer_bytes = body.len() as u64;
             under_way.finish(finished).await?;
             let reply = Reply::answered(id, outcome, status, headers, exposed, body);
-            Ok(Ok(reply.explained(hint, retry_after).edited_by(&said.edited_by)))
+            Ok(Ok(reply.explained(hint, retry_after).part_by_part(&reading.parts).edited_by(&said.edited_by)))
         }
         ScrubbedBody::Flowing(stream) => {
             let (sender, body, gone) = FlowingBody::new(CHUNKS_WAITING);
@@ -155,6 +158,7 @@ fn finished(sent: &Sent) -> Finished {
         answer_sha256: None,
         upstream_micros: sent.micros,
         provider_code: sent.reading.code.clone(),
+        parts: sent.reading.parts.clone(),
         total: Duration::ZERO,
         verdicts: Vec::new(),
         withheld: None,
@@ -172,6 +176,7 @@ fn failed(error: &SendError) -> Finished {
         answer_sha256: None,
         upstream_micros: error.micros,
         provider_code: None,
+        parts: Vec::new(),
         total: Duration::ZERO,
         verdicts: Vec::new(),
         withheld: error.withheld(),

@@ -14,6 +14,7 @@ use wardlock_core::refusal::{Code, Refusal};
 use wardlock_egress::vault::KeySource;
 
 use crate::admin::Failure;
+use crate::approvers::Approvers;
 use crate::config::{ConfigError, HostConfig};
 use crate::home::{CONFIG_FILE, Home, HomeLock};
 use crate::host::{Host, World};
@@ -35,6 +36,8 @@ pub struct Seat {
     pub world: World,
     /// What has been counted since the process started.
     pub metrics: Arc<Metrics>,
+    /// Who is told that a draft waits.
+    pub approvers: Approvers,
     /// Tells whoever waits that some draft has moved on.
     pub draft_moved: Notify,
     /// Whether drafts that the process before this one left have been settled: those of this one end by themselves.
@@ -56,12 +59,15 @@ impl Seat {
         let config = HostConfig::parse(CONFIG_FILE, &text).map_err(ConfigError::from)?;
         let mut config_file = PolicyFiles::default();
         config_file.note(CONFIG_FILE, &text);
+        let metrics = Metrics::new();
+        let approvers = Approvers::new(config.approvers(), &metrics);
         Ok(Arc::new(Self {
             home,
             config,
             config_file,
             world,
-            metrics: Metrics::new(),
+            metrics,
+            approvers,
             draft_moved: Notify::new(),
             drafts_settled: AtomicBool::new(false),
             dashboard: OnceLock::new(),

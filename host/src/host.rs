@@ -9,7 +9,7 @@ use wardlock_audit::{Act, Audit};
 use wardlock_core::connection::{Connection, WriteMode};
 use wardlock_core::id::RequestId;
 use wardlock_core::service::ServiceDefinition;
-use wardlock_egress::vault::{KeySource, Vault};
+use wardlock_egress::vault::{Accepted, KeySource, Vault};
 use wardlock_egress::{CallbackListener, Dialer, Egress, Limits, ListenError};
 use wardlock_sandbox::{ITSELF, Sandbox, SandboxConfig};
 use wardlock_state::{Basis, State};
@@ -22,8 +22,9 @@ use crate::drafts;
 use crate::gate::Seat;
 use crate::home::Home;
 use crate::ingress::{Places, Rates};
-use crate::loaded::{Loaded, OpenConnection, Services};
+use crate::loaded::{Loaded, OpenConnection, Services, Sources};
 use crate::metrics::Metrics;
+use crate::ops::AuditLooked;
 use crate::record;
 use crate::recorder::Recorder;
 use crate::sums::Sums;
@@ -63,6 +64,7 @@ pub struct Host {
     sums: Sums,
     visitors: Visitors,
     callback: tokio::sync::Mutex<Weak<CallbackListener>>,
+    audit_looked: AuditLooked,
     /// Held while everything is loaded anew: of two reloads, the later one is what stays.
     reloading: tokio::sync::Mutex<()>,
 }
@@ -96,7 +98,15 @@ impl Host {
         let egress = Egress::with_limits(Arc::clone(&vault), world.dialer.clone(), audit.clone(), clock(), limits);
         egress.watch_refreshes(metrics.refresh_watch());
         let services = Arc::new(Services::load(home));
-        let loaded = Arc::new(Loaded::load(home, &sandbox, &services, config.publishers()).await);
+        let accepted = vault.accepted()?;
+        let sources = Sources {
+            home,
+            sandbox: &sandbox,
+            services: &services,
+            publishers: config.publishers(),
+            accepted: accepted.as_ref(),
+        };
+        let loaded = Arc::new(Loaded::load(sources).await);
         let recorder = Recorder::start(&home.state_folder(), vault.keys(), Arc::clone(metrics));
         let recorder =
             recorder.map_err(|error| Failure::home(format!("failed to start the recorder: {error}")))?;
@@ -117,6 +127,7 @@ impl Host {
             sums: Sums::default(),
             visitors: Visitors::default(),
             callback: tokio::sync::Mutex::default(),
+            audit_looked: AuditLooked::default(),
             reloading: tokio::sync::Mutex::default(),
         });
         if !seat.drafts_settled.swap(true, Ordering::SeqCst) {
@@ -160,9 +171,16 @@ impl Host {
         let _turn = self.reloading.lock().await;
         let services = Arc::new(Services::load(self.home()));
         let before = self.loaded();
-        let publishers = self.config().publishers();
-        let loaded = Loaded::load_after(self.home(), &self.sandbox, &services, publishers, &before).await;
-        let loaded = Arc::new(loaded);
+        let loaded = match self.accepted().await {
+            Ok(accepted) => {
+                Arc::new(Loaded::load_after(self.sources(&services, accepted.as_ref()), &before).await)
+            }
+            Err(error) => {
+                // Nobody can tell what was accepted, so nothing changes.
+                tracing::error!(%error, "what admins accepted cannot be read; what was loaded goes on");
+                return [Arc::clone(&before), before];
+            }
+        };
         *self.services.write().unwrap_or_else(PoisonError::into_inner) = services;
         let before = {
             let mut held = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
@@ -170,6 +188,18 @@ impl Host {
         };
         self.settle_recorder().await;
         [before, loaded]
+    }
+
+    /// Returns what a load takes.
+    pub fn sources<'a>(&'a self, services: &'a Services, accepted: Option<&'a Accepted>) -> Sources<'a> {
+        let publishers = self.config().publishers();
+        Sources { home: self.home(), sandbox: &self.sandbox, services, publishers, accepted }
+    }
+
+    async fn accepted(&self) -> Result<Option<Accepted>, Failure> {
+        let vault = Arc::clone(&self.vault);
+        let accepted = tokio::task::spawn_blocking(move || vault.accepted()).await;
+        Ok(accepted.map_err(|error| Failure::no(format!("a worker thread failed: {error}")))??)
     }
 
     /// Returns what is loaded now.
@@ -210,6 +240,11 @@ impl Host {
     /// Returns the upstream side.
     pub fn egress(&self) -> &Egress {
         &self.egress
+    }
+
+    /// Returns what was found of the audit when it was looked at last.
+    pub(crate) fn audit_looked(&self) -> &AuditLooked {
+        &self.audit_looked
     }
 
     /// Returns the audit.

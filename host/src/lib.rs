@@ -22,6 +22,7 @@
 //! - [`demo`]: the whole product on one machine with nothing to set up.
 
 pub mod admin;
+mod approvers;
 mod backup;
 mod cli;
 mod code;

@@ -60,7 +60,8 @@ pub fn needs(command: &Command) -> Option<Role> {
     match command {
         Command::DraftsApprove { .. } => Some(Role::Approver),
         Command::Writes { level, confirmed: true, .. } if level != WriteMode::Off.as_str() => Some(Role::Admin),
-        Command::Connect { .. }
+        Command::PolicyAccept { basis: Some(_) }
+        | Command::Connect { .. }
         | Command::RegistrationAdd { .. }
         | Command::RegistrationSetSecret { .. }
         | Command::AgentAdd { .. }

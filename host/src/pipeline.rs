@@ -3,6 +3,7 @@
 //! Everything before `intend` can only refuse; nothing after it can change what is sent.
 
 mod behalf;
+mod days;
 mod enter;
 mod held;
 mod refuse;
@@ -11,6 +12,7 @@ mod seen;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tracing::{Instrument as _, Span, debug_span};
 use wardlock_audit::{OutcomeGuard, Receipt, Separation, failpoint};
 use wardlock_core::canonical::CanonicalRequest;
@@ -35,7 +37,7 @@ use crate::ingress::{AgentRequest, Peer, RawRequest, Reply, UnreadBody};
 use crate::loaded::OpenConnection;
 use crate::metrics::Sending;
 use crate::quotas::Taking;
-use crate::recorder::{Judged, Recording};
+use crate::recorder::{Judged, PendingRecord, Recording};
 use crate::{own, report};
 use enter::{Entered, enter};
 use held::{Concluded, Waits, concluded, dry_run_ends, hold};
@@ -167,6 +169,7 @@ async fn judge_and_send(
     Span::current().record("operation", &*classified.operation().name);
     seen.classified = Some(Arc::new(classified.clone()));
     judge.check(&classified)?;
+    let judge = days::known(host, judge, &classified).await?;
     let asked = Asked { via, approval, ..pinned? };
     let context = context(host, id, &connection, &agent, &asked, dry_run);
     let quotas = quotas(host, &connection, dry_run);
@@ -175,12 +178,11 @@ async fn judge_and_send(
     let asked_for = Arc::new(classified.clone());
     seen.classified = Some(Arc::clone(&asked_for));
     let decision = decide(&judge, classified, outcome, asked);
-    if let Some(recording) = recording {
-        record(host, recording, &context, &decision);
-    }
+    let record = recording.and_then(|recording| record(host, recording, &context, &decision, &open));
     let concluded = concluded(decision, seen);
     if dry_run {
-        return Err(dry_run_ends(concluded, seen, &asked_for, &connection));
+        let changes = changes(host, &concluded, (&connection, &agent), separation, &asked_for).await;
+        return Err(dry_run_ends(concluded, seen, &asked_for, &connection, changes));
     }
     let permit = match concluded {
         Concluded::Permitted(permit) => *permit,
@@ -193,7 +195,7 @@ async fn judge_and_send(
         }
     };
     failpoint::pass("after-decision");
-    let judges = Judges { open, context, classified: asked_for };
+    let judges = Judges { open, context, classified: asked_for, record };
     carry_out(host, separation, id, Allowed { permit, quotas, judges }, seen).await
 }
 
@@ -214,14 +216,51 @@ async fn ask_plugins(
     (classified, outcome, recording)
 }
 
-fn record(host: &Host, recording: Recording, context: &RequestContext, decision: &Decision) {
-    let decision = match decision {
+/// What a request that is only looked at would change; null where it would not be sent. Its reads are requests of their own.
+async fn changes(
+    host: &Host,
+    concluded: &Concluded,
+    (connection, agent): (&Connection, &AgentName),
+    separation: Separation,
+    classified: &Classified,
+) -> Value {
+    if matches!(concluded, Concluded::Stopped(_)) {
+        return Value::Null;
+    }
+    let asked = OnBehalf {
+        workspace: connection.workspace.as_str(),
+        connection: connection.name.as_str(),
+        agent: agent.as_str(),
+        purpose: Some("current values, for a dry run".to_owned()),
+        via: None,
+        separation,
+        approval: None,
+    };
+    drafts::changes(host, asked, classified).await
+}
+
+/// Hands over what the chain was asked; where plugins will judge the answer, what to go on noting with.
+fn record(
+    host: &Host,
+    recording: Recording,
+    context: &RequestContext,
+    decision: &Decision,
+    open: &OpenConnection,
+) -> Option<PendingRecord> {
+    let decided = match decision {
         Decision::Allow(_) => "allow",
         Decision::Hold { .. } => "hold",
         Decision::Deny { .. } => "deny",
     };
-    let judged = Judged { id: &context.id, at_ms: context.now_ms, caller: &context.caller, decision };
-    host.recorder().keep(recording, judged);
+    let judged = Judged {
+        id: context.id.clone(),
+        at_ms: context.now_ms,
+        caller: context.caller.clone(),
+        decision: decided,
+    };
+    let goes_on = recording.wants_answers() && matches!(decision, Decision::Allow(_)) && open.judges_answers();
+    let pending = recording.judged(host.recorder(), judged);
+    goes_on.then_some(pending)
 }
 
 /// A request that is allowed, what its plugins took, and who judges its answer.
@@ -244,6 +283,7 @@ async fn carry_out(
     // Once more: plugins and other calls take their time, and a freeze is meant at once.
     refuse_frozen(host, &judges.open.connection.workspace)?;
     quotas.commit().await?;
+    days::count(host, &permit).await?;
     failpoint::pass("after-quotas");
     let (receipt, guard) = record_intent(host, &permit, separation, seen).await?;
     let waited = turn.waited();
@@ -255,7 +295,7 @@ async fn carry_out(
         _turn: turn,
     };
     let sent = host.egress().send(permit, receipt).await;
-    match deliver(id, sent, &judges, under_way).await.map_err(audit_unavailable)? {
+    match deliver(id, sent, judges, under_way).await.map_err(audit_unavailable)? {
         Ok(reply) => Ok(reply.after_waiting(waited)),
         Err((outcome, refusal)) => {
             seen.outcome = Some(outcome);

@@ -75,7 +75,11 @@ impl Running {
             }
             dashboard = Some(*gate.seat().dashboard.get_or_init(|| address));
         }
-        let background = vec![spawn_admin(Arc::clone(&gate))?, spawn_summaries(Arc::clone(&gate))];
+        let background = vec![
+            spawn_admin(Arc::clone(&gate))?,
+            spawn_summaries(Arc::clone(&gate)),
+            spawn_approvers(Arc::clone(&gate)),
+        ];
         Ok(Self { agents, operators, dashboard, stop, fronts, background, gate })
     }
 
@@ -103,8 +107,10 @@ impl Running {
                 tracing::error!(%error, "a listener ended badly");
             }
         }
-        for task in &self.background {
+        for task in self.background {
             task.abort();
+            // Gone, and with it what it held of the home.
+            let _ = task.await;
         }
         let Some(host) = self.gate.opened() else { return };
         host.write_down().await;
@@ -174,6 +180,13 @@ fn spawn_admin(gate: Arc<Gate>) -> Result<tokio::task::JoinHandle<()>, Failure> 
             .hint("a socket's path may have about 100 bytes; a home with a shorter path has room for it")
     })?;
     Ok(tokio::spawn(admin::serve(listener, gate)))
+}
+
+fn spawn_approvers(gate: Arc<Gate>) -> tokio::task::JoinHandle<()> {
+    tokio::spawn(async move {
+        let seat = gate.seat();
+        seat.approvers.run(seat.config.approvers(), &seat.world.dialer).await;
+    })
 }
 
 fn spawn_summaries(gate: Arc<Gate>) -> tokio::task::JoinHandle<()> {

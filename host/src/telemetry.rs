@@ -113,7 +113,7 @@ impl Spans {
             KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
         ];
         let teller = Teller {
-            collector: Collector::new(address.clone(), dialer),
+            collector: Collector::new(address.clone(), "application/x-protobuf", dialer),
             waiting: self.waiting,
             dropped: self.dropped,
             metrics: Arc::clone(metrics),

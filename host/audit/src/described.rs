@@ -6,12 +6,12 @@
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use wardlock_core::canonical::{CanonicalRequest, Parameter};
-use wardlock_core::classify::Classified;
+use wardlock_core::classify::{Classified, Part as CarriedPart};
 use wardlock_core::id::Digest;
 use wardlock_core::plugin::Effect;
 use wardlock_core::service::{ResourceSource, Segment, ServiceDefinition};
 
-use crate::detail::{RequestDetail, Value};
+use crate::detail::{PartDetail, RequestDetail, Value};
 use crate::entry::{LIST_ITEMS, bounded};
 
 /// How much of a keyed hash a row keeps: 128 bits, far beyond accidental equality.
@@ -59,6 +59,7 @@ pub struct Described {
     pub(crate) effect: Option<Effect>,
     resources: Vec<String>,
     breadth: Option<u32>,
+    parts: Vec<PartDetail>,
 }
 
 impl Described {
@@ -72,6 +73,7 @@ impl Described {
         described.effect = Some(operation.effect);
         described.resources.clone_from(&operation.resources);
         described.breadth = operation.breadth;
+        described.parts = classified.parts().iter().take(LIST_ITEMS).map(part_detail).collect();
         let Some(definition) = classified.definition() else {
             return described.with_unknown_path(classified.request(), Some(service));
         };
@@ -143,6 +145,7 @@ impl Described {
             service_sha256: digest.map(|digest| digest.to_string()),
             resources: self.resources.iter().take(LIST_ITEMS).map(|text| bounded(text)).collect(),
             breadth: self.breadth,
+            parts: self.parts,
             method: self.method.as_deref().map(bounded),
             path: self.path.as_deref().map(bounded),
             parameters: values(self.parameters, key),
@@ -152,6 +155,19 @@ impl Described {
             body_sha256: body.map(|digest| digest.to_string()),
             ..RequestDetail::default()
         }
+    }
+}
+
+/// No value of a part's path or body stands here; what was judged of it is in the bytes whose hash the row has.
+fn part_detail(part: &CarriedPart) -> PartDetail {
+    let (classified, operation) = (part.classified(), part.classified().operation());
+    PartDetail {
+        operation: bounded(&operation.name),
+        effect: operation.effect.as_str().to_owned(),
+        method: classified.request().method().as_str().to_owned(),
+        path: bounded(&classified.template()),
+        resources: operation.resources.iter().take(LIST_ITEMS).map(|text| bounded(text)).collect(),
+        breadth: operation.breadth,
     }
 }
 

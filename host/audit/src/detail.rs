@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// The version of this format, in every row. 2 added `decided_micros`, `added` and `total_micros`; 3 what plugins said of
 /// answers; 4 drafts
-/// and who approved them.
-pub(crate) const VERSION: u32 = 4;
+/// and who approved them; 5 the parts of requests that carry others.
+pub(crate) const VERSION: u32 = 5;
 
 /// The versions that are read.
 pub(crate) const VERSIONS: std::ops::RangeInclusive<u32> = 1..=VERSION;
@@ -78,6 +78,9 @@ pub struct RequestDetail {
     /// The most records touched; absent: without bound, or not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub breadth: Option<u32>,
+    /// The requests that it carries, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartDetail>,
     /// The method.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
@@ -125,6 +128,37 @@ pub struct RequestDetail {
     pub separation: Option<String>,
 }
 
+/// A request that another carries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartDetail {
+    /// Its operation.
+    pub operation: String,
+    /// `read`, `write` or `destructive`.
+    pub effect: String,
+    /// The method.
+    pub method: String,
+    /// The path's template.
+    pub path: String,
+    /// Every resource touched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<String>,
+    /// The most records touched; absent: without bound, or not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breadth: Option<u32>,
+}
+
+/// What came of a request that another carried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PartOutcome {
+    /// `ok`, `partial`, `failed`, `scheduled` or `unknown`.
+    pub outcome: String,
+    /// The provider's own code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}
+
 /// A parameter: its value where the service marks it safe, else its keyed hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -155,6 +189,9 @@ pub struct PluginDetail {
     /// Its code, or the fault.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// The part that it judged, of a request that carries others; the first is 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<u32>,
     /// What it changed, without values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edits: Vec<String>,
@@ -179,6 +216,9 @@ pub struct RefusalDetail {
     /// The plugin's own code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plugin_code: Option<String>,
+    /// The part that is refused, of a request that carries others; the first is 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<u32>,
 }
 
 /// What came of a request.
@@ -194,6 +234,9 @@ pub struct AnswerDetail {
     /// The provider's own code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider_code: Option<String>,
+    /// What came of each request that it carried, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartOutcome>,
     /// How often it was put on the wire.
     pub attempts: u32,
     /// How long the upstream took, microseconds.

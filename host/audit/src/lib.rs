@@ -60,7 +60,9 @@ mod writer;
 pub use act::{Act, ActKind};
 pub use audit::{Audit, Clock, Commit, Receipt, Settings, Watch};
 pub use described::Described;
-pub use detail::{ActDetail, AnswerDetail, Detail, PluginDetail, RefusalDetail, RequestDetail, Value};
+pub use detail::{
+    ActDetail, AnswerDetail, Detail, PartDetail, PartOutcome, PluginDetail, RefusalDetail, RequestDetail, Value,
+};
 pub use entry::{Durabilities, Durability, Kind, Separation};
 pub use error::{AuditError, FileProblem};
 pub use escape::{escape, escape_json, misleads};

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
-use wardlock_core::answer::Outcome;
+use wardlock_core::answer::{Outcome, PartReading};
 use wardlock_core::chain::VerdictRecord;
 use wardlock_core::id::Digest;
 use wardlock_core::refusal::Code;
 
 use crate::audit::Inner;
 use crate::described::PathKey;
-use crate::detail::{AnswerDetail, Detail};
-use crate::entry::{Durability, Entry, Kind, Subject, bounded, render};
+use crate::detail::{AnswerDetail, Detail, PartOutcome};
+use crate::entry::{Durability, Entry, Kind, LIST_ITEMS, Subject, bounded, render};
 use crate::error::AuditError;
 use crate::refused::plugins;
 
@@ -37,6 +37,8 @@ pub struct Finished {
     pub upstream_micros: u64,
     /// The provider's own code.
     pub provider_code: Option<String>,
+    /// What the answer says of each part, where the request carried others.
+    pub parts: Vec<PartReading>,
     /// How long it took from the request's arrival to here.
     pub total: Duration,
     /// What each plugin said of the answer.
@@ -120,12 +122,17 @@ pub(crate) fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
+fn part_outcome(part: &PartReading) -> PartOutcome {
+    PartOutcome { outcome: part.outcome.as_str().to_owned(), code: part.code.as_deref().map(bounded) }
+}
+
 fn answer_detail(finished: &Finished, key: &PathKey) -> AnswerDetail {
     let exposed = if finished.redactions == 0 { "false" } else { "redacted" };
     AnswerDetail {
         upstream_host: Some(bounded(&finished.upstream_host)),
         upstream_status: finished.upstream_status,
         provider_code: finished.provider_code.as_deref().map(bounded),
+        parts: finished.parts.iter().take(LIST_ITEMS).map(part_outcome).collect(),
         attempts: finished.attempts,
         upstream_micros: finished.upstream_micros,
         total_micros: Some(micros(finished.total)),

@@ -202,16 +202,17 @@ impl Refused {
 }
 
 fn refusal_detail(refusal: &Refusal, key: &PathKey) -> RefusalDetail {
-    let code = refusal.code.as_str().to_owned();
+    let (code, part) = (refusal.code.as_str().to_owned(), refusal.part);
     match &refusal.by {
         RefusedBy::Rule(rule) => {
-            RefusalDetail { code, rule: Some((*rule).to_owned()), plugin: None, plugin_code: None }
+            RefusalDetail { code, rule: Some((*rule).to_owned()), plugin: None, plugin_code: None, part }
         }
         RefusedBy::Plugin { name, code: plugin_code } => RefusalDetail {
             code,
             rule: None,
             plugin: Some(bounded(name)),
             plugin_code: plugin_code.as_deref().map(|code| plugin_word(code, key)),
+            part,
         },
     }
 }
@@ -227,11 +228,20 @@ pub(crate) fn plugins(verdicts: &[VerdictRecord], key: &PathKey) -> Vec<PluginDe
             "fault" => bounded(code),
             _ => plugin_word(code, key),
         }),
+        part: record.part,
         edits: record.edits.iter().take(LIST_ITEMS).map(|edit| bounded(&edit_words(edit, key))).collect(),
         enforced: record.enforced,
         micros: record.micros,
     };
-    verdicts.iter().take(LIST_ITEMS).map(detail_of).collect()
+    // Where there are too many (a plugin judges each part of a request), what says no goes first.
+    let counts = |record: &&VerdictRecord| record.verdict != "allow";
+    let mut room = LIST_ITEMS.saturating_sub(verdicts.iter().filter(counts).count());
+    let kept = verdicts.iter().filter(|record| {
+        let fits = counts(record) || room > 0;
+        room -= usize::from(fits && !counts(record));
+        fits
+    });
+    kept.take(LIST_ITEMS).map(detail_of).collect()
 }
 
 /// A plugin's code is a word; what is none is keyed, so that no plugin can write sentences, or bodies, into rows.

@@ -1,6 +1,7 @@
 //! What an upstream's answer says: by its body, because a status alone is not to be trusted.
 
 mod cut;
+mod parts;
 
 use std::collections::BTreeSet;
 
@@ -11,6 +12,7 @@ use crate::classify::places;
 use crate::service::AnswerRules;
 
 pub use cut::{NotJson, cut};
+pub use parts::{PartReading, read_answer_to};
 
 /// How a request ended, on every wire and in every record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -65,6 +67,8 @@ pub struct AnswerReading {
     pub throttled: bool,
     /// How long to wait, seconds, where the body says it.
     pub retry_after: Option<u32>,
+    /// What it says of each part, where the request carried others.
+    pub parts: Vec<PartReading>,
 }
 
 /// How many values of an answer are looked at. An answer has at most some hundred results; what is beyond this is
@@ -113,6 +117,7 @@ pub fn read_answer(rules: &AnswerRules, status: u16, body: Option<&[u8]>) -> Ans
         throttled: says(&rules.throttle_codes) || rules.throttle_statuses.contains(&status),
         retry_after: json.as_ref().and_then(|json| retry_after(rules, json)),
         code: top.filter(|top| top.is_error || failed).map(|top| top.code).or(tally.first_error),
+        parts: Vec::new(),
     }
 }
 

@@ -12,11 +12,11 @@ mod tests;
 use std::collections::BTreeSet;
 
 use crate::canonical::{CanonicalRequest, NotCanonical};
-use crate::classify::Classified;
+use crate::classify::{Classified, Part};
 use crate::connection::{Link, LinkMode};
 use crate::id::Digest;
 use crate::plugin::{Answer, Attribute, Edit, Field, PluginFault, Reason, Verdict};
-use crate::refusal::{Code, Refusal, RefusedBy};
+use crate::refusal::{Code, PartOf, Refusal, RefusedBy};
 use crate::rules::Judge;
 
 pub use response::{AnswerStep, judge_answer, not_edited};
@@ -38,6 +38,8 @@ pub struct VerdictRecord {
     pub fault: Option<&'static str>,
     /// What was changed, without values.
     pub edits: Vec<String>,
+    /// The part that was judged, of a request that carries others; the first is 1.
+    pub part: Option<u32>,
     /// Whether the verdict counted (`enforce`) or was only recorded (`monitor`).
     pub enforced: bool,
     /// How long the plugin took, microseconds.
@@ -52,9 +54,17 @@ pub(crate) enum End {
     /// Every plugin allowed or shaped.
     Allow,
     /// At least one asked for a person.
-    Hold { plugin: String, reason: Reason },
+    Hold(HeldBy),
     /// One denied, failed, or changed what it may not.
     Deny(Refusal),
+}
+
+/// A plugin that asks for a person, and on what account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HeldBy {
+    pub(crate) plugin: String,
+    pub(crate) reason: Reason,
+    pub(crate) part: Option<PartOf>,
 }
 
 /// The end of a chain, bound to the request and the chain that it is about. Made by [`Chain::finish`] only.
@@ -67,13 +77,37 @@ pub struct ChainOutcome {
     pub(crate) verdicts: Vec<VerdictRecord>,
 }
 
-/// A chain under way.
+/// A plugin's turn in a chain.
+#[derive(Debug, Clone, Copy)]
+pub struct Turn<'a, 'c> {
+    /// The plugin's place in the chain.
+    pub at: usize,
+    /// The plugin.
+    pub link: &'a Link,
+    /// The request as it stands for it: one part of it, where it carries others.
+    pub request: &'c Classified,
+    /// Where that part stands.
+    pub within: Option<Within<'c>>,
+}
+
+/// A part's place in the request that carries it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Within<'c> {
+    /// The operation that carries it.
+    pub envelope: &'c str,
+    /// Its number; the first is 1.
+    pub part: u32,
+}
+
+/// A chain under way. Of a request that carries others, every plugin judges every part, one part after the other.
 #[derive(Debug)]
 pub struct Chain<'a> {
     judge: &'a Judge,
     classified: Classified,
+    /// Which part is judged, of a request that carries others.
+    part: usize,
     at: usize,
-    held: Option<(String, Reason)>,
+    held: Option<HeldBy>,
     denied: Option<Refusal>,
     verdicts: Vec<VerdictRecord>,
 }
@@ -82,16 +116,38 @@ impl<'a> Chain<'a> {
     /// Begins a chain with a request that passed the host's rules.
     pub fn start(judge: &'a Judge, classified: Classified) -> Self {
         let at = first_from(judge, 0);
-        Self { judge, classified, at, held: None, denied: None, verdicts: Vec::new() }
+        Self { judge, classified, part: 0, at, held: None, denied: None, verdicts: Vec::new() }
     }
 
-    /// Returns the next plugin to ask, its place in the chain, and the request as it stands for it; `None` at the end.
-    /// Plugins that only judge answers are passed over.
-    pub fn next(&self) -> Option<(usize, &'a Link, &Classified)> {
+    /// Returns the next plugin to ask, and about what; `None` at the end. Plugins that only judge answers are passed over.
+    pub fn next(&self) -> Option<Turn<'a, '_>> {
         if self.denied.is_some() {
             return None;
         }
-        self.judge.connection().chain.get(self.at).map(|link| (self.at, link, &self.classified))
+        let link = self.judge.connection().chain.get(self.at)?;
+        let part = self.part();
+        let envelope = self.classified.operation().name.as_str();
+        Some(Turn {
+            at: self.at,
+            link,
+            request: part.map_or(&self.classified, Part::classified),
+            within: part.map(|part| Within { envelope, part: part.number() }),
+        })
+    }
+
+    /// Returns the part that is judged, where the request carries others.
+    fn part(&self) -> Option<&Part> {
+        self.classified.parts().get(self.part)
+    }
+
+    /// Goes on to the next plugin; behind the last one, to the next part.
+    fn go_on(&mut self) {
+        self.at = first_from(self.judge, self.at + 1);
+        let is_last_part = self.part + 1 >= self.classified.parts().len();
+        if self.at == self.judge.connection().chain.len() && !is_last_part {
+            self.part += 1;
+            self.at = first_from(self.judge, 0);
+        }
     }
 
     /// Takes the answer of the plugin that [`Chain::next`] named.
@@ -100,12 +156,14 @@ impl<'a> Chain<'a> {
         let Some(link) = judge.connection().chain.get(self.at) else {
             return;
         };
-        self.at = first_from(judge, self.at + 1);
+        let part = self.part().map(Part::named);
         let mut record = VerdictRecord::of(link, answer.as_ref().map(said), micros);
+        record.part = part.as_ref().map(|part| part.number);
         let enforced = link.mode == LinkMode::Enforce;
         if enforced {
             let changed = self.apply(link, answer);
             if let Err(refusal) = changed {
+                let refusal = part.into_iter().fold(refusal, Refusal::in_part);
                 if record.verdict == "shape" {
                     record.code = Some(refusal.code.as_str().to_owned());
                 }
@@ -113,17 +171,19 @@ impl<'a> Chain<'a> {
             }
         }
         self.verdicts.push(record);
+        self.go_on();
     }
 
     /// Ends the chain. A chain that was not asked to its end denies.
     pub fn finish(self) -> (Classified, ChainOutcome) {
-        let asked_all = self.at == self.judge.connection().chain.len();
+        let is_last_part = self.part + 1 >= self.classified.parts().len();
+        let asked_all = self.at == self.judge.connection().chain.len() && is_last_part;
         // A plugin that is only watched says yes to nothing.
         let somebody_counted = self.verdicts.iter().any(|verdict| verdict.enforced);
         let end = match (self.denied, self.held) {
             (Some(refusal), _) => End::Deny(refusal),
             (None, _) if !asked_all || !somebody_counted => End::Deny(no_policy(self.judge)),
-            (None, Some((plugin, reason))) => End::Hold { plugin, reason },
+            (None, Some(held)) => End::Hold(held),
             (None, None) => End::Allow,
         };
         let outcome = ChainOutcome {
@@ -141,7 +201,8 @@ impl<'a> Chain<'a> {
             Verdict::Allow => Ok(()),
             Verdict::Deny(reason) => Err(denied_by(link, Code::PolicyDenied, reason)),
             Verdict::Hold(reason) => {
-                self.held.get_or_insert((link.name.to_string(), reason));
+                let part = self.part().map(Part::named);
+                self.held.get_or_insert(HeldBy { plugin: link.name.to_string(), reason, part });
                 Ok(())
             }
             Verdict::Shape(edits, _) => self.shape(link, &edits),
@@ -152,6 +213,10 @@ impl<'a> Chain<'a> {
         if !link.capabilities.contains("shape") {
             let detail = format!("plugin `{}` changes the request without the capability `shape`", link.name);
             return Err(by_plugin(link, Code::ShapeWidened, detail));
+        }
+        if self.part().is_some() {
+            let detail = format!("plugin `{}` would change a part, and parts are sent as they came", link.name);
+            return Err(by_plugin(link, Code::EnvelopeShaped, detail));
         }
         let mut request = self.classified.request().clone();
         for edit in edits {
@@ -216,6 +281,7 @@ impl VerdictRecord {
             code: said.code,
             fault,
             edits: said.edits,
+            part: None,
             enforced: link.mode == LinkMode::Enforce,
             micros,
             notes: said.notes,
@@ -245,6 +311,7 @@ fn by_plugin(link: &Link, code: Code, detail: String) -> Refusal {
         by: RefusedBy::Plugin { name: link.name.to_string(), code: None },
         hint: None,
         retry_after: None,
+        part: None,
         draft: None,
         dry_run: None,
     }
@@ -263,6 +330,7 @@ fn denied_by(link: &Link, code: Code, reason: Reason) -> Refusal {
         by: RefusedBy::Plugin { name: link.name.to_string(), code: Some(reason.code) },
         hint: reason.hint,
         retry_after: reason.retry_after_seconds,
+        part: None,
         draft: None,
         dry_run: None,
     }

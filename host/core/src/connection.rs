@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::canonical::CanonicalRequest;
 use crate::classify::Classified;
 use crate::id::{AgentName, ConnectionName, Digest, GrantName, PluginName, Region, ServiceName, WorkspaceName};
+use crate::plugin::OperationView;
 use crate::service::{Pin, Place, ServiceDefinition, TenantOf};
 
 /// How far writes are enabled.
@@ -40,8 +41,96 @@ impl WriteMode {
 pub struct WriteRules {
     /// The most records that one write may touch.
     pub max_records: u32,
-    /// Operations that pass although they destroy, or are broader than that: named one by one.
+    /// The most records that all writes of a day (UTC) may touch; `None`: as many as come.
+    pub max_records_a_day: Option<u32>,
+    /// Tighter bounds for single operations and resources, by name.
+    pub limits: BTreeMap<String, WriteLimit>,
+    /// Operations that pass although they destroy, or are broader than [`WriteRules::max_records`]: named one by one.
     pub unattended: BTreeSet<String>,
+    /// How many people must approve what is held.
+    pub approvals: u32,
+}
+
+/// A bound on the writes of one operation, or of one resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WriteLimit {
+    /// The most records that one write may touch.
+    pub max_records: Option<u32>,
+    /// The most records that all writes of a day (UTC) may touch.
+    pub max_records_a_day: Option<u32>,
+}
+
+impl WriteRules {
+    /// Returns whether anything bounds a day's records.
+    pub fn bound_days(&self) -> bool {
+        self.max_records_a_day.is_some() || self.limits.values().any(|limit| limit.max_records_a_day.is_some())
+    }
+
+    /// Returns what bounds writes that are sent at once: all of them together, but for those that need no person, and each operation and
+    /// resource that has a bound of its own.
+    pub fn at_once<'a>(&'a self, writes: impl Iterator<Item = &'a OperationView>) -> Vec<Bound<'a>> {
+        Bound::gather(writes, |view| {
+            let all = (!self.unattended.contains(&view.name)).then_some(("", self.max_records));
+            let own = self.limits_of(view).filter_map(|(what, limit)| Some((what, limit.max_records?)));
+            all.into_iter().chain(own).collect()
+        })
+    }
+
+    /// Returns what bounds the day of these writes.
+    pub fn a_day<'a>(&'a self, writes: impl Iterator<Item = &'a OperationView>) -> Vec<Bound<'a>> {
+        Bound::gather(writes, |view| {
+            let all = self.max_records_a_day.map(|most| ("", most));
+            let own = self.limits_of(view).filter_map(|(what, limit)| Some((what, limit.max_records_a_day?)));
+            all.into_iter().chain(own).collect()
+        })
+    }
+
+    /// Digests all of it.
+    fn digest(&self) -> Digest {
+        let number = |of: Option<u32>| of.map_or_else(String::new, |of| of.to_string());
+        let mut fields =
+            vec![self.max_records.to_string(), number(self.max_records_a_day), self.approvals.to_string()];
+        for (what, limit) in &self.limits {
+            fields.extend([what.clone(), number(limit.max_records), number(limit.max_records_a_day)]);
+        }
+        // What follows the limits is counted, so that no name of one list is taken for one of the other.
+        fields.push(self.unattended.len().to_string());
+        fields.extend(self.unattended.iter().cloned());
+        Digest::of_fields(fields.iter().map(String::as_bytes))
+    }
+
+    /// Returns the tighter bounds of a write: its operation's, and those of its resources.
+    fn limits_of<'a>(&'a self, view: &'a OperationView) -> impl Iterator<Item = (&'a str, WriteLimit)> {
+        let names = std::iter::once(&view.name).chain(&view.resources);
+        names.filter_map(|name| Some((name.as_str(), *self.limits.get(name)?)))
+    }
+}
+
+/// A bound, and what writes touch under it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bound<'a> {
+    /// What it bounds: an operation, a resource; empty: all writes.
+    pub what: &'a str,
+    /// The most records.
+    pub most: u32,
+    /// How many these touch; `None`: the host cannot tell.
+    pub records: Option<u32>,
+}
+
+impl<'a> Bound<'a> {
+    fn gather(
+        writes: impl Iterator<Item = &'a OperationView>,
+        bounds: impl Fn(&'a OperationView) -> Vec<(&'a str, u32)>,
+    ) -> Vec<Self> {
+        let mut found: BTreeMap<&str, Self> = BTreeMap::new();
+        for view in writes {
+            for (what, most) in bounds(view) {
+                let bound = found.entry(what).or_insert(Self { what, most, records: Some(0) });
+                bound.records = bound.records.zip(view.breadth).and_then(|(sum, more)| sum.checked_add(more));
+            }
+        }
+        found.into_values().collect()
+    }
 }
 
 /// How many records one write may touch where the workspace file says nothing: what Zoho CRM takes in one call.
@@ -49,7 +138,13 @@ pub const MAX_RECORDS: u32 = 100;
 
 impl Default for WriteRules {
     fn default() -> Self {
-        Self { max_records: MAX_RECORDS, unattended: BTreeSet::new() }
+        Self {
+            max_records: MAX_RECORDS,
+            max_records_a_day: None,
+            limits: BTreeMap::new(),
+            unattended: BTreeSet::new(),
+            approvals: 1,
+        }
     }
 }
 
@@ -198,7 +293,6 @@ impl Connection {
             digests(&agents.collect::<Vec<_>>()),
             digests(&links.collect::<Vec<_>>()),
             self.chain_digest(),
-            digests(&list(&self.write_rules.unattended)),
         ];
         let names = [
             self.region.as_str(),
@@ -207,9 +301,9 @@ impl Connection {
             self.writes.as_str(),
         ];
         let names = names.into_iter().map(str::as_bytes);
-        let numbers = self.write_rules.max_records.to_be_bytes();
+        let rules = self.write_rules.digest();
         let parts = parts.iter().map(|part| part.as_bytes().as_slice());
-        Digest::of_fields(names.chain([numbers.as_slice()]).chain(parts))
+        Digest::of_fields(names.chain([rules.as_bytes().as_slice()]).chain(parts))
     }
 
     /// Digests where a request of this operation goes, and what the host adds of its own: a draft is for this only.

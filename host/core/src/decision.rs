@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::chain::{ChainOutcome, End, VerdictRecord};
+use crate::chain::{ChainOutcome, End, HeldBy, VerdictRecord};
 use crate::classify::Classified;
 use crate::connection::Connection;
 use crate::id::{AgentName, Digest, RequestId};
-use crate::plugin::Reason;
 use crate::refusal::{Code, Refusal, RefusedBy};
 use crate::rules::{HoldingRule, Judge};
 
@@ -193,10 +192,10 @@ pub fn decide(judge: &Judge, classified: Classified, outcome: ChainOutcome, aske
         let refusal = Refusal::new(Code::Internal, "decision", "the verdicts are about another request or chain");
         return Decision::Deny { refusal, verdicts };
     }
-    let (plugin, held) = match end {
+    let held = match end {
         End::Deny(refusal) => return Decision::Deny { refusal, verdicts },
-        End::Hold { plugin, reason } => (plugin, Some(reason)),
-        End::Allow => (String::new(), None),
+        End::Hold(held) => Some(held),
+        End::Allow => None,
     };
     let rule = judge.holds(&classified);
     let holders = holders(rule.as_ref(), &verdicts);
@@ -223,8 +222,10 @@ pub fn decide(judge: &Judge, classified: Classified, outcome: ChainOutcome, aske
         }
     } else if !holders.is_empty() {
         let refusal = match (rule, held) {
-            (Some(HoldingRule { rule, detail }), _) => Refusal::new(Code::Held, rule, detail),
-            (None, reason) => held_by(plugin, reason),
+            (Some(HoldingRule { rule, detail, part }), _) => {
+                part.into_iter().fold(Refusal::new(Code::Held, rule, detail), Refusal::in_part)
+            }
+            (None, held) => held_by(held),
         };
         let held =
             Held { classified, connection: Arc::clone(connection), agent: judge.agent().clone(), asked, holders };
@@ -246,20 +247,28 @@ fn holders(rule: Option<&HoldingRule>, verdicts: &[VerdictRecord]) -> Vec<Holder
     let rule = rule.map(|held| Holder::Rule { rule: held.rule.to_owned() });
     let plugins = verdicts.iter().filter(|said| said.enforced && said.verdict == "hold");
     let plugins = plugins.map(|said| Holder::Plugin { name: said.plugin.clone(), digest: said.digest });
-    rule.into_iter().chain(plugins).collect()
+    let mut holders = Vec::new();
+    for holder in rule.into_iter().chain(plugins) {
+        // A plugin may hold several parts of one request.
+        if !holders.contains(&holder) {
+            holders.push(holder);
+        }
+    }
+    holders
 }
 
-fn held_by(plugin: String, reason: Option<Reason>) -> Refusal {
-    let (message, code, retry_after) = match reason {
-        Some(reason) => (reason.message, Some(reason.code), reason.retry_after_seconds),
-        None => (String::new(), None, None),
+fn held_by(held: Option<HeldBy>) -> Refusal {
+    let Some(HeldBy { plugin, reason, part }) = held else {
+        // Who holds said so in the chain, so there is always somebody.
+        return Refusal::new(Code::Held, "chain", "a person must approve it");
     };
-    Refusal {
-        detail: format!("{message} (plugin `{plugin}` asks for a person's approval)"),
-        by: RefusedBy::Plugin { name: plugin, code },
-        retry_after,
+    let refusal = Refusal {
+        detail: format!("{} (plugin `{plugin}` asks for a person's approval)", reason.message),
+        by: RefusedBy::Plugin { name: plugin, code: Some(reason.code) },
+        retry_after: reason.retry_after_seconds,
         ..Refusal::new(Code::Held, "chain", String::new())
-    }
+    };
+    part.into_iter().fold(refusal, Refusal::in_part)
 }
 
 fn changed(detail: String) -> Refusal {

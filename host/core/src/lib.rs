@@ -8,6 +8,7 @@
 //! - [`classify`]: finds a request's operation, resources, fields and breadth.
 //! - [`connection`]: a workspace's use of one grant with one service, and its rules' settings.
 //! - [`rules`]: the host's own rules.
+//! - [`allowance`]: what a connection lets agents do, and whether another would let pass more.
 //! - [`plugin`]: the records that plugins see and answer with.
 //! - [`chain`]: carries a request from plugin to plugin and judges every change anew.
 //! - [`decision`]: allow, hold or deny; the only maker of a [`decision::Permit`].
@@ -15,6 +16,7 @@
 //! - [`mod@pointer`]: JSON pointers, by which places in JSON are named.
 //! - [`refusal`]: every code with which the host refuses, and how it is told.
 
+pub mod allowance;
 pub mod answer;
 pub mod canonical;
 pub mod chain;

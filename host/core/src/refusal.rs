@@ -138,8 +138,22 @@ codes! {
     PluginFailed = "plugin_failed", 503, true, Operator;
     /// A plugin failed so often in a row that it is not run for a while; that denies.
     PluginTripped = "plugin_tripped", 503, true, Operator;
-    /// What plugins take of their quotas cannot be written down; nothing is sent.
+    /// What plugins take of their quotas, or writes of a day's records, cannot be written down; nothing is sent.
     QuotaUnavailable = "quota_unavailable", 503, true, Operator;
+    /// Other writes took the last of the records that pass in a day without a person's approval; nothing is sent.
+    DayLimitReached = "day_limit_reached", 429, true, Agent;
+    /// A request that carries others has a form that cannot be judged part by part.
+    EnvelopeMalformed = "envelope_malformed", 400, false, Agent;
+    /// A request carries more parts than the provider takes.
+    EnvelopeTooLong = "envelope_too_long", 400, false, Agent;
+    /// A part refers to the answer of another, so nobody can judge it.
+    EnvelopeReference = "envelope_reference", 400, false, Agent;
+    /// A part carries parts of its own.
+    EnvelopeNested = "envelope_nested", 400, false, Agent;
+    /// A plugin would change a part, and parts are sent as they came.
+    EnvelopeShaped = "envelope_shaped", 403, false, Operator;
+    /// Plugins judge this connection's answers, and the answer to several requests in one is none that they could.
+    EnvelopeUnjudgeable = "envelope_unjudgeable", 403, false, Operator;
     /// A plugin's change would widen the request or touch what is protected.
     ShapeWidened = "shape_widened", 403, false, Operator;
     /// A person must approve the request; it is kept as a draft, and nothing was sent.
@@ -206,6 +220,15 @@ pub enum RefusedBy {
     },
 }
 
+/// Which of the requests that another carries is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartOf {
+    /// Its place; the first is 1.
+    pub number: u32,
+    /// Its method and path template, where it was read.
+    pub line: Option<String>,
+}
+
 /// A refusal: never a header value, a body or a secret in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -219,6 +242,8 @@ pub struct Refusal {
     pub hint: Option<String>,
     /// When to try again, seconds.
     pub retry_after: Option<u32>,
+    /// Which part is refused, of a request that carries others.
+    pub part: Option<u32>,
     /// Where the request is kept that waits for a person.
     pub draft: Option<DraftPlace>,
     /// What a dry run tells besides: operation, verdicts, and what would be sent.
@@ -243,6 +268,7 @@ impl Refusal {
             by: RefusedBy::Rule(rule),
             hint: None,
             retry_after: None,
+            part: None,
             draft: None,
             dry_run: None,
         }
@@ -259,6 +285,15 @@ impl Refusal {
     #[must_use]
     pub fn kept_at(mut self, place: DraftPlace) -> Self {
         self.draft = Some(place);
+        self
+    }
+
+    /// Says which part of the request it is about.
+    #[must_use]
+    pub fn in_part(mut self, part: PartOf) -> Self {
+        let line = part.line.map(|line| format!(" (`{line}`)")).unwrap_or_default();
+        self.detail = format!("part {}{line}: {}", part.number, self.detail);
+        self.part = Some(part.number);
         self
     }
 
@@ -314,6 +349,9 @@ impl Refusal {
                 members.insert("plugin".to_owned(), json!(name))
             }
         };
+        if let Some(part) = self.part {
+            members.insert("part".to_owned(), json!(part));
+        }
         members.insert("hint".to_owned(), json!(self.remedy()));
         members.insert("retryable".to_owned(), json!(self.code.retryable()));
         members.insert("actor".to_owned(), json!(self.code.actor().as_str()));

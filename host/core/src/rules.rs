@@ -1,13 +1,14 @@
 //! The host's own rules: what the workspace file allows before any plugin is asked, and after every change.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::canonical::CanonicalRequest;
-use crate::classify::{Classified, check_pins, classify};
-use crate::connection::{Connection, WriteMode};
+use crate::classify::{Classified, ENVELOPE_RULE, Part, check_named, check_pins, classify};
+use crate::connection::{Bound, Connection, WriteMode};
 use crate::id::AgentName;
-use crate::plugin::Effect;
-use crate::refusal::{Code, Refusal};
+use crate::plugin::{Effect, OperationView};
+use crate::refusal::{Code, PartOf, Refusal};
 
 /// Resources of this name mean that the host could not tell.
 pub const UNKNOWN_RESOURCE: &str = "$unknown";
@@ -21,6 +22,8 @@ pub struct HoldingRule {
     pub rule: &'static str,
     /// One sentence.
     pub detail: String,
+    /// The part that it holds, of a request that carries others.
+    pub part: Option<PartOf>,
 }
 
 /// Judges requests of one agent on one connection: classification and the host's rules, as often as needed.
@@ -30,6 +33,7 @@ pub struct Judge {
     agent: AgentName,
     writes: WriteMode,
     tenant: Option<String>,
+    touched: BTreeMap<String, u64>,
 }
 
 impl Judge {
@@ -38,7 +42,16 @@ impl Judge {
     pub fn new(connection: Arc<Connection>, agent: AgentName, enabled: WriteMode) -> Self {
         let writes = connection.writes.min(enabled);
         let tenant = connection.tenant.clone();
-        Self { connection, agent, writes, tenant }
+        Self { connection, agent, writes, tenant, touched: BTreeMap::new() }
+    }
+
+    /// Tells how many records writes have touched today, by what bounds that ([`WriteRules::a_day`]); nothing: none.
+    ///
+    /// [`WriteRules::a_day`]: crate::connection::WriteRules::a_day
+    #[must_use]
+    pub fn having_touched(mut self, touched: BTreeMap<String, u64>) -> Self {
+        self.touched = touched;
+        self
     }
 
     /// Tells which tenant the grant was found to be, where the workspace file leaves it open.
@@ -66,9 +79,27 @@ impl Judge {
     /// Applies the host's rules: step 6 of a request's path.
     pub fn check(&self, classified: &Classified) -> Result<(), Refusal> {
         self.check_operation(classified)?;
+        self.check_parts(classified)?;
         self.check_resources(classified)?;
         check_pins(classified, self.tenant.as_deref())?;
         self.check_writes(classified)
+    }
+
+    /// Each part must pass as a request of its own would.
+    fn check_parts(&self, classified: &Classified) -> Result<(), Refusal> {
+        if classified.parts().is_empty() {
+            return Ok(());
+        }
+        if self.connection.holds_answers() {
+            let detail =
+                "plugins judge the answers on this connection, and this is the answer to several requests";
+            return Err(Refusal::new(Code::EnvelopeUnjudgeable, ENVELOPE_RULE, detail));
+        }
+        for part in classified.parts() {
+            let checked = self.check(part.classified()).and_then(|()| check_named(part.classified()));
+            checked.map_err(|refusal| refusal.in_part(part.named()))?;
+        }
+        Ok(())
     }
 
     fn check_operation(&self, classified: &Classified) -> Result<(), Refusal> {
@@ -146,25 +177,97 @@ impl Judge {
         }
         if self.writes != WriteMode::On {
             let detail = "writes on this connection are held for a person's approval".to_owned();
-            return Some(HoldingRule { rule: "writes", detail });
+            return Some(HoldingRule { rule: "writes", detail, part: None });
         }
-        let rules = &self.connection.write_rules;
+        let writes: Vec<Write<'_>> = writes_of(classified).collect();
+        writes.iter().find_map(|write| self.holds_one(write)).or_else(|| self.holds_together(&writes))
+    }
+
+    /// Holds what destroys, or is too broad by itself.
+    fn holds_one(&self, write: &Write<'_>) -> Option<HoldingRule> {
+        let (rules, operation) = (&self.connection.write_rules, write.view);
         let name = &operation.name;
-        if rules.unattended.contains(name) {
-            return None;
-        }
-        if operation.effect == Effect::Destructive {
+        if operation.effect == Effect::Destructive && !rules.unattended.contains(name) {
             let detail = format!("operation `{name}` destroys, so a person must approve it");
-            return Some(HoldingRule { rule: "destructive", detail });
+            return Some(HoldingRule { rule: "destructive", detail, part: write.part() });
         }
-        let most = rules.max_records;
-        let detail = match operation.breadth {
-            Some(breadth) if breadth <= most => return None,
-            Some(breadth) => {
-                format!("this touches {breadth} records and at most {most} pass without a person's approval")
-            }
-            None => "the host cannot tell how many records this touches, so a person must approve it".to_owned(),
-        };
-        Some(HoldingRule { rule: "max_records", detail })
+        let detail = beyond(&rules.at_once(std::iter::once(operation)))?;
+        Some(HoldingRule { rule: "max_records", detail, part: write.part() })
+    }
+
+    /// Holds what all writes of a request are together, and what is beyond the day's records.
+    fn holds_together(&self, writes: &[Write<'_>]) -> Option<HoldingRule> {
+        let rules = &self.connection.write_rules;
+        let views = || writes.iter().map(|write| write.view);
+        let at_once = beyond(&rules.at_once(views())).map(|detail| ("max_records", detail));
+        let found = at_once.or_else(|| {
+            let days = rules.a_day(views());
+            let detail = days.iter().find_map(|bound| beyond_day(bound, self.touched.get(bound.what).copied()))?;
+            Some(("max_records_a_day", detail))
+        });
+        found.map(|(rule, detail)| HoldingRule { rule, detail, part: None })
     }
 }
+
+/// One write of a request: all of it, or a part.
+struct Write<'a> {
+    view: &'a OperationView,
+    part: Option<&'a Part>,
+}
+
+impl Write<'_> {
+    fn part(&self) -> Option<PartOf> {
+        self.part.map(Part::named)
+    }
+}
+
+/// Returns what a request writes: itself, or those of its parts that do.
+fn writes_of(classified: &Classified) -> impl Iterator<Item = Write<'_>> {
+    let parts = classified.parts();
+    let whole = parts.is_empty().then(|| Write { view: classified.operation(), part: None });
+    let parts = parts.iter().map(|part| Write { view: part.classified().operation(), part: Some(part) });
+    whole.into_iter().chain(parts).filter(|write| write.view.effect != Effect::Read)
+}
+
+/// Returns the operations by which a request writes: for whoever counts what they touch.
+pub fn written(classified: &Classified) -> impl Iterator<Item = &OperationView> {
+    writes_of(classified).map(|write| write.view)
+}
+
+/// Says which bound is broken: the tightest of those.
+fn beyond(bounds: &[Bound<'_>]) -> Option<String> {
+    let is_broken = |bound: &&Bound<'_>| bound.records.is_none_or(|records| records > bound.most);
+    let broken = bounds.iter().filter(is_broken).min_by_key(|bound| bound.most)?;
+    Some(match broken.records {
+        Some(records) => format!(
+            "this touches {records} records and at most {}{} pass without a person's approval",
+            broken.most,
+            of(broken.what)
+        ),
+        None => "the host cannot tell how many records this touches, so a person must approve it".to_owned(),
+    })
+}
+
+fn beyond_day(bound: &Bound<'_>, touched: Option<u64>) -> Option<String> {
+    let (touched, of) = (touched.unwrap_or(0), of(bound.what));
+    match bound.records {
+        Some(records) if touched.saturating_add(u64::from(records)) <= u64::from(bound.most) => None,
+        Some(records) => Some(format!(
+            "this touches {records} records, today's writes{of} have touched {touched}, and at most {} a day pass without a person's \
+             approval",
+            bound.most
+        )),
+        None => Some(format!(
+            "the host cannot tell how many records this touches, and at most {} a day{of} pass without a person's approval",
+            bound.most
+        )),
+    }
+}
+
+/// Says what a bound is of, where it is not of all writes.
+fn of(what: &str) -> String {
+    if what.is_empty() { String::new() } else { format!(" of `{what}`") }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,13 @@
 //! What a definition may not say, because the host would then judge one thing and send another.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use wardlock_core::canonical::CanonicalRequest;
 use wardlock_core::classify::classify;
-use wardlock_core::id::Region;
+use wardlock_core::connection::{Connection, Owner, WriteMode, WriteRules};
+use wardlock_core::id::{AgentName, ConnectionName, GrantName, Region, WorkspaceName};
+use wardlock_core::rules::Judge;
 use wardlock_core::service::{ServiceDefinition, parse};
 
 /// A definition in which nothing is wrong.
@@ -207,4 +210,118 @@ fn an_operation_takes_the_headers_of_its_sources() {
     let create = service.operation("notes.create").expect("an operation");
     let taken = ["x-one", "x-two", "x-three"].map(|name| create.takes_header(name));
     assert_eq!(taken, [true, true, false]);
+}
+
+/// An operation that carries others, in which nothing is wrong.
+const CARRIES: &str = r#"
+[[operations]]
+name = "many"
+summary = "Runs several calls in one"
+method = "POST"
+path = "/{version}/many"
+effect = "destructive"
+resources = []
+body = "json"
+scopes = [["notes.write"]]
+
+[operations.envelope]
+list = "calls"
+most = 5
+switches = ["atomic"]
+references = ["@{"]
+part = { id = "id", method = "method", uri = "url", body = "body" }
+answer = { list = "/answers", status = "/status", body = "/body" }
+"#;
+
+/// Replaces texts in an operation that carries others and compares what is said of it.
+#[track_caller]
+fn check_carrying(pairs: &[(&str, &str)], expect: &str) {
+    let carries = pairs.iter().fold(CARRIES.to_owned(), |text, (from, to)| {
+        assert_eq!(text.matches(from).count(), 1, "`{from}` must stand once");
+        text.replace(from, to)
+    });
+    let said = match parse(&format!("{CLEAN}\n{carries}"), "notes.toml") {
+        Ok(_) => "parsed".to_owned(),
+        Err(error) => error.to_string().splitn(3, ':').nth(2).unwrap_or_default().trim().to_owned(),
+    };
+    assert!(said.contains(expect), "{said}, and not {expect}");
+}
+
+#[test]
+fn what_carries_others_says_nothing_of_itself() {
+    check_carrying(&[], "parsed");
+    let effect = "effect = \"destructive\"";
+    check_carrying(&[(effect, "effect = \"read\"")], "does what the worst of them does");
+    let touches = "what it touches is what its parts touch";
+    check_carrying(&[("resources = []", "resources = [{ fixed = \"notes\" }]")], touches);
+    check_carrying(&[("resources = []", "resources = []\nbreadth = { fixed = 1 }")], touches);
+    check_carrying(&[("resources = []", "resources = []\nfields_known = true")], touches);
+    check_carrying(&[("resources = []", "resources = []\nreplay_safe = true")], touches);
+    check_carrying(&[("body = \"json\"", "body = \"any\"")], "the parts stand in the body");
+    check_carrying(&[("body = \"json\"", "body = \"form\"")], "all of it must be \"json\"");
+    check_carrying(
+        &[("body = \"json\"", "body = \"form\""), (", body = \"body\" }\nanswer", ", form = \"body\" }\nanswer")],
+        "parsed",
+    );
+}
+
+#[test]
+fn parts_have_places_that_are_told_apart() {
+    check_carrying(&[("most = 5", "most = 0")], "from 1 to 64 parts");
+    check_carrying(&[("most = 5", "most = 65")], "from 1 to 64 parts");
+    check_carrying(&[("[\"@{\"]", "[\"\"]")], "an empty text stands in every part");
+    check_carrying(&[("[\"atomic\"]", "[\"calls\"]")], "`calls` is the list of parts");
+    check_carrying(&[("uri = \"url\"", "uri = \"method\"")], "`method` stands for two things");
+    check_carrying(&[("uri = \"url\"", "uri = \"\"")], "names no member");
+    check_carrying(&[("uri = \"url\"", "uri = \"url\", form = \"form\"")], "a part has one body");
+    check_carrying(&[("status = \"/status\"", "status = \"status\"")], "is not a JSON pointer");
+    check_carrying(&[("list = \"/answers\", ", "")], "parsed");
+}
+
+#[test]
+fn a_part_names_its_tenant_itself_where_the_host_would() {
+    let text = format!(
+        "{}\n{CARRIES}",
+        replaced(&[("[tenant]", &pinned("{ query = \"account\" }, { header = \"x-account\" }"))])
+    );
+    let service = Arc::new(parse(&text, "notes.toml").unwrap_or_else(|error| panic!("{error}")));
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<BTreeSet<String>>();
+    let connection = Connection {
+        workspace: WorkspaceName::parse("acme").expect("a name"),
+        name: ConnectionName::parse("notes").expect("a name"),
+        label: "test".to_owned(),
+        region: service.regions.keys().next().expect("a region").clone(),
+        environment: "production".to_owned(),
+        grant: GrantName::parse("acme-notes").expect("a name"),
+        tenant: Some("1".to_owned()),
+        resources: names(&["*"]),
+        operations: service.operations.iter().map(|operation| operation.name.clone()).collect(),
+        owner: Owner::Workspace,
+        params: BTreeMap::new(),
+        grant_services: BTreeSet::new(),
+        concurrency: None,
+        writes: WriteMode::On,
+        write_rules: WriteRules::default(),
+        chain: Vec::new(),
+        agents: BTreeMap::new(),
+        service,
+    };
+    let judge = Judge::new(Arc::new(connection), AgentName::parse("reporter").expect("a name"), WriteMode::On);
+    let code = |call: &str| {
+        let body = format!(r#"{{"calls":[{{"method":"GET","url":"{call}"}}]}}"#).into_bytes();
+        let request = CanonicalRequest::parse("POST", "/v1/many", Vec::new(), body).expect("canonical");
+        let refused =
+            judge.classify(request).and_then(|classified| judge.check(&classified)).expect_err("refused");
+        (refused.code.as_str(), refused.part, refused.detail)
+    };
+    // Alone, the host would add what is missing; it can add nothing to a part.
+    for (call, says) in [
+        ("/v1/notes", "query parameter `account`"),
+        ("/v1/notes?account=2", "another tenant"),
+        ("/v1/notes?account=1", "header `x-account`"),
+    ] {
+        let (code, part, detail) = code(call);
+        assert_eq!((code, part), ("tenant_mismatch", Some(1)), "{call}: {detail}");
+        assert!(detail.contains(says), "{call}: {detail}");
+    }
 }

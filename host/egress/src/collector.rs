@@ -1,5 +1,5 @@
-//! The one address besides providers that is dialled: where the operator wants spans to be told. It gets no secret, nor
-//! anything of a request's head or body.
+//! The addresses besides providers that are dialled: where the operator wants spans to be told, and that a request waits. They get no
+//! secret, nor anything of a request's head or body.
 //!
 //! The address is the operator's own, so it may lie in a private network. Redirects are not followed, and nothing of the
 //! environment, such as a proxy, changes where it leads.
@@ -37,16 +37,17 @@ pub enum CollectorError {
     Status(u16),
 }
 
-/// A collector of telemetry, and the connections to it.
+/// A collector of messages, and the connections to it.
 #[derive(Debug)]
 pub struct Collector {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     address: Uri,
+    kind: header::HeaderValue,
 }
 
 impl Collector {
-    /// Sets the way to an address up; nothing is dialled yet.
-    pub fn new(address: Uri, dialer: &Dialer) -> Self {
+    /// Sets the way to an address up that takes messages of a content type; nothing is dialled yet.
+    pub fn new(address: Uri, kind: &'static str, dialer: &Dialer) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -60,16 +61,15 @@ impl Collector {
             .pool_timer(TokioTimer::new())
             .pool_max_idle_per_host(1)
             .build(connector);
-        Self { client, address }
+        Self { client, address, kind: header::HeaderValue::from_static(kind) }
     }
 
-    /// Posts one protobuf message.
+    /// Posts one message.
     pub async fn tell(&self, message: Vec<u8>) -> Result<(), CollectorError> {
         let mut request = Request::new(Full::new(Bytes::from(message)));
         *request.method_mut() = Method::POST;
         request.uri_mut().clone_from(&self.address);
-        let kind = header::HeaderValue::from_static("application/x-protobuf");
-        request.headers_mut().insert(header::CONTENT_TYPE, kind);
+        request.headers_mut().insert(header::CONTENT_TYPE, self.kind.clone());
         let told = async {
             let answer = self.client.request(request).await.map_err(|_| CollectorError::Unreachable)?;
             let status = answer.status();
@@ -109,7 +109,7 @@ mod tests {
 
     fn collector(address: Uri) -> Collector {
         let dialer = Dialer::fixed(BTreeMap::new(), Vec::new()).expect("a dialer");
-        Collector::new(address, &dialer)
+        Collector::new(address, "application/x-protobuf", &dialer)
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use http::Uri;
 use tracing::{Instrument as _, debug_span};
 use wardlock_audit::Receipt;
-use wardlock_core::answer::{AnswerReading, Outcome, read_answer};
+use wardlock_core::answer::{AnswerReading, Outcome, read_answer_to};
 use wardlock_core::decision::Permit;
 
 use crate::client::PoolKey;
@@ -153,7 +153,7 @@ impl Sending<'_> {
             idle,
         };
         let answer = scan.scrub(answer).await.map_err(SendFault::Scan)?;
-        let reading = read_answer(&service.answer, answer.status(), answer.body().map(AsRef::as_ref));
+        let reading = read_answer_to(self.permit.classified(), answer.status(), answer.body().map(AsRef::as_ref));
         Ok((answer, reading))
     }
 

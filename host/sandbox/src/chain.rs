@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use wardlock_core::canonical::CanonicalRequest;
-use wardlock_core::chain::{Chain, ChainOutcome};
+use wardlock_core::chain::{Chain, ChainOutcome, Turn, Within};
 use wardlock_core::classify::Classified;
 use wardlock_core::connection::Link;
 use wardlock_core::id::{Digest, RequestId};
 use wardlock_core::plugin::{
-    Answer, Caller, Payload, PluginFault, PluginRequest, PluginResponse, ResponseAnswer, Verdict,
+    Answer, Attribute, Caller, Payload, PluginFault, PluginRequest, PluginResponse, ResponseAnswer, Verdict,
 };
 use wardlock_core::rules::Judge;
 
@@ -50,6 +50,8 @@ pub struct AskedPlugin {
 
 /// Runs a connection's chain on a request that passed the host's rules.
 ///
+/// Of a request that carries others, plugins judge each of those, and are shown nothing but it.
+///
 /// `plugins` are the loaded ones, in the order of the connection's links. A plugin that is not the one of its link is
 /// a fault, and faults deny. `quotas` counts what they take. Where `asked` is given, what each of them was asked goes there.
 pub async fn run_chain(
@@ -63,8 +65,14 @@ pub async fn run_chain(
     let shows_content = plugins.iter().any(|plugin| plugin.call.body == BodyView::Content);
     let mut chain = Chain::start(judge, classified);
     let mut request = None;
-    while let Some((at, link, current)) = chain.next() {
-        let shown = request.get_or_insert_with(|| Arc::new(context.request(current, shows_content)));
+    let mut of_part = None;
+    while let Some(Turn { at, link, request: current, within }) = chain.next() {
+        let part = within.map(|within| within.part);
+        if of_part != part {
+            (request, of_part) = (None, part);
+        }
+        let shown =
+            request.get_or_insert_with(|| Arc::new(context.request_within(current, within, shows_content)));
         let started = Instant::now();
         let plugin = plugins.get(at).filter(|plugin| is_of(plugin, link));
         let answer = match plugin {
@@ -76,6 +84,7 @@ pub async fn run_chain(
         if let (Some(asked), Some(plugin)) = (asked.as_deref_mut(), plugin) {
             let (plugin, request) = (Arc::clone(plugin), Arc::clone(shown));
             asked.push(AskedPlugin { plugin, request, answer: answer.clone() });
+            quotas.asked();
         }
         if matches!(&answer, Ok(Answer { verdict: Verdict::Shape(..), .. })) {
             request = None; // The next plugin sees it as it is then.
@@ -109,6 +118,15 @@ fn another() -> PluginFault {
 impl RequestContext {
     /// Returns a classified request as plugins see it; the bytes of its body only with `content`.
     pub fn request(&self, classified: &Classified, content: bool) -> PluginRequest {
+        self.request_within(classified, None, content)
+    }
+
+    /// The same for one that another carries: its attributes say so.
+    fn request_within(&self, classified: &Classified, within: Option<Within<'_>>, content: bool) -> PluginRequest {
+        let attribute = |name: &str, value: String| Attribute { name: name.to_owned(), value };
+        let attributes = within.map(|Within { envelope, part }| {
+            vec![attribute("envelope", envelope.to_owned()), attribute("part", part.to_string())]
+        });
         let request = classified.request();
         PluginRequest {
             id: self.id.to_string(),
@@ -123,7 +141,7 @@ impl RequestContext {
             purpose: self.purpose.clone(),
             dry_run: self.dry_run,
             approved_by: self.approved_by.clone(),
-            attributes: Vec::new(),
+            attributes: attributes.unwrap_or_default(),
         }
     }
 }

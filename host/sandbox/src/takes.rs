@@ -18,6 +18,9 @@ pub trait Quotas: Send + Sync {
     /// Takes one of `limit` for a plugin, by its name in the chain. Key and window are within their bounds.
     fn take<'a>(&'a self, plugin: &'a PluginName, key: &'a str, limit: u32, window_seconds: u32)
     -> TakeAnswer<'a>;
+
+    /// Is told that a plugin has answered and was noted: what is taken from here on belongs to the next question.
+    fn asked(&self) {}
 }
 
 /// What one plugin takes in one decision.

@@ -211,6 +211,11 @@ pub enum Command {
         /// Name.
         name: String,
     },
+    /// Accept what stands in the workspace files, where operators have keys.
+    PolicyAccept {
+        /// What was told when it was shown; without it, it is only shown.
+        basis: Option<String>,
+    },
     /// Explain a decision.
     PolicyExplain {
         /// Workspace.

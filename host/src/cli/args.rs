@@ -390,6 +390,12 @@ pub enum PolicyVerb {
     Test(PolicyTestArgs),
     /// Say what would be decided, and what would be sent, without sending it.
     Explain(ExplainArgs),
+    /// Accept what workspace files let agents do beyond what was accepted, where operators have keys.
+    Accept {
+        /// What was shown, as it was told then; without it you are shown it and asked.
+        #[arg(long, value_name = "BASIS")]
+        basis: Option<String>,
+    },
 }
 
 /// `wardlock policy test`.

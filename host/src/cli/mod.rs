@@ -64,6 +64,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Plugin(verb) => plugin::run(&cli, verb).await,
         Verb::Policy(args::PolicyVerb::Check { cases }) => local::policy_check(&cli, cases.as_deref()).await,
         Verb::Policy(args::PolicyVerb::Test(test)) => local::policy_test(&cli, test).await,
+        Verb::Policy(args::PolicyVerb::Accept { basis }) => writes::accept(&cli, basis.as_deref()).await,
         Verb::Doctor(args::DoctorArgs { look: Some(folder) }) => look::run(&cli, folder).await,
         Verb::Metrics => remote::metrics(&cli).await,
         Verb::Proof(proof) => writes::prove(&cli, proof).await,

@@ -180,7 +180,7 @@ fn command_of(verb: &Verb) -> Result<(Command, Option<Secret>), Failure> {
         | Verb::Writes(_)
         | Verb::Drafts(_)
         | Verb::Audit(_)
-        | Verb::Policy(PolicyVerb::Check { .. } | PolicyVerb::Test(_)) => {
+        | Verb::Policy(PolicyVerb::Check { .. } | PolicyVerb::Test(_) | PolicyVerb::Accept { .. }) => {
             return Err(Failure::usage("this command runs by itself"));
         }
     };

@@ -1,4 +1,4 @@
-//! Proofs, write levels and drafts: what a person looks at, and says.
+//! Proofs, write levels, drafts and what files widen: what a person looks at, and says.
 
 use std::process::ExitCode;
 
@@ -81,6 +81,31 @@ pub async fn set(cli: &Cli, asked: &WritesArgs) -> Result<ExitCode, Failure> {
     let result = ask(cli, command(true, basis.as_ref()), Brought::Nothing).await?;
     tell(cli, &result);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Accepts what stands in the workspace files, once the person has seen what that widens.
+pub async fn accept(cli: &Cli, basis: Option<&str>) -> Result<ExitCode, Failure> {
+    let shown = match basis {
+        Some(basis) => serde_json::json!({ "basis": basis }),
+        None => ask(cli, Command::PolicyAccept { basis: None }, Brought::Nothing).await?,
+    };
+    let basis = shown["basis"].as_str().unwrap_or_default();
+    if shown["wider"].as_array().is_some_and(Vec::is_empty) {
+        talk::line("Nothing in the files goes beyond what was accepted; `wardlock reload` takes what narrows.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    if shown["wider"].is_array() {
+        show::show(&shown["wider"]);
+        let question = format!("\nType the first {TYPED} characters of {basis} to accept exactly this: ");
+        let typed = talk::answer(&question);
+        if typed.len() < TYPED || !basis.starts_with(&typed) {
+            return Err(Failure::no("not confirmed, so nothing was changed")
+                .hint("type them as they stand there, or give all of it with `--basis`"));
+        }
+    }
+    let result = ask(cli, Command::PolicyAccept { basis: Some(basis.to_owned()) }, Brought::Nothing).await?;
+    tell(cli, &result);
+    Ok(ExitCode::from(u8::from(result["reload"]["ok"] != true)))
 }
 
 /// Looks at drafts, and decides.

@@ -16,6 +16,7 @@ use crate::home::{CONFIG_FILE, Home};
 use crate::trust::Publishers;
 
 use super::ConfigError;
+use super::approvers::{ApproversConfig, ApproversFile};
 use super::audit::AuditFile;
 use super::key::{KeySource, VaultFile};
 use super::limits::LimitsFile;
@@ -36,6 +37,7 @@ pub struct HostConfig {
     recipients: Vec<String>,
     log: LogConfig,
     otlp: Option<Uri>,
+    approvers: ApproversConfig,
     plugins: Plugins,
 }
 
@@ -66,8 +68,9 @@ impl HostConfig {
             })?;
         }
         let otlp = raw.telemetry.traces(&document)?;
+        let approvers = raw.approvers.check(&document)?;
         let ConfigFile { audit, limits, backup, log, .. } = raw;
-        Ok(Self { listen, key, audit, limits, recipients: backup.recipients, log, otlp, plugins })
+        Ok(Self { listen, key, audit, limits, recipients: backup.recipients, log, otlp, approvers, plugins })
     }
 
     /// Returns where agents call.
@@ -131,6 +134,11 @@ impl HostConfig {
     /// Returns where spans are told, if anywhere.
     pub fn otlp(&self) -> Option<&Uri> {
         self.otlp.as_ref()
+    }
+
+    /// Returns how people are told that a request waits for them.
+    pub fn approvers(&self) -> &ApproversConfig {
+        &self.approvers
     }
 
     /// Returns what the records of requests survive.
@@ -234,6 +242,7 @@ struct ConfigFile {
     backup: BackupFile,
     log: LogConfig,
     telemetry: TelemetryFile,
+    approvers: ApproversFile,
     plugins: PluginsFile,
 }
 

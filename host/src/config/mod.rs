@@ -4,6 +4,7 @@
 //! then a typed value in which every name is one that exists. Each error names file, line, column and key, shows
 //! the line, and says what is meant instead.
 
+mod approvers;
 mod audit;
 mod host;
 mod key;
@@ -18,6 +19,7 @@ mod units;
 mod wording;
 mod workspace;
 
+pub use approvers::ApproversConfig;
 pub use host::HostConfig;
 pub use key::{KeySource, credential};
 pub use log::{LogConfig, LogFormat};

@@ -20,6 +20,7 @@ use wardlock_sandbox::{Plugin, RequestContext, ask_about_answer};
 
 use crate::host::now_ms;
 use crate::loaded::OpenConnection;
+use crate::recorder::PendingRecord;
 
 /// Who judges an answer, and what they are told of its request.
 pub struct Judges {
@@ -29,6 +30,8 @@ pub struct Judges {
     pub context: RequestContext,
     /// The request as it was sent.
     pub classified: Arc<Classified>,
+    /// Where what they are asked is noted, if the workspace records that.
+    pub record: Option<PendingRecord>,
 }
 
 /// An answer as plugins left it.
@@ -44,14 +47,14 @@ pub(super) struct Judged {
 impl Judges {
     /// Returns the span of their work; none where nobody judges answers.
     pub(super) fn span(&self) -> Span {
-        let anybody = self.open.connection.chain.iter().any(|link| link.hooks.judge_answers());
-        if anybody { debug_span!("judges") } else { Span::none() }
+        if self.open.judges_answers() { debug_span!("judges") } else { Span::none() }
     }
 
     /// Asks them.
-    pub(super) async fn judge(&self, reading: &AnswerReading, answer: Scrubbed) -> Judged {
+    pub(super) async fn judge(&mut self, reading: &AnswerReading, answer: Scrubbed) -> Judged {
         let mut judged = Judged { answer: Ok(answer), verdicts: Vec::new(), edited_by: Vec::new() };
-        for (link, plugin) in self.open.connection.chain.iter().zip(&self.open.plugins) {
+        let open = Arc::clone(&self.open);
+        for (link, plugin) in open.connection.chain.iter().zip(&open.plugins) {
             // What flows is not shown to plugins that only watch; for others it was held, or refused.
             let Ok(answer) = judged.answer.as_ref() else { break };
             let Some(body) = answer.body().filter(|_| link.hooks.judge_answers()) else { continue };
@@ -59,6 +62,9 @@ impl Judges {
             let started = Instant::now();
             let said = ask_about_answer(link, plugin, &response).await;
             let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+            if let Some(record) = &mut self.record {
+                record.take(plugin, response, &said);
+            }
             let (record, step) = judge_answer(link, said, micros);
             judged = judged.after(link, record, step);
         }

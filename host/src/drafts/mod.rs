@@ -1,8 +1,11 @@
 //! Drafts: requests that wait for a person, kept sealed and byte for byte, and released once.
 //!
 //! A draft's id is that of the request that was held, so that the audit's row and the draft name one another. In reading
-//! order: `content` (what is sealed), this file (keeping, finding, the agent's view), `release` (what an approval does).
+//! order: `content` (what is sealed), this file (keeping, finding, the agent's view), `approvals` (several people's words),
+//! `changes` (what would be other than it is), `release` (what an approval does).
 
+mod approvals;
+mod changes;
 mod content;
 mod release;
 
@@ -18,12 +21,15 @@ use wardlock_core::refusal::{Code, DraftPlace, Refusal};
 use wardlock_egress::vault::Purpose;
 use wardlock_state::{Draft, DraftBounds, DraftState, Kept, State, StateError};
 
+use crate::approvers::Waiting;
 use crate::gate::Gate;
 use crate::host::Host;
 use crate::ingress::Reply;
 
+pub use approvals::{given, wanted};
+pub use changes::changes;
 pub use content::Content;
-pub use release::{Unreleased, release, settle};
+pub use release::{Approved, Unreleased, release, settle};
 
 /// How many may wait: a person reads each of them.
 const BOUNDS: DraftBounds = DraftBounds { of_agent: 100, of_workspace: 1000, bytes: 256 << 20 };
@@ -37,6 +43,9 @@ pub enum DraftError {
     /// The state.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The vault.
+    #[error(transparent)]
+    Vault(#[from] wardlock_egress::vault::VaultError),
     /// What was sealed does not open here.
     #[error(transparent)]
     NotOpened(#[from] wardlock_egress::vault::NotOpened),
@@ -117,6 +126,10 @@ async fn try_keep(
     let sealed = seal(host, &draft, "request", &content.to_bytes())?;
     let id = draft.id.clone();
     let kept = on_disk(host, move |state| state.keep_draft(&draft, &sealed, &BOUNDS)).await?;
+    if kept == Kept::New {
+        let connection = format!("{}/{}", connection.workspace, connection.name);
+        host.seat().approvers.tell(Waiting { draft: id.clone(), connection });
+    }
     Ok(match kept {
         Kept::New => Some(id),
         Kept::Same(same) => Some(same.id),

@@ -12,6 +12,7 @@ use wardlock_core::id::{AgentName, Digest, RequestId, WorkspaceName};
 use wardlock_core::refusal::{Code, Refusal};
 use wardlock_state::{Draft, DraftState, Released};
 
+use super::approvals::{Gathered, gather, wanted};
 use super::{Content, DraftError, content, on_disk, seal};
 use crate::host::{Host, new_request_id};
 use crate::pipeline::{self, Ended, OnBehalf};
@@ -29,6 +30,20 @@ pub struct Release {
     pub status: Option<u16>,
     /// Why it was not sent, or why its answer is withheld.
     pub refusal: Option<Refusal>,
+}
+
+/// What an approval came to.
+#[derive(Debug)]
+pub enum Approved {
+    /// The draft was released.
+    Released(Release),
+    /// It waits for others.
+    Waits {
+        /// Who has approved it.
+        by: Vec<String>,
+        /// How many must.
+        wanted: u32,
+    },
 }
 
 /// Why an approval releases nothing.
@@ -54,13 +69,30 @@ pub enum Unreleased {
         /// Its id.
         id: String,
     },
+    /// Several people must approve, and nobody can tell who this is.
+    #[error("{wanted} people must approve this, and there are no operators to tell them apart by")]
+    Nameless {
+        /// How many.
+        wanted: u32,
+    },
+    /// The same person again.
+    #[error("operator `{operator}` has approved draft `{id}` already, and {wanted} people must")]
+    Twice {
+        /// The draft.
+        id: String,
+        /// Who.
+        operator: String,
+        /// How many.
+        wanted: u32,
+    },
     /// It cannot be read or written.
     #[error(transparent)]
     Draft(#[from] DraftError),
 }
 
 /// Releases a draft that a person approved as `request`, the digest that was shown.
-pub async fn release(host: &Arc<Host>, id: &str, request: Digest, by: &str) -> Result<Release, Unreleased> {
+/// Where its connection wants several people, it waits until they have said so.
+pub async fn release(host: &Arc<Host>, id: &str, request: Digest, by: &str) -> Result<Approved, Unreleased> {
     let draft = find(host, id).await?;
     if draft.request != request {
         return Err(Unreleased::Other { id: draft.id });
@@ -70,8 +102,12 @@ pub async fn release(host: &Arc<Host>, id: &str, request: Digest, by: &str) -> R
         return Err(not_held(draft.state));
     }
     let content = content(host, &draft).await?.ok_or_else(|| not_held(DraftState::Expired))?;
+    let by = match gather(host, &draft, by).await? {
+        Gathered::Enough(by) => by,
+        Gathered::Waits(by) => return Ok(Approved::Waits { by, wanted: wanted(host, &draft) }),
+    };
     let release_id = new_request_id();
-    let (its_id, by_whom, its_release) = (draft.id.clone(), by.to_owned(), release_id.to_string());
+    let (its_id, by_whom, its_release) = (draft.id.clone(), by.join(", "), release_id.to_string());
     let begun = on_disk(host, move |state| state.begin_release(&its_id, request, &by_whom, &its_release)).await?;
     if !begun {
         // Somebody else decided between the two, or its time was over.
@@ -92,7 +128,7 @@ pub async fn release(host: &Arc<Host>, id: &str, request: Digest, by: &str) -> R
         tracing::error!(draft = draft.id, %error, "the end of a release cannot be written down");
     }
     host.seat().draft_moved.notify_waiters();
-    Ok(release)
+    Ok(Approved::Released(release))
 }
 
 fn asked_by_an_agent(host: &Host, draft: &Draft) -> bool {
@@ -106,7 +142,7 @@ async fn find(host: &Host, id: &str) -> Result<Draft, Unreleased> {
     found.ok_or_else(|| Unreleased::Unknown { id: id.to_owned() })
 }
 
-async fn send(host: &Host, draft: &Draft, content: &Content, release_id: &RequestId, by: &str) -> Ended {
+async fn send(host: &Host, draft: &Draft, content: &Content, release_id: &RequestId, by: Vec<String>) -> Ended {
     let request = match content.request() {
         Ok(request) if request.digest() == draft.request => request,
         Ok(_) | Err(_) => {
@@ -116,7 +152,7 @@ async fn send(host: &Host, draft: &Draft, content: &Content, release_id: &Reques
     };
     let approval = Approval {
         draft: draft.id.clone(),
-        by: vec![by.to_owned()],
+        by,
         request: draft.request,
         tenant: content.tenant.clone(),
         place: content.place,

@@ -15,6 +15,7 @@ mod query_token;
 mod rates;
 mod reply;
 mod slots;
+mod sockets;
 mod strict;
 mod unread;
 

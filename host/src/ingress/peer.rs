@@ -11,6 +11,7 @@ use wardlock_audit::Separation;
 use wardlock_core::id::AgentName;
 
 use super::slots::{Busy, Slot};
+use super::sockets::uid_of;
 
 /// The other end of a connection, and its slot.
 #[derive(Debug)]
@@ -40,8 +41,8 @@ impl Peer {
         }
     }
 
-    /// Returns its user's number, where the system tells. It is found out once a connection and only when it is wanted: the
-    /// kernel's table is long in a flood of connections.
+    /// Returns its user's number, where the system tells. It is found out once a connection and only when it is wanted: it
+    /// costs a question to the kernel, and where that answers none a walk through a table that is long in a flood of connections.
     pub fn user(&self) -> Option<u32> {
         *self.user.get_or_init(|| self.ends.and_then(|(peer, local)| uid_of(peer, local)))
     }
@@ -55,41 +56,6 @@ impl Peer {
     pub fn busy(&self) -> Busy {
         self.slot.busy()
     }
-}
-
-/// Looks the peer's socket up in the kernel's table (proc(5), `/proc/net/tcp`): its local address is our peer.
-fn uid_of(peer: SocketAddr, local: SocketAddr) -> Option<u32> {
-    let table = match peer {
-        SocketAddr::V4(_) => "/proc/net/tcp",
-        SocketAddr::V6(_) => "/proc/net/tcp6",
-    };
-    let table = crate::home::read_system_file(table)?;
-    let (from, to) = (kernel_form(peer), kernel_form(local));
-    table.lines().skip(1).find_map(|line| {
-        let mut columns = line.split_ascii_whitespace().skip(1);
-        let matches = columns.next()? == from && columns.next()? == to;
-        // After local and remote address: state, queues, timer, retransmits, uid.
-        let uid = columns.nth(4)?;
-        matches.then(|| uid.parse().ok()).flatten()
-    })
-}
-
-/// An address as `/proc/net/tcp` writes it: each 32-bit word in host byte order, upper-case hex, port after a colon.
-fn kernel_form(address: SocketAddr) -> String {
-    use std::fmt::Write as _;
-
-    let octets: Vec<u8> = match address {
-        SocketAddr::V4(v4) => v4.ip().octets().to_vec(),
-        SocketAddr::V6(v6) => v6.ip().octets().to_vec(),
-    };
-    let mut text = String::new();
-    for word in octets.chunks_exact(4) {
-        let word = u32::from_ne_bytes([word[0], word[1], word[2], word[3]]);
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{word:08X}");
-    }
-    let _ = write!(text, ":{:04X}", address.port());
-    text
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use tokio::sync::oneshot;
-use wardlock_core::answer::Outcome;
+use wardlock_core::answer::{Outcome, PartReading};
 use wardlock_core::id::RequestId;
 use wardlock_core::refusal::{Code, Refusal};
 use wardlock_core::service::RefusalShape;
@@ -166,6 +166,23 @@ impl Reply {
         let told = self.headers.iter().any(|(name, _)| *name == header::RETRY_AFTER);
         if let Some(seconds) = retry_after.filter(|_| !told) {
             self.headers.push((header::RETRY_AFTER, HeaderValue::from(seconds)));
+        }
+        self
+    }
+
+    /// Tells what came of each request that another carried, in their order: `ok, failed INVALID_DATA`.
+    #[must_use]
+    pub(crate) fn part_by_part(mut self, parts: &[PartReading]) -> Self {
+        let is_word = |code: &&String| {
+            code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
+        };
+        let word = |part: &PartReading| match part.code.as_ref().filter(is_word) {
+            Some(code) => format!("{} {code}", part.outcome.as_str()),
+            None => part.outcome.as_str().to_owned(),
+        };
+        let told = parts.iter().map(word).collect::<Vec<_>>().join(", ");
+        if let (false, Ok(value)) = (parts.is_empty(), HeaderValue::try_from(told)) {
+            self.headers.push((HeaderName::from_static("wardlock-parts"), value));
         }
         self
     }

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use wardlock_core::connection::{Connection, Owner};
 use wardlock_core::id::{AgentName, ConnectionName, Digest, WorkspaceName};
 use wardlock_core::refusal::{Code, Refusal};
+use wardlock_egress::vault::Accepted;
 use wardlock_sandbox::{Plugin, Sandbox};
 
 use crate::config::Keeping;
@@ -57,6 +58,11 @@ impl OpenConnection {
         let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         let made = own.entry(agent.clone()).or_insert_with(|| Arc::new(self.connection.of_agent(agent)));
         Arc::clone(made)
+    }
+
+    /// Returns whether any of its plugins judges answers.
+    pub fn judges_answers(&self) -> bool {
+        self.connection.chain.iter().any(|link| link.hooks.judge_answers())
     }
 
     /// Returns the digest of its rules, the same for every agent.
@@ -114,21 +120,31 @@ pub struct Loaded {
     unseen: bool,
 }
 
+/// What a home is loaded with.
+#[derive(Clone, Copy)]
+pub struct Sources<'a> {
+    /// The home.
+    pub home: &'a Home,
+    /// What compiles and runs plugins.
+    pub sandbox: &'a Sandbox,
+    /// The services that connections may name.
+    pub services: &'a Services,
+    /// Who may sign plugins.
+    pub publishers: &'a Publishers,
+    /// What an admin accepted that connections let agents do; `None`: whatever stands in the files.
+    pub accepted: Option<&'a Accepted>,
+}
+
 impl Loaded {
     /// Loads every workspace of a home. It always succeeds: what does not load is closed.
-    pub async fn load(home: &Home, sandbox: &Sandbox, services: &Services, publishers: &Publishers) -> Self {
-        Self::load_after(home, sandbox, services, publishers, &Self::default()).await
+    pub async fn load(sources: Sources<'_>) -> Self {
+        Self::load_after(sources, &Self::default()).await
     }
 
     /// The same in the place of what was loaded before: a workspace that would close what serves is not taken, and the
     /// one before goes on, whole.
-    pub async fn load_after(
-        home: &Home,
-        sandbox: &Sandbox,
-        services: &Services,
-        publishers: &Publishers,
-        before: &Self,
-    ) -> Self {
+    pub async fn load_after(sources: Sources<'_>, before: &Self) -> Self {
+        let Sources { home, sandbox, services, publishers, .. } = sources;
         let mut loaded =
             Self { files: services.files().clone(), problems: services.problems().to_vec(), ..Self::default() };
         let files = match home.list("workspaces", "toml") {
@@ -143,7 +159,7 @@ impl Loaded {
         for file in files {
             let stem = file.strip_suffix(".toml").unwrap_or(&file);
             match WorkspaceName::parse(stem) {
-                Ok(name) => loaded.add(&mut chains, services, name, before).await,
+                Ok(name) => loaded.add(&mut chains, sources, name, before).await,
                 Err(error) => {
                     let hint = "rename the file; the workspace's name is the file's".to_owned();
                     let problem = Problem::new(None, format!("workspaces/{file}: {error}"));
@@ -215,6 +231,16 @@ impl Loaded {
         self.workspaces.contains_key(name)
     }
 
+    /// Returns what every connection that loads lets agents do, by `workspace/connection`.
+    pub fn allowances(&self, services: &Services) -> Accepted {
+        let connections = self.connections().filter(|found| matches!(found.state, State::Open(_)));
+        let connections = connections.map(|found| {
+            let connection = &found.connection;
+            (format!("{}/{}", connection.workspace, connection.name), services.allowance(connection))
+        });
+        connections.collect()
+    }
+
     /// Returns every connection of every workspace that loads.
     pub fn connections(&self) -> impl Iterator<Item = &LoadedConnection> {
         self.workspaces
@@ -244,7 +270,7 @@ impl Loaded {
     async fn add(
         &mut self,
         chains: &mut ChainLoader<'_>,
-        services: &Services,
+        sources: Sources<'_>,
         name: WorkspaceName,
         before: &Self,
     ) {
@@ -252,7 +278,7 @@ impl Loaded {
         let mut read = match chains.home().read_text(&file) {
             Ok(Some(text)) => {
                 self.files.note(&file, &text);
-                read(chains, services, name, &file, &text).await
+                read(chains, sources, name, &file, &text).await
             }
             Ok(None) => return,
             Err(error) => closed(name, vec![Problem::from_home(None, &error)]),
@@ -292,14 +318,14 @@ struct Read {
 
 async fn read(
     chains: &mut ChainLoader<'_>,
-    services: &Services,
+    sources: Sources<'_>,
     name: WorkspaceName,
     file: &str,
     text: &str,
 ) -> Read {
     let parsed = Document::parse(file, text)
         .map_err(|error| vec![error])
-        .and_then(|document| Ok((WorkspacePlan::read(&document, &name, services)?, document)));
+        .and_then(|document| Ok((WorkspacePlan::read(&document, &name, sources.services)?, document)));
     let (plan, document) = match parsed {
         Ok(parsed) => parsed,
         Err(errors) => {
@@ -311,7 +337,7 @@ async fn read(
     let (mut connections, recorder) = (BTreeMap::new(), plan.recorder);
     for plan in plan.connections {
         let key = plan.connection.name.clone();
-        let (connection, problem) = load_connection(chains, &document, plan).await;
+        let (connection, problem) = load_connection(chains, sources, &document, plan).await;
         problems.extend(problem);
         connections.insert(key, connection);
     }
@@ -320,6 +346,7 @@ async fn read(
 
 async fn load_connection(
     chains: &mut ChainLoader<'_>,
+    sources: Sources<'_>,
     document: &Document<'_>,
     plan: ConnectionPlan,
 ) -> (LoadedConnection, Option<Problem>) {
@@ -328,6 +355,10 @@ async fn load_connection(
         Ok(Chain { links, plugins, standings }) => {
             connection.chain = links;
             let connection = Arc::new(connection);
+            if let Some(problem) = unaccepted(sources, &connection) {
+                let state = State::Closed { reason: problem.reason() };
+                return (LoadedConnection { connection, scopes, state }, Some(problem));
+            }
             let open = OpenConnection {
                 connection: Arc::clone(&connection),
                 plugins,
@@ -345,6 +376,23 @@ async fn load_connection(
             (LoadedConnection { connection: Arc::new(connection), scopes, state }, Some(problem))
         }
     }
+}
+
+/// Says what a connection lets agents do beyond what an admin accepted, where operators have keys.
+fn unaccepted(sources: Sources<'_>, connection: &Connection) -> Option<Problem> {
+    let (workspace, name) = (connection.workspace.as_str(), connection.name.as_str());
+    let own = sources.services.allowance(connection);
+    let what = match sources.accepted?.get(&format!("{workspace}/{name}")) {
+        None => "it is new".to_owned(),
+        Some(accepted) => match own.beyond(accepted).as_slice() {
+            [] => return None,
+            beyond => format!("it would have {}", beyond.join("; ")),
+        },
+    };
+    let message =
+        format!("workspaces/{workspace}.toml: no admin has accepted connection `{name}` as it is: {what}");
+    let hint = "an admin runs `wardlock --as NAME --sign-with KEY policy accept`".to_owned();
+    Some(Problem { hint: Some(hint), ..Problem::new(Some(workspace), message) }.of_connection(name))
 }
 
 fn closed(name: WorkspaceName, problems: Vec<Problem>) -> Read {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
+use wardlock_core::allowance::Allowance;
+use wardlock_core::connection::Connection;
 use wardlock_core::service::{ServiceDefinition, parse};
 
 use crate::home::Home;
@@ -84,6 +86,12 @@ impl Services {
     /// Returns a service.
     pub fn get(&self, name: &str) -> Option<&Arc<ServiceDefinition>> {
         self.known.get(name).map(|known| &known.definition)
+    }
+
+    /// Returns what a connection lets agents do.
+    pub fn allowance(&self, connection: &Connection) -> Allowance {
+        let known = self.known.get(connection.service.name.as_str());
+        Allowance::of(connection, known.is_some_and(|known| known.built_in))
     }
 
     /// Returns every service, by name.

@@ -37,7 +37,14 @@ impl Fixture {
     }
 
     async fn load(&self) -> Loaded {
-        Loaded::load(&self.home, &self.sandbox, &Services::load(&self.home), &self.publishers).await
+        Loaded::load(Sources {
+            home: &self.home,
+            sandbox: &self.sandbox,
+            services: &Services::load(&self.home),
+            publishers: &self.publishers,
+            accepted: None,
+        })
+        .await
     }
 }
 

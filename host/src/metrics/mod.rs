@@ -93,6 +93,7 @@ pub struct Metrics {
     vault_open: Gauge,
     spans: Labelled<Counter>,
     recorded: Labelled<Counter>,
+    approvers_told: Labelled<Counter>,
 }
 
 impl Metrics {
@@ -196,6 +197,11 @@ impl Metrics {
                 &["result"],
                 "Requests for the recorder, where a workspace has one, by what became of them",
             ),
+            approvers_told: b.counters(
+                "wardlock_approvers_told",
+                &["result"],
+                "Drafts that people were to be told of, where wardlock.toml says how, by what became of it",
+            ),
             registry: Registry::default(),
             described: Vec::new(),
             rendering: tokio::sync::Mutex::default(),
@@ -264,6 +270,11 @@ impl Metrics {
     /// Counts requests for the recorder.
     pub(crate) fn recorded(&self, result: &'static str, count: u64) {
         self.recorded.of(&[result]).inc_by(count);
+    }
+
+    /// Counts a draft that people were to be told of.
+    pub(crate) fn approvers_told(&self, result: &'static str) {
+        self.approvers_told.of(&[result]).inc();
     }
 
     /// Returns how many requests for the recorder came to a result.

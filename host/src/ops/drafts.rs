@@ -4,24 +4,21 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wardlock_audit::Act;
-use wardlock_core::classify::classify;
+use wardlock_core::classify::{Classified, Part, classify};
 use wardlock_core::decision::Holder;
 use wardlock_core::id::Digest;
-use wardlock_core::service::Change;
 use wardlock_state::{Draft, DraftState, StateError};
 
 use super::{blocking, named, note, who};
 use crate::admin::Failure;
-use crate::drafts::{self, Content, DraftError, Unreleased};
-use crate::host::{Host, new_request_id};
-use crate::pipeline::{self, Ended, OnBehalf};
+use crate::drafts::{self, Approved, Content, DraftError, Unreleased};
+use crate::host::Host;
+use crate::pipeline::OnBehalf;
 use crate::text::time;
 
 /// How many drafts one list shows.
 const MOST: u32 = 1000;
-/// How many records are read as they are now: each costs a call.
-const MOST_RECORDS: usize = 10;
-/// What such a read gives as its purpose.
+/// What a read of how things are now gives as its purpose.
 const PURPOSE: &str = "current values, for whoever approves a draft";
 
 pub(super) async fn list(host: &Arc<Host>, all: bool) -> Result<Value, Failure> {
@@ -53,15 +50,29 @@ fn row(draft: &Draft) -> Value {
 pub(super) async fn show(host: &Arc<Host>, id: &str) -> Result<Value, Failure> {
     let draft = find(host, id).await?;
     let content = drafts::content(host, &draft).await.map_err(unreadable)?;
+    let classified = content.as_ref().and_then(|content| classified(host, &draft, content));
     let mut shown = row(&draft);
     let more = json!({
         "decided": draft.decided_ms.map(time),
         "decided_by": draft.decided_by,
         "request_id": draft.release_id,
+        "approved_by": drafts::given(host, &draft).await.map_err(unreadable)?,
+        "approvals_wanted": drafts::wanted(host, &draft),
         "request_sha256": draft.request.to_string(),
-        "would_send": content.as_ref().map(would_send),
-        "changes": match &content {
-            Some(content) if draft.state == DraftState::Held => changes(host, &draft, content).await,
+        "would_send": content.as_ref().map(|content| would_send(content, classified.as_deref())),
+        "changes": match (&content, &classified) {
+            (Some(content), Some(classified)) if draft.state == DraftState::Held => {
+                let asked = OnBehalf {
+                    workspace: &draft.workspace,
+                    connection: &draft.connection,
+                    agent: &draft.agent,
+                    purpose: Some(PURPOSE.to_owned()),
+                    via: None,
+                    separation: content.separation,
+                    approval: None,
+                };
+                drafts::changes(host, asked, classified).await
+            }
             _ => Value::Null,
         },
     });
@@ -72,12 +83,12 @@ pub(super) async fn show(host: &Arc<Host>, id: &str) -> Result<Value, Failure> {
 }
 
 /// Exactly what an approval sends, and why it waits.
-fn would_send(content: &Content) -> Value {
+fn would_send(content: &Content, classified: Option<&Classified>) -> Value {
     let held_by = content.holders.iter().map(|holder| match holder {
         Holder::Rule { rule } => format!("rule `{rule}`"),
         Holder::Plugin { name, .. } => format!("plugin `{name}`"),
     });
-    json!({
+    let mut shown = json!({
         "reason": content.reason,
         "held_by": held_by.collect::<Vec<_>>(),
         "purpose": content.purpose,
@@ -90,54 +101,34 @@ fn would_send(content: &Content) -> Value {
         "headers": content.headers().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>(),
         "body_sha256": Digest::of(content.body()).to_string(),
         "body": body(content.body()),
+    });
+    let parts = classified.map(Classified::parts).unwrap_or_default();
+    if let (Some(shown), false) = (shown.as_object_mut(), parts.is_empty()) {
+        shown.insert("parts".to_owned(), parts.iter().map(part).collect());
+    }
+    shown
+}
+
+/// One of the requests that another carries, as it was judged.
+fn part(part: &Part) -> Value {
+    let (request, operation) = (part.classified().request(), part.classified().operation());
+    json!({
+        "part": part.number(),
+        "operation": operation.name,
+        "effect": operation.effect.as_str(),
+        "resources": operation.resources,
+        "records": operation.breadth,
+        "method": request.method().as_str(),
+        "target": request.path_and_query(),
+        "body": body(request.body()),
     })
 }
 
-/// What stands at the provider now beside what would, for each record and field: read as the draft's agent would read it, by
-/// requests that are judged and recorded like any other.
-async fn changes(host: &Arc<Host>, draft: &Draft, content: &Content) -> Value {
-    let Some(found) = changed_records(host, draft, content) else { return Value::Null };
-    let mut rows = Vec::new();
-    for change in found {
-        let asked = OnBehalf {
-            workspace: &draft.workspace,
-            connection: &draft.connection,
-            agent: &draft.agent,
-            purpose: Some(PURPOSE.to_owned()),
-            via: None,
-            separation: content.separation,
-            approval: None,
-        };
-        let ended = pipeline::run_for(host, &new_request_id(), asked, change.read).await;
-        let (current, problem) = current_of(&ended, &change.found);
-        let fields = change.proposed.iter().map(|(field, proposed)| {
-            let now = current.as_ref().map(|record| record.get(field).cloned().unwrap_or(Value::Null));
-            json!({ "field": field, "current": now, "proposed": proposed })
-        });
-        rows.push(json!({ "record": change.id, "fields": fields.collect::<Vec<_>>(), "problem": problem }));
-    }
-    Value::Array(rows)
-}
-
-fn changed_records(host: &Host, draft: &Draft, content: &Content) -> Option<Vec<Change>> {
+/// The draft's request as it is read now; `None` where its connection is gone, or reads it no more.
+fn classified(host: &Host, draft: &Draft, content: &Content) -> Option<Box<Classified>> {
     let loaded = host.loaded();
     let connection = &loaded.connection(&draft.workspace, &draft.connection)?.connection;
-    let classified = classify(&connection.service, content.request().ok()?).ok()?;
-    let changes = classified.changes(MOST_RECORDS);
-    (!changes.is_empty()).then_some(changes)
-}
-
-/// The record as it is now, or why it cannot be told.
-fn current_of(ended: &Ended, found: &str) -> (Option<Value>, Option<String>) {
-    match ended {
-        Ended::Refused { refusal, .. } => (None, Some(format!("not read: {}", refusal.detail))),
-        Ended::Answered { answer, outcome } => {
-            let body = answer.as_ref().and_then(|answer| serde_json::from_slice::<Value>(&answer.body).ok());
-            let record = body.as_ref().and_then(|body| body.pointer(found)).cloned();
-            let problem = record.is_none().then(|| format!("not found: the answer was {}", outcome.as_str()));
-            (record, problem)
-        }
-    }
+    classify(&connection.service, content.request().ok()?).ok().map(Box::new)
 }
 
 /// A body as a person reads it: JSON as it is, other text as text, and of anything else its length.
@@ -161,7 +152,19 @@ pub(super) async fn approve(host: &Arc<Host>, id: &str, request: &str) -> Result
         Act::admin(who(), "drafts.approve", id, result).on(draft.workspace.as_str(), draft.connection.as_str())
     };
     let release = match released {
-        Ok(release) => release,
+        Ok(Approved::Released(release)) => release,
+        Ok(Approved::Waits { by, wanted }) => {
+            note(host, act(&format!("{} of {wanted}", by.len()))).await;
+            let missing = usize::try_from(wanted).unwrap_or(usize::MAX).saturating_sub(by.len());
+            return Ok(json!({
+                "draft": id,
+                "state": DraftState::Held.as_str(),
+                "sent": false,
+                "approved_by": by,
+                "approvals_wanted": wanted,
+                "detail": format!("nothing was sent yet: {missing} more must approve it within a day"),
+            }));
+        }
         Err(error) => {
             note(host, act("refused")).await;
             return Err(unreleased(&error));
@@ -231,6 +234,10 @@ fn unreleased(error: &Unreleased) -> Failure {
         Unreleased::Other { .. } => {
             failure.hint("look at it again with `wardlock drafts show`, and approve what it shows")
         }
+        Unreleased::Nameless { .. } => {
+            failure.hint("`wardlock operator add` gives each person a key; or lower `approvals` of the connection")
+        }
+        Unreleased::Twice { .. } => failure.hint("nothing was sent; another operator must approve it"),
         Unreleased::Draft(_) => failure.hint("nothing was sent; run `wardlock doctor`"),
     }
 }

@@ -1,9 +1,12 @@
-//! `wardlock policy explain`: what would be decided and sent, with nothing sent and nothing recorded.
+//! `wardlock policy explain`: what would be decided and sent, with nothing of it sent or recorded. What stands there now is read, where the
+//! request would change it: by requests of their own, which are.
 
 use std::sync::Arc;
 
 use serde_json::Value;
-use wardlock_core::canonical::Header;
+use wardlock_audit::Separation;
+use wardlock_core::canonical::{CanonicalRequest, Header};
+use wardlock_core::classify::{Classified, classify};
 use wardlock_core::connection::WriteMode;
 use wardlock_core::id::{AgentName, WorkspaceName};
 use wardlock_sandbox::Quotas;
@@ -11,8 +14,10 @@ use wardlock_state::Counting;
 
 use super::{connections, named};
 use crate::admin::Failure;
+use crate::drafts;
 use crate::host::Host;
 use crate::loaded::{LoadedConnection, State};
+use crate::pipeline::OnBehalf;
 use crate::policy::{Question, explain as explain_question};
 use crate::quotas::Taking;
 
@@ -37,7 +42,7 @@ pub(super) async fn explain(host: &Arc<Host>, asked: Asked) -> Result<Value, Fai
     let headers = if body.is_empty() { Vec::new() } else { vec![json_type()] };
     let question = Question {
         workspace: named(WorkspaceName::parse(&asked.workspace))?,
-        connection: asked.connection,
+        connection: asked.connection.clone(),
         agent,
         method: asked.method,
         target: asked.target,
@@ -46,10 +51,39 @@ pub(super) async fn explain(host: &Arc<Host>, asked: Asked) -> Result<Value, Fai
         purpose: asked.purpose,
         now_ms: host.now_ms(),
         enabled,
+        touched: host.state().touched_today(&asked.workspace, &asked.connection)?,
     };
     let quotas: Arc<dyn Quotas> = Taking::new(host.state().reserve(&found.connection.workspace, Counting::Looks));
+    let asked = canonical(&question);
+    let agent = question.agent.clone();
     let explanation = explain_question(&loaded, &quotas, question).await;
-    serde_json::to_value(&explanation).map_err(Failure::no)
+    let mut told = serde_json::to_value(&explanation).map_err(Failure::no)?;
+    let sends = explanation.decision != "deny";
+    let classified = asked.filter(|_| sends).and_then(|asked| classify(&found.connection.service, asked).ok());
+    told["changes"] = match classified.map(Box::new) {
+        Some(classified) => changes(host, found, &agent, &classified).await,
+        None => Value::Null,
+    };
+    Ok(told)
+}
+
+/// What the request would change, as it was asked: a plugin can only take away from that.
+async fn changes(host: &Host, found: &LoadedConnection, agent: &AgentName, classified: &Classified) -> Value {
+    let asked = OnBehalf {
+        workspace: found.connection.workspace.as_str(),
+        connection: found.connection.name.as_str(),
+        agent: agent.as_str(),
+        purpose: Some("current values, for an explanation".to_owned()),
+        via: None,
+        separation: Separation::Unknown,
+        approval: None,
+    };
+    drafts::changes(host, asked, classified).await
+}
+
+fn canonical(question: &Question) -> Option<CanonicalRequest> {
+    let Question { method, target, headers, body, .. } = question;
+    CanonicalRequest::parse(method, target, headers.clone(), body.clone()).ok()
 }
 
 fn json_type() -> Header {

@@ -1,6 +1,7 @@
 //! Every command that needs the home's state, the same whether a daemon carries it out for the command line or the
 //! command line does so itself.
 
+mod accept;
 mod agents;
 mod audit;
 mod connect;
@@ -49,6 +50,7 @@ pub(crate) use drafts::connection_of as connection_of_draft;
 pub(crate) use freeze::frozen;
 pub use look::sieve;
 pub(crate) use operators::all as operators_of;
+pub(crate) use readiness::AuditLooked;
 pub(crate) use verified::{against, verified};
 
 pub use crate::operators::passkey;
@@ -179,7 +181,7 @@ async fn carry_out(
             writes::set(host, (&workspace, &connection), agent.as_deref(), &level, confirmed.as_deref()).await
         }
         Command::DraftsList { all } => drafts::list(host, all).await,
-        Command::DraftsShow { id } => drafts::show(host, &id).await,
+        Command::DraftsShow { id } => Box::pin(drafts::show(host, &id)).await,
         Command::DraftsApprove { id, request_sha256 } => {
             Box::pin(drafts::approve(host, &id, &request_sha256)).await
         }
@@ -202,6 +204,7 @@ async fn carry_out(
             let asked = explain::Asked { workspace, connection, agent, method, target, body, purpose };
             explain::explain(host, asked).await
         }
+        Command::PolicyAccept { basis } => Box::pin(accept::accept(host, basis.as_deref())).await,
         Command::PluginAdd { workspace, connection, signature, .. } => {
             let place = workspace.as_deref().zip(connection.as_deref());
             plugins::add(host, place, brought.file(), signature).await

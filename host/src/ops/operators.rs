@@ -27,7 +27,15 @@ pub(super) async fn add(host: &Arc<Host>, name: &str, role: Role, public_key: &s
     let operator = Operator { name, role, public_key, passkeys: Vec::new(), added_ms: host.now_ms() };
     let shown = shown(&operator);
     let (vault, target) = (Arc::clone(host.vault()), operator.name.to_string());
-    blocking(move || vault.add_operator(&operator)).await??;
+    // From the first key on, files alone widen nothing: what serves now is what was accepted.
+    let serving = known.is_empty().then(|| host.loaded().allowances(&host.services()));
+    blocking(move || {
+        if let Some(serving) = &serving {
+            vault.accept(serving)?;
+        }
+        vault.add_operator(&operator)
+    })
+    .await??;
     note(host, Act::admin(who(), "operator.add", target, role.as_str())).await;
     Ok(shown)
 }

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use wardlock_audit::Against;
 use wardlock_core::connection::{Connection, WriteMode};
-use wardlock_egress::vault::{GrantInfo, RegistrationInfo};
+use wardlock_egress::vault::{GrantInfo, KeyKind, RegistrationInfo};
 
 use super::connections::missing;
 use super::{blocking, proof};
 use crate::admin::Failure;
 use crate::host::Host;
-use crate::loaded::{LoadedConnection, State};
+use crate::loaded::{LoadedConnection, OpenConnection, State};
+use crate::text::time;
 use crate::writes;
 
 /// One item: its name, whether it is true, and in which words.
@@ -47,6 +50,9 @@ pub(super) async fn of(
             !connection.chain.is_empty(),
             format!("{}, each pinned by its digest", connection.chain.len()),
         ),
+        level(host, open.map(AsRef::as_ref), connection, generation),
+        audit(host).await,
+        key_source(host).await,
     ];
     let verified = items.iter().all(|(_, holds, _)| *holds);
     let items = items.iter().map(|(name, holds, words)| json!({ "item": name, "holds": holds, "words": words }));
@@ -55,6 +61,62 @@ pub(super) async fn of(
         "writes_enabled": enabled.min(connection.writes).as_str(),
         "items": items.collect::<Vec<_>>(),
     }))
+}
+
+/// How far writes are enabled: what the state holds is about this grant and these rules, or there is nothing.
+fn level(host: &Host, open: Option<&OpenConnection>, connection: &Connection, generation: Option<u64>) -> Item {
+    let Some(set) = host.state().write_level(&connection.workspace, &writes::key_of(connection)) else {
+        return ("writes", true, "off".to_owned());
+    };
+    let by = format!("{} set `{}` at {}", set.who, set.level.as_str(), time(set.since_ms));
+    if open.is_some_and(|open| host.write_level(open, connection, generation) == set.level) {
+        return ("writes", true, by);
+    }
+    ("writes", false, format!("{by}; it has lapsed, because the grant or the rules are others now"))
+}
+
+/// How long what was found of the audit is told again: a long log takes seconds.
+const LOOKED_LASTS: Duration = Duration::from_mins(10);
+
+/// What was found of the audit, and when.
+#[derive(Debug, Default)]
+pub struct AuditLooked(tokio::sync::Mutex<Option<(Instant, bool, String)>>);
+
+/// The chain holds, every signed head with it.
+async fn audit(host: &Arc<Host>) -> Item {
+    let mut looked = host.audit_looked().0.lock().await;
+    if let Some((at, holds, words)) = &*looked
+        && at.elapsed() < LOOKED_LASTS
+    {
+        return ("audit", *holds, words.clone());
+    }
+    let log = host.audit().clone();
+    let (holds, words) = match blocking(move || log.verify(&Against::default())).await {
+        Ok(Ok(found)) if found.is_sound() && !host.audit().opened().is_broken => {
+            (true, format!("{} rows verified at {}", found.rows, time(host.now_ms())))
+        }
+        Ok(Ok(_)) => (false, "it does not hold: see `wardlock audit verify`".to_owned()),
+        Ok(Err(error)) => (false, error.to_string()),
+        Err(failure) => (false, failure.message),
+    };
+    *looked = Some((Instant::now(), holds, words.clone()));
+    ("audit", holds, words)
+}
+
+/// What opens the vault is there, so that a restart would serve, too.
+async fn key_source(host: &Arc<Host>) -> Item {
+    let vault = Arc::clone(host.vault());
+    let from = match host.vault().opened_with() {
+        KeyKind::Passphrase => "a passphrase",
+        KeyKind::Keychain => "the operating system's keychain",
+        KeyKind::Credential => "a systemd credential",
+        KeyKind::File => "a file in reach of whoever reads the home",
+    };
+    match blocking(move || vault.key_is_reachable()).await {
+        Ok(Ok(())) => ("key", true, format!("from {from}")),
+        Ok(Err(error)) => ("key", false, format!("from {from}, and not there now: {error}")),
+        Err(failure) => ("key", false, failure.message),
+    }
 }
 
 /// The provider knows the redirect URI that this home waits at.

@@ -106,6 +106,7 @@ impl Told {
             "connection": format!("{}/{}", record.workspace, record.connection),
             "agent": record.agent,
             "plugin": asked.plugin,
+            "asked_of": if record.is_of_answer(asked) { "answer" } else { "request" },
             "sha256": asked.component.to_string(),
             "recorded": asked.word.short(),
             "result": result,
@@ -209,7 +210,7 @@ async fn compare(host: &Arc<Host>, workspace: &str, connection: &str, new: &Plug
                         differing.push(json!({
                             "request": record.request_id,
                             "time": crate::text::time(record.at_ms),
-                            "operation": record.inputs.get(asked.input).map(|input| &input.request().operation.name),
+                            "operation": record.inputs.get(asked.input).map(|input| &input.operation().name),
                             "recorded": asked.word.short(),
                             "now": says,
                             "differences": differences,
@@ -243,7 +244,9 @@ pub(super) async fn case(
         return Err(Failure::no(format!("plugin `{}` gave no verdict on this request", asked.plugin))
             .hint("no case can expect a fault; `wardlock audit show` has what it was"));
     };
-    let mut request = record.inputs[asked.input].request().clone();
+    let Some(mut request) = record.inputs[asked.input].request().cloned() else {
+        return Err(no_record(request_id));
+    };
     let mut promise = promise.to_owned();
     if let Some(body) = request.body.as_mut().filter(|_| !record.inputs[asked.input].is_whole()) {
         if body.length > STAND_IN {
@@ -293,15 +296,19 @@ async fn check(host: &Host, asked: &AskedRecord, text: &str) -> Result<bool, Fai
 }
 
 fn choose<'a>(record: &'a Record, plugin: Option<&str>) -> Result<&'a AskedRecord, Failure> {
-    let names: Vec<&str> = record.asked.iter().map(|asked| asked.plugin.as_str()).collect();
-    let hint = format!("plugins that were asked: {}", names.join(", "));
-    match (plugin, record.asked.as_slice()) {
+    let of_request: Vec<&AskedRecord> = record.asked.iter().filter(|asked| !record.is_of_answer(asked)).collect();
+    let names: Vec<&str> = of_request.iter().map(|asked| asked.plugin.as_str()).collect();
+    let hint = format!("plugins that were asked of the request: {}", names.join(", "));
+    match (plugin, of_request.as_slice()) {
         (None, [only]) => Ok(only),
+        (None, []) => Err(Failure::no("plugins were asked of its answer only, and cases are of requests")
+            .hint("`wardlock audit replay` asks them again")),
         (None, _) => Err(Failure::usage("several plugins were asked: name one with `--plugin`").hint(hint)),
         (Some(name), asked) => asked
             .iter()
             .find(|asked| asked.plugin == name)
-            .ok_or_else(|| Failure::no(format!("plugin `{name}` was not asked in this request")).hint(hint)),
+            .copied()
+            .ok_or_else(|| Failure::no(format!("plugin `{name}` was not asked of this request")).hint(hint)),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wardlock_audit::Act;
-use wardlock_core::connection::{Connection, WriteMode};
+use wardlock_core::connection::{Connection, WriteLimit, WriteMode};
 use wardlock_core::id::AgentName;
 use wardlock_core::plugin::Effect;
 use wardlock_state::WriteLevel;
@@ -39,6 +39,9 @@ pub(super) async fn set(
         "writes": level.as_str(),
         "will_be_able_to": if level == WriteMode::Off { Vec::new() } else { abilities(&connection, level) },
         "records_at_once": connection.write_rules.max_records,
+        "records_a_day": connection.write_rules.max_records_a_day,
+        "limits": connection.write_rules.limits.iter().map(limit).collect::<Vec<_>>(),
+        "approvals": connection.write_rules.approvals,
         "basis": writes::word_of(&basis),
         "enabled": confirmed.is_some(),
     });
@@ -98,6 +101,10 @@ async fn allowed(host: &Arc<Host>, connection: &Connection, level: WriteMode) ->
     .hint(format!("run `{command}`")))
 }
 
+fn limit((what, limit): (&String, &WriteLimit)) -> Value {
+    json!({ "of": what, "records_at_once": limit.max_records, "records_a_day": limit.max_records_a_day })
+}
+
 /// What the connection's agents may do then, in plain words.
 fn abilities(connection: &Connection, level: WriteMode) -> Vec<Value> {
     let service = &connection.service;
@@ -105,8 +112,11 @@ fn abilities(connection: &Connection, level: WriteMode) -> Vec<Value> {
     let writing = listed.filter(|operation| operation.effect != Effect::Read && operation.refused.is_none());
     let rows = writing.map(|operation| {
         let unattended = connection.write_rules.unattended.contains(&operation.name);
+        let carries = operation.envelope.is_some();
         let how = match (level, operation.effect) {
+            (WriteMode::Draft, _) if carries => "held for a person, where it carries a write",
             (WriteMode::Draft, _) => "held for a person",
+            (_, _) if carries => "as what it carries, and by the records of all its writes",
             (_, Effect::Destructive) if !unattended => "held for a person: it destroys",
             (_, _) if unattended => "passes, however many records",
             (_, _) => "passes, up to the limit of records",

@@ -17,6 +17,7 @@ use crate::host::Host;
 use crate::ingress::{KeptAnswer, Reply};
 
 /// In whose name a request is made, and where.
+#[derive(Debug, Clone)]
 pub struct OnBehalf<'a> {
     /// The workspace.
     pub workspace: &'a str,

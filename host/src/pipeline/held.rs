@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use wardlock_core::classify::Classified;
 use wardlock_core::connection::Connection;
 use wardlock_core::decision::{Decision, Held, Permit};
@@ -87,8 +88,10 @@ pub(super) fn dry_run_ends(
     seen: &Seen,
     classified: &Classified,
     connection: &Connection,
+    changes: Value,
 ) -> Stop {
-    let told = policy::dry_run(&seen.verdicts, classified, connection);
+    let mut told = policy::dry_run(&seen.verdicts, classified, connection);
+    told["changes"] = changes;
     match concluded {
         Concluded::Permitted(_) => {
             let refusal = Refusal::new(Code::DryRun, "dry-run", "the decision is allow; nothing was sent");

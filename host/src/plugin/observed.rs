@@ -13,6 +13,9 @@ use wardlock_sandbox::RequestContext;
 use super::cases::DEFAULT_NOW_MS;
 use super::curl::CurlRequest;
 
+/// The rule that speaks of requests that carry others.
+const ENVELOPE: &str = "envelope";
+
 /// A request as plugins would see it.
 #[derive(Debug)]
 pub struct Observed {
@@ -49,6 +52,10 @@ pub fn observe(connection: &Arc<Connection>, agent: &AgentName, sent: CurlReques
     let judge = Judge::new(Arc::clone(connection), agent.clone(), WriteMode::On);
     // Of the headers it keeps those that the service takes; no credential is among them.
     let classified = judge.classify(canonical)?;
+    if !classified.parts().is_empty() {
+        let detail = "plugins are shown each request that this one carries, and never the whole";
+        return Err(Refusal::new(Code::BadRequest, ENVELOPE, detail).hint("make a case of one of those"));
+    }
     let refused = judge.check(&classified).err();
     let caller = Caller {
         workspace: connection.workspace.to_string(),

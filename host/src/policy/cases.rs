@@ -1,5 +1,6 @@
 //! Cases of a workspace: a request, and the decision that it must meet. The format stands in policies/README.md.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -191,6 +192,7 @@ fn question(loaded: &Loaded, workspace: &WorkspaceName, case: &Case) -> Result<Q
         body: request.body.into_bytes(),
         purpose: request.purpose,
         now_ms: now.map_or(Ok(DEFAULT_NOW_MS), |now| millis(&now.to_string()))?,
+        touched: BTreeMap::new(),
         enabled: match writes {
             Some(Enabled::Off) => WriteMode::Off,
             Some(Enabled::Draft) => WriteMode::Draft,

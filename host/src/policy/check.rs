@@ -8,7 +8,7 @@ use wardlock_sandbox::Sandbox;
 
 use crate::config::{ConfigError, HostConfig};
 use crate::home::Home;
-use crate::loaded::{Loaded, Problem, Services, Severity};
+use crate::loaded::{Loaded, Problem, Services, Severity, Sources};
 
 use super::cases::{CaseError, CaseResult, case_folders, read_cases, run_cases};
 
@@ -162,7 +162,14 @@ pub async fn test(
 
 async fn load(home: &Home, sandbox: &Sandbox) -> Result<Loaded, CheckError> {
     let services = Services::load(home);
-    Ok(Loaded::load(home, sandbox, &services, HostConfig::load(home)?.publishers()).await)
+    Ok(Loaded::load(Sources {
+        home,
+        sandbox,
+        services: &services,
+        publishers: HostConfig::load(home)?.publishers(),
+        accepted: None,
+    })
+    .await)
 }
 
 async fn run(

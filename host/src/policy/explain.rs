@@ -1,5 +1,6 @@
 //! Carries a request through judging as the pipeline does, and stops where something would leave.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wardlock_core::canonical::{CanonicalRequest, Header};
@@ -14,11 +15,13 @@ use wardlock_sandbox::{Quotas, RequestContext, run_chain};
 use crate::loaded::{Loaded, OpenConnection};
 
 use super::explanation::{
-    CanonicalShown, Explanation, OperationShown, PluginWord, RefusalShown, RuleWord, WouldSend,
+    CanonicalShown, Explanation, OperationShown, PartShown, PluginWord, RefusalShown, RuleWord, WouldSend,
 };
 
 /// The host's rules, in the order in which they are asked.
-const RULES: [&str; 4] = ["operations", "agents.operations", "resources", "writes"];
+const RULES: [&str; 5] = ["operations", "agents.operations", ENVELOPE, "resources", "writes"];
+/// The one that only speaks of requests that carry others.
+const ENVELOPE: &str = "envelope";
 /// What a real request is checked for besides.
 const NOT_CHECKED: [&str; 3] = ["agent token", "grant", "tenant"];
 
@@ -45,6 +48,8 @@ pub struct Question {
     pub now_ms: u64,
     /// The enabled write level; the stricter of it and the workspace file's holds.
     pub enabled: WriteMode,
+    /// How many records writes have touched today, by what bounds that.
+    pub touched: BTreeMap<String, u64>,
 }
 
 /// Explains what the host would do. Nothing is sent, stored or counted; `quotas` are asked what a take would come to.
@@ -58,6 +63,7 @@ pub async fn explain(loaded: &Loaded, quotas: &Arc<dyn Quotas>, question: Questi
         refusal: None,
         canonical: None,
         operation: None,
+        parts: Vec::new(),
         rules: Vec::new(),
         plugins: Vec::new(),
         would_send: None,
@@ -82,15 +88,16 @@ async fn judge(
     let connection = &open.connection;
     explanation.region = Some(connection.region.to_string());
     let id = request_id(&question);
-    let Question { agent, method, target, headers, body, purpose, now_ms, enabled, .. } = question;
+    let Question { agent, method, target, headers, body, purpose, now_ms, enabled, touched, .. } = question;
     let request = CanonicalRequest::parse(&method, &target, headers, body)
         .map_err(|error| Refusal::new(Code::NotCanonical, "canonical", error.to_string()))?;
     explanation.canonical = Some(CanonicalShown::of(&request));
-    let judge = Judge::new(Arc::clone(connection), agent.clone(), enabled);
+    let judge = Judge::new(Arc::clone(connection), agent.clone(), enabled).having_touched(touched);
     let classified = judge.classify(request)?;
     explanation.operation = Some(OperationShown::of(&classified));
+    explanation.parts = PartShown::all(&classified);
     let checked = judge.check(&classified);
-    explanation.rules = rule_words(checked.as_ref().err());
+    explanation.rules = rule_words(checked.as_ref().err(), !classified.parts().is_empty());
     checked?;
     let caller = Caller {
         workspace: connection.workspace.to_string(),
@@ -135,7 +142,7 @@ fn conclude(
     }
 }
 
-fn rule_words(refused: Option<&Refusal>) -> Vec<RuleWord> {
+fn rule_words(refused: Option<&Refusal>, carries: bool) -> Vec<RuleWord> {
     let refusing = refused.and_then(|refusal| match refusal.by {
         RefusedBy::Rule(rule) => RULES.iter().position(|known| *known == rule),
         RefusedBy::Plugin { .. } => None,
@@ -145,7 +152,8 @@ fn rule_words(refused: Option<&Refusal>) -> Vec<RuleWord> {
         Some(refusing) if at > refusing => "not reached",
         _ => "passes",
     };
-    RULES.iter().enumerate().map(|(at, rule)| RuleWord { rule, word: word(at) }).collect()
+    let asked = RULES.iter().enumerate().filter(|(_, rule)| carries || **rule != ENVELOPE);
+    asked.map(|(at, rule)| RuleWord { rule, word: word(at) }).collect()
 }
 
 /// Makes an id from the question itself, so that the same question has the same explanation.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use wardlock_core::canonical::CanonicalRequest;
 use wardlock_core::chain::VerdictRecord;
-use wardlock_core::classify::Classified;
+use wardlock_core::classify::{Classified, Part};
 use wardlock_core::connection::Connection;
 use wardlock_core::id::Digest;
 use wardlock_core::plugin::FieldUse;
@@ -30,6 +30,9 @@ pub struct Explanation {
     pub canonical: Option<CanonicalShown>,
     /// What it is, before any plugin changed it.
     pub operation: Option<OperationShown>,
+    /// The requests that it carries, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartShown>,
     /// What each rule of the host says.
     pub rules: Vec<RuleWord>,
     /// What each plugin says.
@@ -74,6 +77,25 @@ pub struct OperationShown {
     pub breadth: Option<u32>,
 }
 
+/// A request that another carries, as it is judged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PartShown {
+    /// Its place; the first is 1.
+    pub part: u32,
+    /// What it is.
+    pub operation: OperationShown,
+    /// Method.
+    pub method: &'static str,
+    /// Path in its one spelling.
+    pub path: String,
+    /// Decoded query, in order.
+    pub query: Vec<(String, String)>,
+    /// Names of the headers.
+    pub headers: Vec<String>,
+    /// Length of the body.
+    pub body_bytes: usize,
+}
+
 /// What one rule of the host says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RuleWord {
@@ -92,6 +114,9 @@ pub struct PluginWord {
     pub digest: String,
     /// `allow`, `deny`, `hold`, `shape` or `fault`.
     pub verdict: &'static str,
+    /// The part that it judges, of a request that carries others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<u32>,
     /// Its code.
     pub code: Option<String>,
     /// What it changes, without values.
@@ -113,6 +138,9 @@ pub struct RefusalShown {
     pub status: u16,
     /// One sentence.
     pub detail: String,
+    /// The part that is refused, of a request that carries others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<u32>,
     /// The host's rule, if one refused.
     pub rule: Option<&'static str>,
     /// The plugin, if one refused.
@@ -151,6 +179,7 @@ pub fn dry_run(verdicts: &[VerdictRecord], classified: &Classified, connection: 
     let said = verdicts.iter().map(|said| {
         json!({
             "plugin": said.plugin,
+            "part": said.part,
             "verdict": said.verdict,
             "code": said.code,
             "edits": said.edits,
@@ -159,6 +188,7 @@ pub fn dry_run(verdicts: &[VerdictRecord], classified: &Classified, connection: 
     });
     json!({
         "operation": OperationShown::of(classified),
+        "parts": PartShown::all(classified),
         "plugins": said.collect::<Vec<_>>(),
         "would_send": WouldSend::of(classified, connection),
     })
@@ -203,12 +233,26 @@ impl OperationShown {
     }
 }
 
+impl PartShown {
+    pub(super) fn all(classified: &Classified) -> Vec<Self> {
+        classified.parts().iter().map(Self::of).collect()
+    }
+
+    fn of(part: &Part) -> Self {
+        let CanonicalShown { method, path, query, headers, body_bytes, .. } =
+            CanonicalShown::of(part.classified().request());
+        let operation = OperationShown::of(part.classified());
+        Self { part: part.number(), operation, method, path, query, headers, body_bytes }
+    }
+}
+
 impl PluginWord {
     pub(super) fn of(record: &VerdictRecord) -> Self {
         Self {
             plugin: record.plugin.clone(),
             digest: record.digest.to_string(),
             verdict: record.verdict,
+            part: record.part,
             code: record.code.clone(),
             edits: record.edits.clone(),
             enforced: record.enforced,
@@ -228,6 +272,7 @@ impl RefusalShown {
             code: refusal.code.as_str(),
             status: refusal.code.status(),
             detail: refusal.detail.clone(),
+            part: refusal.part,
             rule,
             plugin,
             plugin_code,

@@ -1,7 +1,7 @@
 //! The recorder: what plugins were asked and said, for workspaces that want it kept (`[recorder]` in a workspace file).
 //!
-//! It stands beside a request's path, never in it. A record is put together when the chain has been asked, handed to a bounded
-//! queue, and sealed and written by a thread of its own; whatever does not fit, or cannot be written, is counted and lost. Records
+//! It stands beside a request's path, never in it. A record is put together when the chain has been asked (and, where plugins judge
+//! its answer, when these have been), handed to a bounded queue, and sealed and written by a thread of its own; whatever does not fit, or cannot be written, is counted and lost. Records
 //! are sealed by a key of the vault for their workspace and request, and open nowhere else. In reading order:
 //!
 //! - `record`, `wire`: what is kept of a request, and how it is written.
@@ -36,8 +36,8 @@ use crate::logs::OnceAMinute;
 use crate::metrics::Metrics;
 use writer::Job;
 
-pub use asked::{Judged, Recording};
-pub use record::{AskedRecord, Damaged, Input, Record, RecordedTake, Word};
+pub use asked::{Judged, PendingRecord, Recording};
+pub use record::{AskedRecord, Damaged, Input, Record, RecordedTake, Shown, Word};
 pub use replay::{Now, Replay, Replayed, Tried, tried};
 
 /// The largest record, bytes as sealed: a body of some 700 KiB, with what goes beside it. The API's largest bodies do not fit; a
@@ -80,13 +80,21 @@ pub struct Recorder {
     shared: Arc<Shared>,
 }
 
+/// Which workspaces record.
+#[derive(Debug, Clone, Default)]
+struct Recorded {
+    bounds: BTreeMap<String, Bounds>,
+    /// Those that record what plugins see of answers, too.
+    answers: BTreeSet<String>,
+}
+
 /// What the recorder's thread and everybody else have in common.
 struct Shared {
     keys: Arc<Keys>,
     metrics: Arc<Metrics>,
     path: PathBuf,
     /// What is recorded. Looked at by every request, so never locked while the disk is waited for.
-    recording: RwLock<BTreeMap<String, Bounds>>,
+    recording: RwLock<Recorded>,
     store: Mutex<Store>,
     waiting_bytes: AtomicUsize,
     told: Mutex<OnceAMinute>,
@@ -134,27 +142,34 @@ impl Recorder {
         if !loaded.is_whole() {
             return; // Nobody said that anything records no more.
         }
-        let recording = loaded.recorders().map(|(name, keeping)| (name.to_string(), bounds_of(keeping))).collect();
+        let mut recording = Recorded::default();
+        for (name, keeping) in loaded.recorders() {
+            recording.bounds.insert(name.to_string(), bounds_of(keeping));
+            if keeping.answers {
+                recording.answers.insert(name.to_string());
+            }
+        }
         // A file that does not load says nothing of what is recorded: what is there stays until it expires.
         let unknown = loaded.closed_workspaces().map(WorkspaceName::to_string).collect();
         self.take(&recording, &unknown, now_ms);
     }
 
-    fn take(&self, recording: &BTreeMap<String, Bounds>, unknown: &BTreeSet<String>, now_ms: u64) {
+    fn take(&self, recording: &Recorded, unknown: &BTreeSet<String>, now_ms: u64) {
         (*self.shared.recording.write().unwrap_or_else(PoisonError::into_inner)).clone_from(recording);
-        self.shared.purge(now_ms, recording, unknown);
+        self.shared.purge(now_ms, &recording.bounds, unknown);
     }
 
     /// Begins to record a request, where its workspace wants that.
     pub fn begin(&self, workspace: &WorkspaceName) -> Option<Recording> {
         let recording = self.shared.recording.read().unwrap_or_else(PoisonError::into_inner);
-        recording.contains_key(workspace.as_str()).then(Recording::new)
+        let wants_answers = recording.answers.contains(workspace.as_str());
+        recording.bounds.contains_key(workspace.as_str()).then(|| Recording::new(wants_answers))
     }
 
     /// Has a record kept, if there is room for it. Waits for nothing.
-    pub fn keep(&self, recording: Recording, judged: Judged<'_>) {
-        // A chain without a plugin that judges requests asks nobody.
-        let Some(weight) = recording.weight() else { return };
+    fn keep(&self, mut recording: Recording, judged: &Judged) {
+        // A chain may be empty, and a refusal may come before it.
+        let Some(weight) = recording.weigh() else { return };
         if weight > MAX_RECORD {
             return self.shared.lost(Lost::TooLarge);
         }
@@ -186,7 +201,7 @@ impl Recorder {
 
     /// Returns the workspaces that record.
     pub fn recording(&self) -> BTreeMap<String, Bounds> {
-        self.shared.recording.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.recording.read().unwrap_or_else(PoisonError::into_inner).bounds.clone()
     }
 
     /// Returns how much of each workspace there is. Blocks.

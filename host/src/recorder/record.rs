@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use wardlock_core::id::Digest;
 use wardlock_core::plugin::quota::{QuotaFault, Taken};
-use wardlock_core::plugin::{Answer, Attribute, Edit, PluginFault, PluginRequest, Reason, Verdict};
+use wardlock_core::plugin::{
+    Answer, Attribute, Edit, OperationView, Payload, PluginFault, PluginRequest, PluginResponse, Reason,
+    ResponseAnswer, ResponseEdit, ResponseVerdict, Verdict,
+};
 
 use crate::plugin::cases::{Found, Said};
 
@@ -30,7 +33,7 @@ pub struct Record {
     pub agent: String,
     /// What was decided: `allow`, `hold` or `deny`.
     pub decision: String,
-    /// The request as plugins saw it: once, and once more after each change.
+    /// What plugins saw: the request, once and once more after each change, and behind it the answer, as often as one was asked.
     pub inputs: Vec<Input>,
     /// The plugins that were asked, in order.
     pub asked: Vec<AskedRecord>,
@@ -94,13 +97,24 @@ pub enum Word {
 }
 
 impl Word {
-    /// Takes what a plugin said.
+    /// Takes what a plugin said of a request.
     pub fn of(answer: &Result<Answer, PluginFault>) -> Self {
         match answer {
             Err(fault) => Self::Fault { kind: fault.kind().to_owned(), sentence: fault.to_string() },
             Ok(answer) => {
                 let (said, message) = Found::said(answer);
                 Self::Said { said, message, digest: digest_of(answer) }
+            }
+        }
+    }
+
+    /// Takes what a plugin said of an answer.
+    pub fn of_answer(answer: &Result<ResponseAnswer, PluginFault>) -> Self {
+        match answer {
+            Err(fault) => Self::Fault { kind: fault.kind().to_owned(), sentence: fault.to_string() },
+            Ok(answer) => {
+                let (said, message) = Found::said_of_answer(answer);
+                Self::Said { said, message, digest: digest_of_answer(answer) }
             }
         }
     }
@@ -115,27 +129,65 @@ impl Word {
     }
 }
 
-/// A request as a plugin saw it.
+/// What a plugin was shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Input {
-    request: PluginRequest,
+    shown: Shown,
     /// Whether the bytes of its body are here.
     has_content: bool,
 }
 
+/// A request as a plugin saw it, or an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a record has a handful, and nearly all are requests")]
+pub enum Shown {
+    /// A request. Its body's bytes are empty where no plugin saw them.
+    Request(PluginRequest),
+    /// An answer, likewise.
+    Answer(PluginResponse),
+}
+
 impl Input {
-    /// Takes what plugins were shown; the bytes of the body only `with_content`.
+    /// Takes what plugins were shown of a request; the bytes of the body only `with_content`.
     pub fn of(request: &PluginRequest, with_content: bool) -> Self {
-        let mut request = request.clone();
-        if let (false, Some(body)) = (with_content, &mut request.body) {
-            body.content = Vec::new();
-        }
-        Self { request, has_content: with_content }
+        Self::new(Shown::Request(request.clone()), with_content)
     }
 
-    /// Returns the request as a plugin sees it. Its body's bytes are empty where no plugin saw them.
-    pub fn request(&self) -> &PluginRequest {
-        &self.request
+    /// Takes what a plugin was shown of an answer; the bytes of the body only `with_content`.
+    pub fn of_answer(response: PluginResponse, with_content: bool) -> Self {
+        Self::new(Shown::Answer(response), with_content)
+    }
+
+    fn new(mut shown: Shown, has_content: bool) -> Self {
+        let body = match &mut shown {
+            Shown::Request(request) => &mut request.body,
+            Shown::Answer(response) => &mut response.body,
+        };
+        if let (false, Some(body)) = (has_content, body) {
+            body.content = Vec::new();
+        }
+        Self { shown, has_content }
+    }
+
+    /// Returns what a plugin sees.
+    pub fn shown(&self) -> &Shown {
+        &self.shown
+    }
+
+    /// Returns the request that it is; `None` where it is an answer.
+    pub fn request(&self) -> Option<&PluginRequest> {
+        match &self.shown {
+            Shown::Request(request) => Some(request),
+            Shown::Answer(_) => None,
+        }
+    }
+
+    /// Returns what was asked for.
+    pub fn operation(&self) -> &OperationView {
+        match &self.shown {
+            Shown::Request(request) => &request.operation,
+            Shown::Answer(response) => &response.operation,
+        }
     }
 
     pub(super) fn has_content(&self) -> bool {
@@ -144,41 +196,76 @@ impl Input {
 
     /// Returns whether a plugin that sees bodies would see here what it saw then.
     pub fn is_whole(&self) -> bool {
-        self.has_content || self.request.body.is_none()
+        self.has_content || self.body().is_none()
+    }
+
+    fn body(&self) -> Option<&Payload> {
+        match &self.shown {
+            Shown::Request(request) => request.body.as_ref(),
+            Shown::Answer(response) => response.body.as_ref(),
+        }
     }
 }
 
 impl Record {
+    /// Returns whether a plugin was asked of the answer.
+    pub fn is_of_answer(&self, asked: &AskedRecord) -> bool {
+        matches!(self.inputs.get(asked.input).map(Input::shown), Some(Shown::Answer(_)))
+    }
+
     /// Writes it.
     pub(super) fn write(&self) -> Result<Vec<u8>, serde_json::Error> {
-        serde_json::to_vec(&wire::RecordV1::of(self))
+        serde_json::to_vec(&wire::RecordV2::of(self))
     }
 
     /// Reads what [`Record::write`] wrote.
     pub(super) fn read(text: &[u8]) -> Result<Self, Damaged> {
-        let wire: wire::RecordV1 = serde_json::from_slice(text).map_err(|error| Damaged(error.to_string()))?;
+        let wire: wire::RecordV2 = serde_json::from_slice(text).map_err(|error| Damaged(error.to_string()))?;
         wire.record()
     }
 }
 
-/// Digests all of an answer: each part preceded by its length, so that no two answers have one text.
+/// Digests all that was said of a request.
 fn digest_of(answer: &Answer) -> Digest {
-    let mut parts: Vec<Vec<u8>> = vec![answer.verdict.as_str().into()];
     let (edits, reason): (&[Edit], _) = match &answer.verdict {
         Verdict::Allow => (&[], None),
         Verdict::Deny(reason) | Verdict::Hold(reason) => (&[], Some(reason)),
         Verdict::Shape(edits, reason) => (edits, Some(reason)),
     };
-    parts.push(edits.len().to_string().into());
-    for edit in edits {
-        parts.push(edit.name().into());
-        parts.push(match edit {
+    let edits = edits.iter().map(|edit| {
+        let value = match edit {
             Edit::SetHeader(header) => header.value.clone(),
             Edit::SetQuery(parameter) => parameter.value.clone().into(),
             Edit::SetJson(_, json) => json.clone().into(),
             Edit::ReplaceBody(body) => body.clone(),
             Edit::RemoveHeader(_) | Edit::RemoveQuery(_) => Vec::new(),
-        });
+        };
+        (edit.name(), value)
+    });
+    digest_of_parts(answer.verdict.as_str(), edits, &answer.notes, reason)
+}
+
+/// Digests all that was said of an answer.
+fn digest_of_answer(answer: &ResponseAnswer) -> Digest {
+    let (edits, reason): (&[ResponseEdit], _) = match &answer.verdict {
+        ResponseVerdict::Pass => (&[], None),
+        ResponseVerdict::Deny(reason) => (&[], Some(reason)),
+        ResponseVerdict::Edit(edits, reason) => (edits, Some(reason)),
+    };
+    let edits = edits.iter().map(|edit| (edit.name(), Vec::new()));
+    digest_of_parts(answer.verdict.as_str(), edits, &answer.notes, reason)
+}
+
+/// Digests parts, each preceded by its length, so that no two answers have one text.
+fn digest_of_parts(
+    verdict: &str,
+    edits: impl ExactSizeIterator<Item = (String, Vec<u8>)>,
+    notes: &[Attribute],
+    reason: Option<&Reason>,
+) -> Digest {
+    let mut parts: Vec<Vec<u8>> = vec![verdict.into(), edits.len().to_string().into()];
+    for (name, value) in edits {
+        parts.extend([name.into(), value]);
     }
     let mut attributes = |of: &[Attribute]| {
         parts.push(of.len().to_string().into());
@@ -186,7 +273,7 @@ fn digest_of(answer: &Answer) -> Digest {
             parts.extend([name.clone().into(), value.clone().into()]);
         }
     };
-    attributes(&answer.notes);
+    attributes(notes);
     if let Some(Reason { code, message, hint, retry_after_seconds, attributes: own }) = reason {
         attributes(own);
         let retry = retry_after_seconds.map(|seconds| seconds.to_string());

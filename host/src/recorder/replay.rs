@@ -8,7 +8,7 @@ use std::time::Duration;
 use wardlock_core::id::{Digest, PluginName};
 use wardlock_sandbox::{LoadSpec, Plugin, Quotas, TakeAnswer};
 
-use super::record::{AskedRecord, Record, RecordedTake, Word};
+use super::record::{AskedRecord, Input, Record, RecordedTake, Shown, Word};
 use crate::host::Host;
 use crate::loaded::{self, Loaded, State};
 use crate::plugin::cases::Said;
@@ -90,6 +90,14 @@ impl<'a> Replay<'a> {
             Ok(plugin) => plugin,
             Err(why) => return Replayed::Unknown(why),
         };
+        let input = record.inputs.get(asked.input);
+        // A record that would have been too large lacks the bytes of answers.
+        if let Some(Shown::Answer(_)) = input.map(Input::shown)
+            && plugin.sees_answers()
+            && !input.is_some_and(Input::is_whole)
+        {
+            return Replayed::Unknown("it saw an answer that was too large to be recorded".to_owned());
+        }
         let (word, takes_otherwise) = decide(&plugin, record, asked).await;
         if let Some(why) = of_the_moment(&word) {
             return Replayed::Unknown(why);
@@ -187,8 +195,17 @@ impl Which {
 
 /// Asks another plugin what one was asked.
 pub async fn tried(plugin: &Plugin, record: &Record, asked: &AskedRecord) -> Tried {
-    let is_whole = record.inputs.get(asked.input).is_some_and(super::record::Input::is_whole);
-    if plugin.sees_body() && !is_whole {
+    let Some(input) = record.inputs.get(asked.input) else {
+        return Tried::Unknown("the record has no such input".to_owned());
+    };
+    let (judges, sees) = match input.shown() {
+        Shown::Request(_) => (plugin.hooks().judge_requests(), plugin.sees_body()),
+        Shown::Answer(_) => (plugin.hooks().judge_answers(), plugin.sees_answers()),
+    };
+    if !judges {
+        return Tried::Unknown("it does not judge what was recorded: requests, or answers".to_owned());
+    }
+    if sees && !input.is_whole() {
         return Tried::Unknown("it sees bodies, and this one was not recorded".to_owned());
     }
     let (word, takes_otherwise) = decide(plugin, record, asked).await;
@@ -212,11 +229,16 @@ async fn decide(plugin: &Plugin, record: &Record, asked: &AskedRecord) -> (Word,
         let sentence = "the record has no such input".to_owned();
         return (Word::Fault { kind: "engine".to_owned(), sentence }, false);
     };
-    let request = input.request();
-    let answers = Arc::new(Answers::new(&asked.takes, request.now_ms));
-    let quotas: Arc<dyn Quotas> = Arc::<Answers>::clone(&answers);
-    let answer = plugin.apart(TIME).decide_counted(request, &quotas).await;
-    (Word::of(&answer), answers.were_other())
+    let apart = plugin.apart(TIME);
+    match input.shown() {
+        Shown::Request(request) => {
+            let answers = Arc::new(Answers::new(&asked.takes, request.now_ms));
+            let quotas: Arc<dyn Quotas> = Arc::<Answers>::clone(&answers);
+            let answer = apart.decide_counted(request, &quotas).await;
+            (Word::of(&answer), answers.were_other())
+        }
+        Shown::Answer(response) => (Word::of_answer(&apart.judge_answer(response).await), false),
+    }
 }
 
 fn of_the_moment(word: &Word) -> Option<String> {

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use wardlock_core::answer::Outcome;
 use wardlock_core::canonical::{Header, Parameter};
 use wardlock_core::id::Digest;
 use wardlock_core::plugin::quota::{QuotaFault, Taken};
 use wardlock_core::plugin::{
     Answer, Attribute, Caller, Edit, Effect, Field, FieldUse, OperationView, Payload, PluginFault, PluginRequest,
-    Reason, Verdict,
+    PluginResponse, Reason, ResponseAnswer, ResponseEdit, ResponseVerdict, Verdict,
 };
 use wardlock_egress::vault::{KeySource, Keys, Vault};
 use wardlock_state::{Bounds, RecordPlace, RecordQuery, Recordings};
@@ -33,7 +34,8 @@ fn state(folder: &Path) -> (PathBuf, Arc<Keys>) {
 fn recorder(folder: &Path) -> (Recorder, Arc<Metrics>) {
     let ((state, keys), metrics) = (state(folder), Metrics::new());
     let recorder = Recorder::start(&state, keys, Arc::clone(&metrics)).expect("a recorder");
-    recorder.take(&BTreeMap::from([("acme".to_owned(), BOUNDS)]), &BTreeSet::new(), 0);
+    let bounds = BTreeMap::from([("acme".to_owned(), BOUNDS)]);
+    recorder.take(&Recorded { bounds, ..Recorded::default() }, &BTreeSet::new(), 0);
     (recorder, metrics)
 }
 
@@ -74,6 +76,27 @@ fn request() -> PluginRequest {
     }
 }
 
+fn response() -> PluginResponse {
+    let PluginRequest { id, now_ms, caller, operation, method, path, headers, body, purpose, attributes, .. } =
+        request();
+    PluginResponse {
+        id,
+        now_ms,
+        caller,
+        operation,
+        method,
+        path,
+        status: 207,
+        outcome: Outcome::Partial,
+        provider_code: Some("DUPLICATE_DATA".to_owned()),
+        headers,
+        body,
+        redactions: 2,
+        purpose,
+        attributes,
+    }
+}
+
 fn asked(word: Word, taken: Result<Taken, QuotaFault>) -> AskedRecord {
     AskedRecord {
         plugin: "guard".to_owned(),
@@ -111,6 +134,10 @@ fn record(request_id: &str) -> Record {
     let fault = PluginFault::Trap { kind: "unreachable".to_owned() };
     let mut all = vec![asked(Word::of(&Ok(shape(b"\xff"))), Ok(taken))];
     all.extend(faults.map(|of| asked(Word::of(&Err(fault.clone())), Err(of))));
+    let edits = vec![ResponseEdit::RemoveJson("/data/0".to_owned())];
+    let Verdict::Shape(_, reason) = shape(b"").verdict else { panic!("a shape") };
+    let said = ResponseAnswer { verdict: ResponseVerdict::Edit(edits, reason), notes: Vec::new() };
+    all.push(AskedRecord { input: 2, takes: Vec::new(), ..asked(Word::of_answer(&Ok(said)), Ok(taken)) });
     Record {
         request_id: request_id.to_owned(),
         at_ms: 5,
@@ -118,7 +145,11 @@ fn record(request_id: &str) -> Record {
         connection: "zoho".to_owned(),
         agent: "reporter".to_owned(),
         decision: "deny".to_owned(),
-        inputs: vec![Input::of(&request(), true), Input::of(&request(), false)],
+        inputs: vec![
+            Input::of(&request(), true),
+            Input::of(&request(), false),
+            Input::of_answer(response(), true),
+        ],
         asked: all,
     }
 }
@@ -129,11 +160,20 @@ fn a_record_is_read_as_it_was_written_and_anything_else_is_told() {
     let text = record.write().expect("written");
     assert_eq!(Record::read(&text).expect("read"), record);
     let [whole, without] = [0, 1].map(|at| record.inputs[at].clone());
-    assert_eq!((whole.is_whole(), whole.request()), (true, &request()));
-    assert!(!without.is_whole() && without.request().body.as_ref().is_some_and(|body| body.content.is_empty()));
+    assert_eq!((whole.is_whole(), whole.request()), (true, Some(&request())));
+    let hidden = without.request().and_then(|request| request.body.as_ref());
+    assert!(!without.is_whole() && hidden.is_some_and(|body| body.content.is_empty()));
+    assert_eq!(record.inputs[2].shown(), &Shown::Answer(response()));
     let text = String::from_utf8(text).expect("JSON");
+    // As it was written before answers were recorded.
+    let older = Record { inputs: record.inputs[..2].to_vec(), asked: record.asked[..4].to_vec(), ..record };
+    let first = String::from_utf8(older.write().expect("written")).expect("JSON");
+    let first = first.replace("\"version\":2", "\"version\":1").replace("\"answers\":[],", "");
+    assert!(!first.contains("answers"), "{first}");
+    assert_eq!(Record::read(first.as_bytes()).expect("read"), older);
     for (from, to, told) in [
-        ("\"version\":1", "\"version\":2", "of version 2"),
+        ("\"version\":2", "\"version\":3", "of version 3"),
+        ("\"outcome\":\"partial\"", "\"outcome\":\"fine\"", "outcome"),
         ("\"POST\"", "\"TRACE\"", "method"),
         ("\"verdict\":\"shape\"", "\"verdict\":\"perhaps\"", "verdict"),
         ("\"kind\":\"trap\"", "\"kind\":\"bad mood\"", "fault"),
@@ -238,7 +278,7 @@ fn what_is_too_large_or_not_wanted_any_more_is_not_kept() {
     recorder.flush();
     assert_eq!(recorder.places(6, &ALL).expect("places").len(), 1);
     assert_eq!(recorder.places(60_005, &ALL).expect("places"), [], "its time has ended");
-    recorder.take(&BTreeMap::new(), &BTreeSet::new(), 6);
+    recorder.take(&Recorded::default(), &BTreeSet::new(), 6);
     assert_eq!(recorder.recorded().expect("sums"), [], "it was switched off");
 }
 
@@ -247,7 +287,7 @@ fn nothing_is_made_where_nothing_is_recorded() {
     let folder = tempfile::tempdir().expect("a folder");
     let (state, keys) = state(folder.path());
     let recorder = Recorder::start(&state, keys, Metrics::new()).expect("a recorder");
-    recorder.take(&BTreeMap::new(), &BTreeSet::new(), 0);
+    recorder.take(&Recorded::default(), &BTreeSet::new(), 0);
     assert!(recorder.begin(&WorkspaceName::parse("acme").expect("a name")).is_none());
     assert!(!state.join(FILE).exists());
     assert_eq!(recorder.places(0, &ALL).expect("places"), []);

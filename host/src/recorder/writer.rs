@@ -54,7 +54,7 @@ fn keep(shared: &Shared, records: &[Box<Record>]) -> Result<(), String> {
     }
     // Held to the end: whoever switches a recorder off takes away what was written before.
     let held = shared.store();
-    let bounds = shared.recording.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+    let bounds = shared.recording.read().unwrap_or_else(std::sync::PoisonError::into_inner).bounds.clone();
     let mut sealed = Vec::new();
     let mut problem = None;
     for record in records {

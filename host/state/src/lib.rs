@@ -9,12 +9,15 @@
 //! - `quotas`: what plugins have taken of their quotas.
 //! - `writes`: proofs, and how far writes are enabled.
 //! - `drafts`: held requests, sealed, and what became of them.
+//! - `approvals`: several people's words on one draft, sealed.
+//! - `touched`: how many records writes have touched in a day.
 //! - `recordings`: what plugins were asked and said, sealed, in a file of its own.
 //! - `token`: the token's form; shown once, never stored.
 //! - `store` and `private_file`: the database file, its settings and its format.
 //! - `error`: what can go wrong.
 
 mod agents;
+mod approvals;
 mod drafts;
 mod error;
 mod frozen;
@@ -24,6 +27,7 @@ mod recordings;
 mod state;
 mod store;
 mod token;
+mod touched;
 mod writes;
 
 pub use agents::{Agent, AuthenticatedAgent};
@@ -34,6 +38,7 @@ pub use quotas::{Counting, Reservation};
 pub use recordings::{Bounds, RecordPlace, RecordQuery, RecordedOf, Recordings, SealedRecord};
 pub use state::{Clock, State};
 pub use token::AgentToken;
+pub use touched::DayLimit;
 pub use writes::{Basis, Proof, WriteLevel};
 
 #[cfg(test)]

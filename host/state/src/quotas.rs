@@ -182,7 +182,7 @@ impl Inner {
         self.counters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn for_requests(&self) -> MutexGuard<'_, Connection> {
+    pub(crate) fn for_requests(&self) -> MutexGuard<'_, Connection> {
         self.for_requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

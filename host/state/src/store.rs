@@ -27,6 +27,7 @@ pub(crate) const STATE: Format = Format {
         include_str!("../migrations/0002_freeze.sql"),
         include_str!("../migrations/0003_quotas.sql"),
         include_str!("../migrations/0004_writes.sql"),
+        include_str!("../migrations/0005_several.sql"),
     ],
 };
 

@@ -13,6 +13,7 @@ use crate::{AuthenticatedAgent, FileProblem, State, StateError};
 mod drafts;
 mod quotas;
 mod recordings;
+mod several;
 mod writes;
 
 struct Home {
@@ -150,7 +151,7 @@ fn foreign_and_newer_files_are_refused_by_name() {
     let database = rusqlite::Connection::open(home.path()).expect("the database");
     database.pragma_update(None, "user_version", 7).expect("changed");
     let error = home.try_open().err().expect("refused");
-    assert_eq!(error.to_string(), "the state is in format 7, and this Wardlock knows formats up to 4");
+    assert_eq!(error.to_string(), "the state is in format 7, and this Wardlock knows formats up to 5");
     database.pragma_update(None, "application_id", 1).expect("changed");
     assert!(matches!(home.try_open(), Err(StateError::NotState { .. })));
     drop(database);

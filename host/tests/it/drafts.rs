@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
 use serde_json::{Value, json};
 use wardlock::admin::{Command, Failure};
 use wardlock_simulator::{ApiAnswer, Recording};
@@ -333,7 +334,10 @@ async fn where_writes_are_on_what_destroys_or_is_broad_is_held_unless_it_is_name
 async fn what_is_dangerous_is_refused_or_held_each_by_its_own_name() {
     let mut plan = plan("writes = \"on\"", &allowing());
     let file = &mut plan.workspaces[0].1;
-    *file = file.replace("\"records.delete\"]", "\"composite\", \"mass.delete\", \"bulk.read.create\"]");
+    *file = file.replace(
+        "\"records.delete\"]",
+        "\"composite\", \"records.delete\", \"mass.delete\", \"bulk.read.create\"]",
+    );
     let world = World::start(plan).await;
     assert_eq!(prove(&world).await["passed"], true);
     enable(&world, "on").await.expect("enabled");
@@ -342,12 +346,7 @@ async fn what_is_dangerous_is_refused_or_held_each_by_its_own_name() {
     let callback = json!({ "url": "https://elsewhere.example/", "method": "post" });
     let bulk = json!({ "callback": callback, "query": { "module": { "api_name": "Leads" }, "fields": ["id"] } });
     for (path, body, code, rule) in [
-        (
-            "/crm/v8/__composite_requests",
-            json!({ "__composite_requests": [part] }),
-            "operation_not_allowed",
-            "operations",
-        ),
+        ("/crm/v8/__composite_requests", json!({ "__composite_requests": [part] }), "held", "destructive"),
         (
             "/crm/v8/coql",
             json!({ "select_query": "delete from Leads where id = 1" }),
@@ -388,6 +387,26 @@ async fn what_stands_there_now_is_shown_beside_what_would() {
         "problem": null,
     }]);
     assert_eq!(shown["changes"], expected);
+    // A look at it tells the same, by reads of their own, and writes nothing.
+    let before = world.api_calls();
+    let dry = format!("Wardlock-Dry-Run: true\r\n{PROBLEM}");
+    let said = world.ask("acme", "PUT", LEADS, &dry, &body).await.json().expect("json");
+    assert_eq!((&said["code"], &said["dry_run"]["changes"]), (&json!("held"), &expected), "{said}");
+    let explain = Command::PolicyExplain {
+        workspace: "acme".to_owned(),
+        connection: "zoho".to_owned(),
+        agent: "agent-acme".to_owned(),
+        method: "PUT".to_owned(),
+        target: LEADS.trim_start_matches("/acme/zoho").to_owned(),
+        body: base64::engine::general_purpose::STANDARD.encode(&body),
+        purpose: None,
+    };
+    let told = world.command(explain).await.expect("explained");
+    assert_eq!((&told["decision"], &told["changes"]), (&json!("hold"), &expected), "{told}");
+    assert_eq!(world.api_calls(), before + 2);
+    // Reading has nothing to set beside.
+    let said = world.ask("acme", "GET", LIST, &dry, "").await.json().expect("json");
+    assert_eq!((&said["code"], &said["dry_run"]["changes"]), (&json!("dry_run"), &Value::Null), "{said}");
     assert_eq!(approve(&world, &id).await.expect("released")["outcome"], "ok");
     let missing = json!({ "data": [{ "id": "1", "Last_Name": "Nobody" }] }).to_string();
     let said = world.ask("acme", "PUT", LEADS, PROBLEM, &missing).await.json().expect("json");

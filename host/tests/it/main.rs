@@ -5,6 +5,7 @@
 //! - [`recorded`]: what was received against what was recorded, at the end of every world.
 //! - [`path`]: the path of a request.
 //! - [`answers`]: plugins that judge answers; [`quotas`]: what plugins take, and plugins that keep failing.
+//! - [`envelopes`]: calls that carry others, judged part by part.
 //! - [`drafts`]: requests that wait for a person; [`proofs`]: what must be shown before writes are enabled.
 //! - [`signed`]: operators with keys, and what wants their signature.
 //! - [`dashboard`]: the pages that people look at, and who may approve there.
@@ -45,7 +46,9 @@ mod recorded;
 #[expect(dead_code, reason = "shared with the crash suite, which takes a world apart")]
 mod world;
 
+mod accepted;
 mod answers;
+mod approvers;
 mod audit;
 mod backup;
 mod canaries;
@@ -57,12 +60,14 @@ mod copies;
 mod crowd;
 mod dashboard;
 mod drafts;
+mod envelopes;
 mod flowing;
 mod folder;
 mod formats;
 mod front;
 mod guides;
 mod hostile;
+mod limits;
 mod local;
 mod look;
 mod mistakes;
@@ -75,6 +80,7 @@ mod program;
 mod promises;
 mod proofs;
 mod quotas;
+mod recorded_answers;
 mod recorder;
 mod regions;
 mod reload;

@@ -73,7 +73,7 @@ async fn refused_requests_send_nothing_and_say_who_and_why() {
         (
             "POST",
             "/acme/zoho/crm/v8/__composite_requests",
-            r#"{"__composite_requests":[]}"#,
+            r#"{"__composite_requests":[{"method":"GET","uri":"/crm/v8/Leads/1"}]}"#,
             403,
             "operation_not_allowed",
         ),

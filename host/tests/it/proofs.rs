@@ -68,6 +68,10 @@ async fn passes_in(region: &str) {
     let shown = world.command(Command::ConnectionsShow { workspace, connection }).await.expect("shown");
     let ready = &shown["readiness"];
     assert_eq!((&ready["verified"], &ready["writes_enabled"]), (&json!(true), &json!("off")), "{ready:#}");
+    let items =
+        ready["items"].as_array().expect("items").iter().map(|item| item["item"].as_str().expect("a name"));
+    let expected = ["redirect", "region", "least-privilege scopes", "proof", "plugins", "writes", "audit", "key"];
+    assert_eq!(items.collect::<Vec<_>>(), expected);
     world.end().await;
 }
 

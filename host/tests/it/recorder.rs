@@ -18,13 +18,13 @@ use crate::answers::judge;
 use crate::copies::{RECIPIENT, act, identity, run};
 use crate::world::{Plan, World, plugin, workspace};
 
-const LEADS: &str = "/acme/zoho/crm/v8/Leads?fields=Last_Name,Email&per_page=2";
+pub const LEADS: &str = "/acme/zoho/crm/v8/Leads?fields=Last_Name,Email&per_page=2";
 const COQL: &str = "/acme/zoho/crm/v8/coql";
 const QUERY: &str = r#"{"select_query":"select Last_Name from Leads where Last_Name is not null limit 2"}"#;
 const RECORDER: &str = "\n[recorder]\nkeep = \"7d\"\n";
 
 /// A world that records, with these plugins.
-async fn recording(plugins: &str, recorder: &str) -> World {
+pub async fn recording(plugins: &str, recorder: &str) -> World {
     let file = workspace("acme", "eu", "", plugins) + recorder;
     let guests = vec!["judge", "probe"];
     World::start(Plan { workspaces: vec![("acme", file)], guests, ..Plan::default() }).await
@@ -39,7 +39,7 @@ fn database(world: &World) -> Connection {
 }
 
 /// Writes the workspace's file anew, as an operator does, and has it taken.
-async fn change(world: &World, plugins: &str, recorder: &str) {
+pub async fn change(world: &World, plugins: &str, recorder: &str) {
     let mut text = workspace("acme", "eu", "", plugins) + recorder;
     for guest in ["judge", "probe"] {
         let digest = Digest::of(wardlock_tests::guests::guest(guest));
@@ -51,12 +51,12 @@ async fn change(world: &World, plugins: &str, recorder: &str) {
     assert_eq!(reloaded["ok"], true, "{reloaded}");
 }
 
-async fn replay(world: &World) -> Value {
+pub async fn replay(world: &World) -> Value {
     let command = Command::AuditReplay { workspace: None, request_id: None, limit: 100 };
     world.command(command).await.expect("a replay")
 }
 
-fn id(reply: &RawReply) -> String {
+pub fn id(reply: &RawReply) -> String {
     reply.header("wardlock-request-id").expect("a request id").to_owned()
 }
 
@@ -118,7 +118,7 @@ fn aad(workspace: &str, request_id: &str) -> Vec<u8> {
 }
 
 /// What is in a record, as somebody with the vault's key reads it.
-fn opened(world: &World, request_id: &str) -> String {
+pub fn opened(world: &World, request_id: &str) -> String {
     world.host.recorder().flush();
     let sql = "SELECT sealed FROM recordings WHERE request_id = ?1";
     let sealed: Vec<u8> = database(world).query_row(sql, [request_id], |row| row.get(0)).expect("a record");
@@ -181,7 +181,7 @@ async fn replay_says_the_same_of_every_kind_of_verdict_and_tells_what_a_changed_
     for headers in ["", purpose, purpose, purpose] {
         world.ask("acme", "GET", LEADS, headers, "").await;
     }
-    // Denied by the last, allowed twice, and used up.
+    // Denied by the last, allowed twice, and used up; what is asked of answers is not recorded.
     let told = replay(&world).await;
     assert_eq!(
         (&told["requests"], &told["decisions"], &told["ok"]),
@@ -219,7 +219,7 @@ async fn replay_says_the_same_of_every_kind_of_verdict_and_tells_what_a_changed_
 }
 
 /// Runs the executable on the world's home, for a person.
-async fn shown(world: &World, args: &[&str]) -> wardlock_tests::home::Output {
+pub async fn shown(world: &World, args: &[&str]) -> wardlock_tests::home::Output {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_wardlock"));
     command.arg("--home").arg(world.folder().join("home")).args(args);
     let output = tokio::task::spawn_blocking(move || command.output().expect("it runs")).await.expect("a thread");
@@ -365,7 +365,7 @@ async fn a_recorded_request_becomes_a_case_that_holds() {
     told(
         shown(&world, &["plugin", "case", &first]).await,
         2,
-        "plugins that were asked: read-only, field-mask, limiter",
+        "plugins that were asked of the request: read-only, field-mask, limiter",
     );
     told(shown(&world, &["plugin", "case", &first, "--plugin", "other"]).await, 1, "was not asked");
     told(

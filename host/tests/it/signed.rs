@@ -169,3 +169,58 @@ impl Talk for Replayed {
         Ok(Some((*self.0).clone()))
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_two_people_are_wanted_one_releases_nothing_however_often() {
+    let file = workspace("acme", "eu", "approvals = 2", &plugin("probe", r#"{ mode = "hold" }"#));
+    let world =
+        World::start(Plan { workspaces: vec![("acme", file)], guests: vec!["probe"], ..Plan::default() }).await;
+    let path = "/acme/zoho/crm/v8/Leads?fields=Last_Name&per_page=2";
+    let said =
+        world.ask("acme", "GET", path, "Accept: application/problem+json\r\n", "").await.json().expect("json");
+    let id = said["draft"].as_str().expect("a draft").to_owned();
+    let shown =
+        async || world.command(Command::DraftsShow { id: id.clone() }).await.expect("anybody here may look");
+    let request_sha256 = shown().await["request_sha256"].as_str().expect("a hash").to_owned();
+    let approve = || Command::DraftsApprove { id: id.clone(), request_sha256: request_sha256.clone() };
+    let nobody = world.command(approve()).await.expect_err("nobody can be told apart");
+    assert!(nobody.message.contains("2 people must approve this, and there are no operators"), "{nobody:?}");
+
+    let (ada, bob, eve) = (Operator::new("ada", 1), Operator::new("bob", 2), Operator::new("eve", 3));
+    world.command(add(&ada, Role::Admin)).await.expect("added");
+    signed(&world, &ada, add(&bob, Role::Approver)).await.expect("added");
+    signed(&world, &ada, add(&eve, Role::Approver)).await.expect("added");
+    let before = world.api_calls();
+    let first = signed(&world, &bob, approve()).await.expect("his word");
+    assert_eq!(
+        (&first["sent"], &first["state"], &first["approved_by"]),
+        (&json!(false), &json!("held"), &json!(["bob"]))
+    );
+    let again = signed(&world, &bob, approve()).await.expect_err("the same person");
+    assert!(again.message.contains("operator `bob` has approved"), "{again:?}");
+    assert!(again.hint.is_some_and(|hint| hint.contains("another operator must")));
+    assert_eq!((&shown().await["approved_by"], &shown().await["approvals_wanted"]), (&json!(["bob"]), &json!(2)));
+
+    // Whoever writes the state can repeat a word in another's name, and put an old one back: neither is one.
+    let state = rusqlite::Connection::open(world.folder().join("home/state/state.db")).expect("the state");
+    let copy =
+        "INSERT INTO draft_approvals SELECT draft, 'eve', sealed FROM draft_approvals WHERE operator = 'bob'";
+    assert_eq!(state.execute(copy, []).expect("written"), 1);
+    assert_eq!(shown().await["approved_by"], json!(["bob"]));
+    // Nor is that of somebody who is no operator any more, or is one anew.
+    signed(&world, &ada, Command::OperatorRevoke { name: "bob".to_owned() }).await.expect("revoked");
+    assert_eq!(shown().await["approved_by"], json!([]));
+    signed(&world, &ada, add(&bob, Role::Approver)).await.expect("added");
+    assert_eq!(shown().await["approved_by"], json!([]), "it is another bob's");
+    assert_eq!(world.api_calls(), before, "nothing was sent");
+
+    let first = signed(&world, &eve, approve()).await.expect("her word");
+    assert_eq!(first["approved_by"], json!(["eve"]));
+    let ended = signed(&world, &ada, approve()).await.expect("the second");
+    assert_eq!((&ended["sent"], world.api_calls()), (&json!(true), before + 1), "{ended}");
+    let rows = world.host.audit().show(ended["request_id"].as_str().expect("an id")).expect("rows");
+    assert_eq!(rows[0].detail.request.as_ref().expect("a request").approved_by, ["ada", "eve"]);
+    let late = signed(&world, &bob, approve()).await.expect_err("it was used");
+    assert!(late.message.contains("can no longer be approved"), "{late:?}");
+    world.end().await;
+}

@@ -1,5 +1,5 @@
 //! Any request is classified without a panic; what no operation knows is destructive and touches who knows what; the
-//! effect is never lower than a few lines by hand say; and the classification of a request's rendering is that of the
+//! effect is never lower than a few lines by hand say, of a request that carries others for the worst of them; and the classification of a request's rendering is that of the
 //! request. The input is `METHOD target`, and a body after
 //! the first line.
 #![no_main]
@@ -24,13 +24,40 @@ fuzz_target!(|input: &str| {
         assert_eq!(first.operation().effect, Effect::Destructive, "{rendered}");
         assert!(first.operation().fields.is_none() && first.operation().breadth.is_none(), "{rendered}");
     }
-    assert!(first.operation().effect >= least_effect(method, first.request().segments()), "{method} {rendered}");
+    let least = match first.parts() {
+        [] => least_effect(method, first.request().segments()),
+        parts => carried(body, parts.len()),
+    };
+    assert!(first.operation().effect >= least, "{method} {rendered} {body}");
+    for part in first.parts() {
+        let (part, whole) = (part.classified().operation(), first.operation());
+        assert!(part.effect <= whole.effect, "{body}");
+        assert!(part.resources.iter().all(|resource| whole.resources.contains(resource)), "{body}");
+        assert!(whole.breadth.is_none_or(|sum| part.breadth.is_some_and(|one| one <= sum)), "{body}");
+    }
     assert!(!first.operation().resources.is_empty(), "{rendered} touches nothing");
     let again = parse(&rendered).map(|request| classify(&support::ZOHO, request));
     let Ok(Ok(again)) = again else { panic!("{rendered} was classified and is not any more") };
     assert_eq!(again.operation(), first.operation(), "{rendered}");
     assert_eq!(again.digest(), first.digest(), "{rendered}");
 });
+
+/// The least that the worst of the calls in a composite does, read by another parser: all of them, in plain spelling.
+fn carried(body: &str, parts: usize) -> Effect {
+    let whole: serde_json::Value = serde_json::from_str(body).expect("a body that was read is JSON");
+    let calls = whole["__composite_requests"].as_array().expect("a list");
+    assert_eq!(calls.len(), parts, "{body}");
+    let text = |call: &serde_json::Value, name: &str| call[name].as_str().expect("a text").to_owned();
+    let least = |call: &serde_json::Value| {
+        let uri = text(call, "uri");
+        let path = uri.split('?').next().unwrap_or_default();
+        assert!(path.starts_with('/') && !path.contains(['%', '\\', '#']) && !path.contains("//"), "{uri}");
+        let segments: Vec<String> = path.split('/').skip(1).map(str::to_owned).collect();
+        assert!(!call.to_string().contains("@{"), "{call}");
+        least_effect(&text(call, "method"), &segments)
+    };
+    calls.iter().map(least).max().expect("a call")
+}
 
 /// The least that a request does, read off Zoho's documentation and not off the definition: what is no GET writes, but
 /// for these questions that are asked by POST; DELETE deletes, but for the opposite of activating.

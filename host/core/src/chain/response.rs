@@ -42,6 +42,7 @@ pub fn judge_answer(
                 by: RefusedBy::Plugin { name: link.name.to_string(), code: Some(reason.code) },
                 hint: reason.hint,
                 retry_after: reason.retry_after_seconds,
+                part: None,
                 draft: None,
                 dry_run: None,
             }),
@@ -66,6 +67,7 @@ fn unjudged(link: &Link, kind: Option<&str>, why: &impl fmt::Display) -> Refusal
         by: RefusedBy::Plugin { name: link.name.to_string(), code: kind.map(str::to_owned) },
         hint: None,
         retry_after: None,
+        part: None,
         draft: None,
         dry_run: None,
     }

@@ -40,7 +40,14 @@ fn judge(chain: Vec<Link>) -> Judge {
         grant: GrantName::parse("acme-zoho").expect("a name"),
         tenant: None,
         resources: names(&["Leads", "Contacts"]),
-        operations: names(&["records.list", "records.search", "records.coql", "records.create", "records.get"]),
+        operations: names(&[
+            "records.list",
+            "records.search",
+            "records.coql",
+            "records.create",
+            "records.get",
+            "composite",
+        ]),
         owner: crate::connection::Owner::Workspace,
         params: std::collections::BTreeMap::new(),
         grant_services: std::collections::BTreeSet::new(),
@@ -204,7 +211,7 @@ fn a_plugin_that_only_judges_answers_says_yes_to_no_request() {
     check_on(&alone, read(&alone), vec![answer(Verdict::Allow)], "deny no_policy");
     // Among others it is passed over, wherever it stands.
     let among = judge(vec![answers_only(), link("a", LinkMode::Enforce, &[]), answers_only()]);
-    let next = Chain::start(&among, read(&among)).next().map(|(at, link, _)| (at, link.name.to_string()));
+    let next = Chain::start(&among, read(&among)).next().map(|turn| (turn.at, turn.link.name.to_string()));
     assert_eq!(next, Some((1, "a".to_owned())));
     check_on(&among, read(&among), vec![answer(Verdict::Allow)], "allow");
     assert!(among.connection().holds_answers());
@@ -423,4 +430,57 @@ fn p9_outcome_of_another_request_or_chain_decides_nothing() {
     let (request, outcome) = run(&judge_one, read(&judge_one), vec![answer(Verdict::Allow)]);
     let longer = judge(vec![link("a", LinkMode::Enforce, &[]), link("b", LinkMode::Enforce, &[])]);
     assert!(matches!(decide(&longer, request, outcome, asked()), Decision::Deny { .. }));
+}
+
+/// A composite of two reads.
+fn two_parts(judge: &Judge) -> Classified {
+    let parts = r#"{"method":"GET","uri":"/crm/v8/Leads/1"},{"method":"GET","uri":"/crm/v8/Contacts/2"}"#;
+    let body = format!(r#"{{"__composite_requests":[{parts}]}}"#);
+    classified(judge, "POST", "/crm/v8/__composite_requests", &body)
+}
+
+#[test]
+fn every_plugin_judges_every_part() {
+    let judge = judge(vec![link("p0", LinkMode::Enforce, &["shape"]), link("p1", LinkMode::Enforce, &["shape"])]);
+    let allow = || answer(Verdict::Allow);
+    let check = |answers: Vec<Result<Answer, PluginFault>>, expect: &str| {
+        check_on(&judge, two_parts(&judge), answers, expect);
+    };
+    check(vec![allow(), allow(), allow(), allow()], "allow /crm/v8/__composite_requests");
+    // Whoever was not asked about the second said nothing of it.
+    check(vec![allow(), allow()], "deny no_policy");
+    check(vec![allow(), allow(), allow()], "deny no_policy");
+    check(vec![allow(), allow(), allow(), answer(Verdict::Deny(reason("no")))], "deny policy_denied");
+    check(vec![answer(Verdict::Hold(reason("ask"))), allow(), allow(), allow()], "hold held");
+    check(
+        vec![answer(Verdict::Hold(reason("ask"))), allow(), allow(), Err(PluginFault::Lost)],
+        "deny plugin_lost",
+    );
+    check(vec![allow(), allow(), shape(vec![set_query("fields", "id")])], "deny envelope_shaped");
+}
+
+#[test]
+fn plugins_are_shown_the_part_and_where_it_stands_and_refusals_name_it() {
+    let judge = judge(vec![link("p0", LinkMode::Enforce, &[])]);
+    let mut chain = Chain::start(&judge, two_parts(&judge));
+    for (number, path) in [(1, "/crm/v8/Leads/1"), (2, "/crm/v8/Contacts/2")] {
+        let turn = chain.next().expect("a turn");
+        assert_eq!(turn.request.request().path(), path);
+        assert_eq!(turn.within, Some(Within { envelope: "composite", part: number }));
+        let verdict = if number == 1 { Verdict::Allow } else { Verdict::Deny(reason("no")) };
+        chain.take(answer(verdict), 1);
+    }
+    assert!(chain.next().is_none());
+    let (whole, outcome) = chain.finish();
+    let Decision::Deny { refusal, verdicts } = decide(&judge, whole, outcome, asked()) else {
+        panic!("it was denied");
+    };
+    assert_eq!(verdicts.iter().map(|said| said.part).collect::<Vec<_>>(), [Some(1), Some(2)]);
+    assert_eq!(
+        (refusal.part, refusal.detail.as_str()),
+        (Some(2), "part 2 (`GET /crm/v8/{module}/{id}`): because")
+    );
+    // A request that carries none is in no envelope.
+    let alone = Chain::start(&judge, read(&judge));
+    assert_eq!(alone.next().expect("a turn").within, None);
 }

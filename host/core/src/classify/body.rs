@@ -12,7 +12,7 @@ use crate::service::{BodyKind, Operation, RequestRules};
 const RULE: &str = "body";
 
 /// How a form says what it is.
-const FORM: &str = "application/x-www-form-urlencoded";
+pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Checks the body against its declaration and returns what is read of it, if it is read and there is any.
 pub(super) fn read(
@@ -31,7 +31,10 @@ pub(super) fn read(
     let Some(json) = parse(operation, request)? else {
         return Ok(None);
     };
-    match rules.deny_body.iter().find(|pointer| places::holds(&json, pointer)) {
+    // Where calls are carried, their list stands in the one place that is meant for it.
+    let list = operation.envelope.as_ref().map(|envelope| format!("/{}", envelope.list));
+    let is_denied = |pointer: &&String| list.as_ref() != Some(*pointer) && places::holds(&json, pointer);
+    match rules.deny_body.iter().find(is_denied) {
         Some(pointer) => {
             Err(Refusal::new(Code::BodyType, RULE, format!("the body may not hold `{pointer}`")).hint(
                 "leave it out: the service's definition lists it under `request.deny_body`, because it would change whose \

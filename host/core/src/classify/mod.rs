@@ -2,12 +2,13 @@
 //!
 //! All of it comes from the service's definition; no service's name stands here. In reading order: `query` (which
 //! parameters and headers an operation takes), `body` (its type, its JSON), `sources` (resources, fields, breadth),
-//! `names`, `criteria`, `coql` and `gaql` (the languages in which fields are named), `pins` (where the tenant
+//! `envelope` (calls that carry others), `names`, `criteria`, `coql` and `gaql` (the languages in which fields are named), `pins` (where the tenant
 //! is named), `places` (JSON pointers with wildcards).
 
 mod body;
 mod coql;
 mod criteria;
+mod envelope;
 mod gaql;
 mod names;
 mod pins;
@@ -23,7 +24,9 @@ use serde_json::Value;
 
 use self::sources::{Found, Reader};
 
-pub(crate) use self::pins::check as check_pins;
+pub use self::envelope::Part;
+pub(crate) use self::envelope::RULE as ENVELOPE_RULE;
+pub(crate) use self::pins::{check as check_pins, check_named};
 
 use crate::canonical::{CanonicalRequest, Parameter};
 use crate::id::Digest;
@@ -47,6 +50,8 @@ pub struct Classified {
     digest: Digest,
     /// The body, where the operation says what it is.
     json: Option<Arc<Value>>,
+    /// The calls that it carries.
+    parts: Arc<[Part]>,
 }
 
 impl Classified {
@@ -59,7 +64,8 @@ impl Classified {
         json: Option<Value>,
     ) -> Self {
         let (digest, json) = (request.digest(), json.map(Arc::new));
-        Self { service: Arc::clone(service), request, definition, parameters, operation, digest, json }
+        let (service, parts) = (Arc::clone(service), Arc::default());
+        Self { service, request, definition, parameters, operation, digest, json, parts }
     }
 
     /// Returns the request, with the headers that pass.
@@ -107,6 +113,12 @@ impl Classified {
         if known { format!("/{segment}") } else { "/{?}".to_owned() }
     }
 
+    /// Returns the calls that it carries, each as a request of its own; of most requests none. They are made of the body,
+    /// so what binds the request binds them.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
     /// Returns the path parameters.
     pub fn parameters(&self) -> &[Parameter] {
         &self.parameters
@@ -130,6 +142,12 @@ pub fn classify(service: &Arc<ServiceDefinition>, mut request: CanonicalRequest)
     query::check(service, definition, &request)?;
     query::keep_headers(service, Some(definition), &mut request);
     let json = body::read(&service.request, definition, &request)?;
+    if let Some(carried) = &definition.envelope {
+        let parts = envelope::open(service, definition, carried, &request, json.as_ref())?;
+        let operation = view(service, &definition.name, envelope::together(&parts));
+        let whole = Classified::new(service, request, Some(at), parameters, operation, json);
+        return Ok(Classified { parts: parts.into(), ..whole });
+    }
     let reader =
         Reader { service, operation: definition, request: &request, parameters: &parameters, json: json.as_ref() };
     let found = reader.read()?;

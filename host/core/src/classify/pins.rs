@@ -33,6 +33,21 @@ pub(crate) fn check(classified: &Classified, tenant: Option<&str>) -> Result<(),
     }
 }
 
+/// Refuses a part of another request that leaves it to the host to name the tenant: nothing can be added to a part.
+pub(crate) fn check_named(part: &Classified) -> Result<(), Refusal> {
+    let request = part.request();
+    let missing = part.service().tenant.pins.iter().find_map(|pin| match pin {
+        Pin::Query(name) if request.query_values(name).next().is_none() => {
+            Some(format!("query parameter `{name}`"))
+        }
+        Pin::Header(name) if request.header(name).is_none() => Some(format!("header `{name}`")),
+        Pin::Query(_) | Pin::Header(_) | Pin::Path(_) | Pin::Body(_) | Pin::Text(_) | Pin::Gaql { .. } => None,
+    });
+    let Some(place) = missing else { return Ok(()) };
+    let detail = format!("it does not name its tenant in {place}, and the host can add nothing to a part");
+    Err(Refusal::new(Code::TenantMismatch, "tenant", detail).hint("name it there, or send the request by itself"))
+}
+
 struct Request<'a> {
     classified: &'a Classified,
     json: Option<&'a Value>,

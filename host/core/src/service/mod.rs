@@ -6,6 +6,7 @@
 mod asked;
 mod check;
 mod current;
+mod envelope;
 mod grants;
 mod inject;
 mod lint;
@@ -27,6 +28,7 @@ use crate::id::{Digest, Region, ServiceName};
 use crate::plugin::{Effect, FieldUse};
 
 pub use current::{Change, Current};
+pub use envelope::{Envelope, PartAnswers, PartBody, PartShape};
 pub use inject::{
     Added, Addition, Extra, ExtraPlace, ExtraSource, Ingredient, Inject, Param, Place, RegistrationSecret,
 };
@@ -224,7 +226,7 @@ pub struct Operation {
     pub host: String,
     /// What it does.
     pub effect: Effect,
-    /// Whether it is refused whatever the rules say, with the reason (composite).
+    /// Whether it is refused whatever the rules say, with the reason (a job of many operations).
     pub refused: Option<String>,
     /// Parts of a request whose presence makes it destructive, whatever `effect` says (a callback URL).
     pub destructive_with: Vec<Presence>,
@@ -250,6 +252,8 @@ pub struct Operation {
     pub dry_run: Option<DryRun>,
     /// How the records that it changes are read as they are now.
     pub current: Option<Current>,
+    /// How it carries other calls; then all that is known of it is what they are.
+    pub envelope: Option<Envelope>,
 }
 
 /// A parameter with which a provider checks a request and does nothing (`validateOnly`).

@@ -3,11 +3,13 @@
 use toml::Spanned;
 
 use super::parse::with_version;
-use super::raw::{RawBody, RawBreadth, RawDryRun, RawField, RawOperation, RawPresence, RawResource};
+use super::raw::{
+    RawBody, RawBreadth, RawDryRun, RawEnvelope, RawField, RawOperation, RawPartShape, RawPresence, RawResource,
+};
 use super::text::Source;
 use super::{
-    BodyKind, Breadth, Current, DefinitionError, DryRun, FieldSource, Operation, PathRules, PathTemplate,
-    Presence, ResourceSource,
+    BodyKind, Breadth, Current, DefinitionError, DryRun, Envelope, FieldSource, Operation, PartAnswers, PartBody,
+    PartShape, PathRules, PathTemplate, Presence, ResourceSource,
 };
 use crate::canonical::Method;
 use crate::plugin::Effect;
@@ -54,6 +56,7 @@ pub(super) fn operation(
             id: raw.id,
             found: raw.found,
         }),
+        envelope: raw.envelope.map(envelope),
         name: raw.name,
     })
 }
@@ -66,6 +69,27 @@ fn presence(raw: RawPresence) -> Presence {
             pointer: is.pointer,
             values: is.values.iter().map(|value| value.to_lowercase()).collect(),
         },
+    }
+}
+
+fn envelope(raw: RawEnvelope) -> Envelope {
+    let RawPartShape { id, method, uri, relative, query, headers, body, form } = raw.part;
+    Envelope {
+        list: raw.list,
+        most: raw.most,
+        switches: raw.switches,
+        references: raw.references,
+        part: PartShape {
+            id,
+            method,
+            uri,
+            is_relative: relative,
+            query,
+            headers,
+            // `check` saw to it that there is one of the two at most.
+            body: body.map(PartBody::Json).or(form.map(PartBody::Form)),
+        },
+        answer: PartAnswers { list: raw.answer.list, status: raw.answer.status, body: raw.answer.body },
     }
 }
 

@@ -18,7 +18,7 @@ const SEARCH: &str = "POST /v26/customers/1111111111/googleAds:search";
 const MUTATE: &str = "POST /v26/customers/1111111111/googleAds:mutate";
 const CAMPAIGNS: &str = "POST /v26/customers/1111111111/campaigns:mutate";
 
-const ROWS: [Row; 22] = [
+const ROWS: [Row; 23] = [
     row("GET /v26/customers:listAccessibleCustomers", "", "customers.list_accessible read $customers any"),
     row("POST /v26/googleAdsFields:search", r#"{"query":"SELECT name"}"#, "fields.search read $identity 0"),
     row(SEARCH, r#"{"query":"SELECT campaign.id FROM campaign LIMIT 5"}"#, "ads.search read campaign 5"),
@@ -80,6 +80,11 @@ const ROWS: [Row; 22] = [
     ),
     row(
         MUTATE,
+        r#"{"mutateOperations":[{"campaignOperation":{"create":{}}},{"adGroupOperation":{"update":{}}},{"adGroupAdOperation":{"remove":"x"}}]}"#,
+        "ads.mutate destructive ad_group+ad_group_ad+campaign 3",
+    ),
+    row(
+        MUTATE,
         r#"{"mutateOperations":[{"adGroupAdOperation":{"update":{"status":"REMOVED"}}}]}"#,
         "ads.mutate destructive ad_group_ad 1",
     ),
@@ -107,6 +112,27 @@ const ROWS: [Row; 22] = [
 fn every_operation_is_what_it_is() {
     check_rows(service(), &ROWS);
     check_all_are_listed(service(), &ROWS);
+}
+
+#[test]
+fn a_list_of_changes_is_held_for_its_worst_and_for_their_number() {
+    let judge = judge(service(), "1111111111", &["*"]);
+    let held = |last: &str, count: usize| {
+        let create = r#"{"campaignOperation":{"create":{}}}"#;
+        let all = [vec![create; count - 1], vec![last]].concat().join(",");
+        let classified =
+            classified(service(), MUTATE, &format!(r#"{{"mutateOperations":[{all}]}}"#)).expect("read");
+        judge.check(&classified).expect("allowed");
+        judge.holds(&classified).map(|held| held.rule)
+    };
+    let update = r#"{"adGroupOperation":{"update":{"name":"x"}}}"#;
+    assert_eq!(held(update, 100), None);
+    assert_eq!(held(update, 101), Some("max_records"));
+    assert_eq!(
+        held(r#"{"adGroupOperation":{"remove":"customers/1111111111/adGroups/2"}}"#, 2),
+        Some("destructive")
+    );
+    assert_eq!(held(r#"{"adGroupOperation":{"update":{"status":"REMOVED"}}}"#, 2), Some("destructive"));
 }
 
 #[test]

@@ -6,7 +6,9 @@ use wardlock_core::canonical::CanonicalRequest;
 use wardlock_core::refusal::Code;
 use wardlock_core::service::{Credential, ServiceDefinition};
 
-use super::{Row, check_all_are_listed, check_answer, check_refused, check_rows, classified, clean, judge, row};
+use super::{
+    Row, check_all_are_listed, check_answer, check_refused, check_rows, classified, clean, judge, refused, row,
+};
 
 fn service() -> &'static Arc<ServiceDefinition> {
     static SERVICE: LazyLock<Arc<ServiceDefinition>> =
@@ -14,7 +16,7 @@ fn service() -> &'static Arc<ServiceDefinition> {
     &SERVICE
 }
 
-const ROWS: [Row; 32] = [
+const ROWS: [Row; 33] = [
     row("GET /v26.0/me", "", "me.get read $identity 0"),
     row("GET /v26.0/me/adaccounts?fields=name&limit=5", "", "accounts.list read $any_account 5"),
     row("GET /v26.0/act_111?fields=name", "", "account.get read account 1"),
@@ -43,7 +45,16 @@ const ROWS: [Row; 32] = [
     row("POST /v26.0/120/copies", "{}", "objects.copy write $any_account any"),
     row("DELETE /v26.0/120", "", "objects.delete destructive $any_account any"),
     row("DELETE /v26.0/act_111", "", "objects.delete destructive $any_account any"),
-    row("POST /v26.0", r#"{"batch":[]}"#, "batch destructive $unknown any"),
+    row(
+        "POST /v26.0",
+        r#"{"batch":[{"method":"GET","relative_url":"v26.0/act_111/ads"},{"method":"DELETE","relative_url":"v26.0/120"}]}"#,
+        "batch destructive $any_account+ads any",
+    ),
+    row(
+        "POST /v26.0",
+        "batch=%5B%7B%22method%22:%22POST%22,%22relative_url%22:%22v26.0/act_111/ads%22,%22body%22:%22name%3Dx%22%7D%5D",
+        "batch write ads 1",
+    ),
     // What is asked for with brackets may be anybody's.
     row(
         "GET /v26.0/act_111?fields=name,business%7Bowned_ad_accounts%7Bname%7D%7D",
@@ -172,7 +183,7 @@ fn smuggled_parameters_are_refused() {
             ("POST /v26.0/120", r#"{"ids":"121"}"#, body),
             ("POST /v26.0/120", r#"{"include_headers":false}"#, body),
             ("POST /v26.0/act_111/campaigns", r#"{"name":"x","fields":"account{business}"}"#, body),
-            ("POST /v26.0", "batch=[]", Some(Code::OperationNotAllowed)),
+            ("POST /v26.0", "batch=[]", Some(Code::EnvelopeMalformed)),
         ],
     );
 }
@@ -181,6 +192,55 @@ fn smuggled_parameters_are_refused() {
 fn a_batch_at_the_root_is_no_request() {
     for target in ["/", "/v26.0/", "//v26.0"] {
         assert!(CanonicalRequest::parse("POST", target, Vec::new(), b"batch=[]".to_vec()).is_err(), "{target}");
+    }
+}
+
+#[test]
+fn a18_a_batch_is_judged_call_by_call() {
+    let judge = judge(service(), "111", &["*", "$any_account"]);
+    let check = |call: &str, expect: Option<Code>| {
+        let body = format!(r#"{{"batch":[{{"method":"GET","relative_url":"v26.0/act_111/ads"}},{call}]}}"#);
+        assert_eq!(refused(&judge, "POST /v26.0", &body), expect, "{call}");
+    };
+    let malformed = Some(Code::EnvelopeMalformed);
+    check(r#"{"method":"POST","relative_url":"v26.0/act_111/campaigns","body":"name=x&status=PAUSED"}"#, None);
+    check(r#"{"method":"GET","relative_url":"v26.0/act_111/ads?fields=id%2Cname"}"#, None);
+    // Another account, wherever it is named.
+    check(r#"{"method":"GET","relative_url":"v26.0/act_222/ads"}"#, Some(Code::TenantMismatch));
+    check(
+        r#"{"method":"POST","relative_url":"v26.0/act_111/ads","body":"account_id=222"}"#,
+        Some(Code::TenantMismatch),
+    );
+    check(
+        r#"{"method":"POST","relative_url":"v26.0/act_111/ads","body":"x=act_222"}"#,
+        Some(Code::TenantMismatch),
+    );
+    // A token, a method, a batch, a file of its own; what names another call; another host or version.
+    check(r#"{"method":"GET","relative_url":"v26.0/act_111?access_token=x"}"#, Some(Code::QueryNotAllowed));
+    check(r#"{"method":"GET","relative_url":"v26.0/act_111?method=delete"}"#, Some(Code::QueryNotAllowed));
+    check(r#"{"method":"POST","relative_url":"v26.0/120","body":"access_token=x"}"#, Some(Code::BodyType));
+    check(r#"{"method":"POST","relative_url":"v26.0/120","body":"method=delete"}"#, Some(Code::BodyType));
+    check(r#"{"method":"POST","relative_url":"v26.0/120","body":"batch=%5B%5D"}"#, Some(Code::BodyType));
+    check(r#"{"method":"POST","relative_url":"v26.0","body":"batch=%5B%5D"}"#, Some(Code::EnvelopeNested));
+    check(r#"{"method":"GET","relative_url":"v26.0/120","access_token":"x"}"#, malformed);
+    check(r#"{"method":"GET","relative_url":"v26.0/120","attached_files":"file1"}"#, malformed);
+    check(r#"{"method":"GET","relative_url":"v26.0/120","name":"one"}"#, malformed);
+    check(r#"{"method":"GET","relative_url":"v26.0/120","depends_on":"one"}"#, malformed);
+    check(r#"{"method":"GET","relative_url":"v26.0/120","omit_response_on_success":true}"#, malformed);
+    check(r#"{"method":"GET","relative_url":"/v26.0/120"}"#, malformed);
+    check(r#"{"method":"GET","relative_url":"v26.0/{result=one:$.id}"}"#, Some(Code::EnvelopeReference));
+    let hidden = r#"{"method":"POST","relative_url":"v26.0/120","body":"name=%7Bresult%3Done:$.id%7D"}"#;
+    check(hidden, Some(Code::EnvelopeReference));
+    check(r#"{"method":"GET","relative_url":"https://evil.example/v26.0/120"}"#, Some(Code::NotCanonical));
+    check(r#"{"method":"GET","relative_url":"v25.0/act_111/ads"}"#, Some(Code::UnknownOperation));
+    check(r#"{"method":"GET","relative_url":"act_111/ads"}"#, Some(Code::UnknownOperation));
+    let call = r#"{"method":"GET","relative_url":"v26.0/act_111/ads"}"#;
+    let many = |count: usize| format!(r#"{{"batch":[{}]}}"#, vec![call; count].join(","));
+    assert_eq!(refused(&judge, "POST /v26.0", &many(50)), None);
+    assert_eq!(refused(&judge, "POST /v26.0", &many(51)), Some(Code::EnvelopeTooLong));
+    for more in [r#""include_headers":false"#, r#""access_token":"x""#, r#""method":"delete""#] {
+        let body = format!(r#"{{"batch":[{call}],{more}}}"#);
+        assert_eq!(refused(&judge, "POST /v26.0", &body), Some(Code::BodyType), "{more}");
     }
 }
 

@@ -22,6 +22,7 @@
 //! - [`copy`]: exports, and the vault in a backup.
 //! - [`error`]: what can go wrong, and how to mend it.
 
+mod accepted;
 mod answer;
 mod beside;
 mod copy;
@@ -56,6 +57,7 @@ mod stream;
 mod tests;
 pub(crate) mod wire;
 
+pub use accepted::Accepted;
 pub use copy::{
     CopyError, Existing, Exported, Imported, Opened, Opening, Recipients, Restored, SealedKey, Sealing,
 };

@@ -19,6 +19,7 @@ pub(super) enum Kind {
     Grant,
     Operator,
     WriteMark,
+    Accepted,
 }
 
 impl Kind {
@@ -28,6 +29,7 @@ impl Kind {
             Self::Grant => "grant",
             Self::Operator => "operator",
             Self::WriteMark => "write-mark",
+            Self::Accepted => "accepted",
         }
     }
 
@@ -36,7 +38,7 @@ impl Kind {
         match self {
             Self::Registration | Self::Grant => 4,
             Self::Operator => 2,
-            Self::WriteMark => 1,
+            Self::WriteMark | Self::Accepted => 1,
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::cli::plugin_args::CaseArgs;
 use crate::cli::{remote, talk};
 use crate::config::HostConfig;
 use crate::home::{Home, NewFile};
-use crate::loaded::{Loaded, Services};
+use crate::loaded::{Loaded, Services, Sources};
 use crate::ops::find_connection;
 use crate::plugin::cases::{self, Case, Expected, Tested};
 use crate::plugin::curl::{self, CurlRequest};
@@ -122,7 +122,14 @@ async fn connection(
         })?,
     };
     let home = Home::open(&Home::locate(cli.home.as_deref())?)?;
-    let loaded = Loaded::load(&home, sandbox, &Services::load(&home), HostConfig::load(&home)?.publishers()).await;
+    let loaded = Loaded::load(Sources {
+        home: &home,
+        sandbox,
+        services: &Services::load(&home),
+        publishers: HostConfig::load(&home)?.publishers(),
+        accepted: None,
+    })
+    .await;
     let (workspace, connection) = (named.0.as_str(), named.1.as_str());
     Ok(Arc::clone(&find_connection(&loaded, workspace, connection)?.connection))
 }

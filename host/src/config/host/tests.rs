@@ -1,6 +1,7 @@
 //! What `wardlock.toml` may say, and what is said of what it may not.
 
 use super::*;
+use crate::config::ApproversConfig;
 
 const RECIPIENT: &str = "age1s2aht6wfnnfwx8sq6d722cljg7ap5ea247w0f7pemzpadrp02qnsvje78g";
 
@@ -45,6 +46,9 @@ fn the_template_shows_the_defaults() {
     shown.plugins = default.plugins.clone();
     assert_eq!(shown.otlp, Some(http::Uri::from_static("http://127.0.0.1:4318/v1/traces")));
     shown.otlp = None;
+    assert_eq!(shown.approvers.command, ["notify-send", "Wardlock: a request waits"]);
+    assert_eq!(shown.approvers.webhook, Some(http::Uri::from_static("https://hooks.example.com/wardlock")));
+    shown.approvers = ApproversConfig::default();
     assert_eq!(shown, default);
 }
 
@@ -220,4 +224,27 @@ fn any_damage_to_the_file_is_read_or_told_with_its_place_and_in_plain_characters
             assert!(!said.chars().any(char::is_control), "{said:?}");
         }
     }
+}
+
+#[test]
+fn approvers_are_told_by_a_program_or_over_a_private_way() {
+    for right in ["https://hooks.example.com/a?b=c", "http://127.0.0.1:9/a", "http://localhost/a", "http://[::1]/"]
+    {
+        let text = format!("[approvers]\nwebhook = \"{right}\"\n");
+        let config = HostConfig::parse("wardlock.toml", &text).expect("taken");
+        assert_eq!(config.approvers().webhook.as_ref().map(http::Uri::to_string).as_deref(), Some(right));
+    }
+    for wrong in [
+        "http://hooks.example.com/",
+        "https://me:pass@hooks.example.com/",
+        "ftp://localhost/",
+        "https://a/#b",
+        "a",
+    ] {
+        let text = format!("[approvers]\nwebhook = \"{wrong}\"\n");
+        let error = HostConfig::parse("wardlock.toml", &text).expect_err(wrong).to_string();
+        assert!(error.contains("`approvers.webhook`: an https address is wanted"), "{error}");
+    }
+    let error = HostConfig::parse("wardlock.toml", "[approvers]\ncommand = [\"\"]\n").expect_err("no program");
+    assert!(error.to_string().contains("a program is wanted"), "{error}");
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use wardlock_core::connection::{self, Connection, WriteRules};
+use wardlock_core::connection::{self, Connection};
 use wardlock_core::id::{AgentName, BadName, ConnectionName, GrantName, Region, ServiceName, WorkspaceName};
 use wardlock_core::service::{ServiceDefinition, TenantOf};
 
@@ -62,7 +62,7 @@ impl<'a, 'd> Checker<'a, 'd> {
             region.as_ref().map(|region| self.grant_services(&service, region)).unwrap_or_default();
         let resources = self.resources(&at("resources"), &service, &raw.resources);
         let operations = self.operations(&at("operations"), &service, &raw.operations);
-        let unattended = self.unattended(&at("unattended"), &operations, &raw.unattended);
+        let write_rules = self.write_rules(key, raw, &operations, &resources);
         if raw.concurrency == Some(0) {
             let hint = "leave it out, and the service's own number holds";
             self.wrong(&at("concurrency"), "a number from 1 on is wanted", Some(hint.to_owned()));
@@ -89,10 +89,7 @@ impl<'a, 'd> Checker<'a, 'd> {
             grant_services,
             concurrency: raw.concurrency,
             writes: raw.writes.into(),
-            write_rules: WriteRules {
-                max_records: raw.max_records.unwrap_or(connection::MAX_RECORDS),
-                unattended,
-            },
+            write_rules,
             chain: Vec::new(),
             agents: BTreeMap::new(),
         };
@@ -297,20 +294,6 @@ impl<'a, 'd> Checker<'a, 'd> {
             }
         }
         operations
-    }
-
-    /// Checks the operations that need no person although they destroy or are broad. Each is named by itself: a group may grow.
-    fn unattended(&mut self, path: &[&str], allowed: &BTreeSet<String>, listed: &[String]) -> BTreeSet<String> {
-        self.no_duplicates(path, listed);
-        for (position, given) in listed.iter().enumerate() {
-            if !allowed.contains(given) {
-                let position = position.to_string();
-                let path: Vec<&str> = path.iter().copied().chain([position.as_str()]).collect();
-                let problem = format!("`{given}` is no operation of this connection; groups are not taken here");
-                self.wrong(&path, problem, suggestion(given, allowed.iter().map(String::as_str)));
-            }
-        }
-        listed.iter().cloned().collect()
     }
 
     fn scopes(&mut self, path: &[&str], listed: &[String]) {

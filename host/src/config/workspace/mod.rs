@@ -6,6 +6,7 @@ mod names;
 mod plugin;
 mod raw;
 mod recorder;
+mod write_rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

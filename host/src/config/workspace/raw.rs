@@ -27,6 +27,9 @@ pub(super) struct RecorderFile {
     pub(super) keep: String,
     #[serde(default = "a_thousand")]
     pub(super) requests: u32,
+    /// Whether what plugins see of answers is recorded, too.
+    #[serde(default)]
+    pub(super) answers: bool,
 }
 
 fn a_week() -> String {
@@ -54,6 +57,10 @@ pub(super) struct ConnectionFile {
     #[serde(default)]
     pub(super) writes: Writes,
     pub(super) max_records: Option<u32>,
+    pub(super) max_records_a_day: Option<u32>,
+    #[serde(default)]
+    pub(super) limits: BTreeMap<String, WriteLimitFile>,
+    pub(super) approvals: Option<u32>,
     #[serde(default)]
     pub(super) unattended: Vec<String>,
     pub(super) scopes: Option<Vec<String>>,
@@ -65,6 +72,14 @@ pub(super) struct ConnectionFile {
     pub(super) owner_reason: Option<String>,
     #[serde(default)]
     pub(super) plugins: Vec<PluginFile>,
+}
+
+/// `limits.<operation or resource>` of a connection.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WriteLimitFile {
+    pub(super) max_records: Option<u32>,
+    pub(super) max_records_a_day: Option<u32>,
 }
 
 /// `writes`

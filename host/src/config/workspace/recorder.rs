@@ -19,6 +19,8 @@ pub struct Keeping {
     pub keep: Duration,
     /// How many there are at most.
     pub requests: u32,
+    /// Whether what plugins see of providers' answers is recorded, too.
+    pub answers: bool,
 }
 
 impl Checker<'_, '_> {
@@ -43,6 +45,6 @@ impl Checker<'_, '_> {
             self.wrong(&["recorder", "requests"], problem, Some(hint.to_owned()));
             return None;
         }
-        Some(Keeping { keep: keep?, requests: raw.requests })
+        Some(Keeping { keep: keep?, requests: raw.requests, answers: raw.answers })
     }
 }

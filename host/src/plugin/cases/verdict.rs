@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use wardlock_core::plugin::{Answer, Edit, PluginFault, Verdict};
+use wardlock_core::plugin::{Answer, Edit, PluginFault, ResponseAnswer, ResponseEdit, ResponseVerdict, Verdict};
 use wardlock_sandbox::LoadError;
 
 use super::format::ExpectFile;
@@ -23,13 +23,13 @@ pub enum Expected {
 /// A verdict, as far as cases compare it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Said {
-    /// `allow`, `deny`, `hold` or `shape`.
+    /// `allow`, `deny`, `hold` or `shape`; of an answer `pass`, `deny` or `edit`.
     pub verdict: &'static str,
     /// The reason's code.
     pub code: Option<String>,
     /// When to try again.
     pub retry_after_seconds: Option<u32>,
-    /// The edits, in order; `None` unless the verdict is `shape`.
+    /// The edits, in order; `None` unless the verdict is `shape` or `edit`.
     pub edits: Option<Vec<EditWords>>,
 }
 
@@ -92,6 +92,24 @@ impl Found {
             Verdict::Allow => (None, None),
             Verdict::Deny(reason) | Verdict::Hold(reason) => (None, Some(reason)),
             Verdict::Shape(edits, reason) => (Some(edits.iter().map(words).collect()), Some(reason)),
+        };
+        let said = Said {
+            verdict: answer.verdict.as_str(),
+            code: reason.map(|reason| reason.code.clone()),
+            retry_after_seconds: reason.and_then(|reason| reason.retry_after_seconds),
+            edits,
+        };
+        (said, reason.map(|reason| reason.message.clone()))
+    }
+
+    /// Reads what was said of a provider's answer, likewise.
+    pub(crate) fn said_of_answer(answer: &ResponseAnswer) -> (Said, Option<String>) {
+        let (edits, reason) = match &answer.verdict {
+            ResponseVerdict::Pass => (None, None),
+            ResponseVerdict::Deny(reason) => (None, Some(reason)),
+            ResponseVerdict::Edit(edits, reason) => {
+                (Some(edits.iter().map(response_words).collect()), Some(reason))
+            }
         };
         let said = Said {
             verdict: answer.verdict.as_str(),
@@ -197,6 +215,15 @@ fn words(edit: &Edit) -> EditWords {
         Edit::SetJson(pointer, json) => words(&["set-json", pointer, json]),
         Edit::ReplaceBody(body) => words(&["replace-body", &text(body)]),
     }
+}
+
+fn response_words(edit: &ResponseEdit) -> EditWords {
+    let (what, of) = match edit {
+        ResponseEdit::RedactJson(pointer) => ("redact-json", pointer),
+        ResponseEdit::RemoveJson(pointer) => ("remove-json", pointer),
+        ResponseEdit::RemoveHeader(name) => ("remove-header", name),
+    };
+    vec![what.to_owned(), of.clone()]
 }
 
 #[cfg(test)]

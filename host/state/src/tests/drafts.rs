@@ -30,15 +30,15 @@ fn draft(id: &str, agent: &str, request: &str) -> Draft {
     }
 }
 
-fn keep(state: &State, id: &str, agent: &str, request: &str) -> Kept {
+pub(super) fn keep(state: &State, id: &str, agent: &str, request: &str) -> Kept {
     state.keep_draft(&draft(id, agent, request), b"sealed", &BOUNDS).expect("kept")
 }
 
-fn begin(state: &State, id: &str, request: &str) -> bool {
+pub(super) fn begin(state: &State, id: &str, request: &str) -> bool {
     state.begin_release(id, Digest::of(request.as_bytes()), "ada", "req_9").expect("written")
 }
 
-fn end(state: &State, id: &str, into: DraftState) -> bool {
+pub(super) fn end(state: &State, id: &str, into: DraftState) -> bool {
     let answer = (into == DraftState::Sent).then(|| b"answer".to_vec());
     let released = Released { state: into, code: None, outcome: Some("ok".to_owned()), answer };
     state.end_release(id, "req_9", &released).expect("written")

@@ -8,6 +8,7 @@ const NOT_ALLOWED: Told = (403, "operation_not_allowed");
 const UNKNOWN: Told = (403, "unknown_operation");
 const WRITES_OFF: Told = (403, "writes_off");
 const BODY_TYPE: Told = (415, "body_type");
+const MALFORMED: Told = (400, "envelope_malformed");
 
 /// A connection that allows whatever the service knows, as far as writes are not meant.
 fn generous() -> Plan {
@@ -101,17 +102,44 @@ async fn a17_what_would_have_the_provider_call_somebody_is_a_write_and_off() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a18_calls_that_carry_others_are_refused_whatever_they_carry() {
+async fn a18_what_calls_carry_is_judged_call_by_call_or_refused() {
     let door = Door::of(generous()).await;
-    let composite = r#"{"__composite_requests":[{"sub_request_id":"1","method":"GET","uri":"/crm/v8/Leads"}]}"#;
+    let path = "/crm/v8/__composite_requests";
+    let composite = |parts: &str| post(path, "", &format!(r#"{{"__composite_requests":[{parts}]}}"#));
+    let read = r#"{"sub_request_id":"1","method":"GET","uri":"/crm/v8/Leads?fields=Last_Name&per_page=1"}"#;
+    let and = |part: &str| composite(&format!("{read},{part}"));
     let multipart = "Content-Type: multipart/mixed; boundary=b\r\n";
     let parts = "--b\r\nContent-Type: application/http\r\n\r\nDELETE /crm/v8/Leads/1 HTTP/1.1\r\n\r\n--b--\r\n";
     let rpc = r#"[{"jsonrpc":"2.0","method":"delete","id":1},{"jsonrpc":"2.0","method":"list","id":2}]"#;
     let mutation = r#"{"query":"mutation { deleteLead(id: 1) { id } }"}"#;
     door.refuses(&[
-        ("one read", &post("/crm/v8/__composite_requests", "", composite), NOT_ALLOWED),
-        ("none", &post("/crm/v8/__composite_requests", "", "{}"), NOT_ALLOWED),
-        ("another version", &post("/crm/v7/__composite_requests", "", composite), UNKNOWN),
+        ("a delete", &and(r#"{"method":"DELETE","uri":"/crm/v8/Leads/1"}"#), NOT_ALLOWED),
+        ("a write", &and(r#"{"method":"POST","uri":"/crm/v8/Leads","body":{"data":[{}]}}"#), WRITES_OFF),
+        ("another module", &and(r#"{"method":"GET","uri":"/crm/v8/Deals/1"}"#), (403, "resource_not_allowed")),
+        ("a path that nobody knows", &and(r#"{"method":"GET","uri":"/crm/v7/Leads/1"}"#), UNKNOWN),
+        ("another host", &and(r#"{"method":"GET","uri":"https://evil.example/crm/v8/Leads"}"#), MALFORMED),
+        ("an empty host", &and(r#"{"method":"GET","uri":"//evil.example/crm/v8/Leads"}"#), NOT_CANONICAL),
+        ("an escaped path", &and(r#"{"method":"GET","uri":"/crm/v8/%4Ceads/1"}"#), NOT_CANONICAL),
+        ("a second method", &and(r#"{"method":"GET","method":"DELETE","uri":"/crm/v8/Leads/1"}"#), NOT_CANONICAL),
+        (
+            "a credential",
+            &and(r#"{"method":"GET","uri":"/crm/v8/Leads/1","headers":{"Authorization":"x"}}"#),
+            MALFORMED,
+        ),
+        ("a member that nobody knows", &and(r#"{"method":"GET","uri":"/crm/v8/Leads/1","as":"x"}"#), MALFORMED),
+        (
+            "a reference",
+            &and(r#"{"method":"GET","uri":"/crm/v8/Leads/@{1:$.data[0].id}"}"#),
+            (400, "envelope_reference"),
+        ),
+        (
+            "parts in a part",
+            &and(&format!(r#"{{"method":"POST","uri":"{path}","body":{{}}}}"#)),
+            (400, "envelope_nested"),
+        ),
+        ("too many", &composite(&[read; 6].join(",")), (400, "envelope_too_long")),
+        ("none", &post(path, "", "{}"), MALFORMED),
+        ("another version", &post("/crm/v7/__composite_requests", "", "{}"), UNKNOWN),
         ("$batch", &post("/crm/v8/$batch", multipart, parts), UNKNOWN),
         ("a module called batch", &post("/crm/v8/batch", multipart, parts), BODY_TYPE),
         ("graphql", &post("/graphql", "", mutation), UNKNOWN),
@@ -120,6 +148,7 @@ async fn a18_calls_that_carry_others_are_refused_whatever_they_carry() {
         ("a list for a query", &post("/crm/v8/coql", "", rpc), (403, "resource_not_allowed")),
     ])
     .await;
+    door.passes("one read", &composite(read), path).await;
     door.close().await;
 }
 

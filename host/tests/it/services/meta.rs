@@ -55,7 +55,7 @@ async fn meta_ads_is_read_and_written_with_a_proof_and_keeps_to_its_account() {
         refused(&world, "ads", ("POST", insights, "", &body.to_string()), "body_type").await;
     }
     refused(&world, "ads", ("POST", insights, "", r#"{"account_id":"222"}"#), "tenant_mismatch").await;
-    refused(&world, "ads", ("POST", "/ads/it/v26.0", "", r#"{"batch":"[]"}"#), "operation_not_allowed").await;
+    refused(&world, "ads", ("POST", "/ads/it/v26.0", "", r#"{"batch":"[]"}"#), "envelope_malformed").await;
 
     for in_200 in [false, true] {
         world.simulator.switches().change(|switches| switches.meta.errors_in_200 = in_200);

@@ -165,6 +165,7 @@ async fn write(world: &World, connection: &str, method: &str, target: &str, body
         answer_sha256: None,
         upstream_micros: sent.micros,
         provider_code: sent.reading.code.clone(),
+        parts: sent.reading.parts.clone(),
         total: Duration::ZERO,
         verdicts: Vec::new(),
         withheld: None,

@@ -29,6 +29,7 @@ pub(super) fn check(source: &Source<'_>, raw: &RawService, roles: &BTreeSet<&str
         place.check_scopes(raw)?;
         place.check_dry_run()?;
         place.check_body_is_judged(raw)?;
+        place.check_envelope(raw)?;
         for header in
             operation.get_ref().headers.iter().map(String::as_str).chain(source_headers(operation.get_ref()))
         {
@@ -43,9 +44,9 @@ pub(super) fn check(source: &Source<'_>, raw: &RawService, roles: &BTreeSet<&str
     check_query_names(source, raw)
 }
 
-struct Place<'a> {
+pub(super) struct Place<'a> {
     source: &'a Source<'a>,
-    operation: &'a Spanned<RawOperation>,
+    pub(super) operation: &'a Spanned<RawOperation>,
 }
 
 impl<'a> Place<'a> {
@@ -53,7 +54,7 @@ impl<'a> Place<'a> {
         format!("operations.{}.{part}", self.operation.get_ref().name)
     }
 
-    fn fail(&self, part: &str, problem: impl Into<String>) -> Checked {
+    pub(super) fn fail(&self, part: &str, problem: impl Into<String>) -> Checked {
         Err(self.source.at(self.operation.span(), self.key(part), problem))
     }
 
@@ -92,7 +93,7 @@ impl<'a> Place<'a> {
         if matches!(method, "GET" | "HEAD") && operation.body != RawBody::None {
             return self.fail("body", format!("a {method} request carries no body"));
         }
-        if operation.resources.is_empty() && operation.refused.is_none() {
+        if operation.resources.is_empty() && operation.refused.is_none() && operation.envelope.is_none() {
             return self.fail("resources", "an operation names what it touches");
         }
         Ok(())

@@ -3,6 +3,7 @@
 //! This is the vocabulary of `host/services/*.toml`; the comments at its keys stand
 //! in the JSON Schema that editors show (`service::json_schema`), so they are written for people who write definitions.
 
+mod envelope;
 mod inject;
 mod oauth;
 mod operation;
@@ -13,6 +14,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
+pub(super) use envelope::*;
 pub(super) use inject::*;
 pub(super) use oauth::*;
 pub(super) use operation::*;

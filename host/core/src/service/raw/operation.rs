@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::RawEnvelope;
 use crate::plugin::{Effect, FieldUse};
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -62,6 +63,8 @@ pub(in crate::service) struct RawOperation {
     pub(in crate::service) dry_run: Option<RawDryRun>,
     /// How the records that it changes are read as they are now, for whoever approves the change.
     pub(in crate::service) current: Option<RawCurrent>,
+    /// How it carries other calls, each of which is judged as if it came alone.
+    pub(in crate::service) envelope: Option<RawEnvelope>,
 }
 
 /// How records are read before they change.

@@ -1,0 +1,179 @@
+//! The answer to a request that carried others: each part's own status and body, read as an answer of its own.
+
+use serde_json::Value;
+
+use super::{AnswerReading, Outcome, at, code_text, read_answer};
+use crate::classify::Classified;
+use crate::service::{AnswerRules, PartAnswers};
+
+/// What the answer says of one part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartReading {
+    /// The part; the first is 1.
+    pub number: u32,
+    /// `Ok`, `Partial`, `Failed`, `Scheduled`, or `Unknown` where the answer does not tell.
+    pub outcome: Outcome,
+    /// The provider's first error code.
+    pub code: Option<String>,
+}
+
+/// Reads the answer to a request. `body` is `None` where it was not buffered.
+///
+/// Of a request that carried others it is what came of them together: an answer that says yes to the whole may hold a no
+/// to each part. What it does not tell of a part is not known.
+pub fn read_answer_to(classified: &Classified, status: u16, body: Option<&[u8]>) -> AnswerReading {
+    let rules = &classified.service().answer;
+    let whole = read_answer(rules, status, body);
+    let Some(envelope) = classified.definition().and_then(|operation| operation.envelope.as_ref()) else {
+        return whole;
+    };
+    let Some(json) = body.and_then(|body| serde_json::from_slice::<Value>(body).ok()) else {
+        return whole;
+    };
+    let list = json.pointer(&envelope.answer.list).and_then(Value::as_array);
+    match list {
+        Some(list) => together(rules, &envelope.answer, classified.parts().len(), list, &whole),
+        // It failed as a whole, or nobody knows.
+        None if whole.outcome == Outcome::Failed => whole,
+        None => AnswerReading { outcome: Outcome::Unknown, ..whole },
+    }
+}
+
+fn together(
+    rules: &AnswerRules,
+    places: &PartAnswers,
+    parts: usize,
+    list: &[Value],
+    whole: &AnswerReading,
+) -> AnswerReading {
+    let readings: Vec<Option<AnswerReading>> =
+        (0..parts).map(|at| list.get(at).and_then(|item| read_part(rules, places, item))).collect();
+    let outcome_of =
+        |reading: &Option<AnswerReading>| reading.as_ref().map_or(Outcome::Unknown, |one| one.outcome);
+    let number = |at: usize| u32::try_from(at + 1).unwrap_or(u32::MAX);
+    let each = readings.iter().enumerate().map(|(at, reading)| PartReading {
+        number: number(at),
+        outcome: outcome_of(reading),
+        code: reading.as_ref().and_then(|reading| reading.code.clone()),
+    });
+    let known = || readings.iter().flatten();
+    AnswerReading {
+        outcome: all(readings.iter().map(outcome_of)),
+        code: known().find_map(|reading| reading.code.clone()),
+        // A token is stale for every part, or for none.
+        stale_token: whole.stale_token || (parts > 0 && known().filter(|one| one.stale_token).count() == parts),
+        scope: whole.scope || known().any(|reading| reading.scope),
+        throttled: whole.throttled || known().any(|reading| reading.throttled),
+        retry_after: whole.retry_after.or_else(|| known().find_map(|reading| reading.retry_after)),
+        parts: each.collect(),
+    }
+}
+
+fn read_part(rules: &AnswerRules, places: &PartAnswers, item: &Value) -> Option<AnswerReading> {
+    let status = code_text(at(item, &places.status)?)?.parse().ok()?;
+    let body = match item.pointer(&places.body) {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::String(text)) => text.clone().into_bytes(),
+        Some(other) => other.to_string().into_bytes(),
+    };
+    Some(read_answer(rules, status, Some(&body)))
+}
+
+/// Returns what came of all of them.
+fn all(outcomes: impl Iterator<Item = Outcome>) -> Outcome {
+    let (mut done, mut failed, mut unknown, mut scheduled) = (0, 0, 0, 0);
+    for outcome in outcomes {
+        match outcome {
+            Outcome::Ok => done += 1,
+            Outcome::Scheduled => {
+                done += 1;
+                scheduled += 1;
+            }
+            Outcome::Partial => {
+                done += 1;
+                failed += 1;
+            }
+            Outcome::Failed => failed += 1,
+            Outcome::Unknown | Outcome::Aborted | Outcome::Streamed => unknown += 1,
+        }
+    }
+    match (done, failed, unknown) {
+        (0, _, 0) => Outcome::Failed,
+        (0, _, _) => Outcome::Unknown,
+        (_, 0, 0) if scheduled > 0 => Outcome::Scheduled,
+        (_, 0, 0) => Outcome::Ok,
+        (_, _, _) => Outcome::Partial,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, LazyLock};
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::canonical::CanonicalRequest;
+    use crate::classify::classify;
+    use crate::service::{ServiceDefinition, parse};
+
+    fn composite(parts: usize) -> Classified {
+        static SERVICE: LazyLock<Arc<ServiceDefinition>> = LazyLock::new(|| {
+            let text = include_str!("../../../services/zoho-crm.toml");
+            Arc::new(parse(text, "zoho-crm.toml").expect("the definition"))
+        });
+        let parts = vec![json!({"method": "GET", "uri": "/crm/v8/Leads/1"}); parts];
+        let body = json!({ "__composite_requests": parts }).to_string().into_bytes();
+        let request = CanonicalRequest::parse("POST", "/crm/v8/__composite_requests", Vec::new(), body);
+        classify(&SERVICE, request.expect("canonical")).expect("classified")
+    }
+
+    fn item(status: u16, body: &Value) -> Value {
+        json!({"code": "SUCCESS", "status": "success", "message": "x",
+            "details": {"response": {"status_code": status, "headers": {}, "body": body}}})
+    }
+
+    #[track_caller]
+    fn check(parts: usize, status: u16, items: &[Value], expect: &str) {
+        let body = json!({ "__composite_requests": items }).to_string();
+        let reading = read_answer_to(&composite(parts), status, Some(body.as_bytes()));
+        let word = |part: &PartReading| part.outcome.as_str().to_owned();
+        let each = reading.parts.iter().map(word).collect::<Vec<_>>().join("+");
+        let got = format!("{} {} {each}", reading.outcome.as_str(), reading.code.as_deref().unwrap_or("-"));
+        assert_eq!(got, expect, "{body}");
+    }
+
+    #[test]
+    fn what_came_of_a_part_is_read_in_its_own_answer() {
+        let good = item(200, &json!({"data": [{"id": "1"}]}));
+        let empty = item(204, &Value::Null);
+        let bad = item(400, &json!({"code": "INVALID_DATA", "details": {}, "message": "x", "status": "error"}));
+        // The provider says success of the part, and its body says no.
+        let hidden =
+            item(200, &json!({"data": [{"code": "MANDATORY_NOT_FOUND", "details": {}, "status": "error"}]}));
+        let later = item(202, &json!({"code": "SCHEDULED", "status": "success"}));
+        check(2, 200, &[good.clone(), empty.clone()], "ok - ok+ok");
+        check(2, 200, &[good.clone(), bad.clone()], "partial INVALID_DATA ok+failed");
+        check(2, 200, &[good.clone(), hidden.clone()], "partial MANDATORY_NOT_FOUND ok+failed");
+        check(2, 200, &[hidden, bad.clone()], "failed MANDATORY_NOT_FOUND failed+failed");
+        check(2, 200, &[good.clone(), later], "scheduled - ok+scheduled");
+        // What is not told is not known, and surely not done.
+        check(2, 200, std::slice::from_ref(&good), "partial - ok+unknown");
+        check(2, 200, &[bad.clone(), Value::Null], "unknown INVALID_DATA failed+unknown");
+        check(2, 200, &[], "unknown - unknown+unknown");
+        check(1, 200, &[good.clone(), bad], "ok - ok");
+    }
+
+    #[test]
+    fn an_answer_without_parts_is_that_of_the_whole() {
+        let read = |status, body: &str| read_answer_to(&composite(2), status, Some(body.as_bytes()));
+        let failed = read(400, r#"{"code":"LIMIT_EXCEEDED","details":{},"message":"x","status":"error"}"#);
+        assert_eq!((failed.outcome, failed.code.as_deref()), (Outcome::Failed, Some("LIMIT_EXCEEDED")));
+        assert_eq!(read(200, "{}").outcome, Outcome::Unknown);
+        let stale = json!({"code": "INVALID_TOKEN", "details": {}, "message": "x", "status": "error"});
+        let parts = json!({"__composite_requests": [item(401, &stale), item(401, &stale)]}).to_string();
+        assert!(read(200, &parts).stale_token);
+        let parts = json!({"__composite_requests": [item(401, &stale), item(204, &Value::Null)]}).to_string();
+        assert!(!read(200, &parts).stale_token);
+    }
+}

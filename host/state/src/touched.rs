@@ -1,0 +1,70 @@
+//! How many records writes have touched in a day: for connections that bound it.
+//!
+//! A day is one of UTC. Only the newest is kept, so a clock that is set back counts on in the later one.
+
+use std::collections::BTreeMap;
+
+use rusqlite::params;
+
+use crate::error::StateError;
+use crate::state::State;
+use crate::store::integer;
+
+/// Milliseconds of a day.
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// One bound on a day's records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DayLimit {
+    /// What it bounds: an operation, a resource; empty: every write of the connection.
+    pub what: String,
+    /// How many records a day; `None`: as many as come, but they are counted.
+    pub most: Option<u32>,
+    /// How many are about to be touched under it.
+    pub records: u32,
+}
+
+impl State {
+    /// Returns how many records a connection's writes have touched today, by what bounds them.
+    pub fn touched_today(&self, workspace: &str, connection: &str) -> Result<BTreeMap<String, u64>, StateError> {
+        let sql = "SELECT what, records FROM touched WHERE workspace = ?1 AND connection = ?2 AND day >= ?3";
+        let held = self.0.for_requests();
+        let mut statement = held.prepare_cached(sql).map_err(StateError::Read)?;
+        let rows = statement.query_map(params![workspace, connection, integer(self.today())], |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
+        });
+        rows.and_then(Iterator::collect).map_err(StateError::Read)
+    }
+
+    /// Counts records that are about to be touched under every bound, or under none: returns the first that they would break. It
+    /// survives the end of the process when this returns.
+    pub fn touch(
+        &self,
+        workspace: &str,
+        connection: &str,
+        limits: &[DayLimit],
+    ) -> Result<Option<DayLimit>, StateError> {
+        let today = integer(self.today());
+        let mut held = self.0.for_requests();
+        let transaction = held.transaction().map_err(StateError::Write)?;
+        let sql = "INSERT INTO touched VALUES (?1, ?2, ?3, ?4, ?5) \
+                   ON CONFLICT (workspace, connection, what) DO UPDATE SET \
+                   records = CASE WHEN day < excluded.day THEN excluded.records ELSE records + excluded.records END, \
+                   day = max(day, excluded.day) RETURNING records";
+        for limit in limits {
+            let values = params![workspace, connection, limit.what, today, limit.records];
+            let count =
+                transaction.query_row(sql, values, |row| row.get::<_, i64>(0)).map_err(StateError::Write)?;
+            if limit.most.is_some_and(|most| count > i64::from(most)) {
+                // Dropped, and with it what was counted under the others.
+                return Ok(Some(limit.clone()));
+            }
+        }
+        transaction.commit().map_err(StateError::Write)?;
+        Ok(None)
+    }
+
+    fn today(&self) -> u64 {
+        self.0.now_ms() / DAY_MS
+    }
+}

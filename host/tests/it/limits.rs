@@ -1,0 +1,104 @@
+//! Bounds on what writes touch without a person, at once and in a day, through the whole product.
+
+use serde_json::{Value, json};
+use wardlock::admin::Command;
+use wardlock_tests::raw::RawReply;
+
+use crate::proofs::{enable, prove};
+use crate::world::{Plan, World, plugin, workspace};
+
+const PROBLEM: &str = "Content-Type: application/json\r\nAccept: application/problem+json\r\n";
+
+/// A world where writes are on within these bounds.
+async fn writing(bounds: &str) -> World {
+    let file =
+        workspace("acme", "eu", &format!("writes = \"on\"\n{bounds}"), &plugin("probe", r#"{ mode = "allow" }"#));
+    let world =
+        World::start(Plan { workspaces: vec![("acme", file)], guests: vec!["probe"], ..Plan::default() }).await;
+    assert_eq!(prove(&world).await["passed"], true);
+    enable(&world, "on").await.expect("enabled");
+    world
+}
+
+async fn create(world: &World, module: &str, records: usize, headers: &str) -> RawReply {
+    let body = json!({ "data": vec![json!({ "Last_Name": "E", "Company": "N" }); records] }).to_string();
+    let path = format!("/acme/zoho/crm/v8/{module}");
+    world.ask("acme", "POST", &path, &format!("{PROBLEM}{headers}"), &body).await
+}
+
+#[track_caller]
+fn assert_held(reply: &RawReply, rule: &str, detail: &str) -> Value {
+    let said = reply.json().expect("a refusal");
+    assert_eq!((&said["code"], &said["rule"]), (&json!("held"), &json!(rule)), "{said}");
+    assert!(said["detail"].as_str().is_some_and(|said| said.contains(detail)), "{said}");
+    said
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_beyond_a_days_records_waits_for_a_person_whose_word_passes_it() {
+    let bounds =
+        "max_records_a_day = 6\n[connections.zoho.limits.Leads]\nmax_records = 3\nmax_records_a_day = 4\n";
+    let world = writing(bounds).await;
+    assert_held(&create(&world, "Leads", 4, "").await, "max_records", "at most 3 of `Leads`");
+    assert_eq!(create(&world, "Leads", 3, "").await.status, 201);
+    let said =
+        assert_held(&create(&world, "Leads", 2, "").await, "max_records_a_day", "of `Leads` have touched 3");
+    assert_eq!(create(&world, "Contacts", 3, "").await.status, 201, "6 of all, and no bound of its own");
+    // A look takes nothing, and is told what a request would be told.
+    for _ in 0..2 {
+        let look = create(&world, "Contacts", 1, "Wardlock-Dry-Run: true\r\n").await;
+        assert_eq!((look.status, look.header("wardlock-decision")), (403, Some("hold")));
+    }
+    assert_held(&create(&world, "Contacts", 1, "").await, "max_records_a_day", "have touched 6");
+    // A person may let more pass, and it counts.
+    let id = said["draft"].as_str().expect("a draft").to_owned();
+    let shown = world.command(Command::DraftsShow { id: id.clone() }).await.expect("shown");
+    let request_sha256 = shown["request_sha256"].as_str().expect("a hash").to_owned();
+    let ended = world.command(Command::DraftsApprove { id, request_sha256 }).await.expect("an end");
+    assert_eq!((&ended["sent"], &ended["status"]), (&json!(true), &json!(201)), "{ended}");
+    assert_held(&create(&world, "Contacts", 1, "").await, "max_records_a_day", "have touched 8");
+    // Reading is not bounded.
+    assert_eq!(world.get("/acme/zoho/crm/v8/Leads?fields=Last_Name&per_page=2").await.status, 200);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_at_once_never_touch_more_than_a_days_records() {
+    let world = writing("max_records_a_day = 5\n").await;
+    let one = || create(&world, "Leads", 1, "");
+    let (a, b, c, d, e, f, g, h) = tokio::join!(one(), one(), one(), one(), one(), one(), one(), one());
+    let replies = [a, b, c, d, e, f, g, h];
+    let created = replies.iter().filter(|reply| reply.status == 201).count();
+    assert_eq!(created, 5, "{replies:?}");
+    for reply in replies.iter().filter(|reply| reply.status != 201) {
+        let said = reply.json().expect("a refusal");
+        let code = said["code"].as_str().expect("a code");
+        assert!(code == "held" || (code == "day_limit_reached" && said["retryable"] == true), "{said}");
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bound_of_what_is_not_there_is_told_with_its_place() {
+    let world = World::start(Plan::default()).await;
+    let bounds = "writes = \"on\"\napprovals = 0\n[connections.zoho.limits.Leds]\nmax_records = 3\n[connections.zoho.limits.Contacts]\n";
+    let text = wardlock::policy::with_digests(&workspace("acme", "eu", bounds, &plugin("read-only", "{}")));
+    std::fs::write(world.folder().join("home/workspaces/acme.toml"), text).expect("written");
+    let reloaded = world.command(Command::Reload).await.expect("told");
+    let told = reloaded["problems"].to_string();
+    assert_eq!(reloaded["ok"], false, "{told}");
+    for says in [
+        "`Leds` is no operation and no resource",
+        "Leads",
+        "this bounds nothing",
+        "a number of people from 1 to 5",
+    ] {
+        assert!(told.contains(says), "{says}: {told}");
+    }
+    assert_eq!(
+        world.get("/acme/zoho/crm/v8/Leads?fields=Last_Name&per_page=2").await.status,
+        200,
+        "what was there serves"
+    );
+    world.end().await;
+}
