@@ -63,7 +63,8 @@ fn beyond(change: impl FnOnce(&mut Connection)) -> Vec<String> {
 #[test]
 fn what_narrows_or_says_the_same_is_nothing_to_accept() {
     let limit = |records| WriteLimit { max_records: Some(records), max_records_a_day: Some(records) };
-    let narrowing: Vec<Box<dyn FnOnce(&mut Connection)>> = vec![
+    type Change = Box<dyn FnOnce(&mut Connection)>;
+    let narrowing: Vec<Change> = vec![
         Box::new(|_| {}),
         Box::new(|of| of.resources = names(&["Leads"])),
         Box::new(|of| of.operations.clear()),
@@ -71,7 +72,7 @@ fn what_narrows_or_says_the_same_is_nothing_to_accept() {
         Box::new(|of| of.write_rules.max_records = 1),
         Box::new(|of| of.write_rules.max_records_a_day = Some(0)),
         Box::new(move |of| {
-            of.write_rules.limits = [("Leads".to_owned(), limit(5)), ("Contacts".to_owned(), limit(9))].into()
+            of.write_rules.limits = [("Leads".to_owned(), limit(5)), ("Contacts".to_owned(), limit(9))].into();
         }),
         Box::new(|of| of.write_rules.unattended.clear()),
         Box::new(|of| of.write_rules.approvals = 3),

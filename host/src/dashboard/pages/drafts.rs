@@ -167,7 +167,7 @@ async fn shown(gate: &Arc<Gate>, host: &Arc<Host>, visitor: &Visitor, id: &str) 
     let title = format!("{} on {}", draft.operation, draft.connection);
     Ok(DraftPage {
         frame: Frame::of(gate, visitor, "drafts", title).await,
-        facts: facts(&draft, would),
+        facts: facts(&draft, &shown),
         ended: ended(&shown),
         records: rows(&shown["changes"]).map(record).collect(),
         sends: would.is_object().then(|| sends(would)),
@@ -177,7 +177,8 @@ async fn shown(gate: &Arc<Gate>, host: &Arc<Host>, visitor: &Visitor, id: &str) 
     })
 }
 
-fn facts(draft: &DraftRow, would: &Value) -> Vec<(&'static str, String)> {
+fn facts(draft: &DraftRow, shown: &Value) -> Vec<(&'static str, String)> {
+    let would = &shown["would_send"];
     let mut facts = vec![("Asked by", format!("agent {}", draft.agent))];
     let records =
         would.is_object().then(|| maybe(&would["records"]).unwrap_or_else(|| "nobody can tell".to_owned()));
@@ -188,11 +189,22 @@ fn facts(draft: &DraftRow, would: &Value) -> Vec<(&'static str, String)> {
         ("Account", maybe(&would["tenant"])),
         ("Touches", maybe(&would["resources"])),
         ("How many records", records),
+        ("Approvals", approvals(shown)),
         ("Held since", Some(format!("{} UTC", draft.held))),
         ("Waits until", Some(format!("{} UTC", draft.expires)).filter(|_| draft.waits)),
     ];
     facts.extend(more.into_iter().filter_map(|(name, value)| Some((name, value?))));
     facts
+}
+
+/// Who has approved so far, where several people must.
+fn approvals(shown: &Value) -> Option<String> {
+    let wanted = shown["approvals_wanted"].as_u64().filter(|wanted| *wanted > 1)?;
+    let by = rows(&shown["approved_by"]).count();
+    Some(match by {
+        0 => format!("none of {wanted} yet"),
+        _ => format!("{by} of {wanted}: {}", word(&shown["approved_by"])),
+    })
 }
 
 fn ended(shown: &Value) -> Vec<(&'static str, String)> {
@@ -265,6 +277,7 @@ struct Decided {
 pub(in crate::dashboard) async fn decided(gate: &Arc<Gate>, visitor: &Visitor, ended: &Value) -> Answer {
     let state_word = ended["state"].as_str().unwrap_or_default();
     let mark = match state_word {
+        "held" if !ended["approvals_wanted"].is_null() => Mark::waits("approved, and more people must"),
         "held" => Mark::bad("not sent: it waits on, for another approval"),
         "rejected" => Mark::plain("rejected: nothing was sent, and its agent learns that"),
         other => state(other),
@@ -272,9 +285,11 @@ pub(in crate::dashboard) async fn decided(gate: &Arc<Gate>, visitor: &Visitor, e
     let title = match state_word {
         "sent" => "Approved and sent",
         "rejected" => "Rejected",
+        "held" if !ended["approvals_wanted"].is_null() => "Approved",
         _ => "Not sent",
     };
     let facts = [
+        ("Approvals", approvals(ended)),
         ("Outcome", maybe(&ended["outcome"])),
         ("The provider answered", maybe(&ended["status"])),
         ("Code", maybe(&ended["code"])),

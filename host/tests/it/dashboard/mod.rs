@@ -20,7 +20,12 @@ const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 
 /// A world whose connection holds every write.
 async fn drafting() -> World {
-    let file = workspace("acme", "eu", "writes = \"draft\"", &plugin("probe", r#"{ mode = "allow" }"#));
+    drafting_by("writes = \"draft\"").await
+}
+
+/// The same, with more of its table.
+async fn drafting_by(extra: &str) -> World {
+    let file = workspace("acme", "eu", extra, &plugin("probe", r#"{ mode = "allow" }"#));
     let plan = Plan { workspaces: vec![("acme", file)], guests: vec!["probe"], ..Plan::default() };
     let world = World::start(plan).await;
     assert_eq!(prove(&world).await["passed"], true);

@@ -10,7 +10,7 @@ use wardlock::admin::{Brought, Command, Failure};
 use wardlock::ops;
 use wardlock_egress::vault::Role;
 
-use super::{Browser, acts, drafting, get, held, host, own, post, shown, state, text};
+use super::{Browser, acts, drafting, drafting_by, get, held, host, own, post, shown, state, text};
 use crate::signed::{Operator, add, signed};
 use crate::world::World;
 
@@ -195,5 +195,38 @@ async fn with_operators_only_a_passkey_over_exactly_this_approves() {
     let unsigned = Command::DraftsApprove { id: id.clone(), request_sha256: hash };
     assert!(ops::execute(&world.host, unsigned, Brought::Nothing, &crate::world::Silent).await.is_err());
     assert_eq!(state(&world, &id).await, "held");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_two_people_must_approve_each_does_by_a_passkey_of_their_own() {
+    let world = drafting_by("writes = \"draft\"\napprovals = 2").await;
+    let (ada, bob) = (Operator::new("ada", 1), Operator::new("bob", 2));
+    world.command(add(&ada, Role::Admin)).await.expect("added");
+    signed(&world, &ada, add(&bob, Role::Approver)).await.expect("added");
+    let mut keys = [Authenticator::new(b"adas-key"), Authenticator::new(b"bobs-key")];
+    for (name, key) in ["ada", "bob"].into_iter().zip(&keys) {
+        let path = passkey_link(&world, &ada, name).await.expect("a link");
+        assert_eq!(enrol(&world, &path, key).await, 200);
+    }
+    let id = held(&world).await;
+    let hash = hash_of(&world, &id).await;
+    let browser = Browser::signed_in(&world).await;
+    let approve = format!("/drafts/{id}/approve");
+    let before = world.api_calls();
+    let mut said = Vec::new();
+    for at in [0, 0, 1] {
+        assert_eq!(state(&world, &id).await, "held");
+        let asked = question(&browser, &id, &hash).await;
+        let fields = format!("request_sha256={hash}&{}", keys[at].approval(&world, &asked));
+        said.push(text(&browser.post(&approve, &fields).await));
+        if at == 0 {
+            assert_eq!(world.api_calls(), before, "one person is not enough, however often");
+        }
+    }
+    assert!(said[0].contains("1 of 2: ada") && said[0].contains("more people must"), "{}", said[0]);
+    assert!(said[1].contains("This was not done"), "{}", said[1]);
+    assert!(said[2].contains("Approved and sent"), "{}", said[2]);
+    assert_eq!(state(&world, &id).await, "sent");
     world.end().await;
 }
