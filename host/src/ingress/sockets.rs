@@ -1,6 +1,6 @@
 //! Whose a socket of this machine is, by its two addresses.
 //!
-//! The kernel is asked for that one socket (sock_diag(7)), which takes some microseconds however many there are. Where it does not
+//! The kernel is asked for that one socket (`sock_diag(7)`), which takes some microseconds however many there are. Where it does not
 //! answer (an old kernel, a sandbox that allows no netlink), its table is read.
 
 use std::net::{IpAddr, SocketAddr};
@@ -8,10 +8,10 @@ use std::net::{IpAddr, SocketAddr};
 use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
-/// The lengths of `struct nlmsghdr` and of `struct inet_diag_req_v2` (linux/netlink.h, linux/inet_diag.h).
+/// The lengths of `struct nlmsghdr` and of `struct inet_diag_req_v2` (`linux/netlink.h`, `linux/inet_diag.h`).
 const HEAD: usize = 16;
 const QUESTION: usize = 56;
-/// `SOCK_DIAG_BY_FAMILY` (linux/sock_diag.h), which the answer has for its type, too.
+/// `SOCK_DIAG_BY_FAMILY` (`linux/sock_diag.h`), which the answer has for its type, too.
 const BY_FAMILY: u16 = 20;
 /// `NLM_F_REQUEST`: one socket, not all of them.
 const REQUEST: u16 = 1;

@@ -5,7 +5,7 @@ use wardlock_core::decision::Permit;
 use wardlock_core::plugin::Effect;
 use wardlock_core::refusal::{Code, Refusal};
 use wardlock_core::rules::{Judge, written};
-use wardlock_state::{DayLimit, StateError};
+use wardlock_state::DayLimit;
 
 use crate::host::Host;
 
@@ -43,9 +43,7 @@ pub(super) async fn count(host: &Host, permit: &Permit) -> Result<(), Refusal> {
     });
     let (limits, state): (Vec<DayLimit>, _) = (limits.collect(), host.state().clone());
     let (workspace, name) = (connection.workspace.clone(), connection.name.clone());
-    let counted = tokio::task::spawn_blocking(move || {
-        Ok::<_, StateError>(state.touch(workspace.as_str(), name.as_str(), &limits)?)
-    });
+    let counted = tokio::task::spawn_blocking(move || state.touch(workspace.as_str(), name.as_str(), &limits));
     match counted.await {
         Ok(Ok(None)) => Ok(()),
         Ok(Ok(Some(_))) => {

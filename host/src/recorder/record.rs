@@ -139,7 +139,6 @@ pub struct Input {
 
 /// A request as a plugin saw it, or an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "a record has a handful, and nearly all are requests")]
 pub enum Shown {
     /// A request. Its body's bytes are empty where no plugin saw them.
     Request(PluginRequest),

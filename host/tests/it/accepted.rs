@@ -17,13 +17,13 @@ const LEADS: &str = "/acme/zoho/crm/v8/Leads?fields=Last_Name&per_page=2";
 const DEALS: &str = "/acme/zoho/crm/v8/Deals?fields=Deal_Name&per_page=2";
 
 /// Writes a workspace file as whoever reaches the home can.
-fn write(world: &World, change: impl FnOnce(String) -> String) {
-    let text = change(workspace("acme", "eu", "", &plugin("read-only", "{}")));
+fn write(world: &World, change: impl FnOnce(&str) -> String) {
+    let text = change(&workspace("acme", "eu", "", &plugin("read-only", "{}")));
     fs::write(world.folder().join("home/workspaces/acme.toml"), wardlock::policy::with_digests(&text))
         .expect("written");
 }
 
-fn with_deals(text: String) -> String {
+fn with_deals(text: &str) -> String {
     text.replace("\"Contacts\"]", "\"Contacts\", \"Deals\"]")
 }
 
@@ -76,14 +76,14 @@ async fn a_file_that_widens_waits_for_an_admin_and_one_that_narrows_does_not() {
     assert_eq!(statuses(&world).await, PASSED);
 
     // What narrows is taken at once, and what was accepted may come back.
-    write(&world, |text| text);
+    write(&world, str::to_owned);
     assert_eq!(reload(&world).await["ok"], true);
     assert_eq!(statuses(&world).await, (200, 403));
     write(&world, with_deals);
     assert_eq!(reload(&world).await["ok"], true);
     assert_eq!(statuses(&world).await, PASSED);
     // A chain without its plugin allows nothing, and is not what was accepted; a second connection is new.
-    write(&world, |text| with_deals(text[..text.find("[[connections").expect("there")].to_owned()));
+    write(&world, |text| with_deals(&text[..text.find("[[connections").expect("there")]));
     let told = reload(&world).await.to_string();
     assert!(told.contains("plugin `read-only`, which is gone"), "{told}");
     let second = |text: String| {

@@ -60,10 +60,11 @@ fn beyond(change: impl FnOnce(&mut Connection)) -> Vec<String> {
     Allowance::of(&changed, true).beyond(&Allowance::of(&connection(), true))
 }
 
+type Change = Box<dyn FnOnce(&mut Connection)>;
+
 #[test]
 fn what_narrows_or_says_the_same_is_nothing_to_accept() {
     let limit = |records| WriteLimit { max_records: Some(records), max_records_a_day: Some(records) };
-    type Change = Box<dyn FnOnce(&mut Connection)>;
     let narrowing: Vec<Change> = vec![
         Box::new(|_| {}),
         Box::new(|of| of.resources = names(&["Leads"])),

@@ -55,7 +55,7 @@ fn a_days_records_are_counted_under_every_bound_or_under_none() {
     assert_eq!(touch(2, &[all.clone(), leads.clone()]), Some("Leads".to_owned()), "4 and 2 are more than 5");
     assert_eq!(today(), counted(&[("", 4), ("Leads", 4)]), "and nothing of it is counted");
     assert_eq!(touch(6, std::slice::from_ref(&all)), None, "up to the bound");
-    assert_eq!(touch(1, &[all.clone()]), Some(String::new()));
+    assert_eq!(touch(1, std::slice::from_ref(&all)), Some(String::new()));
     assert_eq!(touch(7, &[limit("", None)]), None, "what a person approved passes, and is counted");
     assert_eq!(today(), counted(&[("", 17), ("Leads", 4)]));
     assert_eq!(state.touched_today("acme", "other").expect("read"), counted(&[]));
