@@ -6,16 +6,18 @@
 //! an operator. What narrows is done at once, whoever asks.
 
 pub mod passkey;
+mod ssh;
 
 use std::fmt::Write as _;
 
-use ssh_key::{Algorithm, PublicKey, SshSig};
 use wardlock_core::connection::WriteMode;
 use wardlock_core::id::OperatorName;
 use wardlock_egress::vault::{Operator, Role};
 
 use crate::admin::{Command, Failure};
 use passkey::Assertion;
+
+pub use ssh::{checked_key, fingerprint};
 
 /// For what the signature is (PROTOCOL.sshsig of OpenSSH): one for another program is none here.
 pub const NAMESPACE: &str = "wardlock";
@@ -102,7 +104,7 @@ pub fn authorise(
     }
     let text = text_of(command, &nonce);
     let passkey = match signature {
-        Signature::Ssh(signature) if signs(&found.public_key, &signature, &text) => None,
+        Signature::Ssh(signature) if ssh::signs(&found.public_key, &signature, &text) => None,
         Signature::Ssh(_) => {
             return refused(format!("this is no signature of operator `{operator}` over this"));
         }
@@ -118,11 +120,6 @@ pub fn authorise(
     Ok(Some(Word { operator: found.name.clone(), passkey }))
 }
 
-fn signs(public_key: &str, signature: &str, text: &str) -> bool {
-    let parsed = PublicKey::from_openssh(public_key).ok().zip(SshSig::from_pem(signature).ok());
-    parsed.is_some_and(|(key, signature)| key.verify(NAMESPACE, text.as_bytes(), &signature).is_ok())
-}
-
 fn unsigned(operators: &[Operator], role: Role) -> Failure {
     let mut who = String::new();
     for known in operators.iter().filter(|known| role == Role::Approver || known.role == Role::Admin) {
@@ -130,22 +127,4 @@ fn unsigned(operators: &[Operator], role: Role) -> Failure {
     }
     Failure::no("this wants an operator's signature, because operators have keys here")
         .hint(format!("add `--as NAME --sign-with KEY`; those who may: {who}"))
-}
-
-/// Checks the key of a new operator; returns it as it is kept.
-pub fn checked_key(text: &str) -> Result<String, Failure> {
-    let hint = "give the file that ends in `.pub`; `ssh-keygen -t ed25519` makes a key";
-    let key = PublicKey::from_openssh(text.trim());
-    let key = key.map_err(|error| Failure::usage(format!("this is no OpenSSH public key: {error}")).hint(hint))?;
-    if key.algorithm() != Algorithm::Ed25519 {
-        let problem = format!("the key is of the kind {}, and Ed25519 is wanted", key.algorithm());
-        return Err(Failure::usage(problem).hint(hint));
-    }
-    key.to_openssh().map_err(|error| Failure::usage(error).hint(hint))
-}
-
-/// The key's fingerprint, as `ssh-keygen -l` shows it.
-pub fn fingerprint(public_key: &str) -> String {
-    let key = PublicKey::from_openssh(public_key);
-    key.map_or_else(|_| "unreadable".to_owned(), |key| key.fingerprint(ssh_key::HashAlg::Sha256).to_string())
 }
