@@ -190,6 +190,11 @@ impl Host {
         [before, loaded]
     }
 
+    /// Keeps everything as it is loaded for as long as this is held.
+    pub async fn hold_reloads(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.reloading.lock().await
+    }
+
     /// Returns what a load takes.
     pub fn sources<'a>(&'a self, services: &'a Services, accepted: Option<&'a Accepted>) -> Sources<'a> {
         let publishers = self.config().publishers();

@@ -72,6 +72,8 @@ pub fn needs(command: &Command) -> Option<Role> {
         | Command::OperatorAdd { .. }
         | Command::OperatorPasskey { .. }
         | Command::OperatorRevoke { .. }
+        // It shows what other agents asked.
+        | Command::PluginCase { .. }
         | Command::VaultExport { .. }
         | Command::BackupCreate { .. } => Some(Role::Admin),
         _ => None,

@@ -236,7 +236,7 @@ async fn changes(
         separation,
         approval: None,
     };
-    drafts::changes(host, asked, classified).await
+    drafts::changes(host, asked, Some(agent), classified).await
 }
 
 /// Hands over what the chain was asked; where plugins will judge the answer, what to go on noting with.
@@ -282,8 +282,9 @@ async fn carry_out(
     let turn = host.egress().turn(&permit, host.config().queue_timeout()).await.map_err(busy)?;
     // Once more: plugins and other calls take their time, and a freeze is meant at once.
     refuse_frozen(host, &judges.open.connection.workspace)?;
-    quotas.commit().await?;
+    // Before the quotas: what is refused here takes none.
     days::count(host, &permit).await?;
+    quotas.commit().await?;
     failpoint::pass("after-quotas");
     let (receipt, guard) = record_intent(host, &permit, separation, seen).await?;
     let waited = turn.waited();

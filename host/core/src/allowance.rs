@@ -25,8 +25,22 @@ pub struct Allowance {
     unattended: BTreeSet<String>,
     approvals: u32,
     chain: Vec<Place>,
+    records: Records,
     /// Agents that are narrowed further.
     agents: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// What the host keeps of what plugins see: whoever reaches the home can have it shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Records {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Requests.
+    Requests,
+    /// Requests and answers.
+    Answers,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,14 +77,28 @@ impl Place {
     }
 
     /// Returns what makes this judge otherwise than it was accepted; `None`: it judges the same, or counts where it only watched.
-    fn beyond(&self, accepted: &Self) -> Option<&'static str> {
-        let named = [
-            ("another component", self.component != accepted.component),
-            ("other settings", self.settings != accepted.settings),
-            ("other capabilities", self.capabilities != accepted.capabilities),
-            ("only watched", accepted.enforced && !self.enforced),
-        ];
-        named.into_iter().find_map(|(what, is_so)| is_so.then_some(what))
+    fn beyond(&self, accepted: &Self) -> Option<String> {
+        if self.component != accepted.component {
+            return Some(format!("another component now (sha256 {})", self.component));
+        }
+        if self.settings != accepted.settings {
+            return Some(format!("of other settings now (sha256 {})", self.settings));
+        }
+        if self.capabilities != accepted.capabilities {
+            return Some(format!("of other capabilities now ({})", self.may()));
+        }
+        (accepted.enforced && !self.enforced).then(|| "only watched now".to_owned())
+    }
+
+    fn may(&self) -> String {
+        let names: Vec<String> = self.capabilities.iter().map(|name| format!("`{name}`")).collect();
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    }
+
+    fn in_words(&self) -> String {
+        let Self { plugin, component, settings, .. } = self;
+        let how = if self.enforced { "" } else { ", only watched" };
+        format!("plugin `{plugin}` (sha256 {component}, settings {settings}, capabilities: {}{how})", self.may())
     }
 }
 
@@ -83,7 +111,7 @@ impl From<&WriteLimit> for Limit {
 
 impl Allowance {
     /// Returns what a connection lets agents do. A service that is built in is known by its name: it comes with the program.
-    pub fn of(connection: &Connection, is_built_in: bool) -> Self {
+    pub fn of(connection: &Connection, is_built_in: bool, records: Records) -> Self {
         let rules = &connection.write_rules;
         let agents = connection.agents.iter();
         let agents = agents.filter_map(|(agent, rules)| Some((agent.to_string(), rules.operations.clone()?)));
@@ -98,8 +126,27 @@ impl Allowance {
             unattended: rules.unattended.clone(),
             approvals: rules.approvals,
             chain: connection.chain.iter().map(Place::of).collect(),
+            records,
             agents: agents.collect(),
         }
+    }
+
+    /// Returns all of it in words: for whoever accepts what is new.
+    pub fn in_words(&self) -> Vec<String> {
+        let names = |what: &str, names: &BTreeSet<String>| {
+            let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            (!names.is_empty()).then(|| format!("{what} {}", names.join(", ")))
+        };
+        let place = self.place.iter().map(|(name, value)| format!("{name} `{value}`"));
+        let lists = [
+            names("resources", &self.resources),
+            names("operations", &self.operations),
+            names("unattended", &self.unattended),
+        ];
+        let writes = format!("`writes = \"{}\"`, `max_records = {}`", self.writes, self.max_records);
+        let chain = self.chain.iter().map(Place::in_words);
+        let records = (self.records != Records::Nothing).then(|| "a recorder".to_owned());
+        place.chain(lists.into_iter().flatten()).chain([writes]).chain(chain).chain(records).collect()
     }
 
     /// Returns what of this goes beyond what was accepted, in words; nothing: it lets pass the same, or less.
@@ -119,6 +166,10 @@ impl Allowance {
             beyond.push(format!("`writes = \"{}\"`", self.writes));
         }
         beyond.extend(self.bounds_beyond(accepted));
+        if self.records > accepted.records {
+            let of = if self.records == Records::Answers { "answers" } else { "requests" };
+            beyond.push(format!("a recorder of {of}"));
+        }
         beyond.extend(self.chain_beyond(accepted));
         for (agent, operations) in &accepted.agents {
             match self.agents.get(agent) {
@@ -136,7 +187,14 @@ impl Allowance {
             (Some(_), None) => name.as_str() != TENANT,
             (own, accepted) => own != accepted,
         };
-        names.into_iter().filter(is_other).map(|name| format!("another {name}")).collect()
+        let word = |of: &BTreeMap<String, String>, name: &String| {
+            of.get(name).map_or_else(|| "none".to_owned(), |value| format!("`{value}`"))
+        };
+        let others = names.into_iter().filter(is_other);
+        let told = |name| {
+            format!("another {name} ({} instead of {})", word(&self.place, name), word(&accepted.place, name))
+        };
+        others.map(told).collect()
     }
 
     fn bounds_beyond(&self, accepted: &Self) -> Vec<String> {
@@ -163,18 +221,22 @@ impl Allowance {
         beyond
     }
 
-    /// Every accepted plugin must be there, in the same order. Others between them can only say no more often, unless nobody could say yes.
+    /// Every accepted plugin must be there, in the same order. Others between them can only say no more often, unless nobody could say
+    /// yes, or they may do more than that: one that shapes changes what those before it have judged, and one that sees contents may log
+    /// them.
     fn chain_beyond(&self, accepted: &Self) -> Vec<String> {
         let mut beyond = Vec::new();
         let mut own = self.chain.iter();
         for link in &accepted.chain {
             match own.by_ref().find(|own| own.plugin == link.plugin) {
                 None => beyond.push(format!("plugin `{}`, which is gone or in another place", link.plugin)),
-                Some(found) => beyond.extend(
-                    found.beyond(link).map(|what| format!("plugin `{}`, which is {what} now", link.plugin)),
-                ),
+                Some(found) => beyond
+                    .extend(found.beyond(link).map(|what| format!("plugin `{}`, which is {what}", link.plugin))),
             }
         }
+        let is_new = |link: &&Place| !accepted.chain.iter().any(|known| known.plugin == link.plugin);
+        let added = self.chain.iter().filter(is_new).filter(|link| !link.capabilities.is_empty());
+        beyond.extend(added.map(|link| format!("plugin `{}`, which is new and may {}", link.plugin, link.may())));
         let says_yes = |chain: &[Place]| chain.iter().any(|link| link.enforced && link.judges_requests);
         if says_yes(&self.chain) && !says_yes(&accepted.chain) {
             beyond.push("a plugin that allows, where none did".to_owned());

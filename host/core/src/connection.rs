@@ -99,10 +99,13 @@ impl WriteRules {
         Digest::of_fields(fields.iter().map(String::as_bytes))
     }
 
-    /// Returns the tighter bounds of a write: its operation's, and those of its resources.
+    /// Returns the tighter bounds of a write: its operation's, and those of its resources, however a provider takes their case.
     fn limits_of<'a>(&'a self, view: &'a OperationView) -> impl Iterator<Item = (&'a str, WriteLimit)> {
-        let names = std::iter::once(&view.name).chain(&view.resources);
-        names.filter_map(|name| Some((name.as_str(), *self.limits.get(name)?)))
+        let is_of = |what: &str| {
+            let mut names = std::iter::once(&view.name).chain(&view.resources);
+            names.any(|name| name.eq_ignore_ascii_case(what))
+        };
+        self.limits.iter().filter(move |(what, _)| is_of(what)).map(|(what, limit)| (what.as_str(), *limit))
     }
 }
 
@@ -115,6 +118,8 @@ pub struct Bound<'a> {
     pub most: u32,
     /// How many these touch; `None`: the host cannot tell.
     pub records: Option<u32>,
+    /// How many of these are known: less than they touch where it cannot tell.
+    pub known: u32,
 }
 
 impl<'a> Bound<'a> {
@@ -125,7 +130,8 @@ impl<'a> Bound<'a> {
         let mut found: BTreeMap<&str, Self> = BTreeMap::new();
         for view in writes {
             for (what, most) in bounds(view) {
-                let bound = found.entry(what).or_insert(Self { what, most, records: Some(0) });
+                let bound = found.entry(what).or_insert(Self { what, most, records: Some(0), known: 0 });
+                bound.known = bound.known.saturating_add(view.breadth.unwrap_or(0));
                 bound.records = bound.records.zip(view.breadth).and_then(|(sum, more)| sum.checked_add(more));
             }
         }

@@ -204,6 +204,11 @@ pub fn decide(judge: &Judge, classified: Classified, outcome: ChainOutcome, aske
             let detail = "a plugin would change the request that was approved".to_owned();
             return Decision::Deny { refusal: changed(detail), verdicts };
         }
+        // The number that is wanted now: it may have been read from other rules when people said yes.
+        if approval.by.len() < usize::try_from(connection.write_rules.approvals).unwrap_or(usize::MAX) {
+            let detail = format!("{} people must approve it now", connection.write_rules.approvals);
+            return Decision::Deny { refusal: changed(detail), verdicts };
+        }
         if approval.place != connection.place_digest(&classified) {
             let detail = "it would go elsewhere than what was approved".to_owned();
             return Decision::Deny { refusal: changed(detail), verdicts };

@@ -119,6 +119,12 @@ impl Visitors {
         Ok(token)
     }
 
+    /// Ends every link by which somebody was to bring a passkey.
+    pub fn end_passkey_links(&self) {
+        let mut everybody = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        everybody.links.retain(|link| link.used || link.purpose == Purpose::Login);
+    }
+
     /// Returns what a link is for, without using it.
     pub fn look(&self, token: &str, now_ms: u64) -> Result<Purpose, Ended> {
         let mut everybody = self.lock(now_ms);

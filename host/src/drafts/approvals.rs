@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use wardlock_core::id::Digest;
-use wardlock_egress::vault::Operator;
+use wardlock_egress::vault::{Operator, Vault, VaultError, WriteMark};
 use wardlock_state::Draft;
 
 use super::release::Unreleased;
@@ -21,6 +21,8 @@ const LASTS_MS: u64 = 24 * 60 * 60 * 1000;
 struct Word {
     request: String,
     at_ms: u64,
+    /// How often the draft had been released by then: a word that was used up and put back is of an older round.
+    round: u64,
 }
 
 /// What one more word comes to.
@@ -59,7 +61,8 @@ pub(super) async fn gather(host: &Host, draft: &Draft, by: &str) -> Result<Gathe
     if words(host, draft, draft.request, &operators).await?.iter().any(|name| name == by) {
         return Err(Unreleased::Twice { id: draft.id.clone(), operator: by.to_owned(), wanted });
     }
-    let word = Word { request: draft.request.to_string(), at_ms: host.now_ms() };
+    let round = round(host, draft).await?;
+    let word = Word { request: draft.request.to_string(), at_ms: host.now_ms(), round };
     let plain = serde_json::to_vec(&word).map_err(|_| DraftError::Worker)?;
     let sealed = seal(host, draft, &part_of(by), &plain)?;
     let (id, name) = (draft.id.clone(), by.to_owned());
@@ -67,8 +70,26 @@ pub(super) async fn gather(host: &Host, draft: &Draft, by: &str) -> Result<Gathe
         return Err(Unreleased::NotHeld { id: draft.id.clone(), state: "no longer held" });
     }
     let given = words(host, draft, draft.request, &operators).await?;
-    let is_enough = u32::try_from(given.len()).unwrap_or(u32::MAX) >= wanted;
-    Ok(if is_enough { Gathered::Enough(given) } else { Gathered::Waits(given) })
+    if u32::try_from(given.len()).unwrap_or(u32::MAX) < wanted {
+        return Ok(Gathered::Waits(given));
+    }
+    // Used up, whatever comes of it.
+    on_vault(host, draft, |vault, place| vault.change_write_mark(place, |mark| mark.settings += 1)).await?;
+    Ok(Gathered::Enough(given))
+}
+
+/// How often words have released a draft, as the vault knows.
+async fn round(host: &Host, draft: &Draft) -> Result<u64, DraftError> {
+    Ok(on_vault(host, draft, Vault::write_mark).await?.settings)
+}
+
+async fn on_vault(
+    host: &Host,
+    draft: &Draft,
+    ask: impl FnOnce(&Vault, &str) -> Result<WriteMark, VaultError> + Send + 'static,
+) -> Result<WriteMark, DraftError> {
+    let (vault, place) = (std::sync::Arc::clone(host.vault()), format!("approvals of {}", draft.id));
+    Ok(tokio::task::spawn_blocking(move || ask(&vault, &place)).await.map_err(|_| DraftError::Worker)??)
 }
 
 fn part_of(operator: &str) -> String {
@@ -90,14 +111,18 @@ async fn words(
 ) -> Result<Vec<String>, DraftError> {
     let id = draft.id.clone();
     let sealed = on_disk(host, move |state| state.approvals(&id)).await?;
-    let now_ms = host.now_ms();
+    if sealed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (now_ms, round) = (host.now_ms(), round(host, draft).await?);
     let counts = |name: &str, sealed: &[u8]| {
         let operator = operators.iter().find(|known| known.name.as_str() == name)?;
         let word: Word = serde_json::from_slice(&unseal(host, draft, &part_of(name), sealed).ok()?).ok()?;
         // Somebody of the same name who was added later has said nothing.
         let is_theirs = word.at_ms >= operator.added_ms;
         let is_recent = now_ms < word.at_ms.saturating_add(LASTS_MS);
-        (is_theirs && is_recent && word.request == request.to_string()).then(|| name.to_owned())
+        (is_theirs && is_recent && word.round == round && word.request == request.to_string())
+            .then(|| name.to_owned())
     };
     Ok(sealed.iter().filter_map(|(name, sealed)| counts(name, sealed)).collect())
 }

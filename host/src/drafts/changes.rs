@@ -4,6 +4,7 @@ use std::pin::Pin;
 
 use serde_json::{Value, json};
 use wardlock_core::classify::Classified;
+use wardlock_core::id::AgentName;
 use wardlock_core::service::Change;
 
 use crate::host::{Host, new_request_id};
@@ -15,10 +16,13 @@ const MOST_RECORDS: usize = 10;
 /// Reads each record that a request would change, as its agent would read it: by requests that are judged and recorded like any
 /// other. Null where it changes none, or the service does not say how they are read.
 ///
+/// `counted` is the agent whose rates the reads count for; nobody's where a person looks.
+///
 /// Boxed, because the path of a request that is only looked at leads here, and from here on to those reads.
 pub fn changes<'a>(
     host: &'a Host,
     asked: OnBehalf<'a>,
+    counted: Option<&'a AgentName>,
     classified: &'a Classified,
 ) -> Pin<Box<dyn Future<Output = Value> + Send + 'a>> {
     Box::pin(async move {
@@ -28,7 +32,10 @@ pub fn changes<'a>(
         }
         let mut rows = Vec::new();
         for (part, change) in found {
-            let ended = pipeline::run_for(host, &new_request_id(), asked.clone(), change.read).await;
+            let ended = match counted.map_or(Ok(()), |agent| host.rates().take(agent)) {
+                Ok(()) => pipeline::run_for(host, &new_request_id(), asked.clone(), change.read).await,
+                Err(refusal) => Ended::refused(refusal),
+            };
             let (current, problem) = current_of(&ended, &change.found);
             let fields = change.proposed.iter().map(|(field, proposed)| {
                 let now = current.as_ref().map(|record| record.get(field).cloned().unwrap_or(Value::Null));

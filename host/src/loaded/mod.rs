@@ -233,12 +233,16 @@ impl Loaded {
 
     /// Returns what every connection that loads lets agents do, by `workspace/connection`.
     pub fn allowances(&self, services: &Services) -> Accepted {
-        let connections = self.connections().filter(|found| matches!(found.state, State::Open(_)));
-        let connections = connections.map(|found| {
-            let connection = &found.connection;
-            (format!("{}/{}", connection.workspace, connection.name), services.allowance(connection))
-        });
-        connections.collect()
+        let mut allowances = Accepted::new();
+        for workspace in self.workspaces.values() {
+            for found in workspace.connections.iter().flat_map(BTreeMap::values) {
+                if matches!(found.state, State::Open(_)) {
+                    let place = format!("{}/{}", workspace.name, found.connection.name);
+                    allowances.insert(place, services.allowance(&found.connection, workspace.recorder));
+                }
+            }
+        }
+        allowances
     }
 
     /// Returns every connection of every workspace that loads.
@@ -337,7 +341,7 @@ async fn read(
     let (mut connections, recorder) = (BTreeMap::new(), plan.recorder);
     for plan in plan.connections {
         let key = plan.connection.name.clone();
-        let (connection, problem) = load_connection(chains, sources, &document, plan).await;
+        let (connection, problem) = load_connection(chains, sources, &document, plan, recorder).await;
         problems.extend(problem);
         connections.insert(key, connection);
     }
@@ -349,13 +353,14 @@ async fn load_connection(
     sources: Sources<'_>,
     document: &Document<'_>,
     plan: ConnectionPlan,
+    recorder: Option<Keeping>,
 ) -> (LoadedConnection, Option<Problem>) {
     let ConnectionPlan { mut connection, scopes, plugins } = plan;
     match chains.load(document, connection.name.as_str(), &plugins).await {
         Ok(Chain { links, plugins, standings }) => {
             connection.chain = links;
             let connection = Arc::new(connection);
-            if let Some(problem) = unaccepted(sources, &connection) {
+            if let Some(problem) = unaccepted(sources, &connection, recorder) {
                 let state = State::Closed { reason: problem.reason() };
                 return (LoadedConnection { connection, scopes, state }, Some(problem));
             }
@@ -379,9 +384,9 @@ async fn load_connection(
 }
 
 /// Says what a connection lets agents do beyond what an admin accepted, where operators have keys.
-fn unaccepted(sources: Sources<'_>, connection: &Connection) -> Option<Problem> {
+fn unaccepted(sources: Sources<'_>, connection: &Connection, recorder: Option<Keeping>) -> Option<Problem> {
     let (workspace, name) = (connection.workspace.as_str(), connection.name.as_str());
-    let own = sources.services.allowance(connection);
+    let own = sources.services.allowance(connection, recorder);
     let what = match sources.accepted?.get(&format!("{workspace}/{name}")) {
         None => "it is new".to_owned(),
         Some(accepted) => match own.beyond(accepted).as_slice() {

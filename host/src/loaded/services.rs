@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use wardlock_core::allowance::Allowance;
+use wardlock_core::allowance::{Allowance, Records};
 use wardlock_core::connection::Connection;
 use wardlock_core::service::{ServiceDefinition, parse};
 
+use crate::config::Keeping;
 use crate::home::Home;
 
 use super::{PolicyFiles, Problem};
@@ -89,9 +90,14 @@ impl Services {
     }
 
     /// Returns what a connection lets agents do.
-    pub fn allowance(&self, connection: &Connection) -> Allowance {
+    pub fn allowance(&self, connection: &Connection, recorder: Option<Keeping>) -> Allowance {
+        let records = match recorder {
+            None => Records::Nothing,
+            Some(Keeping { answers: false, .. }) => Records::Requests,
+            Some(Keeping { answers: true, .. }) => Records::Answers,
+        };
         let known = self.known.get(connection.service.name.as_str());
-        Allowance::of(connection, known.is_some_and(|known| known.built_in))
+        Allowance::of(connection, known.is_some_and(|known| known.built_in), records)
     }
 
     /// Returns every service, by name.

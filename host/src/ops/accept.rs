@@ -65,7 +65,8 @@ fn basis_of(wanted: &Accepted) -> Result<String, Failure> {
 fn wider(wanted: &Accepted, accepted: &Accepted) -> Vec<Value> {
     let rows = wanted.iter().filter_map(|(place, allowance)| {
         let beyond = match accepted.get(place) {
-            None => vec!["all of it: it is new".to_owned()],
+            // All of it is new.
+            None => allowance.in_words(),
             Some(accepted) => allowance.beyond(accepted),
         };
         (!beyond.is_empty()).then(|| json!({ "connection": place, "would_have": beyond }))

@@ -71,7 +71,7 @@ pub(super) async fn show(host: &Arc<Host>, id: &str) -> Result<Value, Failure> {
                     separation: content.separation,
                     approval: None,
                 };
-                drafts::changes(host, asked, classified).await
+                drafts::changes(host, asked, None, classified).await
             }
             _ => Value::Null,
         },

@@ -12,7 +12,7 @@ use wardlock_core::id::{AgentName, WorkspaceName};
 use wardlock_sandbox::Quotas;
 use wardlock_state::Counting;
 
-use super::{connections, named};
+use super::{blocking, connections, named};
 use crate::admin::Failure;
 use crate::drafts;
 use crate::host::Host;
@@ -40,9 +40,11 @@ pub(super) async fn explain(host: &Arc<Host>, asked: Asked) -> Result<Value, Fai
     let enabled = enabled(host, found, &agent)?;
     let body = crate::text::decode_base64(&asked.body).ok_or_else(|| Failure::usage("the body is not base64"))?;
     let headers = if body.is_empty() { Vec::new() } else { vec![json_type()] };
+    let (state, place) = (host.state().clone(), (asked.workspace.clone(), asked.connection.clone()));
+    let touched = blocking(move || state.touched_today(&place.0, &place.1)).await??;
     let question = Question {
         workspace: named(WorkspaceName::parse(&asked.workspace))?,
-        connection: asked.connection.clone(),
+        connection: asked.connection,
         agent,
         method: asked.method,
         target: asked.target,
@@ -51,7 +53,7 @@ pub(super) async fn explain(host: &Arc<Host>, asked: Asked) -> Result<Value, Fai
         purpose: asked.purpose,
         now_ms: host.now_ms(),
         enabled,
-        touched: host.state().touched_today(&asked.workspace, &asked.connection)?,
+        touched,
     };
     let quotas: Arc<dyn Quotas> = Taking::new(host.state().reserve(&found.connection.workspace, Counting::Looks));
     let asked = canonical(&question);
@@ -78,7 +80,7 @@ async fn changes(host: &Host, found: &LoadedConnection, agent: &AgentName, class
         separation: Separation::Unknown,
         approval: None,
     };
-    drafts::changes(host, asked, classified).await
+    drafts::changes(host, asked, None, classified).await
 }
 
 fn canonical(question: &Question) -> Option<CanonicalRequest> {

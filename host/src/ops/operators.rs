@@ -15,6 +15,8 @@ use crate::operators::{Word, checked_key, fingerprint};
 pub(super) async fn add(host: &Arc<Host>, name: &str, role: Role, public_key: &str) -> Result<Value, Failure> {
     let name = named(OperatorName::parse(name))?;
     let public_key = checked_key(public_key)?;
+    // What serves is what counts as accepted: nothing is loaded between that and the first key.
+    let _turn = host.hold_reloads().await;
     let known = all(host).await?;
     if known.is_empty() && role != Role::Admin {
         return Err(Failure::usage("the first operator must be an admin, or nobody could add another")
@@ -29,11 +31,9 @@ pub(super) async fn add(host: &Arc<Host>, name: &str, role: Role, public_key: &s
     let (vault, target) = (Arc::clone(host.vault()), operator.name.to_string());
     // From the first key on, files alone widen nothing: what serves now is what was accepted.
     let serving = known.is_empty().then(|| host.loaded().allowances(&host.services()));
-    blocking(move || {
-        if let Some(serving) = &serving {
-            vault.accept(serving)?;
-        }
-        vault.add_operator(&operator)
+    blocking(move || match &serving {
+        Some(serving) => vault.add_first_operator(&operator, serving),
+        None => vault.add_operator(&operator),
     })
     .await??;
     note(host, Act::admin(who(), "operator.add", target, role.as_str())).await;
@@ -48,6 +48,8 @@ pub(super) async fn revoke(host: &Arc<Host>, name: &str) -> Result<Value, Failur
     let name = named(OperatorName::parse(name))?;
     let (vault, its_name) = (Arc::clone(host.vault()), name.clone());
     blocking(move || vault.remove_operator(&its_name)).await??;
+    // Links by which somebody was to bring a passkey were given by people of before.
+    host.visitors().end_passkey_links();
     note(host, Act::admin(who(), "operator.revoke", name.as_str(), "ok")).await;
     let left = all(host).await?.len();
     Ok(json!({ "operator": name.as_str(), "revoked": true, "operators_left": left }))

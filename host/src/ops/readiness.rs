@@ -82,8 +82,14 @@ const LOOKED_LASTS: Duration = Duration::from_mins(10);
 #[derive(Debug, Default)]
 pub struct AuditLooked(tokio::sync::Mutex<Option<(Instant, bool, String)>>);
 
-/// The chain holds, every signed head with it.
+/// The chain holds, every signed head with it. Looked at to its end also where nobody waits for it any more, so that it is told next time.
 async fn audit(host: &Arc<Host>) -> Item {
+    let host = Arc::clone(host);
+    let looked = tokio::spawn(async move { look_at_audit(&host).await });
+    looked.await.unwrap_or_else(|error| ("audit", false, format!("it could not be looked at: {error}")))
+}
+
+async fn look_at_audit(host: &Host) -> Item {
     let mut looked = host.audit_looked().0.lock().await;
     if let Some((at, holds, words)) = &*looked
         && at.elapsed() < LOOKED_LASTS

@@ -38,8 +38,8 @@ pub(super) async fn count(host: &Host, permit: &Permit) -> Result<(), Refusal> {
     let limits = bounds.map(|bound| DayLimit {
         what: bound.what.to_owned(),
         most: (!is_approved).then_some(bound.most),
-        // What a person approved may be without bound; it cannot be counted then.
-        records: bound.records.unwrap_or(0),
+        // What a person approved may be without bound; as much of it is counted as is known.
+        records: bound.known,
     });
     let (limits, state): (Vec<DayLimit>, _) = (limits.collect(), host.state().clone());
     let (workspace, name) = (connection.workspace.clone(), connection.name.clone());

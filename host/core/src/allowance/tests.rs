@@ -57,7 +57,7 @@ fn connection() -> Connection {
 fn beyond(change: impl FnOnce(&mut Connection)) -> Vec<String> {
     let mut changed = connection();
     change(&mut changed);
-    Allowance::of(&changed, true).beyond(&Allowance::of(&connection(), true))
+    Allowance::of(&changed, true, Records::Nothing).beyond(&Allowance::of(&connection(), true, Records::Nothing))
 }
 
 type Change = Box<dyn FnOnce(&mut Connection)>;
@@ -78,19 +78,31 @@ fn what_narrows_or_says_the_same_is_nothing_to_accept() {
         Box::new(|of| of.write_rules.unattended.clear()),
         Box::new(|of| of.write_rules.approvals = 3),
         Box::new(|of| of.chain[1].mode = LinkMode::Enforce),
-        Box::new(|of| of.chain.insert(1, link("three", LinkMode::Enforce))),
+        Box::new(|of| {
+            of.chain.insert(1, Link { capabilities: BTreeSet::new(), ..link("three", LinkMode::Enforce) });
+        }),
         Box::new(|of| of.agents.values_mut().for_each(|rules| rules.operations = Some(BTreeSet::new()))),
         Box::new(|of| of.concurrency = Some(2)),
     ];
     for (at, change) in narrowing.into_iter().enumerate() {
         assert_eq!(beyond(change), [""; 0], "change {at}");
     }
-    let accepted = Allowance::of(&Connection { tenant: None, ..connection() }, true);
-    assert_eq!(Allowance::of(&connection(), true).beyond(&accepted), [""; 0], "the one that the grant has");
+    let accepted = Allowance::of(&Connection { tenant: None, ..connection() }, true, Records::Nothing);
+    assert_eq!(
+        Allowance::of(&connection(), true, Records::Nothing).beyond(&accepted),
+        [""; 0],
+        "the one that the grant has"
+    );
     let all = Connection { resources: names(&["*"]), ..connection() };
-    assert_eq!(Allowance::of(&connection(), true).beyond(&Allowance::of(&all, true)), [""; 0]);
+    assert_eq!(
+        Allowance::of(&connection(), true, Records::Nothing).beyond(&Allowance::of(&all, true, Records::Nothing)),
+        [""; 0]
+    );
     let users = Connection { resources: names(&["$users"]), ..connection() };
-    assert_eq!(Allowance::of(&users, true).beyond(&Allowance::of(&all, true)), ["resource `$users`"]);
+    assert_eq!(
+        Allowance::of(&users, true, Records::Nothing).beyond(&Allowance::of(&all, true, Records::Nothing)),
+        ["resource `$users`"]
+    );
 }
 
 #[test]
@@ -122,6 +134,7 @@ fn everything_that_may_let_pass_more_is_named() {
     check("plugin `two`, which is gone", &|of| drop(of.chain.pop()));
     check("plugin `two`, which is gone or in another place", &|of| of.chain.reverse());
     check("another component", &|of| of.chain[0].digest = Digest::of(b"other"));
+    check("plugin `three`, which is new and may `body`", &|of| of.chain.push(link("three", LinkMode::Monitor)));
     check("other settings", &|of| of.chain[0].settings = Digest::of(b"other"));
     check("other capabilities", &|of| of.chain[0].capabilities.clear());
     check("agent `reporter`, which is not narrowed", &|of| of.agents.clear());
@@ -133,18 +146,34 @@ fn everything_that_may_let_pass_more_is_named() {
     // Not even one that says yes is there any more.
     let watched = beyond(|of| of.chain[0].mode = LinkMode::Monitor);
     assert_eq!(watched, ["plugin `one`, which is only watched now"]);
-    let silent = Allowance::of(&Connection { chain: Vec::new(), ..connection() }, true);
-    let speaks = Allowance::of(&connection(), true).beyond(&silent);
-    assert_eq!(speaks, ["a plugin that allows, where none did"]);
+    let silent = Allowance::of(&Connection { chain: Vec::new(), ..connection() }, true, Records::Nothing);
+    let speaks = Allowance::of(&connection(), true, Records::Nothing).beyond(&silent);
+    assert_eq!(speaks.last().map(String::as_str), Some("a plugin that allows, where none did"), "{speaks:?}");
     // A definition of the operator's own is known by its bytes.
-    let own = Allowance::of(&connection(), false);
-    assert_eq!(own.beyond(&Allowance::of(&connection(), true)), ["another service"]);
+    let own = Allowance::of(&connection(), false, Records::Nothing);
+    let [service] = &*own.beyond(&Allowance::of(&connection(), true, Records::Nothing)) else { panic!("one") };
+    assert!(
+        service.starts_with("another service (`zoho-crm (") && service.ends_with("instead of `zoho-crm`)"),
+        "{service}"
+    );
     assert_eq!(own.beyond(&own), [""; 0]);
 }
 
 #[test]
+fn what_is_recorded_and_all_of_what_is_new_are_told() {
+    let of = |records| Allowance::of(&connection(), true, records);
+    assert_eq!(of(Records::Answers).beyond(&of(Records::Requests)), ["a recorder of answers"]);
+    assert_eq!(of(Records::Requests).beyond(&of(Records::Nothing)), ["a recorder of requests"]);
+    assert_eq!(of(Records::Nothing).beyond(&of(Records::Answers)), [""; 0]);
+    let words = of(Records::Requests).in_words().join("; ");
+    for told in ["tenant `20071234567`", "resources `Contacts`, `Leads`", "plugin `one` (sha256 ", "a recorder"] {
+        assert!(words.contains(told), "{told}: {words}");
+    }
+}
+
+#[test]
 fn an_allowance_is_read_as_it_was_written() {
-    let allowance = Allowance::of(&connection(), true);
+    let allowance = Allowance::of(&connection(), true, Records::Nothing);
     let text = serde_json::to_string(&allowance).expect("written");
     assert_eq!(serde_json::from_str::<Allowance>(&text).expect("read"), allowance);
 }

@@ -27,9 +27,9 @@ pub fn read_answer_to(classified: &Classified, status: u16, body: Option<&[u8]>)
     let Some(envelope) = classified.definition().and_then(|operation| operation.envelope.as_ref()) else {
         return whole;
     };
-    let Some(json) = body.and_then(|body| serde_json::from_slice::<Value>(body).ok()) else {
-        return whole;
-    };
+    let Some(body) = body else { return whole };
+    // What is not JSON tells of no part.
+    let json = serde_json::from_slice::<Value>(body).unwrap_or_default();
     let list = json.pointer(&envelope.answer.list).and_then(Value::as_array);
     match list {
         Some(list) => together(rules, &envelope.answer, classified.parts().len(), list, &whole),

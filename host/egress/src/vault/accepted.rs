@@ -7,7 +7,7 @@ use wardlock_core::allowance::Allowance;
 
 use super::error::VaultError;
 use super::kept::to_bytes;
-use super::rows::{self, Kind, Row};
+use super::rows::{self, Head, Kind, Row};
 use super::store::{Vault, content};
 
 /// Allowances by `workspace/connection`.
@@ -27,18 +27,25 @@ impl Vault {
 
     /// Puts this in the place of all that was accepted.
     pub fn accept(&self, accepted: &Accepted) -> Result<(), VaultError> {
-        self.write(|transaction, head| {
-            for row in self.rows.read_all(transaction, Kind::Accepted)? {
-                if !accepted.contains_key(&row.id) {
-                    rows::remove(transaction, Kind::Accepted, &row.id)?;
-                }
+        self.write(|transaction, head| self.write_accepted(transaction, head, accepted))
+    }
+
+    pub(super) fn write_accepted(
+        &self,
+        transaction: &rusqlite::Transaction<'_>,
+        head: &mut Head,
+        accepted: &Accepted,
+    ) -> Result<(), VaultError> {
+        for row in self.rows.read_all(transaction, Kind::Accepted)? {
+            if !accepted.contains_key(&row.id) {
+                rows::remove(transaction, Kind::Accepted, &row.id)?;
             }
-            for (id, allowance) in accepted {
-                let content = to_bytes(allowance).ok_or(VaultError::NotWritten)?;
-                let row = Row { id: id.clone(), generation: 0, content };
-                self.rows.write(transaction, head, Kind::Accepted, &row)?;
-            }
-            Ok(())
-        })
+        }
+        for (id, allowance) in accepted {
+            let content = to_bytes(allowance).ok_or(VaultError::NotWritten)?;
+            let row = Row { id: id.clone(), generation: 0, content };
+            self.rows.write(transaction, head, Kind::Accepted, &row)?;
+        }
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 use wardlock_core::id::OperatorName;
 
+use super::accepted::Accepted;
 use super::error::VaultError;
 use super::kept::to_bytes;
 use super::rows::{self, Head, Kind, Row};
@@ -98,6 +99,17 @@ impl Vault {
             if self.rows.read(transaction, Kind::Operator, new.name.as_str())?.is_some() {
                 return Err(VaultError::OperatorExists(new.name.to_string()));
             }
+            self.write_operator(transaction, head, new)
+        })
+    }
+
+    /// Stores the first operator, and with them what was accepted so far: nothing of either where somebody else was first.
+    pub fn add_first_operator(&self, new: &Operator, accepted: &Accepted) -> Result<(), VaultError> {
+        self.write(|transaction, head| {
+            if let Some(first) = self.rows.read_all(transaction, Kind::Operator)?.first() {
+                return Err(VaultError::OperatorExists(first.id.clone()));
+            }
+            self.write_accepted(transaction, head, accepted)?;
             self.write_operator(transaction, head, new)
         })
     }

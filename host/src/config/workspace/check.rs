@@ -62,7 +62,7 @@ impl<'a, 'd> Checker<'a, 'd> {
             region.as_ref().map(|region| self.grant_services(&service, region)).unwrap_or_default();
         let resources = self.resources(&at("resources"), &service, &raw.resources);
         let operations = self.operations(&at("operations"), &service, &raw.operations);
-        let write_rules = self.write_rules(key, raw, &operations, &resources);
+        let write_rules = self.write_rules(key, raw, &service, &operations, &resources);
         if raw.concurrency == Some(0) {
             let hint = "leave it out, and the service's own number holds";
             self.wrong(&at("concurrency"), "a number from 1 on is wanted", Some(hint.to_owned()));

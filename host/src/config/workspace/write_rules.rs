@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wardlock_core::connection::{MAX_RECORDS, WriteLimit, WriteRules};
+use wardlock_core::service::ServiceDefinition;
 
 use super::check::Checker;
 use super::raw::{ConnectionFile, WriteLimitFile};
@@ -17,6 +18,7 @@ impl Checker<'_, '_> {
         &mut self,
         key: &str,
         raw: &ConnectionFile,
+        service: &ServiceDefinition,
         operations: &BTreeSet<String>,
         resources: &BTreeSet<String>,
     ) -> WriteRules {
@@ -30,7 +32,7 @@ impl Checker<'_, '_> {
         WriteRules {
             max_records: raw.max_records.unwrap_or(MAX_RECORDS),
             max_records_a_day: raw.max_records_a_day,
-            limits: self.limits(key, &raw.limits, operations, resources),
+            limits: self.limits(key, &raw.limits, service, operations, resources),
             unattended,
             approvals,
         }
@@ -41,6 +43,7 @@ impl Checker<'_, '_> {
         &mut self,
         key: &str,
         given: &BTreeMap<String, WriteLimitFile>,
+        service: &ServiceDefinition,
         operations: &BTreeSet<String>,
         resources: &BTreeSet<String>,
     ) -> BTreeMap<String, WriteLimit> {
@@ -52,6 +55,12 @@ impl Checker<'_, '_> {
                 let problem = format!("`{name}` is no operation and no resource of this connection");
                 let names = operations.iter().chain(resources).map(String::as_str);
                 self.wrong(&path, problem, suggestion(name, names));
+            }
+            if service.operation(name).is_some_and(|operation| operation.envelope.is_some()) {
+                let hint = "bound the operations or resources of those";
+                let problem =
+                    format!("`{name}` carries other requests, and each of those is bounded by its own name");
+                self.wrong(&path, problem, Some(hint.to_owned()));
             }
             if limit.max_records.is_none() && limit.max_records_a_day.is_none() {
                 let hint = "write `max_records`, `max_records_a_day`, or both";

@@ -96,6 +96,8 @@ struct DraftPage {
 /// A record that would change.
 struct Record {
     id: String,
+    /// In which part, where the request carries several.
+    part: Option<String>,
     problem: Option<String>,
     fields: Vec<ChangedField>,
 }
@@ -116,6 +118,16 @@ struct Sends {
     headers: Vec<String>,
     body: Option<String>,
     body_sha256: String,
+    parts: Vec<PartRow>,
+}
+
+/// One of the requests that another carries.
+struct PartRow {
+    part: String,
+    operation: String,
+    effect: String,
+    line: String,
+    records: String,
 }
 
 /// How a person says yes.
@@ -229,6 +241,7 @@ fn record(row: &Value) -> Record {
     };
     Record {
         id: word(&row["record"]),
+        part: row["part"].as_u64().map(|part| part.to_string()),
         problem: maybe(&row["problem"]),
         fields: rows(&row["fields"]).map(field).collect(),
     }
@@ -260,6 +273,17 @@ fn sends(would: &Value) -> Sends {
             json => Some(pretty(json)),
         },
         body_sha256: word(&would["body_sha256"]),
+        parts: rows(&would["parts"]).map(part).collect(),
+    }
+}
+
+fn part(row: &Value) -> PartRow {
+    PartRow {
+        part: row["part"].to_string(),
+        operation: word(&row["operation"]),
+        effect: word(&row["effect"]),
+        line: format!("{} {}", word(&row["method"]), word(&row["target"])),
+        records: row["records"].as_u64().map_or_else(|| "not known".to_owned(), |records| records.to_string()),
     }
 }
 

@@ -156,15 +156,23 @@ impl<'a> Reader<'a> {
 
     /// A part's body is of the one kind that its envelope has; whoever reads another in it reads something else.
     fn check_body_kind(&self, request: &CanonicalRequest, operation: &Operation) -> Result<(), Refusal> {
-        let fits = match (&self.envelope.part.body, operation.body) {
-            (_, BodyKind::None | BodyKind::JsonOrForm)
-            | (Some(PartBody::Json(_)), BodyKind::Json)
-            | (Some(PartBody::Form(_)), BodyKind::Form) => true,
-            (_, BodyKind::Multipart | BodyKind::Any)
-            | (Some(PartBody::Json(_)), BodyKind::Form)
-            | (Some(PartBody::Form(_)), BodyKind::Json)
-            | (None, BodyKind::Json | BodyKind::Form) => request.body().is_empty(),
+        let said = request.header("content-type").map(<[u8]>::to_ascii_lowercase);
+        let is = |kind: &str| said.as_ref().is_none_or(|said| said.starts_with(kind.as_bytes()));
+        let is_said = match &self.envelope.part.body {
+            Some(PartBody::Json(_)) => is("application/json"),
+            Some(PartBody::Form(_)) => is(body::FORM),
+            None => true,
         };
+        let fits = is_said
+            && match (&self.envelope.part.body, operation.body) {
+                (_, BodyKind::None | BodyKind::JsonOrForm)
+                | (Some(PartBody::Json(_)), BodyKind::Json)
+                | (Some(PartBody::Form(_)), BodyKind::Form) => true,
+                (_, BodyKind::Multipart | BodyKind::Any)
+                | (Some(PartBody::Json(_)), BodyKind::Form)
+                | (Some(PartBody::Form(_)), BodyKind::Json)
+                | (None, BodyKind::Json | BodyKind::Form) => request.body().is_empty(),
+            };
         if fits {
             return Ok(());
         }
