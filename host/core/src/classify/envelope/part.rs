@@ -163,16 +163,17 @@ impl<'a> Reader<'a> {
             Some(PartBody::Form(_)) => is(body::FORM),
             None => true,
         };
-        let fits = is_said
-            && match (&self.envelope.part.body, operation.body) {
-                (_, BodyKind::None | BodyKind::JsonOrForm)
-                | (Some(PartBody::Json(_)), BodyKind::Json)
-                | (Some(PartBody::Form(_)), BodyKind::Form) => true,
-                (_, BodyKind::Multipart | BodyKind::Any)
-                | (Some(PartBody::Json(_)), BodyKind::Form)
-                | (Some(PartBody::Form(_)), BodyKind::Json)
-                | (None, BodyKind::Json | BodyKind::Form) => request.body().is_empty(),
-            };
+        let fits = match (&self.envelope.part.body, operation.body) {
+            // Which of the two it is, no header of the part shall say.
+            (_, BodyKind::JsonOrForm) => is_said,
+            (_, BodyKind::None)
+            | (Some(PartBody::Json(_)), BodyKind::Json)
+            | (Some(PartBody::Form(_)), BodyKind::Form) => true,
+            (_, BodyKind::Multipart | BodyKind::Any)
+            | (Some(PartBody::Json(_)), BodyKind::Form)
+            | (Some(PartBody::Form(_)), BodyKind::Json)
+            | (None, BodyKind::Json | BodyKind::Form) => request.body().is_empty(),
+        };
         if fits {
             return Ok(());
         }
