@@ -276,7 +276,7 @@ fn a_state_of_a_newer_format_is_refused_by_name_and_left_as_it_is() {
     drop(database);
     let before = std::fs::read(home.path()).expect("its bytes");
     let error = home.try_open().err().expect("refused");
-    assert!(matches!(error, StateError::NewerFormat { found: 7, known: 4 }), "{error}");
+    assert!(matches!(error, StateError::NewerFormat { found: 7, known: 5 }), "{error}");
     assert!(error.hint().is_some_and(|hint| hint.contains("newer Wardlock")), "{:?}", error.hint());
     assert_eq!(std::fs::read(home.path()).expect("its bytes"), before);
     assert_eq!(std::fs::read_dir(home.folder.path()).expect("the folder").count(), 1, "nothing was put beside it");
