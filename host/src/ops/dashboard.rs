@@ -7,7 +7,7 @@ use wardlock_audit::Act;
 use wardlock_core::id::OperatorName;
 use wardlock_egress::vault::Passkey;
 
-use super::{blocking, named, note, operators, who};
+use super::{blocking, named, note, operators, seen_through, who};
 use crate::admin::Failure;
 use crate::dashboard::{LINK_MS, Purpose, origin};
 use crate::host::Host;
@@ -64,11 +64,15 @@ pub(crate) struct Enrolled {
 /// Stores a passkey.
 pub(crate) async fn enrol(host: &Arc<Host>, new: Enrolled) -> Result<(), Failure> {
     let name = named(OperatorName::parse(&new.operator))?;
-    let (vault, passkey) = (Arc::clone(host.vault()), new.passkey);
-    let target = name.to_string();
-    blocking(move || vault.add_passkey(&name, &passkey)).await??;
-    note(host, Act::admin(new.by, "operator.passkey", target, "ok")).await;
-    Ok(())
+    let host = Arc::clone(host);
+    seen_through(async move {
+        let (vault, passkey) = (Arc::clone(host.vault()), new.passkey);
+        let target = name.to_string();
+        blocking(move || vault.add_passkey(&name, &passkey)).await??;
+        note(&host, Act::admin(new.by, "operator.passkey", target, "ok")).await;
+        Ok(())
+    })
+    .await
 }
 
 /// Records what visitors of the dashboard do about their sessions.

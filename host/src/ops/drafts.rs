@@ -9,7 +9,7 @@ use wardlock_core::decision::Holder;
 use wardlock_core::id::Digest;
 use wardlock_state::{Draft, DraftState, StateError};
 
-use super::{blocking, named, note, who};
+use super::{blocking, named, note, seen_through, who};
 use crate::admin::Failure;
 use crate::drafts::{self, Approved, Content, DraftError, Unreleased};
 use crate::host::Host;
@@ -144,12 +144,16 @@ fn body(bytes: &[u8]) -> Value {
 pub(super) async fn approve(host: &Arc<Host>, id: &str, request: &str) -> Result<Value, Failure> {
     let request = named(Digest::parse(request))?;
     let draft = find(host, id).await?;
-    // Seen through whether or not the person waits: a release that is given up under way leaves everybody in doubt.
-    let (its_host, its_id, by) = (Arc::clone(host), id.to_owned(), who());
-    let released = tokio::spawn(async move { drafts::release(&its_host, &its_id, request, &by).await }).await;
-    let released = released.map_err(|error| Failure::no(format!("the release failed: {error}")))?;
+    // A release that is given up under way leaves everybody in doubt.
+    let (host, by) = (Arc::clone(host), who());
+    seen_through(async move { approve_as(&host, &draft, request, &by).await }).await
+}
+
+async fn approve_as(host: &Arc<Host>, draft: &Draft, request: Digest, by: &str) -> Result<Value, Failure> {
+    let id = draft.id.as_str();
+    let released = drafts::release(host, id, request, by).await;
     let act = |result: &str| {
-        Act::admin(who(), "drafts.approve", id, result).on(draft.workspace.as_str(), draft.connection.as_str())
+        Act::admin(by, "drafts.approve", id, result).on(draft.workspace.as_str(), draft.connection.as_str())
     };
     let release = match released {
         Ok(Approved::Released(release)) => release,
@@ -187,13 +191,19 @@ pub(super) async fn approve(host: &Arc<Host>, id: &str, request: &str) -> Result
 
 pub(super) async fn reject(host: &Arc<Host>, id: &str) -> Result<Value, Failure> {
     let draft = find(host, id).await?;
-    let (state, its_id, by) = (host.state().clone(), draft.id.clone(), who());
-    if !blocking(move || state.reject_draft(&its_id, &by)).await?? {
+    let (host, by) = (Arc::clone(host), who());
+    seen_through(async move { reject_as(&host, &draft, by).await }).await
+}
+
+async fn reject_as(host: &Arc<Host>, draft: &Draft, by: String) -> Result<Value, Failure> {
+    let id = draft.id.as_str();
+    let (state, its_id, whose) = (host.state().clone(), draft.id.clone(), by.clone());
+    if !blocking(move || state.reject_draft(&its_id, &whose)).await?? {
         let now = find(host, id).await?.state.as_str();
         return Err(Failure::no(format!("draft `{id}` is {now} and can no longer be rejected")));
     }
     host.seat().draft_moved.notify_waiters();
-    let act = Act::admin(who(), "drafts.reject", id, "ok");
+    let act = Act::admin(by, "drafts.reject", id, "ok");
     note(host, act.on(draft.workspace.as_str(), draft.connection.as_str())).await;
     Ok(json!({ "draft": id, "state": DraftState::Rejected.as_str() }))
 }

@@ -286,6 +286,13 @@ fn changed_settings(host: &Host) -> Option<Problem> {
     Some(Problem { hint: Some(hint), ..problem.note() })
 }
 
+/// Sees work through, whoever stays to hear of it: what is done must have its row. Ask [`who`] before.
+async fn seen_through<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Failure>> + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::spawn(work).await.map_err(|error| Failure::no(format!("the work failed: {error}")))?
+}
+
 /// Records an administrative act. The act is done already, so a failing audit is reported, not undone.
 async fn note(host: &Host, act: Act) {
     if let Err(error) = host.audit().act(act).await {
