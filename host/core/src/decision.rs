@@ -64,6 +64,35 @@ pub struct Approval {
 }
 
 impl Approval {
+    /// Says what is another than what was approved; `None`: it is that.
+    fn beside(
+        &self,
+        classified: &Classified,
+        connection: &Connection,
+        tenant: &str,
+        holders: &[Holder],
+    ) -> Option<String> {
+        if self.request != classified.digest() {
+            return Some("a plugin would change the request that was approved".to_owned());
+        }
+        // The number that is wanted now: it may have been read from other rules when people said yes.
+        let wanted = connection.write_rules.approvals;
+        if self.by.len() < usize::try_from(wanted).unwrap_or(usize::MAX) {
+            return Some(format!("{wanted} people must approve it now"));
+        }
+        if self.place != connection.place_digest(classified) {
+            return Some("it would go elsewhere than what was approved".to_owned());
+        }
+        if self.tenant != tenant {
+            return Some("the connection is for another account than the one that was approved".to_owned());
+        }
+        let name = match holders.iter().find(|holder| !self.meets(holder))? {
+            Holder::Rule { rule } => rule,
+            Holder::Plugin { name, .. } => name,
+        };
+        Some(format!("`{name}` wants a person's word, and is not what held the request then"))
+    }
+
     /// Returns whether it answers who holds now. A rule of the host wants a person, and here is one; a plugin must be the same
     /// component, since another one may want to know something else.
     fn meets(&self, holder: &Holder) -> bool {
@@ -200,30 +229,9 @@ pub fn decide(judge: &Judge, classified: Classified, outcome: ChainOutcome, aske
     let rule = judge.holds(&classified);
     let holders = holders(rule.as_ref(), &verdicts);
     if let Some(approval) = &asked.approval {
-        if approval.request != classified.digest() {
-            let detail = "a plugin would change the request that was approved".to_owned();
-            return Decision::Deny { refusal: changed(detail), verdicts };
-        }
-        // The number that is wanted now: it may have been read from other rules when people said yes.
-        if approval.by.len() < usize::try_from(connection.write_rules.approvals).unwrap_or(usize::MAX) {
-            let detail = format!("{} people must approve it now", connection.write_rules.approvals);
-            return Decision::Deny { refusal: changed(detail), verdicts };
-        }
-        if approval.place != connection.place_digest(&classified) {
-            let detail = "it would go elsewhere than what was approved".to_owned();
-            return Decision::Deny { refusal: changed(detail), verdicts };
-        }
-        if approval.tenant != asked.tenant {
-            let detail = "the connection is for another account than the one that was approved".to_owned();
-            return Decision::Deny { refusal: changed(detail), verdicts };
-        }
-        if let Some(holder) = holders.iter().find(|holder| !approval.meets(holder)) {
-            let name = match holder {
-                Holder::Rule { rule } => rule,
-                Holder::Plugin { name, .. } => name,
-            };
-            let detail = format!("`{name}` wants a person's word, and is not what held the request then");
-            return Decision::Deny { refusal: changed(detail), verdicts };
+        if let Some(detail) = approval.beside(&classified, connection, &asked.tenant, &holders) {
+            let refusal = Refusal::new(Code::ChangedSinceApproval, "approval", detail);
+            return Decision::Deny { refusal, verdicts };
         }
     } else if !holders.is_empty() {
         let refusal = match (rule, held) {
@@ -274,10 +282,6 @@ fn held_by(held: Option<HeldBy>) -> Refusal {
         ..Refusal::new(Code::Held, "chain", String::new())
     };
     part.into_iter().fold(refusal, Refusal::in_part)
-}
-
-fn changed(detail: String) -> Refusal {
-    Refusal::new(Code::ChangedSinceApproval, "approval", detail)
 }
 
 fn permit_digest(classified: &Classified, connection: &Connection, asked: &Asked) -> Digest {

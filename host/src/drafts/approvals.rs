@@ -3,9 +3,10 @@
 //! A word counts while its operator is one, for a day, and for the request that was shown. Whoever can write `state.db` can take
 //! one away, and never make one.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
-use wardlock_core::id::Digest;
-use wardlock_egress::vault::{Operator, Vault, VaultError, WriteMark};
+use wardlock_egress::vault::{Operator, Vault, VaultError};
 use wardlock_state::Draft;
 
 use super::release::Unreleased;
@@ -45,7 +46,7 @@ pub fn wanted(host: &Host, draft: &Draft) -> u32 {
 /// Returns who has approved a draft so far, as far as it still counts.
 pub async fn given(host: &Host, draft: &Draft) -> Result<Vec<String>, DraftError> {
     let operators = operators(host).await?;
-    words(host, draft, draft.request, &operators).await
+    words(host, draft, &operators).await
 }
 
 /// Takes one more person's word on a draft.
@@ -58,7 +59,7 @@ pub(super) async fn gather(host: &Host, draft: &Draft, by: &str) -> Result<Gathe
     if !operators.iter().any(|known| known.name.as_str() == by) {
         return Err(Unreleased::Nameless { wanted });
     }
-    if words(host, draft, draft.request, &operators).await?.iter().any(|name| name == by) {
+    if words(host, draft, &operators).await?.iter().any(|name| name == by) {
         return Err(Unreleased::Twice { id: draft.id.clone(), operator: by.to_owned(), wanted });
     }
     let round = round(host, draft).await?;
@@ -69,27 +70,29 @@ pub(super) async fn gather(host: &Host, draft: &Draft, by: &str) -> Result<Gathe
     if !on_disk(host, move |state| state.add_approval(&id, &name, &sealed)).await? {
         return Err(Unreleased::NotHeld { id: draft.id.clone(), state: "no longer held" });
     }
-    let given = words(host, draft, draft.request, &operators).await?;
+    let given = words(host, draft, &operators).await?;
     if u32::try_from(given.len()).unwrap_or(u32::MAX) < wanted {
         return Ok(Gathered::Waits(given));
     }
     // Used up, whatever comes of it.
-    on_vault(host, draft, |vault, place| vault.change_write_mark(place, |mark| mark.settings += 1)).await?;
+    let (id, now_ms) = (draft.id.clone(), host.now_ms());
+    on_vault(host, move |vault| vault.note_release(&id, now_ms, now_ms.saturating_sub(LASTS_MS))).await?;
     Ok(Gathered::Enough(given))
 }
 
 /// How often words have released a draft, as the vault knows.
 async fn round(host: &Host, draft: &Draft) -> Result<u64, DraftError> {
-    Ok(on_vault(host, draft, Vault::write_mark).await?.settings)
+    let id = draft.id.clone();
+    on_vault(host, move |vault| vault.releases(&id)).await
 }
 
-async fn on_vault(
+/// Asks the vault off the async threads.
+async fn on_vault<T: Send + 'static>(
     host: &Host,
-    draft: &Draft,
-    ask: impl FnOnce(&Vault, &str) -> Result<WriteMark, VaultError> + Send + 'static,
-) -> Result<WriteMark, DraftError> {
-    let (vault, place) = (std::sync::Arc::clone(host.vault()), format!("approvals of {}", draft.id));
-    Ok(tokio::task::spawn_blocking(move || ask(&vault, &place)).await.map_err(|_| DraftError::Worker)??)
+    ask: impl FnOnce(&Vault) -> Result<T, VaultError> + Send + 'static,
+) -> Result<T, DraftError> {
+    let vault = Arc::clone(host.vault());
+    Ok(tokio::task::spawn_blocking(move || ask(&vault)).await.map_err(|_| DraftError::Worker)??)
 }
 
 fn part_of(operator: &str) -> String {
@@ -97,18 +100,11 @@ fn part_of(operator: &str) -> String {
 }
 
 async fn operators(host: &Host) -> Result<Vec<Operator>, DraftError> {
-    let vault = std::sync::Arc::clone(host.vault());
-    let found = tokio::task::spawn_blocking(move || vault.operators()).await.map_err(|_| DraftError::Worker)?;
-    Ok(found?)
+    on_vault(host, Vault::operators).await
 }
 
 /// Returns whose words count.
-async fn words(
-    host: &Host,
-    draft: &Draft,
-    request: Digest,
-    operators: &[Operator],
-) -> Result<Vec<String>, DraftError> {
+async fn words(host: &Host, draft: &Draft, operators: &[Operator]) -> Result<Vec<String>, DraftError> {
     let id = draft.id.clone();
     let sealed = on_disk(host, move |state| state.approvals(&id)).await?;
     if sealed.is_empty() {
@@ -121,7 +117,7 @@ async fn words(
         // Somebody of the same name who was added later has said nothing.
         let is_theirs = word.at_ms >= operator.added_ms;
         let is_recent = now_ms < word.at_ms.saturating_add(LASTS_MS);
-        (is_theirs && is_recent && word.round == round && word.request == request.to_string())
+        (is_theirs && is_recent && word.round == round && word.request == draft.request.to_string())
             .then(|| name.to_owned())
     };
     Ok(sealed.iter().filter_map(|(name, sealed)| counts(name, sealed)).collect())

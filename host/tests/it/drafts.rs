@@ -417,6 +417,50 @@ async fn what_stands_there_now_is_shown_beside_what_would() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_reads_of_a_dry_run_count_as_its_agents_requests() {
+    let plan = plan("writes = \"draft\"", &allowing());
+    let world = World::start(Plan { config: "[limits]\nrate_per_agent = \"2/h\"\n".to_owned(), ..plan }).await;
+    assert_eq!(prove(&world).await["passed"], true);
+    enable(&world, "draft").await.expect("enabled");
+    let leads = world.simulator.records("20071234567", "Leads");
+    let data: Vec<Value> = leads.iter().take(2).map(|lead| json!({ "id": lead["id"], "Company": "C" })).collect();
+    let (body, dry) = (json!({ "data": data }).to_string(), format!("Wardlock-Dry-Run: true\r\n{PROBLEM}"));
+    let before = world.api_calls();
+    let said = world.ask("acme", "PUT", LEADS, &dry, &body).await.json().expect("json");
+    let changes = &said["dry_run"]["changes"];
+    assert_eq!((&changes[0]["problem"], world.api_calls()), (&Value::Null, before + 1), "{said}");
+    assert!(changes[1]["problem"].as_str().is_some_and(|why| why.starts_with("not read")), "{said}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_leaves_is_in_the_audit_with_what_they_said() {
+    let world = drafting(&allowing()).await;
+    let id = held(&world, LEAD).await;
+    let (host, its_id) = (std::sync::Arc::clone(&world.host), id.clone());
+    let leaves = tokio::spawn(async move {
+        let reject = Command::DraftsReject { id: its_id };
+        wardlock::ops::execute(&host, reject, wardlock::admin::Brought::Nothing, &crate::world::Silent).await
+    });
+    // Gone as soon as it is done, and before anybody heard of it.
+    let began = Instant::now();
+    while world.host.state().draft(&id).expect("read").is_some_and(|draft| draft.state.as_str() == "held") {
+        assert!(began.elapsed() < Duration::from_mins(1), "it is never done");
+        tokio::task::yield_now().await;
+    }
+    leaves.abort();
+    let told = || {
+        let rows = world.host.audit().list(&wardlock_audit::Filter::newest(10)).expect("rows");
+        rows.iter().filter_map(|row| row.detail.act.as_ref()).any(|act| act.what == "drafts.reject")
+    };
+    while !told() {
+        assert!(began.elapsed() < Duration::from_mins(1), "the act has no row");
+        tokio::task::yield_now().await;
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_of_what_would_be_held_keeps_nothing() {
     let world = drafting(&allowing()).await;
     let reply = post(&world, &format!("Wardlock-Dry-Run: true\r\nPrefer: respond-async\r\n{PROBLEM}"), LEAD).await;

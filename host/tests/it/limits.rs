@@ -84,7 +84,7 @@ async fn many_at_once_never_touch_more_than_a_days_records() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bound_of_what_is_not_there_is_told_with_its_place() {
     let world = World::start(Plan::default()).await;
-    let bounds = "writes = \"on\"\napprovals = 0\n[connections.zoho.limits.Leds]\nmax_records = 3\n[connections.zoho.limits.Contacts]\n";
+    let bounds = "writes = \"on\"\napprovals = 0\n[connections.zoho.limits.Leds]\nmax_records = 3\n[connections.zoho.limits.Contacts]\n[connections.zoho.limits.composite]\nmax_records = 1\n";
     let text = wardlock::policy::with_digests(&workspace("acme", "eu", bounds, &plugin("read-only", "{}")));
     std::fs::write(world.folder().join("home/workspaces/acme.toml"), text).expect("written");
     let reloaded = world.command(Command::Reload).await.expect("told");
@@ -94,6 +94,7 @@ async fn a_bound_of_what_is_not_there_is_told_with_its_place() {
         "`Leds` is no operation and no resource",
         "Leads",
         "this bounds nothing",
+        "`composite` carries other requests",
         "a number of people from 1 to 5",
     ] {
         assert!(told.contains(says), "{says}: {told}");

@@ -97,6 +97,9 @@ async fn what_widens_wants_the_signature_of_somebody_who_may() {
         let refused = signed(&world, &forged, agent("a2")).await.expect_err("forged");
         assert_eq!(refused.message, "this is no signature of operator `ada` over this");
     }
+    let case = Command::PluginCase { request_id: "req_1".to_owned(), plugin: None, promise: String::new() };
+    let shows = world.command(case).await.expect_err("it shows what others asked");
+    assert!(shows.message.contains("wants an operator's signature"), "{shows:?}");
     // What narrows is done at once, whoever asks.
     world.command(Command::AgentRevoke { name: "a1".to_owned() }).await.expect("revoked");
     world.command(Command::Freeze { workspace: Some("acme".to_owned()) }).await.expect("frozen");
@@ -215,6 +218,11 @@ async fn where_two_people_are_wanted_one_releases_nothing_however_often() {
     assert_eq!(world.api_calls(), before, "nothing was sent");
 
     let first = signed(&world, &eve, approve()).await.expect("her word");
+    state
+        .execute_batch(
+            "CREATE TABLE kept AS SELECT * FROM drafts; CREATE TABLE words AS SELECT * FROM draft_approvals",
+        )
+        .expect("a copy of what is true now");
     assert_eq!(first["approved_by"], json!(["eve"]));
     let ended = signed(&world, &ada, approve()).await.expect("the second");
     assert_eq!((&ended["sent"], world.api_calls()), (&json!(true), before + 1), "{ended}");
@@ -222,5 +230,11 @@ async fn where_two_people_are_wanted_one_releases_nothing_however_often() {
     assert_eq!(rows[0].detail.request.as_ref().expect("a request").approved_by, ["ada", "eve"]);
     let late = signed(&world, &bob, approve()).await.expect_err("it was used");
     assert!(late.message.contains("can no longer be approved"), "{late:?}");
+    // Put back as it was, with the word of then: that was used up.
+    let older = "DELETE FROM drafts; INSERT INTO drafts SELECT * FROM kept; INSERT INTO draft_approvals SELECT * FROM words";
+    state.execute_batch(older).expect("put back");
+    assert_eq!(shown().await["approved_by"], json!([]));
+    let alone = signed(&world, &ada, approve()).await.expect("her word");
+    assert_eq!((&alone["sent"], world.api_calls()), (&json!(false), before + 1), "{alone}");
     world.end().await;
 }

@@ -167,6 +167,10 @@ mod tests {
     #[test]
     fn an_answer_without_parts_is_that_of_the_whole() {
         let read = |status, body: &str| read_answer_to(&composite(2), status, Some(body.as_bytes()));
+        // What cannot be read tells of no part.
+        for unread in ["<html>", "", r#"{"__composite_requests":["#, "[]"] {
+            assert_eq!(read(200, unread).outcome, Outcome::Unknown, "{unread}");
+        }
         let failed = read(400, r#"{"code":"LIMIT_EXCEEDED","details":{},"message":"x","status":"error"}"#);
         assert_eq!((failed.outcome, failed.code.as_deref()), (Outcome::Failed, Some("LIMIT_EXCEEDED")));
         assert_eq!(read(200, "{}").outcome, Outcome::Unknown);

@@ -10,6 +10,8 @@ use crate::decision::{Approval, Asked, Decision, Holder, decide};
 use crate::id::{AgentName, ConnectionName, GrantName, PluginName, Region, RequestId, WorkspaceName};
 use crate::service::{ServiceDefinition, parse};
 
+mod approvals;
+
 fn service() -> Arc<ServiceDefinition> {
     static SERVICE: LazyLock<Arc<ServiceDefinition>> = LazyLock::new(|| {
         Arc::new(parse(include_str!("../../../services/zoho-crm.toml"), "zoho-crm.toml").expect("the definition"))
@@ -146,48 +148,6 @@ fn every_plugin_must_say_yes() {
     check(vec![answer(Verdict::Hold(reason("ask"))), answer(Verdict::Deny(reason("no")))], "deny policy_denied");
     check(vec![answer(Verdict::Hold(reason("ask"))), fault()], "deny plugin_nonsense");
     check(vec![fault(), answer(Verdict::Allow)], "deny plugin_nonsense");
-}
-
-#[test]
-fn an_approval_answers_what_held_that_request_for_that_account_and_nothing_else() {
-    let judge = judge(vec![link("asks", LinkMode::Enforce, &["shape"])]);
-    let request = read(&judge);
-    let digest = judge.connection().chain[0].digest;
-    let by_plugin = |digest| Holder::Plugin { name: "asks".to_owned(), digest };
-    let good = Approval {
-        draft: "draft_1".to_owned(),
-        by: vec!["ada".to_owned()],
-        request: request.digest(),
-        tenant: "1".to_owned(),
-        place: judge.connection().place_digest(&request),
-        holders: vec![by_plugin(digest)],
-    };
-    let decided = |approval: &Approval, said: Verdict| {
-        let (classified, outcome) = run(&judge, request.clone(), vec![answer(said)]);
-        let asked = Asked { approval: Some(approval.clone()), ..asked() };
-        match decide(&judge, classified, outcome, asked) {
-            Decision::Allow(permit) => {
-                permit.approval().map(|approval| approval.by.join(", ")).unwrap_or_default()
-            }
-            Decision::Hold { .. } => "hold".to_owned(),
-            Decision::Deny { refusal, .. } => refusal.code.as_str().to_owned(),
-        }
-    };
-    let hold = || Verdict::Hold(reason("ask"));
-    assert_eq!(decided(&good, hold()), "ada");
-    assert_eq!(decided(&good, Verdict::Allow), "ada", "nobody holds it any more");
-    assert_eq!(decided(&good, Verdict::Deny(reason("no"))), "policy_denied");
-    let narrower = Verdict::Shape(vec![set_query("per_page", "5")], reason("narrowed"));
-    assert_eq!(decided(&good, narrower), "changed_since_approval");
-    for bad in [
-        Approval { request: Digest::of(b"another"), ..good.clone() },
-        Approval { tenant: "2".to_owned(), ..good.clone() },
-        Approval { place: Digest::of(b"elsewhere"), ..good.clone() },
-        Approval { holders: vec![by_plugin(Digest::of(b"another"))], ..good.clone() },
-        Approval { holders: Vec::new(), ..good.clone() },
-    ] {
-        assert_eq!(decided(&bad, hold()), "changed_since_approval", "{bad:?}");
-    }
 }
 
 #[test]

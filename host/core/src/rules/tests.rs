@@ -63,6 +63,15 @@ fn the_tightest_bound_holds() {
 }
 
 #[test]
+fn a_bound_is_met_however_its_name_is_written() {
+    let limits = [("leads".to_owned(), limit(Some(1), Some(1)))];
+    let judge = judge(WriteRules { limits: limits.into(), ..WriteRules::default() });
+    assert_eq!((holds(&judge, "Leads", 1), holds(&judge, "Leads", 2)), (None, Some("max_records")));
+    let later = judge.having_touched(touched(&[("leads", 1)]));
+    assert_eq!(holds(&later, "Leads", 1), Some("max_records_a_day"));
+}
+
+#[test]
 fn what_is_named_passes_the_bound_of_all_writes_and_never_its_own() {
     let delete = |rules: WriteRules| rule(&judge(rules), "DELETE", "/crm/v8/Leads/1", "");
     let named = || WriteRules {

@@ -20,6 +20,7 @@ pub(super) enum Kind {
     Operator,
     WriteMark,
     Accepted,
+    Release,
 }
 
 impl Kind {
@@ -30,6 +31,7 @@ impl Kind {
             Self::Operator => "operator",
             Self::WriteMark => "write-mark",
             Self::Accepted => "accepted",
+            Self::Release => "release",
         }
     }
 
@@ -38,7 +40,7 @@ impl Kind {
         match self {
             Self::Registration | Self::Grant => 4,
             Self::Operator => 2,
-            Self::WriteMark | Self::Accepted => 1,
+            Self::WriteMark | Self::Accepted | Self::Release => 1,
         }
     }
 }

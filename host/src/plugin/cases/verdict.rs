@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use wardlock_core::plugin::{Answer, Edit, PluginFault, ResponseAnswer, ResponseEdit, ResponseVerdict, Verdict};
+use wardlock_core::plugin::{
+    Answer, Edit, PluginFault, Reason, ResponseAnswer, ResponseEdit, ResponseVerdict, Verdict,
+};
 use wardlock_sandbox::LoadError;
 
 use super::format::ExpectFile;
@@ -93,13 +95,7 @@ impl Found {
             Verdict::Deny(reason) | Verdict::Hold(reason) => (None, Some(reason)),
             Verdict::Shape(edits, reason) => (Some(edits.iter().map(words).collect()), Some(reason)),
         };
-        let said = Said {
-            verdict: answer.verdict.as_str(),
-            code: reason.map(|reason| reason.code.clone()),
-            retry_after_seconds: reason.and_then(|reason| reason.retry_after_seconds),
-            edits,
-        };
-        (said, reason.map(|reason| reason.message.clone()))
+        Said::with(answer.verdict.as_str(), edits, reason)
     }
 
     /// Reads what was said of a provider's answer, likewise.
@@ -111,8 +107,19 @@ impl Found {
                 (Some(edits.iter().map(response_words).collect()), Some(reason))
             }
         };
-        let said = Said {
-            verdict: answer.verdict.as_str(),
+        Said::with(answer.verdict.as_str(), edits, reason)
+    }
+}
+
+impl Said {
+    /// Makes it of a verdict with its reason, whose message goes beside it.
+    fn with(
+        verdict: &'static str,
+        edits: Option<Vec<EditWords>>,
+        reason: Option<&Reason>,
+    ) -> (Self, Option<String>) {
+        let said = Self {
+            verdict,
             code: reason.map(|reason| reason.code.clone()),
             retry_after_seconds: reason.and_then(|reason| reason.retry_after_seconds),
             edits,

@@ -128,6 +128,22 @@ async fn a_passkey_is_brought_by_a_link_that_its_operator_or_an_admin_signed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_link_for_a_passkey_ends_with_any_operator_who_is_revoked() {
+    let world = drafting().await;
+    let (ada, bob, eve) = (Operator::new("ada", 1), Operator::new("bob", 2), Operator::new("eve", 3));
+    world.command(add(&ada, Role::Admin)).await.expect("added");
+    signed(&world, &ada, add(&bob, Role::Admin)).await.expect("added");
+    signed(&world, &ada, add(&eve, Role::Approver)).await.expect("added");
+    // Bob's key was stolen: whoever has it makes a link for another before he is revoked.
+    let path = passkey_link(&world, &bob, "eve").await.expect("a link");
+    signed(&world, &ada, Command::OperatorRevoke { name: "bob".to_owned() }).await.expect("revoked");
+    assert_eq!(get(&world, &path, "").await.status, 410);
+    let link = passkey_link(&world, &ada, "eve").await.expect("a link");
+    assert_eq!(enrol(&world, &link, &Authenticator::new(b"eve's")).await, 200);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn with_operators_only_a_passkey_over_exactly_this_approves() {
     let world = drafting().await;
     let (ada, bob) = (Operator::new("ada", 1), Operator::new("bob", 2));

@@ -3,7 +3,7 @@
 use wardlock_core::id::OperatorName;
 
 use super::Home;
-use crate::vault::{Operator, Passkey, PasskeyKind, Role, VaultError};
+use crate::vault::{Accepted, Operator, Passkey, PasskeyKind, Role, VaultError};
 
 fn operator(name: &str) -> Operator {
     let public_key = format!("ssh-ed25519 {name}");
@@ -66,4 +66,26 @@ fn one_operator_has_a_few_passkeys() {
     }
     let more = vault.add_passkey(&named("ada"), &passkey("more", 0));
     assert!(matches!(more, Err(VaultError::TooManyPasskeys { most: 16, .. })));
+}
+
+#[test]
+fn only_one_is_the_first() {
+    let vault = Home::new().create();
+    vault.add_first_operator(&operator("ada"), &Accepted::new()).expect("nobody was before");
+    let second = vault.add_first_operator(&operator("eve"), &Accepted::new());
+    assert!(matches!(second, Err(VaultError::OperatorExists(first)) if first == "ada"));
+    assert_eq!(vault.operators().expect("operators").len(), 1);
+    assert_eq!(vault.accepted().expect("read"), Some(Accepted::new()));
+}
+
+#[test]
+fn releases_are_counted_for_as_long_as_a_word_of_before_could_be_one() {
+    let vault = Home::new().create();
+    let count = |draft: &str| vault.releases(draft).expect("read");
+    for (draft, at_ms) in [("a", 10), ("a", 20), ("b", 30)] {
+        vault.note_release(draft, at_ms, 5).expect("counted");
+    }
+    assert_eq!((count("a"), count("b"), count("c")), (2, 1, 0));
+    vault.note_release("c", 40, 25).expect("counted");
+    assert_eq!((count("a"), count("b"), count("c")), (0, 1, 1), "words from before 25 are none by then");
 }
