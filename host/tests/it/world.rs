@@ -41,8 +41,19 @@ pub struct Plan {
     pub connect: Vec<&'static str>,
     /// More of the `[listen]` table.
     pub listen: String,
-    /// More of `wardlock.toml`, after its `[listen]` table.
+    /// More of `wardlock.toml`, after its `[listen]` table. Where it says nothing of rates, there are none to speak of.
     pub config: String,
+}
+
+/// What a plan says of `wardlock.toml`. A test that is not about rates must not fail because the machine is fast.
+fn unhurried(config: &str) -> toml::Table {
+    let mut config: toml::Table = config.parse().expect("a plan's configuration");
+    let limits = config.entry("limits").or_insert_with(|| toml::Table::new().into());
+    let limits = limits.as_table_mut().expect("a table of limits");
+    for rate in ["rate", "rate_per_agent"] {
+        limits.entry(rate).or_insert_with(|| "1000000/s".into());
+    }
+    config
 }
 
 /// A workspace file with one connection and its plugins.
@@ -192,7 +203,8 @@ impl World {
         home.mark_simulator().expect("a mark");
         let config = format!(
             "[listen]\ncallback = \"{callback}\"\noperators = \"127.0.0.1:0\"\n{}\n\n{}",
-            plan.listen, plan.config
+            plan.listen,
+            unhurried(&plan.config)
         );
         home.write("wardlock.toml", config.as_bytes()).expect("written");
         let key = KeySource::File { path: path.join("state/vault.key") };

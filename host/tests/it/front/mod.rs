@@ -62,11 +62,9 @@ impl Door {
         Self::of(Plan::default()).await
     }
 
-    /// Opens one; many knock here, so agents have no rate to speak of unless the plan limits something.
+    /// Opens one.
     pub async fn of(plan: Plan) -> Self {
-        let unlimited = "[limits]\nrate = \"1000000/s\"\nrate_per_agent = \"1000000/s\"\n".to_owned();
-        let config = if plan.config.is_empty() { unlimited } else { plan.config };
-        Self { world: World::start(Plan { config, ..plan }).await }
+        Self { world: World::start(plan).await }
     }
 
     /// Ends the world, with everything that it checks at its end.
