@@ -293,6 +293,12 @@ fn characters_that_nobody_sees() {
         "version = \"v1\" # \u{202e}",
         "acme.toml:3: an invisible character, U+202E (type the line anew)",
     );
+    // TOML can spell any character, also in a key: what is told of it can be seen all the same.
+    check(
+        "accounts = ",
+        "\"acc\\u0007\\u202eounts\" = ",
+        "acme.toml:6: `regions.eu.acc\\u{7}\\u{202e}ounts`: an invisible character, U+0007 (type the line anew)",
+    );
 }
 
 /// A definition in which nothing is found.

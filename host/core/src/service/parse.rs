@@ -13,7 +13,7 @@ use super::operation::operation;
 use super::raw::{
     RawAnswer, RawGuide, RawPin, RawProof, RawRegion, RawRequest, RawService, RawTenant, RawTenantOf, RawUser,
 };
-use super::text::Source;
+use super::text::{Source, visible};
 use super::{
     AnswerRules, Guide, OAuth, Param, PathRules, Pin, ProofStep, RefusalShape, RegionRow, RegistrationSecret,
     RequestRules, ServiceDefinition, TenantLookup, TenantOf, UserLookup,
@@ -39,7 +39,7 @@ pub struct DefinitionError {
 impl DefinitionError {
     /// Adds what is meant.
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(visible(hint.into()));
         self
     }
 }

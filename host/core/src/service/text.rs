@@ -18,11 +18,12 @@ pub(super) struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// Makes an error at a place.
+    /// Makes an error at a place. What it quotes can be seen: TOML can spell any character, and so can a key.
     pub(super) fn error(&self, at: usize, key: impl Into<String>, problem: impl Into<String>) -> DefinitionError {
         let before = self.text.as_bytes().iter().take(at);
         let line = 1 + before.filter(|&&byte| byte == b'\n').count();
-        DefinitionError { file: self.file.to_owned(), line, key: key.into(), problem: problem.into(), hint: None }
+        let (key, problem) = (visible(key.into()), visible(problem.into()));
+        DefinitionError { file: self.file.to_owned(), line, key, problem, hint: None }
     }
 
     /// Makes an error at a span.
@@ -114,6 +115,15 @@ fn is_invisible(c: char) -> bool {
         || (c.is_whitespace() && c != ' ')
         || matches!(u32::from(c), 0xAD | 0x61C | 0x180E | 0x200B..=0x200F | 0x202A..=0x202E | 0x2060..=0x206F
             | 0xFEFF | 0xFFF9..=0xFFFB | 0xE0000..=0xE007F)
+}
+
+/// Returns a text with what nobody sees spelled as Rust does: `\u{7}`.
+pub(super) fn visible(text: String) -> String {
+    if !text.contains(is_invisible) {
+        return text;
+    }
+    let spelled = |c: char| if is_invisible(c) { c.escape_unicode().collect() } else { c.to_string() };
+    text.chars().map(spelled).collect()
 }
 
 fn join(path: &str, key: &str) -> String {
