@@ -9,7 +9,7 @@ use wardlock_audit::{Act, Audit};
 use wardlock_core::connection::{Connection, WriteMode};
 use wardlock_core::id::RequestId;
 use wardlock_core::service::ServiceDefinition;
-use wardlock_egress::vault::{Accepted, KeySource, Vault};
+use wardlock_egress::vault::{Accepted, KeySource, Vault, VaultError};
 use wardlock_egress::{CallbackListener, Dialer, Egress, Limits, ListenError};
 use wardlock_sandbox::{ITSELF, Sandbox, SandboxConfig};
 use wardlock_state::{Basis, State};
@@ -107,6 +107,7 @@ impl Host {
             accepted: accepted.as_ref(),
         };
         let loaded = Arc::new(Loaded::load(sources).await);
+        narrow(&vault, &services, &loaded, accepted.as_ref())?;
         let recorder = Recorder::start(&home.state_folder(), vault.keys(), Arc::clone(metrics));
         let recorder =
             recorder.map_err(|error| Failure::home(format!("failed to start the recorder: {error}")))?;
@@ -173,7 +174,10 @@ impl Host {
         let before = self.loaded();
         let loaded = match self.accepted().await {
             Ok(accepted) => {
-                Arc::new(Loaded::load_after(self.sources(&services, accepted.as_ref()), &before).await)
+                let sources = self.sources(&services, accepted.as_ref());
+                let loaded = Arc::new(Loaded::load_after(sources, &before).await);
+                self.narrow(&services, &loaded, accepted).await;
+                loaded
             }
             Err(error) => {
                 // Nobody can tell what was accepted, so nothing changes.
@@ -199,6 +203,21 @@ impl Host {
     pub fn sources<'a>(&'a self, services: &'a Services, accepted: Option<&'a Accepted>) -> Sources<'a> {
         let publishers = self.config().publishers();
         Sources { home: self.home(), sandbox: &self.sandbox, services, publishers, accepted }
+    }
+
+    /// What serves from here on is all that files alone may say again.
+    async fn narrow(&self, services: &Arc<Services>, loaded: &Arc<Loaded>, accepted: Option<Accepted>) {
+        let (vault, services, loaded) = (Arc::clone(&self.vault), Arc::clone(services), Arc::clone(loaded));
+        let narrowed = tokio::task::spawn_blocking(move || narrow(&vault, &services, &loaded, accepted.as_ref()));
+        let told = match narrowed.await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::error!(
+            error = told,
+            "what files narrow could not be kept: until the next reload they may widen it again"
+        );
     }
 
     async fn accepted(&self) -> Result<Option<Accepted>, Failure> {
@@ -398,6 +417,22 @@ impl Host {
             }
         }
     }
+}
+
+/// Keeps what is loaded as what was accepted, where operators have keys and it is less than that.
+fn narrow(
+    vault: &Vault,
+    services: &Services,
+    loaded: &Loaded,
+    accepted: Option<&Accepted>,
+) -> Result<(), VaultError> {
+    let Some(accepted) = accepted else { return Ok(()) };
+    let holds = loaded.accepted_from(services, accepted);
+    if holds == *accepted {
+        return Ok(());
+    }
+    tracing::info!("the files let agents do less than an admin accepted: that is what counts as accepted now");
+    vault.accept(&holds)
 }
 
 /// Makes a request id.

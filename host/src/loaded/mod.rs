@@ -4,6 +4,7 @@
 //! theirs. What does not load is closed with its reason: a workspace file closes its workspace, a plugin closes its
 //! connection, and nothing else. Where that would close what serves, the workspace stays as it was loaded before.
 
+mod accepted;
 mod chain;
 mod files;
 mod problem;
@@ -30,6 +31,7 @@ pub use files::PolicyFiles;
 pub use problem::{Problem, Severity};
 pub use services::Services;
 
+use accepted::unaccepted;
 use chain::{Chain, ChainLoader};
 
 /// A connection that serves: its rules and its chain, ready to run.
@@ -231,20 +233,6 @@ impl Loaded {
         self.workspaces.contains_key(name)
     }
 
-    /// Returns what every connection that loads lets agents do, by `workspace/connection`.
-    pub fn allowances(&self, services: &Services) -> Accepted {
-        let mut allowances = Accepted::new();
-        for workspace in self.workspaces.values() {
-            for found in workspace.connections.iter().flat_map(BTreeMap::values) {
-                if matches!(found.state, State::Open(_)) {
-                    let place = format!("{}/{}", workspace.name, found.connection.name);
-                    allowances.insert(place, services.allowance(&found.connection, workspace.recorder));
-                }
-            }
-        }
-        allowances
-    }
-
     /// Returns every connection of every workspace that loads.
     pub fn connections(&self) -> impl Iterator<Item = &LoadedConnection> {
         self.workspaces
@@ -381,23 +369,6 @@ async fn load_connection(
             (LoadedConnection { connection: Arc::new(connection), scopes, state }, Some(problem))
         }
     }
-}
-
-/// Says what a connection lets agents do beyond what an admin accepted, where operators have keys.
-fn unaccepted(sources: Sources<'_>, connection: &Connection, recorder: Option<Keeping>) -> Option<Problem> {
-    let (workspace, name) = (connection.workspace.as_str(), connection.name.as_str());
-    let own = sources.services.allowance(connection, recorder);
-    let what = match sources.accepted?.get(&format!("{workspace}/{name}")) {
-        None => "it is new".to_owned(),
-        Some(accepted) => match own.beyond(accepted).as_slice() {
-            [] => return None,
-            beyond => format!("it would have {}", beyond.join("; ")),
-        },
-    };
-    let message =
-        format!("workspaces/{workspace}.toml: no admin has accepted connection `{name}` as it is: {what}");
-    let hint = "an admin runs `wardlock --as NAME --sign-with KEY policy accept`".to_owned();
-    Some(Problem { hint: Some(hint), ..Problem::new(Some(workspace), message) }.of_connection(name))
 }
 
 fn closed(name: WorkspaceName, problems: Vec<Problem>) -> Read {

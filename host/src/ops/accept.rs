@@ -14,6 +14,8 @@ use crate::loaded::{Loaded, Services};
 
 /// Says what stands in the files beyond what was accepted, and accepts it where that was shown: `basis` is what was told with it.
 pub(super) async fn accept(host: &Arc<Host>, basis: Option<&str>) -> Result<Value, Failure> {
+    // A reload between the two would take what it found accepted for what still is.
+    let held = host.hold_reloads().await;
     let services = Services::load(host.home());
     let loaded = Loaded::load(host.sources(&services, None)).await;
     let vault = Arc::clone(host.vault());
@@ -21,7 +23,7 @@ pub(super) async fn accept(host: &Arc<Host>, basis: Option<&str>) -> Result<Valu
         return Err(Failure::no("nobody has a key here, so whatever stands in the files holds")
             .hint("`wardlock reload` takes it; `wardlock operator add` makes the first operator"));
     };
-    let wanted = merged(&loaded, &services, &accepted);
+    let wanted = loaded.accepted_from(&services, &accepted);
     let now = basis_of(&wanted)?;
     let shown = json!({ "basis": now, "wider": wider(&wanted, &accepted), "accepted": basis.is_some() });
     match basis {
@@ -34,26 +36,11 @@ pub(super) async fn accept(host: &Arc<Host>, basis: Option<&str>) -> Result<Valu
     }
     let vault = Arc::clone(host.vault());
     blocking(move || vault.accept(&wanted)).await??;
+    drop(held);
     note(host, Act::admin(who(), "policy.accept", "workspaces", now)).await;
     let mut shown = shown;
     shown["reload"] = reload(host).await;
     Ok(shown)
-}
-
-/// What would be accepted: what loads now; for what does not load, what was accepted before.
-fn merged(loaded: &Loaded, services: &Services, accepted: &Accepted) -> Accepted {
-    let mut wanted = loaded.allowances(services);
-    for (place, allowance) in accepted {
-        let Some((workspace, connection)) = place.split_once('/') else { continue };
-        let is_there = match loaded.workspace(workspace) {
-            Some(found) => found.connections.is_err() || loaded.connection(workspace, connection).is_some(),
-            None => !loaded.is_whole(),
-        };
-        if is_there {
-            wanted.entry(place.clone()).or_insert_with(|| allowance.clone());
-        }
-    }
-    wanted
 }
 
 /// One word for all of it.

@@ -75,12 +75,14 @@ async fn a_file_that_widens_waits_for_an_admin_and_one_that_narrows_does_not() {
     assert_eq!(accepted["reload"]["ok"], true, "{accepted}");
     assert_eq!(statuses(&world).await, PASSED);
 
-    // What narrows is taken at once, and what was accepted may come back.
+    // What narrows is taken at once, and what was accepted before does not come back without an admin.
     write(&world, str::to_owned);
     assert_eq!(reload(&world).await["ok"], true);
     assert_eq!(statuses(&world).await, (200, 403));
     write(&world, with_deals);
-    assert_eq!(reload(&world).await["ok"], true);
+    assert_eq!(reload(&world).await["problems"][0]["severity"], "stale");
+    assert_eq!(statuses(&world).await, (200, 403), "an admin took it out");
+    accepted_by(&world, &ada).await;
     assert_eq!(statuses(&world).await, PASSED);
     // A chain without its plugin allows nothing, and is not what was accepted; a second connection is new.
     write(&world, |text| with_deals(&text[..text.find("[[connections").expect("there")]));
@@ -96,6 +98,56 @@ async fn a_file_that_widens_waits_for_an_admin_and_one_that_narrows_does_not() {
     assert!(told.contains("no admin has accepted connection `more` as it is: it is new"), "{told}");
     assert_eq!(statuses(&world).await, PASSED, "the other one goes on");
     world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_taken_out_of_the_files_comes_back_by_an_admin_only() {
+    let world = World::start(Plan::default()).await;
+    let ada = Operator::new("ada", 1);
+    world.command(add(&ada, Role::Admin)).await.expect("added");
+    let bounded = |text: &str| {
+        let bounds = "writes = \"off\"\napprovals = 2\nmax_records = 2\n\n[[connections";
+        text.replacen("[[connections", bounds, 1)
+    };
+    let file = world.folder().join("home/workspaces/acme.toml");
+    // Bounds that only narrow are taken at once, and hold whoever takes them out again.
+    write(&world, |text| bounded(text).replace(", \"Contacts\"", ""));
+    assert_eq!(reload(&world).await["ok"], true);
+    for (bound, without) in [
+        ("max_records = 2", ""),
+        ("approvals = 2", "approvals = 1"),
+        ("writes = \"off\"", "writes = \"on\""),
+        ("[\"Leads\"]", "[\"Leads\", \"Contacts\"]"),
+    ] {
+        write(&world, |text| bounded(text).replace(", \"Contacts\"", "").replace(bound, without));
+        let told = reload(&world).await;
+        assert_eq!(told["problems"][0]["severity"], "stale", "{bound}: {told}");
+    }
+    // A workspace that is gone has nothing any more: its old file is new.
+    write(&world, str::to_owned);
+    accepted_by(&world, &ada).await;
+    let text = fs::read_to_string(&file).expect("read");
+    fs::remove_file(&file).expect("removed");
+    assert_eq!(reload(&world).await["ok"], true);
+    fs::write(&file, &text).expect("written");
+    let told = reload(&world).await.to_string();
+    assert!(told.contains("no admin has accepted connection `zoho` as it is: it is new"), "{told}");
+    assert_eq!(world.get(LEADS).await.status, 503, "closed");
+    // One that does not load has narrowed nothing: mended, it serves as it was accepted.
+    accepted_by(&world, &ada).await;
+    fs::write(&file, "no TOML [").expect("written");
+    assert_eq!(reload(&world).await["ok"], false);
+    fs::write(&file, &text).expect("written");
+    assert_eq!(reload(&world).await["ok"], true);
+    assert_eq!(world.get(LEADS).await.status, 200);
+    world.end().await;
+}
+
+/// An admin accepts what stands in the files.
+async fn accepted_by(world: &World, admin: &Operator) {
+    let shown = world.command(accept(None)).await.expect("shown");
+    let accepted = signed(world, admin, accept(Some(&shown["basis"]))).await.expect("accepted");
+    assert_eq!(accepted["reload"]["ok"], true, "{accepted}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
