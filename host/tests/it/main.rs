@@ -53,6 +53,7 @@ mod audit;
 mod backup;
 mod canaries;
 mod cases;
+mod changes;
 mod collector;
 mod compared;
 mod connecting;

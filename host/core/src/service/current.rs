@@ -22,29 +22,29 @@ pub struct Current {
 /// One record that a request would change.
 #[derive(Debug, Clone)]
 pub struct Change {
-    /// Its id.
-    pub id: String,
+    /// Its id; `None`: the request does not say which it is in a way that is known here.
+    pub id: Option<String>,
     /// What would stand there.
     pub proposed: Map<String, Value>,
-    /// What shows what stands there now.
-    pub read: CanonicalRequest,
+    /// What shows what stands there now; `None`: nothing that is known here.
+    pub read: Option<CanonicalRequest>,
     /// Where the record stands in the answer.
     pub found: String,
 }
 
 impl Classified {
-    /// Returns the records that the request would change, as far as its definition says how each is read: so many at most.
-    pub fn changes(&self, most: usize) -> Vec<Change> {
+    /// Returns every record that the request would change, in the order of its body, as far as its definition says where they stand.
+    pub fn changes(&self) -> Vec<Change> {
         let Some(current) = self.definition().and_then(|operation| operation.current.as_ref()) else {
             return Vec::new();
         };
         let body = serde_json::from_slice::<Value>(self.request().body()).ok();
         let records = body.as_ref().and_then(|body| body.pointer(&current.records)).and_then(Value::as_array);
-        records.into_iter().flatten().take(most).filter_map(|record| self.change(current, record)).collect()
+        records.into_iter().flatten().map(|record| self.change(current, record)).collect()
     }
 
-    fn change(&self, current: &Current, record: &Value) -> Option<Change> {
-        let mut proposed = record.as_object()?.clone();
+    fn change(&self, current: &Current, record: &Value) -> Change {
+        let mut proposed = record.as_object().cloned().unwrap_or_default();
         let own = proposed.remove(&current.id);
         let own = own.and_then(|id| match id {
             Value::String(text) => Some(text),
@@ -52,16 +52,21 @@ impl Classified {
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
         });
         let in_path = self.parameters().iter().find(|given| given.name == "id").map(|given| given.value.clone());
-        let id = in_path.or(own)?;
+        let id = in_path.or(own);
+        let read = id.as_deref().and_then(|id| self.read_of(current, id, &proposed));
+        Change { id, proposed, read, found: current.found.clone() }
+    }
+
+    /// The read that shows a record's fields as they are; `None` where it cannot be written without escapes.
+    fn read_of(&self, current: &Current, id: &str, proposed: &Map<String, Value>) -> Option<CanonicalRequest> {
         let fields: Vec<&str> = proposed.keys().map(String::as_str).filter(|name| is_plain(name)).collect();
         let mut text = current.request.clone();
         for given in self.parameters() {
             text = text.replace(&format!("{{{}}}", given.name), plain(&given.value)?);
         }
-        let text = text.replace("{id}", plain(&id)?).replace("{fields}", &fields.join(","));
+        let text = text.replace("{id}", plain(id)?).replace("{fields}", &fields.join(","));
         let (method, target) = text.split_once(' ')?;
-        let read = CanonicalRequest::parse(method, target, Vec::new(), Vec::new()).ok()?;
-        Some(Change { id, proposed, read, found: current.found.clone() })
+        CanonicalRequest::parse(method, target, Vec::new(), Vec::new()).ok()
     }
 }
 

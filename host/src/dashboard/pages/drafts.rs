@@ -95,7 +95,7 @@ struct DraftPage {
 
 /// A record that would change.
 struct Record {
-    id: String,
+    id: Option<String>,
     /// In which part, where the request carries several.
     part: Option<String>,
     problem: Option<String>,
@@ -240,7 +240,7 @@ fn record(row: &Value) -> Record {
         }
     };
     Record {
-        id: word(&row["record"]),
+        id: maybe(&row["record"]),
         part: row["part"].as_u64().map(|part| part.to_string()),
         problem: maybe(&row["problem"]),
         fields: rows(&row["fields"]).map(field).collect(),

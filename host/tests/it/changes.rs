@@ -1,0 +1,116 @@
+//! What would change, beside what stands there now: in a draft, in a dry run and in `policy explain`.
+
+use base64::Engine as _;
+use serde_json::{Value, json};
+use wardlock::admin::Command;
+
+use crate::drafts::{LEADS, LIST, PROBLEM, allowing, approve, drafting, plan, show};
+use crate::proofs::{enable, prove};
+use crate::world::{Plan, World};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_there_now_is_shown_beside_what_would() {
+    let world = drafting(&allowing()).await;
+    let lead = world.simulator.records("20071234567", "Leads")[0].clone();
+    let (lead, name) = (lead["id"].as_str().expect("an id"), lead["Last_Name"].clone());
+    let body = json!({ "data": [{ "id": lead, "Last_Name": "Renamed" }] }).to_string();
+    let said = world.ask("acme", "PUT", LEADS, PROBLEM, &body).await.json().expect("json");
+    let id = said["draft"].as_str().expect("a draft").to_owned();
+    let shown = show(&world, &id).await;
+    let expected = json!([{
+        "record": lead,
+        "fields": [{ "field": "Last_Name", "current": name, "proposed": "Renamed" }],
+        "problem": null,
+    }]);
+    assert_eq!(shown["changes"], expected);
+    // A look at it tells the same, by reads of their own, and writes nothing.
+    let before = world.api_calls();
+    let dry = format!("Wardlock-Dry-Run: true\r\n{PROBLEM}");
+    let said = world.ask("acme", "PUT", LEADS, &dry, &body).await.json().expect("json");
+    assert_eq!((&said["code"], &said["dry_run"]["changes"]), (&json!("held"), &expected), "{said}");
+    let explain = Command::PolicyExplain {
+        workspace: "acme".to_owned(),
+        connection: "zoho".to_owned(),
+        agent: "agent-acme".to_owned(),
+        method: "PUT".to_owned(),
+        target: LEADS.trim_start_matches("/acme/zoho").to_owned(),
+        body: base64::engine::general_purpose::STANDARD.encode(&body),
+        purpose: None,
+    };
+    let told = world.command(explain).await.expect("explained");
+    assert_eq!((&told["decision"], &told["changes"]), (&json!("hold"), &expected), "{told}");
+    assert_eq!(world.api_calls(), before + 2);
+    // Reading has nothing to set beside.
+    let said = world.ask("acme", "GET", LIST, &dry, "").await.json().expect("json");
+    assert_eq!((&said["code"], &said["dry_run"]["changes"]), (&json!("dry_run"), &Value::Null), "{said}");
+    assert_eq!(approve(&world, &id).await.expect("released")["outcome"], "ok");
+    let missing = json!({ "data": [{ "id": "1", "Last_Name": "Nobody" }] }).to_string();
+    let said = world.ask("acme", "PUT", LEADS, PROBLEM, &missing).await.json().expect("json");
+    let shown = show(&world, said["draft"].as_str().expect("a draft")).await;
+    let change = &shown["changes"][0];
+    assert!(change["problem"].as_str().is_some_and(|problem| problem.starts_with("not found")), "{change}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reads_of_a_dry_run_count_as_its_agents_requests() {
+    let plan = plan("writes = \"draft\"", &allowing());
+    let world = World::start(Plan { config: "[limits]\nrate_per_agent = \"2/h\"\n".to_owned(), ..plan }).await;
+    assert_eq!(prove(&world).await["passed"], true);
+    enable(&world, "draft").await.expect("enabled");
+    let leads = world.simulator.records("20071234567", "Leads");
+    let data: Vec<Value> = leads.iter().take(2).map(|lead| json!({ "id": lead["id"], "Company": "C" })).collect();
+    let (body, dry) = (json!({ "data": data }).to_string(), format!("Wardlock-Dry-Run: true\r\n{PROBLEM}"));
+    let before = world.api_calls();
+    let said = world.ask("acme", "PUT", LEADS, &dry, &body).await.json().expect("json");
+    let changes = &said["dry_run"]["changes"];
+    assert_eq!((&changes[0]["problem"], world.api_calls()), (&Value::Null, before + 1), "{said}");
+    assert!(changes[1]["problem"].as_str().is_some_and(|why| why.starts_with("not read")), "{said}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_record_has_a_row_whether_it_is_read_or_not() {
+    let world = drafting(&allowing()).await;
+    let lead = world.simulator.records("20071234567", "Leads")[0]["id"].clone();
+    let mut data = vec![json!({ "id": lead, "Company": "harmless" }); 10];
+    data.push(json!({ "id": "1", "Company": "behind them" }));
+    data.push(json!({ "Company": "without an id" }));
+    let body = json!({ "data": data }).to_string();
+    let before = world.api_calls();
+    let said = world.ask("acme", "PUT", LEADS, PROBLEM, &body).await.json().expect("json");
+    let shown = show(&world, said["draft"].as_str().expect("a draft")).await;
+    let rows = shown["changes"].as_array().expect("rows");
+    assert_eq!((rows.len(), world.api_calls()), (12, before + 10), "{shown}");
+    assert_eq!((&rows[9]["record"], &rows[9]["problem"]), (&lead, &Value::Null), "{shown}");
+    let behind = json!({
+        "record": "1", "problem": "not read: only the first 10 are",
+        "fields": [{ "field": "Company", "current": null, "proposed": "behind them" }],
+    });
+    assert_eq!(rows[10], behind);
+    assert_eq!((&rows[11]["record"], &rows[11]["fields"][0]["proposed"]), (&Value::Null, &json!("without an id")));
+    assert!(rows[11]["problem"].as_str().is_some_and(|why| why.starts_with("not read")), "{shown}");
+    // More rows than anybody reads are counted.
+    let many = json!({ "data": vec![json!({ "id": "1", "Company": "C" }); 230] }).to_string();
+    let dry = format!("Wardlock-Dry-Run: true\r\n{PROBLEM}");
+    let said = world.ask("acme", "PUT", LEADS, &dry, &many).await.json().expect("json");
+    let rows = said["dry_run"]["changes"].as_array().expect("rows");
+    assert_eq!(rows.len(), 201);
+    assert_eq!(rows[200]["problem"], "30 more records are in the request and not shown here");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_be_gone_is_told_as_that() {
+    let world = drafting(&allowing()).await;
+    let lead = world.simulator.records("20071234567", "Leads")[0]["id"].as_str().expect("an id").to_owned();
+    let target = format!("/acme/zoho/crm/v8/Leads/{lead}");
+    let said = world.ask("acme", "DELETE", &target, PROBLEM, "").await.json().expect("json");
+    let shown = show(&world, said["draft"].as_str().expect("a draft")).await;
+    let expected = json!([{
+        "record": lead, "fields": [],
+        "problem": format!("not read: `records.delete_one` is destructive, and what it names would be gone: DELETE /crm/v8/Leads/{lead}"),
+    }]);
+    assert_eq!(shown["changes"], expected, "{shown}");
+    world.end().await;
+}
