@@ -176,6 +176,20 @@ impl State {
         Ok(if fits { Kept::New } else { Kept::Full })
     }
 
+    /// Returns what waits of the same agent, connection and operation, with what is sealed of it.
+    pub fn drafts_waiting_beside(&self, draft: &Draft) -> Result<Vec<(Draft, Vec<u8>)>, StateError> {
+        let connection = self.0.connection();
+        let sql = format!(
+            "SELECT {COLUMNS}, sealed FROM drafts WHERE workspace = ?1 AND connection = ?2 AND agent = ?3 AND operation = ?4 \
+             AND state IN ('held', 'releasing') AND expires_ms > ?5 AND sealed IS NOT NULL ORDER BY created_ms, id"
+        );
+        let mut statement = connection.prepare_cached(&sql).map_err(StateError::Read)?;
+        let now = integer(self.0.now_ms());
+        let whose = params![draft.workspace, draft.connection, draft.agent, draft.operation, now];
+        let rows = statement.query_map(whose, |row| Ok((read(row)?, row.get("sealed")?)));
+        rows.and_then(Iterator::collect).map_err(StateError::Read)
+    }
+
     /// Returns a draft.
     pub fn draft(&self, id: &str) -> Result<Option<Draft>, StateError> {
         one(&self.0.connection(), "id = ?1", params![id])

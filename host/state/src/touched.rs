@@ -1,14 +1,19 @@
 //! How many records writes have touched in a day: for connections that bound it.
 //!
-//! A day is one of UTC. Only the newest is kept, so a clock that is set back counts on in the later one.
+//! A day is one of UTC. Only the newest is kept, so a clock that is set back counts on in the later one. What this process has
+//! counted stands in memory, too: whoever takes rows out of the file takes nothing back while it runs.
 
 use std::collections::BTreeMap;
+use std::sync::{MutexGuard, PoisonError};
 
 use rusqlite::params;
 
 use crate::error::StateError;
-use crate::state::State;
+use crate::state::{Inner, State};
 use crate::store::integer;
+
+/// What this process has counted: the day and its records, by workspace, connection and what is bounded.
+pub(crate) type Counted = BTreeMap<[String; 3], (i64, i64)>;
 
 /// Milliseconds of a day.
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -30,10 +35,18 @@ impl State {
         let sql = "SELECT what, records FROM touched WHERE workspace = ?1 AND connection = ?2 AND day >= ?3";
         let held = self.0.for_requests();
         let mut statement = held.prepare_cached(sql).map_err(StateError::Read)?;
-        let rows = statement.query_map(params![workspace, connection, integer(self.today())], |row| {
+        let today = integer(self.today());
+        let rows = statement.query_map(params![workspace, connection, today], |row| {
             Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
         });
-        rows.and_then(Iterator::collect).map_err(StateError::Read)
+        let mut touched: BTreeMap<String, u64> = rows.and_then(Iterator::collect).map_err(StateError::Read)?;
+        for ([of, at, what], (day, records)) in &*self.0.counted() {
+            if of == workspace && at == connection && *day >= today {
+                let count = touched.entry(what.clone()).or_default();
+                *count = (*count).max(records.cast_unsigned());
+            }
+        }
+        Ok(touched)
     }
 
     /// Counts records that are about to be touched under every bound, or under none: returns the first that they would break. It
@@ -47,24 +60,43 @@ impl State {
         let today = integer(self.today());
         let mut held = self.0.for_requests();
         let transaction = held.transaction().map_err(StateError::Write)?;
+        let mut counted = self.0.counted();
+        let mut now = Vec::new();
+        let at_least = "INSERT INTO touched VALUES (?1, ?2, ?3, ?4, ?5) \
+                        ON CONFLICT (workspace, connection, what) DO UPDATE SET \
+                        records = CASE WHEN day < excluded.day THEN excluded.records ELSE max(records, excluded.records) END, \
+                        day = max(day, excluded.day)";
         let sql = "INSERT INTO touched VALUES (?1, ?2, ?3, ?4, ?5) \
                    ON CONFLICT (workspace, connection, what) DO UPDATE SET \
                    records = CASE WHEN day < excluded.day THEN excluded.records ELSE records + excluded.records END, \
-                   day = max(day, excluded.day) RETURNING records";
+                   day = max(day, excluded.day) RETURNING records, day";
         for limit in limits {
+            let key = [workspace, connection, &limit.what].map(str::to_owned);
+            if let Some((day, records)) = counted.get(&key) {
+                let values = params![workspace, connection, limit.what, day, records];
+                transaction.execute(at_least, values).map_err(StateError::Write)?;
+            }
             let values = params![workspace, connection, limit.what, today, limit.records];
-            let count =
-                transaction.query_row(sql, values, |row| row.get::<_, i64>(0)).map_err(StateError::Write)?;
+            let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
+            let (count, day) = transaction.query_row(sql, values, row).map_err(StateError::Write)?;
+            now.push((key, (day, count)));
             if limit.most.is_some_and(|most| count > i64::from(most)) {
                 // Dropped, and with it what was counted under the others.
                 return Ok(Some(limit.clone()));
             }
         }
         transaction.commit().map_err(StateError::Write)?;
+        counted.extend(now);
         Ok(None)
     }
 
     fn today(&self) -> u64 {
         self.0.now_ms() / DAY_MS
+    }
+}
+
+impl Inner {
+    fn counted(&self) -> MutexGuard<'_, Counted> {
+        self.touched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

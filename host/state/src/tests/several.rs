@@ -64,11 +64,19 @@ fn a_days_records_are_counted_under_every_bound_or_under_none() {
     assert_eq!(today(), counted(&[]), "another day");
     assert_eq!(touch(5, &[all.clone(), leads.clone()]), None);
     assert_eq!(today(), counted(&[("", 5), ("Leads", 5)]));
+    // Whoever takes rows out of the file takes nothing back from who counted them.
+    let other = rusqlite::Connection::open(home.path()).expect("the file");
+    other.execute("DELETE FROM touched WHERE what = 'Leads'", []).expect("removed");
+    other.execute("UPDATE touched SET records = 0", []).expect("changed");
+    assert_eq!(today(), counted(&[("", 5), ("Leads", 5)]));
+    assert_eq!(touch(1, &[all.clone(), leads.clone()]), Some("Leads".to_owned()));
+    assert_eq!(touch(1, std::slice::from_ref(&all)), None);
+    assert_eq!(today(), counted(&[("", 6), ("Leads", 5)]));
     drop(state);
     // The clock is set back: the later day goes on.
     home.now.store(5, Ordering::Relaxed);
     let state = home.open();
     let broken = state.touch("acme", "crm", &touching(6, &[all])).expect("written");
     assert_eq!(broken.map(|broken| broken.what), Some(String::new()));
-    assert_eq!(state.touched_today("acme", "crm").expect("read")[""], 5);
+    assert_eq!(state.touched_today("acme", "crm").expect("read")[""], 6);
 }
