@@ -1,5 +1,7 @@
 //! What is sealed of a draft: the request as it would be sent, and later its answer. Disk formats, with versions.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use wardlock_audit::Separation;
 use wardlock_core::canonical::{CanonicalRequest, Header};
@@ -12,6 +14,10 @@ use crate::text::{decode_base64, encode_base64};
 
 /// The version of both formats.
 const VERSION: u32 = 1;
+
+/// Headers about the answer and about who asks, in lower case: what is done is the same whatever they say (RFC 9110 section 12.5).
+const ABOUT_THE_ANSWER: [&str; 5] =
+    ["accept", "accept-charset", "accept-encoding", "accept-language", "user-agent"];
 
 /// Why sealed bytes are no draft.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +64,14 @@ pub struct Content {
     pub separation: Separation,
 }
 
+/// A media type in one spelling: its letters small, and without a charset that says what holds anyway (RFC 8259 section 8.1).
+fn media_type(value: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(value).to_ascii_lowercase();
+    let parts: Vec<&str> = text.split(';').map(str::trim).collect();
+    let meant = parts.into_iter().filter(|part| !matches!(*part, "charset=utf-8" | "charset=\"utf-8\"" | ""));
+    meant.collect::<Vec<_>>().join(";").into_bytes()
+}
+
 /// Bytes, as base64.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Bytes(Vec<u8>);
@@ -98,6 +112,23 @@ impl Content {
             reason: refusal.detail.clone(),
             separation,
         }
+    }
+
+    /// Returns whether an agent that asks for this after the other only asks again: it is the same but for the form of the answer that
+    /// it would like, and for how its media type is spelled.
+    pub fn asks_again_for(&self, other: &Self) -> bool {
+        (&self.method, &self.target, &self.body) == (&other.method, &other.target, &other.body)
+            && self.meant_headers() == other.meant_headers()
+    }
+
+    /// The headers that say what is to be done.
+    fn meant_headers(&self) -> BTreeSet<(&str, Vec<u8>)> {
+        let meant = self.headers.iter().filter(|(name, _)| !ABOUT_THE_ANSWER.contains(&name.as_str()));
+        let value = |(name, value): &'_ (String, Bytes)| match name.as_str() {
+            "content-type" => media_type(&value.0),
+            _ => value.0.clone(),
+        };
+        meant.map(|header| (header.0.as_str(), value(header))).collect()
     }
 
     /// Renders it.

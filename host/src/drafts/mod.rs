@@ -123,6 +123,9 @@ async fn try_keep(
     };
     let role = held.classified.definition().map(|definition| definition.host.as_str());
     let content = Content::of(held, refusal, role.and_then(|role| connection.host(role)), separation);
+    if let Some(same) = asked_before(host, &draft, &content).await? {
+        return Ok(Some(same));
+    }
     let sealed = seal(host, &draft, "request", &content.to_bytes())?;
     let id = draft.id.clone();
     let kept = on_disk(host, move |state| state.keep_draft(&draft, &sealed, &BOUNDS)).await?;
@@ -135,6 +138,18 @@ async fn try_keep(
         Kept::Same(same) => Some(same.id),
         Kept::Full => None,
     })
+}
+
+/// Returns the draft for which its agent asks once more in other words, so that two approvals do not do one thing twice.
+async fn asked_before(host: &Host, draft: &Draft, content: &Content) -> Result<Option<String>, DraftError> {
+    let asked = draft.clone();
+    let waiting = on_disk(host, move |state| state.drafts_waiting_beside(&asked)).await?;
+    let same = waiting.into_iter().find(|(other, sealed)| {
+        let opened = unseal(host, other, "request", sealed).ok();
+        let opened = opened.and_then(|opened| Content::parse(&opened).ok());
+        opened.is_some_and(|other| content.asks_again_for(&other))
+    });
+    Ok(same.map(|(same, _)| same.id))
 }
 
 fn seal(host: &Host, draft: &Draft, part: &str, plain: &[u8]) -> Result<Vec<u8>, DraftError> {
