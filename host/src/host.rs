@@ -15,6 +15,7 @@ use wardlock_sandbox::{ITSELF, Sandbox, SandboxConfig};
 use wardlock_state::{Basis, State};
 
 use crate::admin::Failure;
+use crate::admitted;
 use crate::code::CompiledPlugins;
 use crate::config::HostConfig;
 use crate::dashboard::Visitors;
@@ -93,6 +94,7 @@ impl Host {
         sandbox.keep_code(Arc::new(CompiledPlugins::new(Arc::clone(seat), vault.keys())));
         let audit = record::open(home, config, &vault, metrics)?;
         let state = State::open(&home.state_path("state.db")?, clock())?;
+        let settled = admitted::settle(&state, &vault, now_ms())?;
         let patience = config.upstream_timeout();
         let limits = Limits { total: patience, idle: patience, ..Limits::default() };
         let egress = Egress::with_limits(Arc::clone(&vault), world.dialer.clone(), audit.clone(), clock(), limits);
@@ -135,6 +137,11 @@ impl Host {
             host.settle_drafts().await?;
         }
         host.distrust_levels()?;
+        for act in settled {
+            if let Err(error) = host.audit.act(act).await {
+                tracing::error!(%error, "the audit cannot record who may come in");
+            }
+        }
         Ok(host)
     }
 

@@ -16,12 +16,13 @@
 //! - [`plugin`]: what plugins' authors have: the contract, projects, golden cases.
 //! - [`trust`]: who signs plugins, and whether a signature holds.
 //! - `backup`: the whole home as one encrypted archive, and back.
-//! - `operators`: who may say yes where operators have keys.
+//! - `operators`: who may say yes where operators have keys; `admitted`: which agents may come in.
 //! - [`ops`], [`admin`], [`serve`]: commands, the socket they go through, the daemon.
 //! - `dashboard`: pages for a browser, which give the same commands.
 //! - [`demo`]: the whole product on one machine with nothing to set up.
 
 pub mod admin;
+mod admitted;
 mod approvers;
 mod backup;
 mod cli;

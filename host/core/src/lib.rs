@@ -9,6 +9,7 @@
 //! - [`connection`]: a workspace's use of one grant with one service, and its rules' settings.
 //! - [`rules`]: the host's own rules.
 //! - [`allowance`]: what a connection lets agents do, and whether another would let pass more.
+//! - [`admitted`]: whose tokens let them in, and what is frozen, as the state and the vault both know it.
 //! - [`plugin`]: the records that plugins see and answer with.
 //! - [`chain`]: carries a request from plugin to plugin and judges every change anew.
 //! - [`decision`]: allow, hold or deny; the only maker of a [`decision::Permit`].
@@ -16,6 +17,7 @@
 //! - [`mod@pointer`]: JSON pointers, by which places in JSON are named.
 //! - [`refusal`]: every code with which the host refuses, and how it is told.
 
+pub mod admitted;
 pub mod allowance;
 pub mod answer;
 pub mod canonical;

@@ -76,7 +76,10 @@ failures_of! {
             | VaultError::NoGrant(_)
             | VaultError::OtherGeneration { .. }
     );
-    StateError, |error| matches!(error, StateError::AgentExists { .. } | StateError::NoAgent { .. });
+    StateError, |error| matches!(
+        error,
+        StateError::AgentExists { .. } | StateError::NoAgent { .. } | StateError::Unconfirmed { .. }
+    );
 }
 
 impl From<crate::home::HomeError> for Failure {

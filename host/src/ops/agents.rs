@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wardlock_audit::Act;
+use wardlock_core::admitted::Admission;
 use wardlock_core::id::{AgentName, GrantName, WorkspaceName};
 use wardlock_state::StateError;
 
@@ -26,9 +27,10 @@ pub(super) async fn add(
     }
     let workspace = workspace_here(host, workspace)?;
     let lifetime_ms = expires.map(lifetime_ms).transpose()?;
-    let state = host.state().clone();
+    let (state, vault) = (host.state().clone(), Arc::clone(host.vault()));
     let (its_name, its_workspace) = (name.clone(), workspace.clone());
-    let token = blocking(move || state.add_agent(&its_name, &its_workspace, lifetime_ms)).await??;
+    let admit = move |admission: &Admission| Ok::<_, Failure>(vault.admit(admission)?);
+    let token = blocking(move || state.add_agent(&its_name, &its_workspace, lifetime_ms, admit)).await??;
     note(host, Act::admin(who(), "agent.add", name.as_str(), "ok").in_workspace(workspace.as_str())).await;
     // The one place where an agent's token is shown; only its digest is kept.
     Ok(token
@@ -44,8 +46,9 @@ pub(super) async fn rotate(
     let name = named(AgentName::parse(name))?;
     let overlap_ms = lifetime_ms(overlap)?;
     let expires_ms = expires.map(lifetime_ms).transpose()?;
-    let (state, its_name) = (host.state().clone(), name.clone());
-    let token = blocking(move || state.rotate_agent(&its_name, overlap_ms, expires_ms)).await??;
+    let (state, vault, its_name) = (host.state().clone(), Arc::clone(host.vault()), name.clone());
+    let admit = move |admission: &Admission| Ok::<_, Failure>(vault.admit(admission)?);
+    let token = blocking(move || state.rotate_agent(&its_name, overlap_ms, expires_ms, admit)).await??;
     note(host, Act::admin(who(), "agent.rotate", name.as_str(), "ok")).await;
     Ok(token
         .expose_once(|token| json!({ "agent": name.as_str(), "token": token, "old_token_works_for": overlap })))
@@ -74,7 +77,7 @@ pub(super) fn lifetime_ms(text: &str) -> Result<u64, Failure> {
 
 pub(super) async fn list(host: &Host) -> Result<Value, Failure> {
     let state = host.state().clone();
-    let agents = blocking(move || state.list()).await??;
+    let (agents, now_ms) = (blocking(move || state.list()).await??, host.now_ms());
     let rows = agents.iter().map(|agent| {
         json!({
             "agent": agent.name.as_str(),
@@ -84,6 +87,7 @@ pub(super) async fn list(host: &Host) -> Result<Value, Failure> {
             "expires": agent.expires_ms.map(crate::text::time),
             "replaced": agent.replaced,
             "revoked": agent.revoked_ms.map(crate::text::time),
+            "counts": agent.confirmed && agent.revoked_ms.is_none() && agent.expires_ms.is_none_or(|end| now_ms < end),
             "last_used": agent.last_used_ms.map(crate::text::time),
         })
     });
@@ -94,11 +98,11 @@ pub(super) async fn list(host: &Host) -> Result<Value, Failure> {
 pub(super) async fn revoke(host: &Arc<Host>, name: &str) -> Result<Value, Failure> {
     let name = named(AgentName::parse(name))?;
     let own = own_grants(host, &name).await?;
-    let (state, its_name) = (host.state().clone(), name.clone());
-    match blocking(move || state.revoke(&its_name)).await? {
-        // A revocation that was cut off before its grants were given up is finished.
-        Err(StateError::NoAgent { .. }) if !own.is_empty() => {}
-        other => other?,
+    let (state, vault, its_name) = (host.state().clone(), Arc::clone(host.vault()), name.clone());
+    let dismiss = move |name: &AgentName| Ok::<_, Failure>(vault.dismiss(name)?);
+    // A revocation that was cut off before its grants were given up is finished.
+    if !blocking(move || state.revoke(&its_name, dismiss)).await?? && own.is_empty() {
+        return Err(StateError::NoAgent { name }.into());
     }
     let (state, its_name) = (host.state().clone(), name.clone());
     // Another agent of the same name shall not have what this one asked for.

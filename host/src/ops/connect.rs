@@ -256,7 +256,8 @@ fn whose(host: &Arc<Host>, connection: &Arc<Connection>, agent: Option<&str>) ->
             let agent = named(AgentName::parse(agent))?;
             let known = host.state().list()?;
             let is_theirs = |one: &wardlock_state::Agent| {
-                one.name == agent && one.workspace == connection.workspace && one.revoked_ms.is_none()
+                let theirs = one.name == agent && one.workspace == connection.workspace;
+                theirs && one.confirmed && one.revoked_ms.is_none()
             };
             if !known.iter().any(is_theirs) {
                 return Err(Failure::no(format!("workspace `{}` has no agent `{agent}`", connection.workspace))

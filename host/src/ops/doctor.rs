@@ -1,5 +1,6 @@
 //! `wardlock doctor`: which protections are active, and what to mend.
 
+mod agents;
 mod plugins;
 mod recorder;
 mod records;
@@ -89,7 +90,8 @@ pub async fn examine(host: &Arc<Host>) -> Examination {
     checks.push(plugins::signed(host));
     checks.extend(plugins::tripped(host));
     checks.extend(recorder::examine(host).await);
-    checks.extend(frozen(host));
+    checks.push(agents::examine(host).await);
+    checks.extend(agents::frozen(host).await);
     checks.extend(workspaces(host));
     checks.extend(connections(host).await);
     checks.extend(redirects(host).await);
@@ -268,19 +270,6 @@ async fn separation(host: &Arc<Host>) -> Check {
         return yellow(NAME, format!("Wardlock runs as user {uid}, which agents may share"), MEND);
     }
     green(NAME, format!("Wardlock runs as system user {uid}, and no agent shares it"))
-}
-
-fn frozen(host: &Host) -> Option<Check> {
-    let frozen = host.state().frozen();
-    let names: Vec<&str> = frozen.keys().map(|name| if name == "*" { "all workspaces" } else { name }).collect();
-    if names.is_empty() {
-        return None;
-    }
-    Some(yellow(
-        "freeze",
-        format!("frozen: {}", names.join(", ")),
-        "wardlock thaw WORKSPACE, or wardlock thaw --all",
-    ))
 }
 
 fn workspaces(host: &Host) -> Vec<Check> {

@@ -1,5 +1,7 @@
 //! Freezing: everything of a workspace, or of all, denied at once; tokens and grants stay as they are.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use wardlock_audit::Act;
 use wardlock_core::id::WorkspaceName;
@@ -13,8 +15,9 @@ const ALL: &str = "all";
 
 pub(super) async fn freeze(host: &Host, workspace: Option<&str>) -> Result<Value, Failure> {
     let workspace = workspace.map(|name| agents::workspace_here(host, name)).transpose()?;
-    let (state, its_name) = (host.state().clone(), workspace.clone());
-    blocking(move || state.freeze(its_name.as_ref())).await??;
+    let (state, vault, its_name) = (host.state().clone(), Arc::clone(host.vault()), workspace.clone());
+    let too = move |name: &str, since_ms| Ok::<_, Failure>(vault.freeze(name, since_ms)?);
+    blocking(move || state.freeze(its_name.as_ref(), too)).await??;
     record(host, "freeze", workspace.as_ref()).await;
     Ok(frozen(host))
 }
@@ -22,8 +25,9 @@ pub(super) async fn freeze(host: &Host, workspace: Option<&str>) -> Result<Value
 pub(super) async fn thaw(host: &Host, workspace: Option<&str>) -> Result<Value, Failure> {
     // One that is gone may still be frozen.
     let workspace = workspace.map(|name| named(WorkspaceName::parse(name))).transpose()?;
-    let (state, its_name) = (host.state().clone(), workspace.clone());
-    let thawed = blocking(move || state.thaw(its_name.as_ref())).await??;
+    let (state, vault, its_name) = (host.state().clone(), Arc::clone(host.vault()), workspace.clone());
+    let too = move |name: &str| Ok::<_, Failure>(vault.thaw(name)?);
+    let thawed = blocking(move || state.thaw(its_name.as_ref(), too)).await??;
     if !thawed {
         let what = workspace.as_ref().map_or("all workspaces", WorkspaceName::as_str);
         return Err(

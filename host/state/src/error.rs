@@ -88,6 +88,12 @@ pub enum StateError {
         /// The name.
         name: AgentName,
     },
+    /// It stands in the state, and nobody admitted it.
+    #[error("agent `{name}` stands in `state.db` and not in the vault, so it counts for nothing")]
+    Unconfirmed {
+        /// The name.
+        name: AgentName,
+    },
     /// The operating system gave no random bytes.
     #[error("failed to make a token")]
     Random(#[source] getrandom::Error),
@@ -111,6 +117,7 @@ impl StateError {
             Self::Write(_) => "look at the disk: full, read-only or failing",
             Self::AgentExists { .. } => "choose another name, or revoke that agent first",
             Self::NoAgent { .. } => "`wardlock agent list` shows those known",
+            Self::Unconfirmed { .. } => "revoke it and add it anew, and ask who wrote it there",
             Self::Open(_) | Self::Read(_) | Self::Damaged { .. } | Self::Random(_) => return None,
         })
     }

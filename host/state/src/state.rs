@@ -28,7 +28,7 @@ pub(crate) struct Inner {
     clock: Clock,
     /// When it was opened: by the clock, and by the one that does not jump.
     opened: (u64, Instant),
-    /// What authentication reads: every agent's digest, in memory. Never locked while the disk is waited for.
+    /// What authentication reads: the digest of every agent who was admitted, in memory. Never locked while the disk is waited for.
     pub(crate) directory: RwLock<Directory>,
     /// What every request reads besides.
     pub(crate) frozen: RwLock<Frozen>,
@@ -43,10 +43,10 @@ pub(crate) struct Inner {
 }
 
 impl State {
-    /// Opens the state, creating it 0600 if it is missing.
+    /// Opens the state, creating it 0600 if it is missing. No agent comes in before [`State::admit`] says which.
     pub fn open(path: &Path, clock: Clock) -> Result<Self, StateError> {
         let connection = store::open(path, &store::STATE)?;
-        let directory = RwLock::new(Directory::load(&connection)?);
+        let directory = RwLock::new(Directory::default());
         let frozen = RwLock::new(frozen::load(&connection)?);
         let levels = RwLock::new(writes::load(&connection)?);
         let counters = Mutex::new(quotas::load(&connection)?);

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tempfile::TempDir;
 use wardlock_core::id::{AgentName, WorkspaceName};
 
-use crate::{AuthenticatedAgent, FileProblem, State, StateError};
+use crate::{AgentToken, AuthenticatedAgent, FileProblem, State, StateError};
 
+mod admitted;
 mod drafts;
 mod quotas;
 mod recordings;
@@ -35,8 +36,11 @@ impl Home {
         State::open(&self.path(), Arc::new(move || now.load(Ordering::Relaxed)))
     }
 
+    /// Opens it, and lets in whom its rows let in.
     fn open(&self) -> State {
-        self.try_open().expect("the state")
+        let state = self.try_open().expect("the state");
+        state.admit(&state.as_written().expect("read")).expect("admitted");
+        state
     }
 }
 
@@ -48,8 +52,33 @@ fn acme() -> WorkspaceName {
     WorkspaceName::parse("acme").expect("a name")
 }
 
+/// Nobody else has to know.
+type Told<T> = Result<T, StateError>;
+
 fn add(state: &State, name: &str) -> String {
-    state.add_agent(&agent(name), &acme(), None).expect("a token").expose_once(str::to_owned)
+    try_add(state, name, None).expect("a token").expose_once(str::to_owned)
+}
+
+fn try_add(state: &State, name: &str, lifetime_ms: Option<u64>) -> Told<AgentToken> {
+    state.add_agent(&agent(name), &acme(), lifetime_ms, |_| Ok(()))
+}
+
+fn rotate(state: &State, name: &str, overlap_ms: u64, lifetime_ms: Option<u64>) -> Told<String> {
+    let token = state.rotate_agent(&agent(name), overlap_ms, lifetime_ms, |_| Told::Ok(()));
+    token.map(|token| token.expose_once(str::to_owned))
+}
+
+/// Returns whether there was one.
+fn revoke(state: &State, name: &str) -> bool {
+    state.revoke(&agent(name), |_| Told::Ok(false)).expect("revoked")
+}
+
+fn freeze(state: &State, workspace: Option<&WorkspaceName>) {
+    state.freeze(workspace, |_, _| Told::Ok(())).expect("frozen");
+}
+
+fn thaw(state: &State, workspace: Option<&WorkspaceName>) -> bool {
+    state.thaw(workspace, |_| Told::Ok(false)).expect("thawed")
 }
 
 #[test]
@@ -70,7 +99,7 @@ fn a21_unknown_and_revoked_tokens_are_refused_alike() {
     let (first, second) = (add(&state, "first"), add(&state, "second"));
     let unknown = add(&Home::new().open(), "elsewhere");
     // The right id with another agent's secret, its check made to fit, is still nobody.
-    state.revoke(&agent("first")).expect("revoked");
+    assert!(revoke(&state, "first"));
     for token in [first.as_str(), &unknown, "", "wl_", "Bearer x", &second[1..], &format!("{second} ")] {
         assert_eq!(state.authenticate(token), None, "{token}");
     }
@@ -98,10 +127,10 @@ fn names_are_unique_among_the_living() {
     let home = Home::new();
     let state = home.open();
     let old = add(&state, "reporter");
-    let again = state.add_agent(&agent("reporter"), &acme(), None);
+    let again = try_add(&state, "reporter", None);
     assert!(matches!(again, Err(StateError::AgentExists { .. })));
-    state.revoke(&agent("reporter")).expect("revoked");
-    assert!(matches!(state.revoke(&agent("reporter")), Err(StateError::NoAgent { .. })));
+    assert!(revoke(&state, "reporter"));
+    assert!(!revoke(&state, "reporter"), "nobody is left");
     let new = add(&state, "reporter");
     assert_eq!(state.authenticate(&old), None);
     assert!(state.authenticate(&new).is_some());
@@ -173,26 +202,25 @@ fn an_expired_token_is_refused_and_a_rotated_one_lives_as_long_as_was_said() {
     let home = Home::new();
     let set = |ms| home.now.store(ms, Ordering::Relaxed);
     let state = home.open();
-    let name = agent("reporter");
-    let first = state.add_agent(&name, &acme(), Some(500_000)).expect("a token").expose_once(str::to_owned);
+    let first = try_add(&state, "reporter", Some(500_000)).expect("a token").expose_once(str::to_owned);
     assert!(state.authenticate(&first).is_some());
     // An overlap is no longer than the token would have lived.
-    let second = state.rotate_agent(&name, 10_000_000, None).expect("a token").expose_once(str::to_owned);
+    let second = rotate(&state, "reporter", 10_000_000, None).expect("a token");
     for state in [state.clone(), home.open()] {
         set(500_999);
         assert!(state.authenticate(&first).is_some() && state.authenticate(&second).is_some());
         set(501_000);
         assert!(state.authenticate(&first).is_none() && state.authenticate(&second).is_some());
     }
-    let third = state.rotate_agent(&name, 0, Some(100_000)).expect("a token").expose_once(str::to_owned);
+    let third = rotate(&state, "reporter", 0, Some(100_000)).expect("a token");
     assert!(state.authenticate(&second).is_none(), "no overlap was asked for");
     assert!(state.authenticate(&third).is_some());
     assert_eq!(state.list().expect("agents").iter().filter(|agent| agent.replaced).count(), 2);
-    let fourth = state.rotate_agent(&name, 100_000, None).expect("a token").expose_once(str::to_owned);
-    state.revoke(&name).expect("revoked");
+    let fourth = rotate(&state, "reporter", 100_000, None).expect("a token");
+    assert!(revoke(&state, "reporter"));
     assert!(state.authenticate(&third).is_none() && state.authenticate(&fourth).is_none(), "both are revoked");
-    assert!(matches!(state.rotate_agent(&name, 0, None), Err(StateError::NoAgent { .. })));
-    let _unused = state.add_agent(&name, &acme(), None).expect("the name may be given anew");
+    assert!(matches!(rotate(&state, "reporter", 0, None), Err(StateError::NoAgent { .. })));
+    let _unused = try_add(&state, "reporter", None).expect("the name may be given anew");
 }
 
 #[test]
@@ -201,7 +229,7 @@ fn a_clock_that_is_set_back_brings_no_expired_token_to_life() {
     home.now.store(1_700_000_000_000, Ordering::Relaxed);
     let state = home.open();
     let lifetime_ms = 40;
-    let token = state.add_agent(&agent("reporter"), &acme(), Some(lifetime_ms)).expect("a token");
+    let token = try_add(&state, "reporter", Some(lifetime_ms)).expect("a token");
     let token = token.expose_once(str::to_owned);
     // A year ahead it has ended; a year back it has ended as soon as its time is over by the clock that does not jump.
     home.now.store(1_731_536_000_000, Ordering::Relaxed);
@@ -210,8 +238,7 @@ fn a_clock_that_is_set_back_brings_no_expired_token_to_life() {
     std::thread::sleep(std::time::Duration::from_millis(2 * lifetime_ms));
     assert!(state.authenticate(&token).is_none());
     // Whoever is added then lives as long as was said.
-    let other =
-        state.add_agent(&agent("other"), &acme(), Some(60_000)).expect("a token").expose_once(str::to_owned);
+    let other = try_add(&state, "other", Some(60_000)).expect("a token").expose_once(str::to_owned);
     assert!(state.authenticate(&other).is_some());
 }
 
@@ -219,14 +246,14 @@ fn a_clock_that_is_set_back_brings_no_expired_token_to_life() {
 fn a_freeze_outlives_a_restart_and_holds_what_it_names() {
     let home = Home::new();
     let globex = WorkspaceName::parse("globex").expect("a name");
-    home.open().freeze(Some(&acme())).expect("frozen");
+    freeze(&home.open(), Some(&acme()));
     let state = home.open();
     assert!(state.is_frozen(&acme()) && !state.is_frozen(&globex));
-    state.freeze(None).expect("all frozen");
+    freeze(&state, None);
     assert!(home.open().is_frozen(&globex));
-    assert!(state.thaw(None).expect("thawed") && !state.thaw(None).expect("nothing left"));
+    assert!(thaw(&state, None) && !thaw(&state, None));
     assert!(state.is_frozen(&acme()) && !state.is_frozen(&globex), "its own freeze stays");
-    assert!(state.thaw(Some(&acme())).expect("thawed"));
+    assert!(thaw(&state, Some(&acme())));
     assert!(!home.open().is_frozen(&acme()) && state.frozen().is_empty());
 }
 

@@ -88,8 +88,9 @@ async fn backup_taken_while_requests_run_is_a_whole_home_elsewhere() {
     let verified = run(&world.canaries, &third, &["audit", "verify"], "").await.ok().expect("sound");
     assert_eq!(verified.json().expect("json")["ok"], true);
     assert!(act(&second.host, "backup.restore").starts_with("a backup of "));
-    let agents = run(&world.canaries, &third, &["agent", "list"], "").await.stdout;
-    assert!(agents.contains("agent-acme"), "agents are restored, too: {agents}");
+    let agents =
+        run(&world.canaries, &third, &["agent", "list"], "").await.ok().expect("agents").json().expect("json");
+    assert_eq!((&agents[0]["agent"], &agents[0]["counts"]), (&"agent-acme".into(), &true.into()), "{agents}");
     second.end(&world).await;
     world.end().await;
 }

@@ -7,7 +7,7 @@
 //! - [`answers`]: plugins that judge answers; [`quotas`]: what plugins take, and plugins that keep failing.
 //! - [`envelopes`]: calls that carry others, judged part by part.
 //! - [`drafts`]: requests that wait for a person; [`proofs`]: what must be shown before writes are enabled.
-//! - [`signed`]: operators with keys, and what wants their signature.
+//! - [`signed`]: operators with keys, and what wants their signature; [`admitted`]: agents whom only the state knows.
 //! - [`dashboard`]: the pages that people look at, and who may approve there.
 //! - [`private`]: consents that are one agent's own.
 //! - [`services`]: each ready-made service, end to end.
@@ -47,6 +47,7 @@ mod recorded;
 mod world;
 
 mod accepted;
+mod admitted;
 mod answers;
 mod approvers;
 mod audit;

@@ -18,11 +18,12 @@
 //! - [`record`], [`kept`]: what is kept, and its form inside a sealed row.
 //! - [`rows`], [`database`]: the sealed rows of `vault.db`, and the file itself.
 //! - [`store`], [`rekey`]: makes, opens and holds the vault; changes where its key comes from.
-//! - [`registrations`], [`grants`], [`operators`], [`marks`]: what can be done with each.
+//! - [`registrations`], [`grants`], [`operators`], [`accepted`], [`admitted`], [`marks`]: what can be done with each.
 //! - [`copy`]: exports, and the vault in a backup.
 //! - [`error`]: what can go wrong, and how to mend it.
 
 mod accepted;
+mod admitted;
 mod answer;
 mod beside;
 mod copy;

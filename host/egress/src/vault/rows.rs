@@ -21,6 +21,12 @@ pub(super) enum Kind {
     WriteMark,
     Accepted,
     Release,
+    /// A token of an agent that may come in.
+    Agent,
+    /// A frozen workspace.
+    Frozen,
+    /// Says that the vault knows both of these, and since when.
+    Admitted,
 }
 
 impl Kind {
@@ -32,6 +38,9 @@ impl Kind {
             Self::WriteMark => "write-mark",
             Self::Accepted => "accepted",
             Self::Release => "release",
+            Self::Agent => "agent",
+            Self::Frozen => "frozen",
+            Self::Admitted => "admitted",
         }
     }
 
@@ -40,7 +49,7 @@ impl Kind {
         match self {
             Self::Registration | Self::Grant => 4,
             Self::Operator => 2,
-            Self::WriteMark | Self::Accepted | Self::Release => 1,
+            Self::WriteMark | Self::Accepted | Self::Release | Self::Agent | Self::Frozen | Self::Admitted => 1,
         }
     }
 }

@@ -191,6 +191,7 @@ fn a_vault_of_every_earlier_format_opens_and_has_everything_in_it() {
     fs::write(home.db(), b"").expect("emptied");
     home.tamper(&fs::read_to_string(folder.join("vault.sql")).expect("a fixture"));
     let vault = home.open().expect("opened");
+    assert_eq!(vault.admitted().expect("read"), None, "nobody told it yet");
     let registrations = vault.registrations().expect("read");
     assert_eq!(registrations.iter().map(|info| info.client_id.as_str()).collect::<Vec<_>>(), ["1000.CLIENTID"]);
     let of = |text| vault.client_material(&registration_name("agency"), &region(text)).expect("stored");

@@ -1,5 +1,6 @@
 //! The vault as a whole: what it promises of its file, its key and its records.
 
+mod admitted;
 mod copies;
 mod making;
 mod moving;
