@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use wardlock_audit::{Act, ActDetail, Filter, Kind, Row};
 use wardlock_core::answer::Outcome;
 
@@ -95,7 +95,7 @@ pub(super) async fn show(host: &Arc<Host>, request_id: &str) -> Result<Value, Fa
 }
 
 fn whole(row: &Row) -> Value {
-    let mut shown = row.to_json();
+    let mut shown = timed(row);
     if row.outcome.as_deref() == Some(Outcome::Unknown.as_str()) {
         shown["advice"] = LOOK_FIRST.into();
     }
@@ -136,6 +136,20 @@ pub(super) async fn head(host: &Arc<Host>) -> Result<Value, Failure> {
     }))
 }
 
+/// The row, its time in words behind its time in milliseconds.
+fn timed(row: &Row) -> Value {
+    let Value::Object(members) = row.to_json() else { return Value::Null };
+    let mut timed = Map::new();
+    for (name, value) in members {
+        let is_time = name == "at_ms";
+        timed.insert(name, value);
+        if is_time {
+            timed.insert("time".to_owned(), crate::text::time(row.at_ms).into());
+        }
+    }
+    timed.into()
+}
+
 /// One row as a list shows it; `audit show` has the rest.
 fn summary(row: &Row) -> Value {
     json!({
@@ -150,6 +164,7 @@ fn summary(row: &Row) -> Value {
         "decision": row.decision,
         "outcome": row.outcome,
         "act": row.detail.act.as_ref().map(act),
+        "result": row.detail.act.as_ref().map(|act| act.result.as_str()),
         "code": row.detail.refusal.as_ref().map(|refusal| refusal.code.as_str()),
     })
 }
