@@ -1,6 +1,7 @@
 //! Every command that needs the home's state, the same whether a daemon carries it out for the command line or the
 //! command line does so itself.
 
+mod abilities;
 mod accept;
 mod agents;
 mod audit;
