@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use wardlock_audit::{Act, ActDetail, Filter, Kind, Row};
 use wardlock_core::answer::Outcome;
 
-use super::{OPERATOR, against, blocking, export, verified, who};
+use super::{OPERATOR, against, blocking, export, readiness, verified, who};
 use crate::admin::{AuditFilter, Failure, RowForm};
 use crate::host::Host;
 
@@ -106,6 +106,7 @@ pub(super) async fn verify(host: &Arc<Host>, heads: &str, public_key: Option<&st
     let against = against(heads, public_key)?;
     let (audit, asked) = (host.audit().clone(), against.clone());
     let found = blocking(move || audit.verify(&asked)).await?.map_err(Failure::no)?;
+    readiness::note_audit(host, &found).await;
     Ok(verified(&found, &against, true))
 }
 

@@ -72,6 +72,17 @@ async fn passes_in(region: &str) {
         ready["items"].as_array().expect("items").iter().map(|item| item["item"].as_str().expect("a name"));
     let expected = ["redirect", "region", "least-privilege scopes", "proof", "plugins", "writes", "audit", "key"];
     assert_eq!(items.collect::<Vec<_>>(), expected);
+    let rows = |ready: &Value| {
+        let words = ready["items"][6]["words"].as_str().expect("words");
+        words.split(' ').next().expect("a number").parse::<u64>().expect("a number")
+    };
+    let before = rows(ready);
+    world.get("/acme/zoho/crm/v8/Leads?fields=id&per_page=1").await;
+    let command = Command::AuditVerify { heads: String::new(), public_key: None };
+    world.command(command).await.expect("verified");
+    let (workspace, connection) = ("acme".to_owned(), "zoho".to_owned());
+    let shown = world.command(Command::ConnectionsShow { workspace, connection }).await.expect("shown");
+    assert!(rows(&shown["readiness"]) > before, "the newest verification is told");
     world.end().await;
 }
 
