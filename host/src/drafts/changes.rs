@@ -3,6 +3,7 @@
 use std::pin::Pin;
 
 use serde_json::{Value, json};
+use wardlock_core::answer::Outcome;
 use wardlock_core::classify::Classified;
 use wardlock_core::id::AgentName;
 use wardlock_core::service::Change;
@@ -60,6 +61,14 @@ fn changed_records(classified: &Classified) -> Vec<(Option<u32>, Change)> {
     changes(None, classified).into_iter().chain(in_parts).take(MOST_RECORDS).collect()
 }
 
+/// Says that no record stands in the answer to a read.
+fn not_found(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Ok => "not found: the provider has no such record, or shows it to nobody here".to_owned(),
+        other => format!("not found: the provider's answer to the read was `{}`", other.as_str()),
+    }
+}
+
 /// The record as it is now, or why it cannot be told.
 fn current_of(ended: &Ended, found: &str) -> (Option<Value>, Option<String>) {
     match ended {
@@ -67,7 +76,7 @@ fn current_of(ended: &Ended, found: &str) -> (Option<Value>, Option<String>) {
         Ended::Answered { answer, outcome } => {
             let body = answer.as_ref().and_then(|answer| serde_json::from_slice::<Value>(&answer.body).ok());
             let record = body.as_ref().and_then(|body| body.pointer(found)).cloned();
-            let problem = record.is_none().then(|| format!("not found: the answer was {}", outcome.as_str()));
+            let problem = record.is_none().then(|| not_found(*outcome));
             (record, problem)
         }
     }
