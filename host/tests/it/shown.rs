@@ -1,11 +1,15 @@
 //! What the executable shows: to programs one JSON document, to people what they decide about, as it is.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::{Value, json};
 use wardlock_tests::home::{Output, Serving, Wardlock};
 use wardlock_tests::raw;
 
 use crate::program::{connect, program, register, run};
 
+/// The public key of RFC 8032, section 7.1, test 1.
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea ada\n";
 const LEADS: &str = "/acme/zoho/crm/v8/Leads";
 
 /// A served home that takes leads in; its account is connected, and the connection proved.
@@ -113,4 +117,27 @@ fn a_draft_is_shown_as_it_is_and_an_act_that_was_refused_as_refused() {
     );
     assert!(row.lines().all(|line| line.len() < 200) && !row.contains(": -\n"), "{row}");
     serving.stop().expect("it ends");
+}
+
+#[test]
+fn who_signs_is_told_what_the_key_s_program_said_and_acceptance_is_one_document() {
+    let programs = tempfile::tempdir().expect("a folder");
+    let fake = programs.path().join("ssh-keygen");
+    std::fs::write(&fake, "#!/bin/sh\necho 'Load key: bad permissions' >&2\nexit 255\n").expect("written");
+    std::fs::set_permissions(&fake, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    let wardlock = program().finding(programs.path());
+    run(&wardlock, &["init", "--policy", "zoho-readonly", "--workspace", "acme", "--region", "eu"])
+        .ok()
+        .expect("a home");
+    wardlock.write("ada.pub", KEY).expect("written");
+    let key = wardlock.home().join("ada.pub").display().to_string();
+    run(&wardlock, &["operator", "add", "ada", "--key", &key]).ok().expect("an operator");
+    let nothing = run(&wardlock, &["--json", "policy", "accept"]).ok().expect("nothing to accept");
+    assert_eq!(nothing.json().expect("one document")["wider"], json!([]));
+    let unsigned =
+        run(&wardlock, &["--as", "ada", "--sign-with", &key, "agent", "add", "a", "--workspace", "acme"]);
+    assert_eq!(unsigned.code, Some(1), "{unsigned:?}");
+    for said in ["ada.pub", "Load key: bad permissions", "the private key's file"] {
+        assert!(unsigned.stderr.contains(said), "`{said}` is not said: {}", unsigned.stderr);
+    }
 }
