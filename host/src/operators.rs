@@ -90,7 +90,7 @@ pub fn authorise(
     let Some(Signed { operator, nonce, signature }) = signed else {
         return match needed {
             None => Ok(None),
-            Some(role) => Err(unsigned(operators, role)),
+            Some(role) => Err(unsigned(operators, role, own_of(command))),
         };
     };
     let refused = |problem: String| {
@@ -100,7 +100,7 @@ pub fn authorise(
         return refused(format!("there is no operator `{operator}`"));
     };
     // A further key of one's own widens nobody's role.
-    let own = matches!(command, Command::OperatorPasskey { name } if *name == operator);
+    let own = own_of(command) == Some(operator.as_str());
     if needed == Some(Role::Admin) && found.role != Role::Admin && !own {
         return refused(format!("operator `{operator}` is {}, and this wants an admin", found.role.as_str()));
     }
@@ -122,9 +122,20 @@ pub fn authorise(
     Ok(Some(Word { operator: found.name.clone(), passkey }))
 }
 
-fn unsigned(operators: &[Operator], role: Role) -> Failure {
+/// Returns the operator who may give a command for themselves, whatever their role.
+fn own_of(command: &Command) -> Option<&str> {
+    match command {
+        Command::OperatorPasskey { name } => Some(name),
+        _ => None,
+    }
+}
+
+fn unsigned(operators: &[Operator], role: Role, own: Option<&str>) -> Failure {
     let mut who = String::new();
-    for known in operators.iter().filter(|known| role == Role::Approver || known.role == Role::Admin) {
+    let may = |known: &&Operator| {
+        role == Role::Approver || known.role == Role::Admin || own == Some(known.name.as_str())
+    };
+    for known in operators.iter().filter(may) {
         let _ = write!(who, "{}{}", if who.is_empty() { "" } else { ", " }, known.name);
     }
     Failure::no("this wants an operator's signature, because operators have keys here")

@@ -33,8 +33,8 @@ pub async fn answer(
     host: &Host,
     id: &RequestId,
     (workspace, agent): (&str, &str),
-    method: &str,
-    target: &str,
+    (method, target): (&str, &str),
+    via: Option<&str>,
 ) -> Result<Reply, Refusal> {
     if method != "GET" {
         return Err(nothing_here());
@@ -42,7 +42,7 @@ pub async fn answer(
     if let Some(draft) = target.strip_prefix(DRAFTS) {
         let whose = (workspace, agent);
         let found = match draft.strip_suffix("/answer") {
-            Some(draft) => drafts::answer(host, id, whose, draft).await?,
+            Some(draft) => drafts::answer(host, id, whose, draft, via).await?,
             None => drafts::status(host, id, whose, draft).await?,
         };
         return found.ok_or_else(nothing_here);

@@ -121,7 +121,7 @@ async fn carry(
     seen.purpose.clone_from(&request.purpose);
     seen.prefers = request.prefers;
     let dry_run = request.dry_run;
-    let via = request.host.as_ref().map(|host| format!("http://{host}"));
+    let via = via(&request);
     let canonical = canonicalise(request, seen)?;
     let (open, request) = resolve(host, &agent, canonical, seen)?;
     let issued = Issued {
@@ -342,6 +342,11 @@ fn refuse_frozen(host: &Host, workspace: &WorkspaceName) -> Result<(), Refusal> 
         .hint("ask the operator; nothing was sent"))
 }
 
+/// The address under which the agent reached the host, where it named one.
+fn via(request: &AgentRequest) -> Option<String> {
+    request.host.as_ref().map(|host| format!("http://{host}"))
+}
+
 async fn answer_own(
     host: &Host,
     id: &RequestId,
@@ -350,11 +355,14 @@ async fn answer_own(
     seen: &mut Seen,
 ) -> Result<Reply, Stop> {
     let whose = (agent.workspace.as_str(), agent.name.as_str());
-    let reply = own::answer(host, id, whose, &request.method, &request.target).await?;
+    let via = via(request);
+    let asked = (request.method.as_str(), request.target.as_str());
+    let reply = own::answer(host, id, whose, asked, via.as_deref()).await?;
     if let (Some(patience), Some(draft)) = (request.prefers.wait, own::draft_asked_about(&request.target)) {
         seen.waits = Some(Waits {
             draft: draft.to_owned(),
             patience,
+            via,
             whose: agent.clone(),
             wants_answer: false,
             shape: None,

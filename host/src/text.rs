@@ -54,6 +54,9 @@ pub fn moment(text: &str, now_ms: u64) -> Result<u64, String> {
 /// What to do about one that cannot be read.
 pub const MOMENT_HINT: &str = "write \"2026-11-25T08:00:00Z\", \"2026-11-25\" (UTC), or \"24h\" for so long ago";
 
+/// How many records a request touches, where the host cannot count them.
+pub const UNCOUNTED: &str = "nobody can tell: whatever the request selects, which can be a whole view or list";
+
 /// Makes text that others wrote safe to show on a terminal: control, invisible and direction-turning characters
 /// become visible escapes, so that nobody's terminal is driven by a request path.
 pub fn for_terminal(text: &str) -> String {

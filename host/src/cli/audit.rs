@@ -38,7 +38,10 @@ pub async fn run(cli: &Cli, verb: &AuditVerb) -> Result<ExitCode, Failure> {
         AuditVerb::Replay(args) => return replay::run(cli, args).await,
         AuditVerb::Head => return head(cli).await,
     };
-    tell(cli, &result);
+    match verb {
+        AuditVerb::Show { .. } if !cli.json => show::show_blocks(&result),
+        _ => tell(cli, &result),
+    }
     let is_no = matches!(verb, AuditVerb::Verify(_)) && result["ok"] == false;
     Ok(ExitCode::from(u8::from(is_no)))
 }

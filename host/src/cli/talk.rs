@@ -135,24 +135,35 @@ impl Talk for Person {
         let (_, key) = self.signer.as_ref().ok_or("nobody signs here")?;
         self.stop_spinner();
         line(&format!("Signing:\n{}", crate::text::for_terminal_lines(text)));
-        ssh_sign(key, text).map_err(|error| format!("the key did not sign: {error}"))
+        ssh_sign(key, text).map_err(|error| format!("`{}` did not sign: {error}", key.display()))
     }
 }
 
 /// Has OpenSSH sign a text: it asks for the key's passphrase by itself, and reaches keys of its agent and of hardware.
 fn ssh_sign(key: &Path, text: &str) -> std::io::Result<String> {
+    // On a terminal it speaks for itself: it asks for a touch there.
+    let on_terminal = std::io::stderr().is_terminal();
     let mut signing = std::process::Command::new("ssh-keygen")
         .args(["-q", "-Y", "sign", "-n", NAMESPACE, "-f"])
         .arg(key)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        .stderr(if on_terminal { Stdio::inherit() } else { Stdio::piped() })
         .spawn()?;
     if let Some(mut stdin) = signing.stdin.take() {
-        stdin.write_all(text.as_bytes())?;
+        // Where it has ended already, it says why.
+        let _ = stdin.write_all(text.as_bytes());
     }
     let signed = signing.wait_with_output()?;
-    let signature = String::from_utf8(signed.stdout).map_err(std::io::Error::other)?;
-    if signed.status.success() { Ok(signature) } else { Err(std::io::Error::other("`ssh-keygen` failed")) }
+    if signed.status.success() {
+        return String::from_utf8(signed.stdout).map_err(std::io::Error::other);
+    }
+    let said = crate::text::for_terminal(String::from_utf8_lossy(&signed.stderr).trim());
+    let said = if said.is_empty() { "it says why above" } else { &said };
+    Err(std::io::Error::other(format!(
+        "`ssh-keygen` failed: {said}. `--sign-with` takes the private key's file, which nobody else may read, or the public one if the \
+         key is in ssh-agent"
+    )))
 }
 
 /// Says how a browser on another machine comes back, and takes the address that it ended at on standard input, on a thread

@@ -2,13 +2,15 @@
 
 use std::process::ExitCode;
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::args::Cli;
 use super::remote::{ask, split};
 use super::write_args::{DraftsVerb, Level, ProofArgs, WritesArgs};
 use super::{show, talk};
 use crate::admin::{Brought, Command, Failure};
+use crate::ops::decided_already;
+use crate::text::UNCOUNTED;
 
 /// How many characters of a request's hash a person types: enough to show that they mean this one.
 const TYPED: usize = 8;
@@ -67,7 +69,7 @@ pub async fn set(cli: &Cli, asked: &WritesArgs) -> Result<ExitCode, Failure> {
         let typed = match &asked.confirm {
             Some(typed) => typed.clone(),
             None => {
-                show::show(&shown);
+                show::show_before(&shown);
                 let question = format!("\nType the connection, {}, to enable this: ", asked.connection);
                 talk::answer(&question)
             }
@@ -78,24 +80,36 @@ pub async fn set(cli: &Cli, asked: &WritesArgs) -> Result<ExitCode, Failure> {
         }
         basis = Some(shown["basis"].clone());
     }
-    let result = ask(cli, command(true, basis.as_ref()), Brought::Nothing).await?;
+    let mut result = ask(cli, command(true, basis.as_ref()), Brought::Nothing).await?;
+    if !cli.json {
+        // What it means was shown before; what has changed is this.
+        result = only(&["connection", "writes", "enabled"], &result);
+    }
     tell(cli, &result);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Returns these members.
+fn only(names: &[&str], of: &Value) -> Value {
+    names.iter().map(|name| ((*name).to_owned(), of[*name].clone())).collect::<Map<_, _>>().into()
 }
 
 /// Accepts what stands in the workspace files, once the person has seen what that widens.
 pub async fn accept(cli: &Cli, basis: Option<&str>) -> Result<ExitCode, Failure> {
     let shown = match basis {
-        Some(basis) => serde_json::json!({ "basis": basis }),
+        Some(basis) => json!({ "basis": basis }),
         None => ask(cli, Command::PolicyAccept { basis: None }, Brought::Nothing).await?,
     };
     let basis = shown["basis"].as_str().unwrap_or_default();
     if shown["wider"].as_array().is_some_and(Vec::is_empty) {
         talk::line("Nothing in the files goes beyond what was accepted; `wardlock reload` takes what narrows.");
+        if cli.json {
+            talk::data(&shown);
+        }
         return Ok(ExitCode::SUCCESS);
     }
     if shown["wider"].is_array() {
-        show::show(&shown["wider"]);
+        show::show_before(&shown["wider"]);
         let question = format!("\nType the first {TYPED} characters of {basis} to accept exactly this: ");
         let typed = talk::answer(&question);
         if typed.len() < TYPED || !basis.starts_with(&typed) {
@@ -123,7 +137,10 @@ pub async fn drafts(cli: &Cli, verb: &DraftsVerb) -> Result<ExitCode, Failure> {
         }
     };
     let result = ask(cli, command, Brought::Nothing).await?;
-    tell(cli, &result);
+    match verb {
+        DraftsVerb::Show { .. } if !cli.json => show::show(&for_person(result.clone())),
+        _ => tell(cli, &result),
+    }
     let unsent = matches!(verb, DraftsVerb::Approve { .. }) && result["sent"] != true;
     Ok(ExitCode::from(u8::from(unsent)))
 }
@@ -134,11 +151,10 @@ async fn looked_at(cli: &Cli, draft: &str) -> Result<String, Failure> {
     let hash = shown["request_sha256"].as_str().unwrap_or_default().to_owned();
     if shown["state"] != "held" {
         let state = shown["state"].as_str().unwrap_or_default();
-        return Err(Failure::no(format!("draft `{draft}` is {state} and can no longer be approved")));
+        return Err(Failure::no(format!("draft `{draft}` is {state} and can no longer be approved"))
+            .hint(decided_already(&shown)));
     }
-    if !cli.json {
-        show::show(&shown);
-    }
+    show::show_before(&for_person(shown));
     let question = format!("\nType the first {TYPED} characters of request sha256 to send exactly this: ");
     let typed = talk::answer(&question);
     if typed.len() >= TYPED && hash.starts_with(&typed) {
@@ -148,10 +164,46 @@ async fn looked_at(cli: &Cli, draft: &str) -> Result<String, Failure> {
         .hint("type them as they stand there, or give the whole hash with `--request`"))
 }
 
+/// A draft as a person reads it: of a record that was not read, nothing stands there as its value.
+fn for_person(mut shown: Value) -> Value {
+    for record in shown["changes"].as_array_mut().into_iter().flatten() {
+        if record["problem"].is_null() {
+            continue;
+        }
+        for field in record["fields"].as_array_mut().into_iter().flatten() {
+            let (name, proposed) = (&field["field"], &field["proposed"]);
+            *field = json!({ "field": name, "value_now": "not read", "proposed": proposed });
+        }
+    }
+    if shown["would_send"]["records"].is_null() && shown["would_send"].is_object() {
+        shown["would_send"]["records"] = UNCOUNTED.into();
+    }
+    shown
+}
+
 fn tell(cli: &Cli, result: &Value) {
     if cli.json {
         talk::data(result);
     } else {
         show::show(result);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_read_is_no_null_and_what_nobody_counted_is_said() {
+        let field = json!({ "field": "Phone", "current": null, "proposed": "1" });
+        let record = |problem: Value| json!({ "record": "1", "fields": [field.clone()], "problem": problem });
+        let changes = json!([record(Value::Null), record(json!("not read: nobody may"))]);
+        let shown = for_person(json!({ "would_send": { "records": null }, "changes": changes }));
+        assert_eq!(shown["changes"][0]["fields"][0], field);
+        let unread = json!({ "field": "Phone", "value_now": "not read", "proposed": "1" });
+        assert_eq!(shown["changes"][1]["fields"][0], unread);
+        assert_eq!(shown["would_send"]["records"], UNCOUNTED);
+        let read = for_person(json!({ "would_send": { "records": 3 }, "changes": null }));
+        assert_eq!(read, json!({ "would_send": { "records": 3 }, "changes": null }));
     }
 }

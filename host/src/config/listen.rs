@@ -11,7 +11,8 @@ use super::text_error::{Document, TextError};
 /// Where agents call.
 const AGENTS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7420));
 /// Where consent comes back.
-const CALLBACK: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7421));
+/// Where consent comes back, unless the file says otherwise.
+pub const CALLBACK: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7421));
 /// Where the dashboard is, where `serve --dashboard` turns it on and nothing else is said.
 pub(super) const DASHBOARD: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7423));
 /// Where agents, consent and operators come.

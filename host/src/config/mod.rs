@@ -22,6 +22,7 @@ mod workspace;
 pub use approvers::ApproversConfig;
 pub use host::HostConfig;
 pub use key::{KeySource, credential};
+pub use listen::CALLBACK;
 pub use log::{LogConfig, LogFormat};
 pub use text_error::{Document, TextError};
 pub use units::{Bytes, Rate, Span, lifetime};

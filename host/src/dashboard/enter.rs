@@ -14,7 +14,7 @@ use crate::operators::passkey::{self, Registration};
 use crate::ops::{self, Enrolled};
 
 /// The act of whoever tries a link that was used.
-pub(super) const LINK_REUSED: &str = "dashboard.link-reused";
+const LINK_REUSED: &str = "dashboard.link-reused";
 
 /// Shows a link to a session, or uses it.
 pub(super) async fn login(host: &Arc<Host>, visit: &Visit, token: &str) -> Answer {

@@ -137,6 +137,14 @@ fn found_in(part: Option<u32>, of: &Classified) -> Vec<Row> {
     vec![Row { part, of: Of::Destroyed { id, operation: of.operation().name.to_string(), line } }]
 }
 
+/// Says that no record stands in the answer to a read.
+fn not_found(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Ok => "not found: the provider has no such record, or shows it to nobody here".to_owned(),
+        other => format!("not found: the provider's answer to the read was `{}`", other.as_str()),
+    }
+}
+
 /// The record as it is now, or why it cannot be told.
 fn current_of(ended: &Ended, found: &str) -> (Option<Value>, Option<String>) {
     match ended {
@@ -144,10 +152,7 @@ fn current_of(ended: &Ended, found: &str) -> (Option<Value>, Option<String>) {
         Ended::Answered { answer, outcome } => {
             let body = answer.as_ref().and_then(|answer| serde_json::from_slice::<Value>(&answer.body).ok());
             let record = body.as_ref().and_then(|body| body.pointer(found)).cloned();
-            let problem = record.is_none().then(|| match outcome {
-                Outcome::Ok => "not found: the provider's answer holds no such record".to_owned(),
-                outcome => format!("not found: the outcome of the read is {}", outcome.as_str()),
-            });
+            let problem = record.is_none().then(|| not_found(*outcome));
             (record, problem)
         }
     }

@@ -37,6 +37,9 @@ const BOUNDS: DraftBounds = DraftBounds { of_agent: 100, of_workspace: 1000, byt
 /// How long a draft waits for a person, milliseconds: a week.
 const WAITS_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 
+/// Stands behind the name of whoever ended a draft by revoking its agent.
+pub const BY_REVOKING: &str = ", by revoking its agent";
+
 /// Why a draft cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum DraftError {
@@ -80,8 +83,7 @@ pub async fn keep(host: &Host, held: &Held, refusal: Refusal, separation: Separa
     let via = held.asked.via.clone();
     match try_keep(host, held, &refusal, separation).await {
         Ok(Some(id)) => {
-            let path = format!("/-/drafts/{id}");
-            let url = via.map_or_else(|| path.clone(), |via| format!("{via}{path}"));
+            let url = url_of(&id, via.as_deref());
             refusal.kept_at(DraftPlace { id, url })
         }
         Ok(None) => Refusal::new(Code::DraftUnavailable, "drafts", "as many drafts wait as may").hint(
@@ -92,6 +94,11 @@ pub async fn keep(host: &Host, held: &Held, refusal: Refusal, separation: Separa
             Refusal::new(Code::DraftUnavailable, "drafts", "the held request cannot be kept")
         }
     }
+}
+
+/// Where an agent asks about its draft: absolute, where it is known how it reaches the host.
+fn url_of(id: &str, via: Option<&str>) -> String {
+    format!("{}/-/drafts/{id}", via.unwrap_or_default())
 }
 
 async fn try_keep(
@@ -248,12 +255,13 @@ pub async fn answer(
     id: &RequestId,
     whose: (&str, &str),
     draft: &str,
+    via: Option<&str>,
 ) -> Result<Option<Reply>, Refusal> {
     let Some(draft) = own(host, whose, draft).await.map_err(|error| unreadable(&error))? else {
         return Ok(None);
     };
     let Some(sealed) = sealed_answer(host, &draft).await? else {
-        return Err(without_answer(&draft));
+        return Err(without_answer(&draft, via));
     };
     let answer = unseal(host, &draft, "answer", &sealed)
         .and_then(|plain| Ok(content::parse_answer(&plain)?))
@@ -269,18 +277,18 @@ pub async fn answer(
     let taken = draft.id.clone();
     let taken = on_disk(host, move |state| state.take_draft_answer(&taken)).await;
     if !taken.map_err(|error| unreadable(&error))? {
-        return Err(without_answer(&draft));
+        return Err(without_answer(&draft, via));
     }
     Ok(Some(Reply::kept(id, answer)))
 }
 
 /// Says why a draft has no answer to give.
-fn without_answer(draft: &Draft) -> Refusal {
+fn without_answer(draft: &Draft, via: Option<&str>) -> Refusal {
     let (code, detail) = match draft.state {
         DraftState::Held | DraftState::Releasing => {
             (Code::Held, "nobody has decided about this draft yet".to_owned())
         }
-        DraftState::Rejected => (Code::DraftRejected, "a person rejected this draft; nothing was sent".to_owned()),
+        DraftState::Rejected => (Code::DraftRejected, rejected(draft).to_owned()),
         DraftState::Expired => {
             (Code::DraftExpired, "nobody decided about this draft in time; nothing was sent".to_owned())
         }
@@ -301,8 +309,15 @@ fn without_answer(draft: &Draft) -> Refusal {
             }
         }
     };
-    Refusal::new(code, "drafts", detail)
-        .kept_at(DraftPlace { id: draft.id.clone(), url: format!("/-/drafts/{}", draft.id) })
+    Refusal::new(code, "drafts", detail).kept_at(DraftPlace { id: draft.id.clone(), url: url_of(&draft.id, via) })
+}
+
+/// Says who ended a draft without a word of the provider's.
+fn rejected(draft: &Draft) -> &'static str {
+    if draft.decided_by.as_deref().is_some_and(|by| by.ends_with(BY_REVOKING)) {
+        return "the agent that asked for this was revoked; nothing was sent";
+    }
+    "a person rejected this draft; nothing was sent"
 }
 
 fn unreadable(error: &DraftError) -> Refusal {

@@ -10,6 +10,7 @@ use wardlock_state::StateError;
 
 use super::{blocking, connect, named, note, who};
 use crate::admin::Failure;
+use crate::drafts;
 use crate::host::Host;
 
 pub(super) async fn add(
@@ -106,7 +107,7 @@ pub(super) async fn revoke(host: &Arc<Host>, name: &str) -> Result<Value, Failur
     }
     let (state, its_name) = (host.state().clone(), name.clone());
     // Another agent of the same name shall not have what this one asked for.
-    let by = who();
+    let by = format!("{}{}", who(), drafts::BY_REVOKING);
     blocking(move || state.reject_drafts_of(its_name.as_str(), &by)).await??;
     host.seat().draft_moved.notify_waiters();
     note(host, Act::admin(who(), "agent.revoke", name.as_str(), "ok")).await;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use wardlock_audit::{Act, ActDetail, Filter, Kind, Row};
 use wardlock_core::answer::Outcome;
 
-use super::{OPERATOR, against, blocking, export, verified, who};
+use super::{OPERATOR, against, blocking, export, readiness, verified, who};
 use crate::admin::{AuditFilter, Failure, RowForm};
 use crate::host::Host;
 
@@ -95,7 +95,7 @@ pub(super) async fn show(host: &Arc<Host>, request_id: &str) -> Result<Value, Fa
 }
 
 fn whole(row: &Row) -> Value {
-    let mut shown = row.to_json();
+    let mut shown = timed(row);
     if row.outcome.as_deref() == Some(Outcome::Unknown.as_str()) {
         shown["advice"] = LOOK_FIRST.into();
     }
@@ -106,6 +106,7 @@ pub(super) async fn verify(host: &Arc<Host>, heads: &str, public_key: Option<&st
     let against = against(heads, public_key)?;
     let (audit, asked) = (host.audit().clone(), against.clone());
     let found = blocking(move || audit.verify(&asked)).await?.map_err(Failure::no)?;
+    readiness::note_audit(host, &found).await;
     Ok(verified(&found, &against, true))
 }
 
@@ -136,6 +137,20 @@ pub(super) async fn head(host: &Arc<Host>) -> Result<Value, Failure> {
     }))
 }
 
+/// The row, its time in words behind its time in milliseconds.
+fn timed(row: &Row) -> Value {
+    let Value::Object(members) = row.to_json() else { return Value::Null };
+    let mut timed = Map::new();
+    for (name, value) in members {
+        let is_time = name == "at_ms";
+        timed.insert(name, value);
+        if is_time {
+            timed.insert("time".to_owned(), crate::text::time(row.at_ms).into());
+        }
+    }
+    timed.into()
+}
+
 /// One row as a list shows it; `audit show` has the rest.
 fn summary(row: &Row) -> Value {
     json!({
@@ -150,6 +165,7 @@ fn summary(row: &Row) -> Value {
         "decision": row.decision,
         "outcome": row.outcome,
         "act": row.detail.act.as_ref().map(act),
+        "result": row.detail.act.as_ref().map(|act| act.result.as_str()),
         "code": row.detail.refusal.as_ref().map(|refusal| refusal.code.as_str()),
     })
 }

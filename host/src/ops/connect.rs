@@ -14,6 +14,7 @@ use super::{Talk, agents, blocking, connections, named, registrations, who};
 use crate::admin::{Failure, How, Page};
 use crate::host::Host;
 use crate::loaded::{Loaded, LoadedConnection};
+use crate::policy;
 
 /// The longest that an invitation lives, milliseconds: a week.
 const LONGEST_INVITATION_MS: u64 = 7 * 24 * 60 * 60 * 1000;
@@ -315,9 +316,8 @@ fn before_consent(connection: &Connection, redirect_uri: &str) -> String {
         (name, "") => name.to_owned(),
         (name, rule) => format!("{name} ({rule})"),
     };
-    for (title, text) in
-        [("client type", &guide.client_type), ("client name", &name), ("homepage", &guide.homepage)]
-    {
+    let homepage = policy::homepage(service, redirect_uri);
+    for (title, text) in [("client type", &guide.client_type), ("client name", &name), ("homepage", &homepage)] {
         if !text.is_empty() {
             lines.push(format!("  {title:13} {text}"));
         }

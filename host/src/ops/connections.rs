@@ -46,7 +46,7 @@ pub(super) async fn show(host: &Arc<Host>, workspace: &str, connection: &str) ->
     let mut shown = described(found, &stored);
     if found.connection.owner == Owner::Workspace {
         let grant = stored.grant(found);
-        let ready = readiness::of(host, found, grant, stored.registration(grant)).await?;
+        let ready = readiness::of(host, found, grant, stored.registration_for(found, grant)).await?;
         shown["readiness"] = ready;
     }
     Ok(shown)
@@ -135,6 +135,13 @@ impl Stored {
         let since_ms = self.now_ms.saturating_sub(oauth.budget.window_seconds.saturating_mul(1000));
         let made = self.calls.get(grant.name.as_str())?.iter().filter(|at_ms| **at_ms >= since_ms).count();
         Some(oauth.budget.calls.saturating_sub(u32::try_from(made).unwrap_or(u32::MAX)))
+    }
+
+    /// The registration of the grant; without one, one that a consent could use.
+    fn registration_for(&self, found: &LoadedConnection, grant: Option<&GrantInfo>) -> Option<&RegistrationInfo> {
+        let Connection { service, grant_services, .. } = &*found.connection;
+        let fits = |one: &&RegistrationInfo| one.service == service.name || grant_services.contains(&one.service);
+        self.registration(grant).or_else(|| self.registrations.iter().find(fits))
     }
 
     fn registration(&self, grant: Option<&GrantInfo>) -> Option<&RegistrationInfo> {

@@ -47,15 +47,21 @@ fn row(draft: &Draft) -> Value {
     })
 }
 
+/// The row, with what was decided and when.
+fn dated(draft: &Draft) -> Value {
+    let mut dated = row(draft);
+    dated["decided"] = draft.decided_ms.map(time).into();
+    dated["decided_by"] = draft.decided_by.clone().into();
+    dated["request_id"] = draft.release_id.clone().into();
+    dated
+}
+
 pub(super) async fn show(host: &Arc<Host>, id: &str) -> Result<Value, Failure> {
     let draft = find(host, id).await?;
     let content = drafts::content(host, &draft).await.map_err(unreadable)?;
     let classified = content.as_ref().and_then(|content| classified(host, &draft, content));
-    let mut shown = row(&draft);
+    let mut shown = dated(&draft);
     let more = json!({
-        "decided": draft.decided_ms.map(time),
-        "decided_by": draft.decided_by,
-        "request_id": draft.release_id,
         "approved_by": drafts::given(host, &draft).await.map_err(unreadable)?,
         "approvals_wanted": drafts::wanted(host, &draft),
         "request_sha256": draft.request.to_string(),
@@ -100,6 +106,7 @@ fn would_send(content: &Content, classified: Option<&Classified>) -> Value {
         "target": content.target,
         "headers": content.headers().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>(),
         "body_sha256": Digest::of(content.body()).to_string(),
+        "body_is": body_is(content.body()),
         "body": body(content.body()),
     });
     let parts = classified.map(Classified::parts).unwrap_or_default();
@@ -120,6 +127,7 @@ fn part(part: &Part) -> Value {
         "records": operation.breadth,
         "method": request.method().as_str(),
         "target": request.path_and_query(),
+        "body_is": body_is(request.body()),
         "body": body(request.body()),
     })
 }
@@ -129,6 +137,19 @@ fn classified(host: &Host, draft: &Draft, content: &Content) -> Option<Box<Class
     let loaded = host.loaded();
     let connection = &loaded.connection(&draft.workspace, &draft.connection)?.connection;
     classify(&connection.service, content.request().ok()?).ok().map(Box::new)
+}
+
+/// How a body is shown, so that a text is not taken for a JSON string, nor our own words for either.
+fn body_is(bytes: &[u8]) -> &'static str {
+    if bytes.is_empty() {
+        "empty"
+    } else if serde_json::from_slice::<Value>(bytes).is_ok() {
+        "JSON"
+    } else if std::str::from_utf8(bytes).is_ok() {
+        "text"
+    } else {
+        "no text"
+    }
 }
 
 /// A body as a person reads it: JSON as it is, other text as text, and of anything else its length.
@@ -171,7 +192,7 @@ async fn approve_as(host: &Arc<Host>, draft: &Draft, request: Digest, by: &str) 
         }
         Err(error) => {
             note(host, act("refused")).await;
-            return Err(unreleased(&error));
+            return Err(unreleased(&error, &find(host, id).await?));
         }
     };
     note(host, act(release.state.as_str()).caused_by(release.id.clone())).await;
@@ -208,14 +229,23 @@ async fn reject_as(host: &Arc<Host>, draft: &Draft, by: String) -> Result<Value,
     Ok(json!({ "draft": id, "state": DraftState::Rejected.as_str() }))
 }
 
+/// Returns whether there is such a draft.
+pub(crate) async fn is_there(host: &Arc<Host>, id: &str) -> Result<bool, Failure> {
+    Ok(look_for(host, id).await?.is_some())
+}
+
 async fn find(host: &Arc<Host>, id: &str) -> Result<Draft, Failure> {
+    look_for(host, id).await?.ok_or_else(|| unknown(id))
+}
+
+async fn look_for(host: &Arc<Host>, id: &str) -> Result<Option<Draft>, Failure> {
     let (state, wanted) = (host.state().clone(), id.to_owned());
     let found: Result<Option<Draft>, StateError> = blocking(move || {
         state.tidy_drafts()?;
         state.draft(&wanted)
     })
     .await?;
-    found?.ok_or_else(|| unknown(id))
+    Ok(found?)
 }
 
 /// Returns the connection that a draft is of: what a person types who approves it without a key.
@@ -236,11 +266,33 @@ fn unreadable(error: DraftError) -> Failure {
     }
 }
 
-fn unreleased(error: &Unreleased) -> Failure {
+/// Says what became of a draft that is decided already, from how it is shown: nothing must be done twice for want of a word.
+pub(crate) fn decided_already(shown: &Value) -> String {
+    let word = |name: &str| shown[name].as_str().unwrap_or("-").to_owned();
+    let (draft, decided) = (word("draft"), word("decided"));
+    let look = match shown["request_id"].as_str() {
+        Some(request) => format!("`wardlock audit show {request}` shows its outcome"),
+        None => format!("`wardlock drafts show {draft}` shows its outcome"),
+    };
+    match shown["state"].as_str().and_then(DraftState::parse) {
+        Some(DraftState::Sent) => {
+            format!("it was sent by the approval of {decided}, and must not be sent again; {look}")
+        }
+        Some(DraftState::Releasing) => format!("it is being sent since the approval of {decided}; {look}"),
+        Some(DraftState::Unknown) | None => {
+            format!("it was approved at {decided} and may have been executed: look at the provider first; {look}")
+        }
+        Some(DraftState::Held | DraftState::NotSent | DraftState::Rejected | DraftState::Expired) => {
+            "nothing was sent; the agent may ask again".to_owned()
+        }
+    }
+}
+
+fn unreleased(error: &Unreleased, draft: &Draft) -> Failure {
     let failure = Failure::no(crate::text::with_causes(error));
     match error {
         Unreleased::Unknown { id } => unknown(id),
-        Unreleased::NotHeld { .. } => failure.hint("nothing was sent by this approval; the agent may ask again"),
+        Unreleased::NotHeld { .. } => failure.hint(decided_already(&dated(draft))),
         Unreleased::Other { .. } => {
             failure.hint("look at it again with `wardlock drafts show`, and approve what it shows")
         }

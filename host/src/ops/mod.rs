@@ -1,6 +1,7 @@
 //! Every command that needs the home's state, the same whether a daemon carries it out for the command line or the
 //! command line does so itself.
 
+mod abilities;
 mod accept;
 mod agents;
 mod audit;
@@ -46,7 +47,7 @@ pub use copies::DANGER;
 pub(crate) use copies::not_written;
 pub(crate) use dashboard::{Enrolled, enrol, told};
 pub use doctor::examine;
-pub(crate) use drafts::connection_of as connection_of_draft;
+pub(crate) use drafts::{connection_of as connection_of_draft, decided_already, is_there as is_draft};
 pub(crate) use freeze::frozen;
 pub use look::sieve;
 pub(crate) use operators::all as operators_of;

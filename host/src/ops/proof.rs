@@ -355,6 +355,18 @@ pub(super) async fn is_current(
     Ok(writes::is_current(&host.vault().keys(), connection, generation, proof, &newest))
 }
 
+/// Says why a connection's newest proof does not hold.
+pub(super) fn in_a_sentence(proof: Option<&Proof>) -> String {
+    match proof {
+        None => "none was made yet".to_owned(),
+        Some(proof) if proof.passed => format!(
+            "the one of {} has lapsed: credential, service, rules or plugins changed since",
+            text::time(proof.at_ms)
+        ),
+        Some(proof) => format!("the one of {} failed", text::time(proof.at_ms)),
+    }
+}
+
 /// Says of a proof what a list shows.
 pub(super) fn in_words(proof: Option<&Proof>, is_current: bool) -> String {
     match proof {

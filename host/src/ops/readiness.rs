@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use wardlock_audit::Against;
+use wardlock_audit::{Against, Verified};
 use wardlock_core::connection::{Connection, WriteMode};
 use wardlock_egress::vault::{GrantInfo, KeyKind, RegistrationInfo};
 
@@ -98,15 +98,25 @@ async fn look_at_audit(host: &Host) -> Item {
     }
     let log = host.audit().clone();
     let (holds, words) = match blocking(move || log.verify(&Against::default())).await {
-        Ok(Ok(found)) if found.is_sound() && !host.audit().opened().is_broken => {
-            (true, format!("{} rows verified at {}", found.rows, time(host.now_ms())))
-        }
-        Ok(Ok(_)) => (false, "it does not hold: see `wardlock audit verify`".to_owned()),
+        Ok(Ok(found)) => of_audit(host, &found),
         Ok(Err(error)) => (false, error.to_string()),
         Err(failure) => (false, failure.message),
     };
     *looked = Some((Instant::now(), holds, words.clone()));
     ("audit", holds, words)
+}
+
+fn of_audit(host: &Host, found: &Verified) -> (bool, String) {
+    if found.is_sound() && !host.audit().opened().is_broken {
+        return (true, format!("{} rows verified at {}", found.rows, time(host.now_ms())));
+    }
+    (false, "it does not hold: see `wardlock audit verify`".to_owned())
+}
+
+/// Notes what somebody has just found of the audit: it is newer than what is told again.
+pub(super) async fn note_audit(host: &Host, found: &Verified) {
+    let (holds, words) = of_audit(host, found);
+    *host.audit_looked().0.lock().await = Some((Instant::now(), holds, words));
 }
 
 /// What opens the vault is there, so that a restart would serve, too.

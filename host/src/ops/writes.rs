@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use wardlock_audit::Act;
 use wardlock_core::connection::{Connection, WriteLimit, WriteMode};
 use wardlock_core::id::AgentName;
-use wardlock_core::plugin::Effect;
 use wardlock_state::WriteLevel;
 
+use super::abilities::{abilities, scopes};
 use super::connections::find;
 use super::{blocking, named, note, proof, who};
 use crate::admin::Failure;
@@ -42,8 +42,9 @@ pub(super) async fn set(
         "records_a_day": connection.write_rules.max_records_a_day,
         "limits": connection.write_rules.limits.iter().map(limit).collect::<Vec<_>>(),
         "approvals": connection.write_rules.approvals,
+        "scopes_granted": scopes(&connection, host.egress().grant_status(&connection.grant)?.as_deref()),
         "basis": writes::word_of(&basis),
-        "enabled": confirmed.is_some(),
+        "enabled": confirmed.is_some() && level != WriteMode::Off,
     });
     match confirmed {
         // What narrows needs nobody's word.
@@ -94,40 +95,10 @@ async fn allowed(host: &Arc<Host>, connection: &Connection, level: WriteMode) ->
     }
     let (state, workspace, key) = (host.state().clone(), connection.workspace.clone(), writes::key_of(connection));
     let newest = blocking(move || state.proof(&workspace, &key)).await??;
-    Err(Failure::no(format!(
-        "writes need a proof that holds now; the proof was {}",
-        proof::in_words(newest.as_ref(), false)
-    ))
-    .hint(format!("run `{command}`")))
+    Err(Failure::no(format!("writes need a proof that holds now, and {}", proof::in_a_sentence(newest.as_ref())))
+        .hint(format!("run `{command}`")))
 }
 
 fn limit((what, limit): (&String, &WriteLimit)) -> Value {
     json!({ "of": what, "records_at_once": limit.max_records, "records_a_day": limit.max_records_a_day })
-}
-
-/// What the connection's agents may do then, in plain words.
-fn abilities(connection: &Connection, level: WriteMode) -> Vec<Value> {
-    let service = &connection.service;
-    let listed = connection.operations.iter().filter_map(|name| service.operation(name));
-    let writing = listed.filter(|operation| operation.effect != Effect::Read && operation.refused.is_none());
-    let rows = writing.map(|operation| {
-        let unattended = connection.write_rules.unattended.contains(&operation.name);
-        let carries = operation.envelope.is_some();
-        let how = match (level, operation.effect) {
-            (WriteMode::Draft, _) if carries => "held for a person, where it carries a write",
-            (WriteMode::Draft, _) => "held for a person",
-            (_, _) if carries => "as what it carries, and by the records of all its writes",
-            (_, Effect::Destructive) if !unattended => "held for a person: it destroys",
-            (_, _) if unattended => "passes, however many records",
-            (_, _) => "passes, up to the limit of records",
-        };
-        json!({
-            "operation": operation.name,
-            "what": operation.summary,
-            "effect": operation.effect.as_str(),
-            "on": connection.resources,
-            "how": how,
-        })
-    });
-    rows.collect()
 }

@@ -19,6 +19,8 @@ use crate::{drafts, policy};
 pub(super) struct Waits {
     pub(super) draft: String,
     pub(super) patience: Duration,
+    /// The address under which its agent reached the host.
+    pub(super) via: Option<String>,
     /// Whose the draft is.
     pub(super) whose: Agent,
     /// Whether it wants the answer, or only to be told where the draft stands.
@@ -34,7 +36,7 @@ impl Waits {
         let Some(host) = gate.opened() else { return reply };
         let whose = (self.whose.workspace.as_str(), self.whose.name.as_str());
         let told = if self.wants_answer {
-            drafts::answer(&host, id, whose, &self.draft).await
+            drafts::answer(&host, id, whose, &self.draft, self.via.as_deref()).await
         } else {
             drafts::status(&host, id, whose, &self.draft).await
         };
@@ -53,6 +55,7 @@ pub(super) fn hold(refusal: Refusal, held: &Held, seen: &mut Seen) -> Stop {
     let waits = seen.prefers.wait.zip(refusal.draft.as_ref()).map(|(patience, place)| Waits {
         draft: place.id.clone(),
         patience,
+        via: held.asked.via.clone(),
         whose: Agent { name: held.agent.clone(), workspace: held.connection.workspace.clone() },
         wants_answer: true,
         shape: None,

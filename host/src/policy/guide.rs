@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use wardlock_core::id::Region;
 use wardlock_core::service::{GrantType, ServiceDefinition, TenantOf};
 
-use crate::config::nearest;
+use crate::config::{CALLBACK, nearest};
 
 /// Why there is no guide.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +60,7 @@ pub fn guide(
         "client_type": asks.client_type,
         "client_name": asks.client_name,
         "client_name_rule": asks.client_name_rule,
-        "homepage": asks.homepage,
+        "homepage": homepage(service, redirect_uri),
         "redirect_uri": redirect_uri,
         "notes": asks.notes,
         "page_errors": asks.page_errors,
@@ -116,14 +116,22 @@ fn render(service: &ServiceDefinition, consoles: &[(&str, &str)], redirect_uri: 
     lines.join("\n") + "\n"
 }
 
+/// What to enter as homepage: a definition that names this program by its usual address means the one at which this home waits.
+pub fn homepage(service: &ServiceDefinition, redirect_uri: &str) -> String {
+    let usual = format!("http://{CALLBACK}");
+    let here = redirect_uri.strip_suffix("/callback").filter(|_| service.guide.homepage == usual);
+    here.unwrap_or(&service.guide.homepage).to_owned()
+}
+
 /// What the console asks of a client.
 fn client(service: &ServiceDefinition, redirect_uri: &str, lines: &mut Vec<String>) {
     let asks = &service.guide;
+    let homepage = homepage(service, redirect_uri);
     for (title, value) in [
         ("Client type:", &asks.client_type),
         ("Client name:", &asks.client_name),
         ("", &asks.client_name_rule),
-        ("Homepage:", &asks.homepage),
+        ("Homepage:", &homepage),
     ] {
         match value.as_str() {
             "" => {}
@@ -213,6 +221,16 @@ mod tests {
 
     /// Where the guides of the built-in services are for those who have no Wardlock yet.
     const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/guides");
+
+    #[test]
+    fn the_homepage_is_where_this_home_waits() {
+        let services = Services::built_in();
+        let service = services.get("zoho-crm").expect("built in");
+        assert_eq!(homepage(service, "http://127.0.0.1:9000/callback"), "http://127.0.0.1:9000");
+        assert_eq!(homepage(service, "https://w.example/callback"), "https://w.example");
+        let text = guide(service, None, "http://127.0.0.1:9000/callback").expect("a guide").text;
+        assert!(text.contains("http://127.0.0.1:9000\n") && !text.contains("7421"), "{text}");
+    }
 
     fn page(service: &ServiceDefinition) -> String {
         let guide = guide(service, None, "http://127.0.0.1:7421/callback").expect("a guide");

@@ -15,5 +15,5 @@ pub(crate) use explanation::dry_run;
 pub use explanation::{
     CanonicalShown, Explanation, OperationShown, PluginWord, RefusalShown, RuleWord, WouldSend,
 };
-pub use guide::{GuideError, SetupGuide, guide};
+pub use guide::{GuideError, SetupGuide, guide, homepage};
 pub use ready_made::{PolicyError, READY_MADE, ReadyMade, instantiate, with_digests, write_starters};

@@ -48,7 +48,10 @@ async fn what_stands_there_now_is_shown_beside_what_would() {
     let said = world.ask("acme", "PUT", LEADS, PROBLEM, &missing).await.json().expect("json");
     let shown = show(&world, said["draft"].as_str().expect("a draft")).await;
     let change = &shown["changes"][0];
-    assert!(change["problem"].as_str().is_some_and(|problem| problem.starts_with("not found")), "{change}");
+    assert!(
+        change["problem"].as_str().is_some_and(|problem| problem.starts_with("not found: the provider")),
+        "{change}"
+    );
     world.end().await;
 }
 

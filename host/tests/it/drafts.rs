@@ -120,7 +120,8 @@ async fn an_approved_draft_is_sent_once_byte_for_byte_and_its_agent_gets_the_ans
     }
     assert_eq!(status(&world, &id).await["state"], "held");
     let early = world.ask("acme", "GET", &format!("/-/drafts/{id}/answer"), PROBLEM, "").await;
-    assert_eq!((early.status, &early.json().expect("json")["code"]), (403, &json!("held")));
+    let early = (early.status, early.json().expect("json"));
+    assert_eq!((early.0, &early.1["code"], &early.1["draft_url"]), (403, &json!("held"), &json!(url)));
 
     let shown = show(&world, &id).await;
     let content = &shown["would_send"];
@@ -150,6 +151,8 @@ async fn an_approved_draft_is_sent_once_byte_for_byte_and_its_agent_gets_the_ans
     its_agent_gets_the_answer_once(&world, &id, &ended).await;
     let used = approve(&world, &id).await.expect_err("used");
     assert!(used.message.contains("is sent and can no longer be approved"), "{}", used.message);
+    let hint = used.hint.expect("a hint");
+    assert!(hint.starts_with("it was sent by the approval of 2") && hint.contains("audit show req_"), "{hint}");
     assert_eq!(writes(&world).len(), 1, "an approval is used once");
     assert_ne!(held(&world, LEAD).await, id, "the same again is another wish now");
     world.end().await;
@@ -272,6 +275,11 @@ async fn nothing_is_sent_for_who_is_gone_frozen_or_shown_something_else() {
     assert!(gone.message.contains("is rejected and can no longer be approved"), "{}", gone.message);
     let unknown = world.command(Command::DraftsShow { id: "draft_0".to_owned() }).await.expect_err("none");
     assert_eq!(unknown.message, "there is no draft `draft_0`");
+    assert_eq!(show(&world, &id).await["decided_by"], "operator, by revoking its agent");
+    world.add_agent("agent-acme", "acme").await;
+    let told =
+        world.ask("acme", "GET", &format!("/-/drafts/{id}/answer"), PROBLEM, "").await.json().expect("json");
+    assert_eq!(told["detail"], "the agent that asked for this was revoked; nothing was sent");
     assert_eq!(writes(&world).len(), 0);
     world.end().await;
 }

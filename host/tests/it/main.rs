@@ -29,6 +29,7 @@
 //! - [`program`]: the executable: commands, exit codes, the socket, the demo.
 //! - [`plugin`]: the executable again: what plugins' authors do.
 //! - [`mistakes`]: the executable again: what it says to mistakes.
+//! - [`shown`]: the executable again: what it shows to people, and what to programs.
 //! - [`compared`]: what was sent, and what was recorded of it; [`recorded`] compares them after every test.
 //! - [`connecting`]: the executable again: every way to connect an account.
 //! - [`guides`]: the executable again: what docs/services.md and docs/secrets.md tell to do, done as they say.
@@ -87,4 +88,5 @@ mod recorder;
 mod regions;
 mod reload;
 mod services;
+mod shown;
 mod signed;

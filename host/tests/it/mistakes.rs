@@ -17,6 +17,27 @@ fn error_in_a_workspace_file_shows_the_line() {
 }
 
 #[test]
+fn what_changes_nothing_in_the_rules_for_writes_is_noted() {
+    let wardlock = with_workspace();
+    let path = wardlock.home().join("workspaces/acme.toml");
+    let text = std::fs::read_to_string(&path).expect("a file");
+    let noted = |rules: &str| {
+        let text = text.replace("writes     =", &format!("{rules}\nwrites     ="));
+        wardlock.write("workspaces/acme.toml", &text).expect("written");
+        let told = run(&wardlock, &["--json", "policy", "check"]).ok().expect("notes close nothing");
+        let told = told.json().expect("json");
+        let problems = told["problems"].as_array().expect("problems").iter();
+        problems.map(|one| one["message"].as_str().expect("a sentence").to_owned()).collect::<Vec<_>>()
+    };
+    let before = noted("").len();
+    let reads = noted("unattended = [\"records.list\"]");
+    assert!(reads.iter().any(|note| note.contains("`records.list` is no write by itself")), "{reads:?}");
+    let above = noted("max_records = 5\nlimits = { \"records.list\" = { max_records = 9 } }");
+    assert!(above.iter().any(|note| note.contains("9 is above the connection's `max_records` of 5")), "{above:?}");
+    assert_eq!(noted("limits = { \"records.list\" = { max_records = 9 } }").len(), before);
+}
+
+#[test]
 fn region_that_the_service_does_not_have_makes_no_home() {
     let wardlock = Wardlock::new(env!("CARGO_BIN_EXE_wardlock")).expect("a folder");
     for (region, told) in [("xx", "there are ae, au, ca"), ("us1", "did you mean `us`?")] {

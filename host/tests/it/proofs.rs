@@ -72,6 +72,17 @@ async fn passes_in(region: &str) {
         ready["items"].as_array().expect("items").iter().map(|item| item["item"].as_str().expect("a name"));
     let expected = ["redirect", "region", "least-privilege scopes", "proof", "plugins", "writes", "audit", "key"];
     assert_eq!(items.collect::<Vec<_>>(), expected);
+    let rows = |ready: &Value| {
+        let words = ready["items"][6]["words"].as_str().expect("words");
+        words.split(' ').next().expect("a number").parse::<u64>().expect("a number")
+    };
+    let before = rows(ready);
+    world.get("/acme/zoho/crm/v8/Leads?fields=id&per_page=1").await;
+    let command = Command::AuditVerify { heads: String::new(), public_key: None };
+    world.command(command).await.expect("verified");
+    let (workspace, connection) = ("acme".to_owned(), "zoho".to_owned());
+    let shown = world.command(Command::ConnectionsShow { workspace, connection }).await.expect("shown");
+    assert!(rows(&shown["readiness"]) > before, "the newest verification is told");
     world.end().await;
 }
 
@@ -148,7 +159,7 @@ async fn writes_need_a_proof_that_holds_and_no_file_enables_them() {
     };
     assert_eq!(create().await, "writes_off", "the file alone enables nothing");
     let without = enable(&world, "draft").await.expect_err("no proof");
-    assert_eq!(without.message, "writes need a proof that holds now; the proof was never made");
+    assert_eq!(without.message, "writes need a proof that holds now, and none was made yet");
     assert_eq!(without.hint.as_deref(), Some("run `wardlock proof acme/zoho`"));
 
     world.simulator.switches().change(|it| it.api_answers.push_back(ApiAnswer::Internal));
@@ -207,4 +218,40 @@ async fn level_after(left: &Left) -> WriteMode {
     let level = host.write_level(&serving, &open, generation);
     drop(host);
     level
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_writes_mean_is_told_as_it_will_be_decided() {
+    let more = "\"records.write\", \"mass.update\", \"mass.change_owner\", \"bulk.read.create\", \"mass.delete\"]";
+    let file = workspace(
+        "acme",
+        "eu",
+        "writes = \"on\"\nunattended = [\"mass.update\"]",
+        &plugin("probe", r#"{ mode = "allow" }"#),
+    );
+    let file = file.replace("\"records.write\"]", more);
+    let world =
+        World::start(Plan { workspaces: vec![("acme", file)], guests: vec!["probe"], ..Plan::default() }).await;
+    assert_eq!(prove(&world).await["passed"], true);
+    let told = enable(&world, "on").await.expect("on");
+    let row = |name: &str| {
+        let rows = told["will_be_able_to"].as_array().expect("rows");
+        rows.iter().find(|row| row["operation"] == name).unwrap_or_else(|| panic!("no {name} in {told:#}")).clone()
+    };
+    let uncounted = "held for a person: nobody can tell how many records it touches";
+    assert_eq!(row("mass.change_owner")["how"], uncounted);
+    assert_eq!(row("mass.update")["how"], "passes, however many records");
+    assert_eq!(row("mass.delete")["how"], "held for a person: it destroys");
+    assert_eq!(row("records.create")["how"], "passes, up to the limit of records");
+    let bulk = "passes, as a read; with `callback` in its body it destroys, and is held for a person";
+    assert_eq!(
+        (&row("bulk.read.create")["how"], &row("bulk.read.create")["effect"]),
+        (&json!(bulk), &json!("read"))
+    );
+    assert!(told["scopes_granted"].as_array().is_some_and(|scopes| !scopes.is_empty()), "{told:#}");
+    assert_eq!(
+        (&told["enabled"], &enable(&world, "off").await.expect("off")["enabled"]),
+        (&json!(true), &json!(false))
+    );
+    world.end().await;
 }

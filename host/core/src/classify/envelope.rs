@@ -92,7 +92,11 @@ fn check_switch(envelope: &Envelope, name: &str, value: &Value) -> Result<(), Re
     if envelope.switches.contains(name) && is_switch {
         return Ok(());
     }
-    let detail = format!("the body holds `{}`, which is no switch of this operation", shown(name));
+    let detail = if envelope.switches.contains(name) {
+        format!("`{}` of the body is a switch, and a switch is `true` or `false`", shown(name))
+    } else {
+        format!("the body holds `{}`, which is no switch of this operation", shown(name))
+    };
     let hint = if envelope.switches.is_empty() {
         format!("it holds `{}` and nothing else", envelope.list)
     } else {

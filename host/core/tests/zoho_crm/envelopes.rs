@@ -98,6 +98,9 @@ fn what_is_no_list_of_parts_is_refused() {
     for body in malformed {
         assert_eq!(composite(&body).expect_err("refused").code, Code::EnvelopeMalformed, "{body}");
     }
+    let refused =
+        composite(&json!({ "__composite_requests": [get], "rollback_on_fail": "yes" })).expect_err("refused");
+    assert_eq!(refused.detail, "`rollback_on_fail` of the body is a switch, and a switch is `true` or `false`");
     let switched = json!({ "__composite_requests": [get], "rollback_on_fail": true, "parallel_execution": false });
     assert!(composite(&switched).is_ok(), "switches that are known");
     assert!(parts(&vec![get.clone(); 5]).is_ok(), "as many as are taken");

@@ -118,6 +118,11 @@ impl<'a, 'd> Checker<'a, 'd> {
             Owner::Agent => "each agent needs a consent of its own here: why?",
             Owner::Workspace => "a reason is given, and no `owner`",
         };
+        self.note(path, problem, hint);
+    }
+
+    /// Notes what is taken, and is hardly meant.
+    pub(super) fn note(&mut self, path: &[&str], problem: impl Into<String>, hint: &str) {
         let note = self.document.error_at(path, problem);
         self.notes.push(note.maybe_hint(Some(hint.to_owned())));
     }

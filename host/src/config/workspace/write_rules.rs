@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wardlock_core::connection::{MAX_RECORDS, WriteLimit, WriteRules};
-use wardlock_core::service::ServiceDefinition;
+use wardlock_core::plugin::Effect;
+use wardlock_core::service::{Operation, ServiceDefinition};
 
 use super::check::Checker;
 use super::raw::{ConnectionFile, WriteLimitFile};
@@ -22,20 +23,21 @@ impl Checker<'_, '_> {
         operations: &BTreeSet<String>,
         resources: &BTreeSet<String>,
     ) -> WriteRules {
-        let unattended = self.unattended(&["connections", key, "unattended"], operations, &raw.unattended);
+        let unattended =
+            self.unattended(&["connections", key, "unattended"], service, operations, &raw.unattended);
         let approvals = raw.approvals.unwrap_or(1);
         if !(1..=MOST_APPROVALS).contains(&approvals) {
             let problem = format!("a number of people from 1 to {MOST_APPROVALS} is wanted");
             let hint = "to let a write pass without anybody, see `unattended` and `max_records`";
             self.wrong(&["connections", key, "approvals"], problem, Some(hint.to_owned()));
         }
-        WriteRules {
-            max_records: raw.max_records.unwrap_or(MAX_RECORDS),
-            max_records_a_day: raw.max_records_a_day,
-            limits: self.limits(key, &raw.limits, service, operations, resources),
-            unattended,
-            approvals,
-        }
+        let max_records = raw.max_records.unwrap_or(MAX_RECORDS);
+        let limits = self.limits(key, &raw.limits, service, operations, resources);
+        self.idle_limits(key, max_records, &limits, |name| match service.operation(name) {
+            Some(_) => unattended.contains(name),
+            None => !unattended.is_empty(),
+        });
+        WriteRules { max_records, max_records_a_day: raw.max_records_a_day, limits, unattended, approvals }
     }
 
     /// Checks the tighter bounds: each is of an operation or a resource of this connection.
@@ -74,17 +76,54 @@ impl Checker<'_, '_> {
         limits.collect()
     }
 
+    /// Notes bounds that can never be reached, because the connection's own comes first; `alone` tells where that one is not asked.
+    fn idle_limits(
+        &mut self,
+        key: &str,
+        max_records: u32,
+        limits: &BTreeMap<String, WriteLimit>,
+        alone: impl Fn(&str) -> bool,
+    ) {
+        for (name, limit) in limits.iter().filter(|(name, _)| !alone(name)) {
+            let Some(own) = limit.max_records.filter(|own| *own > max_records) else { continue };
+            let problem = format!(
+                "{own} is above the connection's `max_records` of {max_records}, which holds all the same"
+            );
+            let path = ["connections", key, "limits", name.as_str(), "max_records"];
+            self.note(&path, problem, "lower it, or raise the connection's");
+        }
+    }
+
     /// Checks the operations that need no person although they destroy or are broad. Each is named by itself: a group may grow.
-    fn unattended(&mut self, path: &[&str], allowed: &BTreeSet<String>, listed: &[String]) -> BTreeSet<String> {
+    fn unattended(
+        &mut self,
+        path: &[&str],
+        service: &ServiceDefinition,
+        allowed: &BTreeSet<String>,
+        listed: &[String],
+    ) -> BTreeSet<String> {
         self.no_duplicates(path, listed);
         for (position, given) in listed.iter().enumerate() {
+            let position = position.to_string();
+            let path: Vec<&str> = path.iter().copied().chain([position.as_str()]).collect();
+            if let Some(operation) = service.operation(given).filter(|operation| !is_write(operation)) {
+                let hint = match operation.envelope {
+                    Some(_) => "name the operations that it may carry",
+                    None => "take it out: it needs no person anyway",
+                };
+                self.note(&path, format!("`{given}` is no write by itself, so this changes nothing"), hint);
+            }
             if !allowed.contains(given) {
-                let position = position.to_string();
-                let path: Vec<&str> = path.iter().copied().chain([position.as_str()]).collect();
                 let problem = format!("`{given}` is no operation of this connection; groups are not taken here");
                 self.wrong(&path, problem, suggestion(given, allowed.iter().map(String::as_str)));
             }
         }
         listed.iter().cloned().collect()
     }
+}
+
+/// Whether an operation changes something itself: always, or with some part of the request.
+fn is_write(operation: &Operation) -> bool {
+    let may_destroy = !operation.destructive_with.is_empty();
+    operation.envelope.is_none() && (operation.effect != Effect::Read || may_destroy)
 }

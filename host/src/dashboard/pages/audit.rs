@@ -13,12 +13,13 @@ use wardlock_audit::escape_json;
 use super::{Frame, Mark, failed, moment, page, rows, word};
 use crate::admin::{AuditFilter, Command, Failure};
 use crate::dashboard::ask::ask;
-use crate::dashboard::enter::LINK_REUSED;
 use crate::dashboard::visit::{Answer, Visit};
 use crate::dashboard::visitors::Visitor;
 use crate::gate::Gate;
 use crate::host::now_ms;
 
+/// From which length on a result is no word.
+const LONG: usize = 40;
 /// How many rows a page shows.
 const ROWS: u32 = 50;
 /// How long a page that renews itself waits for new rows, and how often it is looked.
@@ -74,10 +75,22 @@ fn mark(row: &Value) -> Mark {
         ("outcome", ..) => Mark::plain(format!("answered: {}", word(&row["outcome"]))),
         ("refusal", "hold", _) => Mark::waits("held for a person"),
         ("refusal", ..) => Mark::bad("denied"),
-        ("admin", ..) if word_of("act").starts_with(LINK_REUSED) => Mark::bad("refused"),
-        ("admin", ..) => Mark::plain("act"),
-        ("grant", ..) => Mark::plain("act on a grant"),
+        ("admin", ..) => act("act", word_of("result")),
+        ("grant", ..) => act("act on a grant", word_of("result")),
         (kind, ..) => Mark::plain(kind),
+    }
+}
+
+/// How an act ended; of one that was done as it was meant to, only what it was.
+fn act(what: &str, result: &str) -> Mark {
+    let is_bad =
+        ["refused", "failed", "problems", "not-sent", "unknown"].iter().any(|bad| result.starts_with(bad));
+    match result {
+        bad if is_bad => Mark::bad(word(&bad.into())),
+        "ok" | "" => Mark::plain(what),
+        // A digest says nothing here.
+        long if long.len() > LONG => Mark::plain(what),
+        word_of => Mark::plain(format!("{what}: {}", word(&word_of.into()))),
     }
 }
 
@@ -293,4 +306,24 @@ pub(in crate::dashboard) async fn verified(gate: &Arc<Gate>, visitor: &Visitor, 
     let text = escape_json(&serde_json::to_string_pretty(found).unwrap_or_default());
     let frame = Frame::of(gate, visitor, "audit", "The audit, checked").await;
     page(200, &Verified { frame, sound, text })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(kind: &str, result: &str, expect: (&str, &str)) {
+        let mark = mark(&json!({ "kind": kind, "act": "drafts.approve draft_1", "result": result }));
+        assert_eq!((mark.class, mark.words.as_str()), expect);
+    }
+
+    #[test]
+    fn a_refused_act_does_not_look_like_one_that_was_done() {
+        check("admin", "ok", ("plain", "act"));
+        check("admin", "refused", ("bad", "refused"));
+        check("admin", "sent", ("plain", "act: sent"));
+        check("grant", "failed: invalid_code", ("bad", "failed: invalid_code"));
+        check("admin", &"0".repeat(64), ("plain", "act"));
+    }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use wardlock_audit::escape_json;
 use wardlock_egress::vault::Operator;
 
+use super::plain::told_in_session;
 use super::{Frame, Mark, failed, maybe, moment, page, rows, word};
 use crate::admin::{Command, Failure};
 use crate::dashboard::ask::ask;
@@ -15,7 +16,7 @@ use crate::dashboard::visitors::Visitor;
 use crate::gate::Gate;
 use crate::host::Host;
 use crate::ops;
-use crate::text::for_terminal_lines;
+use crate::text::{UNCOUNTED, for_terminal_lines};
 
 /// A draft as the list shows it.
 struct DraftRow {
@@ -167,6 +168,11 @@ pub(in crate::dashboard) async fn draft(
 ) -> Answer {
     match shown(gate, host, visitor, id).await {
         Ok(shown) => page(200, &shown),
+        Err(_) if matches!(ops::is_draft(host, id).await, Ok(false)) => {
+            let sentences =
+                ["There is no such draft: the address is wrong, or the draft ended more than a week ago."];
+            told_in_session(404, "No such draft", &sentences, ("/drafts", "To the drafts"))
+        }
         Err(failure) => failed(&failure),
     }
 }
@@ -192,8 +198,7 @@ async fn shown(gate: &Arc<Gate>, host: &Arc<Host>, visitor: &Visitor, id: &str) 
 fn facts(draft: &DraftRow, shown: &Value) -> Vec<(&'static str, String)> {
     let would = &shown["would_send"];
     let mut facts = vec![("Asked by", format!("agent {}", draft.agent))];
-    let records =
-        would.is_object().then(|| maybe(&would["records"]).unwrap_or_else(|| "nobody can tell".to_owned()));
+    let records = would.is_object().then(|| maybe(&would["records"]).unwrap_or_else(|| UNCOUNTED.to_owned()));
     let more = [
         ("Its purpose", maybe(&would["purpose"])),
         ("Held because", maybe(&would["reason"])),

@@ -287,6 +287,8 @@ async fn a_draft_is_approved_by_its_connections_name_and_as_it_was_shown() {
     assert!(text(&reply).contains("Approved and sent"), "{}", text(&reply));
     assert_eq!(state(&world, &id).await, "sent");
     assert_eq!(browser.post(&path, &whole).await.status, 409, "an approval is used once");
+    let none = browser.get("/drafts/draft_0").await;
+    assert_eq!((none.status, text(&none).contains("There is no such draft")), (404, true));
     let ended = shown(&world, &id).await;
     assert_eq!(ended["decided_by"], "dashboard");
     let rows = world.host.audit().show(ended["request_id"].as_str().expect("an id")).expect("rows");

@@ -102,6 +102,11 @@ async fn a_passkey_is_brought_by_a_link_that_its_operator_or_an_admin_signed() {
     signed(&world, &ada, add(&bob, Role::Approver)).await.expect("added");
     let unsigned = world.command(Command::OperatorPasskey { name: "ada".to_owned() }).await;
     assert!(unsigned.expect_err("unsigned").message.contains("operator's signature"));
+    let unsigned = world.command(Command::OperatorPasskey { name: "bob".to_owned() }).await.expect_err("unsigned");
+    assert!(
+        unsigned.hint.as_deref().is_some_and(|hint| hint.ends_with("those who may: ada, bob")),
+        "{unsigned:?}"
+    );
     let of_another = passkey_link(&world, &bob, "ada").await.expect_err("an approver, for an admin");
     assert_eq!(of_another.message, "operator `bob` is approver, and this wants an admin");
     assert!(passkey_link(&world, &ada, "eve").await.is_err(), "there is no such operator");
