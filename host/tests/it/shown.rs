@@ -84,8 +84,7 @@ fn a_draft_is_shown_as_it_is_and_an_act_that_was_refused_as_refused() {
     let lead = json!({ "Last_Name": "-", "Phone": null, "Company": "N\u{202e}", "Tags": [], "Active": true });
     let id = held(&wardlock, &token, "POST", LEADS, &json!({ "data": [lead] }));
     let shown = run(&wardlock, &["drafts", "show", &id]).ok().expect("shown").stdout;
-    for line in ["\"Last_Name\": \"-\"", "\"Phone\": null", "\"N\\u202e\"", "\"Tags\": []", "\"Active\": true"]
-    {
+    for line in ["\"Last_Name\": \"-\"", "\"Phone\": null", "\"N\\u202e\"", "\"Tags\": []", "\"Active\": true"] {
         assert!(shown.contains(line), "`{line}` is not shown: {shown}");
     }
     let missing = json!({ "data": [{ "id": "1", "Last_Name": "Nobody" }] });
