@@ -251,7 +251,7 @@ async fn what_is_dangerous_in_a_part_is_held_or_refused_by_its_own_name() {
         (mass, "held", "destructive"),
         (bulk, "held", "destructive"),
         (upsert, "held", "max_records"),
-        (coql, "resource_not_allowed", "resources"),
+        (coql, "not_a_select", "resources"),
     ] {
         let said = refused(&world, &[read.clone(), second.clone()], code, Some(2)).await;
         assert_eq!(said["rule"], rule, "{second}: {said}");
