@@ -347,12 +347,7 @@ async fn what_is_dangerous_is_refused_or_held_each_by_its_own_name() {
     let bulk = json!({ "callback": callback, "query": { "module": { "api_name": "Leads" }, "fields": ["id"] } });
     for (path, body, code, rule) in [
         ("/crm/v8/__composite_requests", json!({ "__composite_requests": [part] }), "held", "destructive"),
-        (
-            "/crm/v8/coql",
-            json!({ "select_query": "delete from Leads where id = 1" }),
-            "resource_not_allowed",
-            "resources",
-        ),
+        ("/crm/v8/coql", json!({ "select_query": "delete from Leads where id = 1" }), "not_a_select", "resources"),
         ("/crm/v8/Leads/actions/mass_delete", json!({ "cvid": "1", "territory": null }), "held", "destructive"),
         ("/crm/bulk/v8/read", bulk, "held", "destructive"),
         ("/crm/v8/Leads/upsert", many, "held", "max_records"),
@@ -361,6 +356,9 @@ async fn what_is_dangerous_is_refused_or_held_each_by_its_own_name() {
         let reply = world.ask("acme", "POST", &format!("/acme/zoho{path}"), &headers, &body.to_string()).await;
         let said = reply.json().expect("json");
         assert_eq!((&said["code"], &said["rule"]), (&json!(code), &json!(rule)), "{path}: {said}");
+        let names_it =
+            said["detail"].as_str().is_some_and(|detail| detail.contains("with `/callback` in its body"));
+        assert_eq!(names_it, path.contains("bulk"), "{said}");
     }
     assert_eq!(writes(&world).len(), 0);
     world.end().await;
@@ -392,6 +390,7 @@ async fn what_stands_there_now_is_shown_beside_what_would() {
     let dry = format!("Wardlock-Dry-Run: true\r\n{PROBLEM}");
     let said = world.ask("acme", "PUT", LEADS, &dry, &body).await.json().expect("json");
     assert_eq!((&said["code"], &said["dry_run"]["changes"]), (&json!("held"), &expected), "{said}");
+    let would_send = said["dry_run"]["would_send"].clone();
     let explain = Command::PolicyExplain {
         workspace: "acme".to_owned(),
         connection: "zoho".to_owned(),
@@ -404,6 +403,14 @@ async fn what_stands_there_now_is_shown_beside_what_would() {
     let told = world.command(explain).await.expect("explained");
     assert_eq!((&told["decision"], &told["changes"]), (&json!("hold"), &expected), "{told}");
     assert_eq!(world.api_calls(), before + 2);
+    assert_eq!((&told["would_send"]["method"], &told["would_send"]["host"]), (&json!("PUT"), &would_send["host"]));
+    assert_eq!(told["would_send"]["body_sha256"], would_send["body_sha256"]);
+    assert_eq!(
+        told["rules"].as_array().and_then(|rules| rules.last()),
+        Some(&json!({"rule": "writes", "word": "holds"}))
+    );
+    assert!(told["refusal"]["hint"].as_str().is_some_and(|hint| hint.starts_with("an explanation keeps nothing")));
+    assert_eq!(told["agent_note"], Value::Null);
     // Reading has nothing to set beside.
     let said = world.ask("acme", "GET", LIST, &dry, "").await.json().expect("json");
     assert_eq!((&said["code"], &said["dry_run"]["changes"]), (&json!("dry_run"), &Value::Null), "{said}");
