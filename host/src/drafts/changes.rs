@@ -51,6 +51,11 @@ pub fn changes<'a>(
     })
 }
 
+/// Returns whether a request would change records that the service says how to read.
+pub fn changes_something(classified: &Classified) -> bool {
+    !changed_records(classified).is_empty()
+}
+
 /// The records that it would change, and in which of its parts.
 fn changed_records(classified: &Classified) -> Vec<(Option<u32>, Change)> {
     let changes = |part: Option<u32>, of: &Classified| {

@@ -27,7 +27,7 @@ use crate::host::Host;
 use crate::ingress::Reply;
 
 pub use approvals::{given, wanted};
-pub use changes::changes;
+pub use changes::{changes, changes_something};
 pub use content::Content;
 pub use release::{Approved, Unreleased, release, settle};
 
