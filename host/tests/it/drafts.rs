@@ -283,6 +283,10 @@ async fn what_the_provider_says_to_a_released_draft_is_what_it_is() {
         (&json!(true), &json!("partial"), &json!(207)),
         "{ended}"
     );
+    let id = ended["request_id"].as_str().expect("an id");
+    let told = world.get(&format!("/-/requests/{id}")).await.json().expect("json");
+    let first = json!([{ "number": 2, "code": "MANDATORY_NOT_FOUND" }]);
+    assert_eq!(told["failures"], json!({ "failed": 1, "of": 2, "first": first }), "{told}");
 
     // It breaks off: nobody knows, and it is not sent a second time.
     let id = held(&world, LEAD).await;

@@ -123,6 +123,9 @@ async fn what_came_of_each_part_is_told_and_recorded() {
     let answer = world.rows(&reply)[1].detail.answer.clone().expect("an answer");
     assert_eq!(answer.provider_code.as_deref(), Some("MANDATORY_NOT_FOUND"));
     assert_eq!(answer.parts[1].code.as_deref(), Some("MANDATORY_NOT_FOUND"));
+    let failed = (reply.header("wardlock-failed"), reply.header("wardlock-failed-at"));
+    assert_eq!(failed, (Some("1/2"), Some("2 MANDATORY_NOT_FOUND")));
+    assert_eq!(answer.failures.map(|failures| (failures.failed, failures.of)), Some((1, 2)));
     let reply = send(&world, &[missing.clone(), missing]).await;
     assert_eq!(reply.header("wardlock-outcome"), Some("failed"));
     world.end().await;
