@@ -252,6 +252,12 @@ async fn nothing_is_sent_for_who_is_gone_frozen_or_shown_something_else() {
     let id = held(&world, LEAD).await;
     enable(&world, "off").await.expect("off");
     assert_eq!(approved_in_vain(&world, &id).await, ("not-sent".to_owned(), "writes_off".to_owned()));
+    let told = status(&world, &id).await;
+    assert_eq!((&told["refusal"]["rule"], &told["answer"]), (&json!("writes"), &Value::Null), "{told}");
+    let told =
+        world.ask("acme", "GET", &format!("/-/drafts/{id}/answer"), PROBLEM, "").await.json().expect("json");
+    let detail = told["detail"].as_str().expect("a sentence");
+    assert!(detail.contains("(rule `writes`): writes are off on this connection"), "{told}");
     enable(&world, "draft").await.expect("on again");
 
     // Another agent finds nothing there, and nobody inherits what a revoked one asked for.
