@@ -91,7 +91,8 @@ pub async fn deliver(
             finished.answer_bytes = body.len() as u64;
             under_way.finish(finished).await?;
             let reply = Reply::answered(id, outcome, status, headers, exposed, body);
-            Ok(Ok(reply.explained(hint, retry_after).part_by_part(&reading.parts).edited_by(&said.edited_by)))
+            let reply = reply.explained(hint, retry_after).part_by_part(&reading.parts);
+            Ok(Ok(reply.failing(reading.failures.as_ref()).edited_by(&said.edited_by)))
         }
         ScrubbedBody::Flowing(stream) => {
             let (sender, body, gone) = FlowingBody::new(CHUNKS_WAITING);
@@ -159,6 +160,7 @@ fn finished(sent: &Sent) -> Finished {
         upstream_micros: sent.micros,
         provider_code: sent.reading.code.clone(),
         parts: sent.reading.parts.clone(),
+        failures: sent.reading.failures.clone(),
         total: Duration::ZERO,
         verdicts: Vec::new(),
         withheld: None,
@@ -177,6 +179,7 @@ fn failed(error: &SendError) -> Finished {
         upstream_micros: error.micros,
         provider_code: None,
         parts: Vec::new(),
+        failures: None,
         total: Duration::ZERO,
         verdicts: Vec::new(),
         withheld: error.withheld(),

@@ -80,12 +80,61 @@ pub fn needs(command: &Command) -> Option<Role> {
     }
 }
 
+/// Returns whether a command does more where somebody signed it, or is not done at all.
+pub fn takes_signature(command: &Command) -> bool {
+    // Signed, an explanation reads what stands at the provider now.
+    needs(command).is_some() || matches!(command, Command::PolicyExplain { .. })
+}
+
+/// Why a command is not done.
+#[derive(Debug)]
+pub struct Unauthorised {
+    /// What is wrong, as the audit has it.
+    pub why: Wrong,
+    /// The operator whose word it was said to have, where there is such a one.
+    pub claimed: Option<OperatorName>,
+    /// What whoever asked is told.
+    pub failure: Failure,
+}
+
+impl Unauthorised {
+    /// A command that nobody signed.
+    pub fn unsigned(failure: Failure) -> Self {
+        Self { why: Wrong::Unsigned, claimed: None, failure }
+    }
+}
+
+/// What is wrong with a signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Wrong {
+    /// There is none.
+    Unsigned,
+    /// Nobody of that name is an operator.
+    NoOperator,
+    /// The operator's role does not allow it.
+    Role,
+    /// It is not that operator's over this.
+    Signature,
+}
+
+impl Wrong {
+    /// Returns the words in the audit.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unsigned => "unsigned",
+            Self::NoOperator => "signed by no operator",
+            Self::Role => "beyond the operator's role",
+            Self::Signature => "a wrong signature",
+        }
+    }
+}
+
 /// Returns whose word a command has; `None`: nobody has a key here, or nobody's is needed.
 pub fn authorise(
     operators: &[Operator],
     command: &Command,
     signed: Option<Signed>,
-) -> Result<Option<Word>, Failure> {
+) -> Result<Option<Word>, Unauthorised> {
     let needed = needs(command).filter(|_| !operators.is_empty());
     let Some(Signed { operator, nonce, signature }) = signed else {
         return match needed {
@@ -93,29 +142,33 @@ pub fn authorise(
             Some(role) => Err(unsigned(operators, role, own_of(command))),
         };
     };
-    let refused = |problem: String| {
-        Err(Failure::no(problem).hint("`wardlock operator list` shows who may, and by which key"))
+    let found = operators.iter().find(|known| known.name.as_str() == operator);
+    let refused = |why: Wrong, problem: String| {
+        let failure = Failure::no(problem).hint("`wardlock operator list` shows who may, and by which key");
+        Err(Unauthorised { why, claimed: found.map(|known| known.name.clone()), failure })
     };
-    let Some(found) = operators.iter().find(|known| known.name.as_str() == operator) else {
-        return refused(format!("there is no operator `{operator}`"));
+    let Some(found) = found else {
+        return refused(Wrong::NoOperator, format!("there is no operator `{operator}`"));
     };
     // A further key of one's own widens nobody's role.
     let own = own_of(command) == Some(operator.as_str());
     if needed == Some(Role::Admin) && found.role != Role::Admin && !own {
-        return refused(format!("operator `{operator}` is {}, and this wants an admin", found.role.as_str()));
+        let problem = format!("operator `{operator}` is {}, and this wants an admin", found.role.as_str());
+        return refused(Wrong::Role, problem);
     }
     let text = text_of(command, &nonce);
     let passkey = match signature {
         Signature::Ssh(signature) if ssh::signs(&found.public_key, &signature, &text) => None,
         Signature::Ssh(_) => {
-            return refused(format!("this is no signature of operator `{operator}` over this"));
+            let problem = format!("this is no signature of operator `{operator}` over this");
+            return refused(Wrong::Signature, problem);
         }
         Signature::Passkey(assertion) => match passkey::verify(&found.passkeys, &text, &assertion) {
             Ok(counter) => Some((assertion.id, counter)),
             Err(problem) => {
-                return refused(format!(
-                    "this is no passkey's signature of operator `{operator}` over this: {problem}"
-                ));
+                let problem =
+                    format!("this is no passkey's signature of operator `{operator}` over this: {problem}");
+                return refused(Wrong::Signature, problem);
             }
         },
     };
@@ -130,7 +183,7 @@ fn own_of(command: &Command) -> Option<&str> {
     }
 }
 
-fn unsigned(operators: &[Operator], role: Role, own: Option<&str>) -> Failure {
+fn unsigned(operators: &[Operator], role: Role, own: Option<&str>) -> Unauthorised {
     let mut who = String::new();
     let may = |known: &&Operator| {
         role == Role::Approver || known.role == Role::Admin || own == Some(known.name.as_str())
@@ -138,6 +191,7 @@ fn unsigned(operators: &[Operator], role: Role, own: Option<&str>) -> Failure {
     for known in operators.iter().filter(may) {
         let _ = write!(who, "{}{}", if who.is_empty() { "" } else { ", " }, known.name);
     }
-    Failure::no("this wants an operator's signature, because operators have keys here")
-        .hint(format!("add `--as NAME --sign-with KEY`; those who may: {who}"))
+    let failure = Failure::no("this wants an operator's signature, because operators have keys here")
+        .hint(format!("add `--as NAME --sign-with KEY`; those who may: {who}"));
+    Unauthorised::unsigned(failure)
 }

@@ -73,6 +73,7 @@ fn described(asked: &str, first: &Row, last: Option<&&Row>) -> Value {
         "outcome": last.map_or(sent.then_some("pending"), |row| row.outcome.as_deref()),
         "part": first.detail.refusal.as_ref().and_then(|refusal| refusal.part),
         "parts": answer.filter(|answer| !answer.parts.is_empty()).map(|answer| &answer.parts),
+        "failures": answer.and_then(|answer| answer.failures.as_ref()),
         "withheld": answer.and_then(|answer| answer.withheld.as_deref()),
         "upstream_status": answer.and_then(|answer| answer.upstream_status),
         "secret_exposed": answer.map_or(sent.then_some("pending"), |answer| answer.secret_exposed.as_deref()),

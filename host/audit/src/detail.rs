@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// The version of this format, in every row. 2 added `decided_micros`, `added` and `total_micros`; 3 what plugins said of
 /// answers; 4 drafts
-/// and who approved them; 5 the parts of requests that carry others.
-pub(crate) const VERSION: u32 = 5;
+/// and who approved them; 5 the parts of requests that carry others; 6 which records failed.
+pub(crate) const VERSION: u32 = 6;
 
 /// The versions that are read.
 pub(crate) const VERSIONS: std::ops::RangeInclusive<u32> = 1..=VERSION;
@@ -159,6 +159,29 @@ pub struct PartOutcome {
     pub code: Option<String>,
 }
 
+/// Which records of a request failed. What the provider writes of each stays out: it may quote what the account holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FailuresDetail {
+    /// How many failed.
+    pub failed: u32,
+    /// How many results there are.
+    pub of: u32,
+    /// The first of those that failed.
+    pub first: Vec<FailedDetail>,
+}
+
+/// A record that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FailedDetail {
+    /// Its place in the request; the first is 1.
+    pub number: u32,
+    /// The provider's own code, where it is a word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+}
+
 /// A parameter: its value where the service marks it safe, else its keyed hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -237,6 +260,9 @@ pub struct AnswerDetail {
     /// What came of each request that it carried, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<PartOutcome>,
+    /// Which of its records failed, or of the requests that it carried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failures: Option<FailuresDetail>,
     /// How often it was put on the wire.
     pub attempts: u32,
     /// How long the upstream took, microseconds.

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
-use wardlock_core::answer::{Outcome, PartReading};
+use wardlock_core::answer::{Failures, Outcome, PartReading};
 use wardlock_core::chain::VerdictRecord;
 use wardlock_core::id::Digest;
 use wardlock_core::refusal::Code;
 
 use crate::audit::Inner;
 use crate::described::PathKey;
-use crate::detail::{AnswerDetail, Detail, PartOutcome};
+use crate::detail::{AnswerDetail, Detail, FailedDetail, FailuresDetail, PartOutcome};
 use crate::entry::{Durability, Entry, Kind, LIST_ITEMS, Subject, bounded, render};
 use crate::error::AuditError;
 use crate::refused::plugins;
@@ -39,6 +39,8 @@ pub struct Finished {
     pub provider_code: Option<String>,
     /// What the answer says of each part, where the request carried others.
     pub parts: Vec<PartReading>,
+    /// Which records failed, where the answer says so.
+    pub failures: Option<Failures>,
     /// How long it took from the request's arrival to here.
     pub total: Duration,
     /// What each plugin said of the answer.
@@ -126,6 +128,12 @@ fn part_outcome(part: &PartReading) -> PartOutcome {
     PartOutcome { outcome: part.outcome.as_str().to_owned(), code: part.code.as_deref().map(bounded) }
 }
 
+fn failures_detail(failures: &Failures) -> FailuresDetail {
+    let first = failures.first.iter().take(LIST_ITEMS);
+    let first = first.map(|one| FailedDetail { number: one.number, code: one.code.clone() });
+    FailuresDetail { failed: failures.failed, of: failures.of, first: first.collect() }
+}
+
 fn answer_detail(finished: &Finished, key: &PathKey) -> AnswerDetail {
     let exposed = if finished.redactions == 0 { "false" } else { "redacted" };
     AnswerDetail {
@@ -133,6 +141,7 @@ fn answer_detail(finished: &Finished, key: &PathKey) -> AnswerDetail {
         upstream_status: finished.upstream_status,
         provider_code: finished.provider_code.as_deref().map(bounded),
         parts: finished.parts.iter().take(LIST_ITEMS).map(part_outcome).collect(),
+        failures: finished.failures.as_ref().map(failures_detail),
         attempts: finished.attempts,
         upstream_micros: finished.upstream_micros,
         total_micros: Some(micros(finished.total)),

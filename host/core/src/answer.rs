@@ -1,6 +1,7 @@
 //! What an upstream's answer says: by its body, because a status alone is not to be trusted.
 
 mod cut;
+mod failures;
 mod parts;
 
 use std::collections::BTreeSet;
@@ -12,6 +13,7 @@ use crate::classify::places;
 use crate::service::AnswerRules;
 
 pub use cut::{NotJson, cut};
+pub use failures::{FailedRecord, Failures};
 pub use parts::{PartReading, read_answer_to};
 
 /// How a request ended, on every wire and in every record.
@@ -69,6 +71,8 @@ pub struct AnswerReading {
     pub retry_after: Option<u32>,
     /// What it says of each part, where the request carried others.
     pub parts: Vec<PartReading>,
+    /// Which results failed; `None`: none, or the answer does not tell which.
+    pub failures: Option<Failures>,
 }
 
 /// How many values of an answer are looked at. An answer has at most some hundred results; what is beyond this is
@@ -98,8 +102,11 @@ pub fn read_answer(rules: &AnswerRules, status: u16, body: Option<&[u8]>) -> Ans
             |pointer: &String| json.as_ref().and_then(|json| at(json, pointer)).is_some_and(|v| !v.is_null());
         pointers.iter().any(found)
     };
+    let mut failures = std::mem::take(&mut tally.failures).any();
     if holds(&rules.partial_pointers) {
         tally.failed += 1;
+        // It says that some failed, and not in their places.
+        failures = None;
     }
     let failed = holds(&rules.error_pointers);
     let request_code = top.as_ref().map(|top| top.code.clone());
@@ -118,6 +125,7 @@ pub fn read_answer(rules: &AnswerRules, status: u16, body: Option<&[u8]>) -> Ans
         retry_after: json.as_ref().and_then(|json| retry_after(rules, json)),
         code: top.filter(|top| top.is_error || failed).map(|top| top.code).or(tally.first_error),
         parts: Vec::new(),
+        failures,
     }
 }
 
@@ -172,6 +180,8 @@ struct Tally {
     scheduled: usize,
     failed: usize,
     first_error: Option<String>,
+    /// All of them, in their places.
+    failures: Failures,
 }
 
 fn top_code(rules: &AnswerRules, status: u16, json: &Value) -> Option<Top> {
@@ -212,12 +222,17 @@ fn tally_item(rules: &AnswerRules, item: &Map<String, Value>, tally: &mut Tally)
     let said = rules.status_field.as_ref().and_then(text);
     let (Some(code), Some(said)) = (text(&rules.code_field), said) else {
         tally.done += 1;
+        tally.failures.passed();
         return;
     };
     if rules.error_values.contains(said) {
         tally.failed += 1;
+        tally.failures.failed(Some(code));
         tally.first_error.get_or_insert_with(|| code.to_owned());
-    } else if rules.scheduled_values.contains(code) || rules.scheduled_values.contains(said) {
+        return;
+    }
+    tally.failures.passed();
+    if rules.scheduled_values.contains(code) || rules.scheduled_values.contains(said) {
         tally.scheduled += 1;
     } else {
         tally.done += 1;
@@ -335,6 +350,25 @@ mod tests {
             "partial MANDATORY_NOT_FOUND",
         );
         check(200, &format!("[{GOOD},{BAD}]"), "partial MANDATORY_NOT_FOUND");
+    }
+
+    #[test]
+    fn what_failed_is_told_by_its_place_and_code() {
+        let failures = |items: &[&str]| {
+            let body = format!(r#"{{"data":[{}]}}"#, items.join(","));
+            read_answer(rules(), 207, Some(body.as_bytes())).failures
+        };
+        assert_eq!(failures(&[GOOD, GOOD]), None);
+        let told = failures(&[GOOD, BAD, GOOD, BAD]).expect("two failed");
+        assert_eq!((told.failed, told.of), (2, 4));
+        let first: Vec<(u32, Option<&str>)> =
+            told.first.iter().map(|one| (one.number, one.code.as_deref())).collect();
+        assert_eq!(first, [(2, Some("MANDATORY_NOT_FOUND")), (4, Some("MANDATORY_NOT_FOUND"))]);
+        // A code that is a sentence is none, and of many only the first are told.
+        let sentence = r#"{"code":"Ada Lovelace exists","status":"error"}"#;
+        assert_eq!(failures(&[sentence]).expect("one failed").first[0].code, None);
+        let many = failures(&[BAD; 50]).expect("all failed");
+        assert_eq!((many.failed, many.of, many.first.len()), (50, 50, 20));
     }
 
     #[test]

@@ -114,6 +114,8 @@ codes! {
     OperationNotAllowed = "operation_not_allowed", 403, false, Operator;
     /// The request touches a resource outside the connection's rules.
     ResourceNotAllowed = "resource_not_allowed", 403, false, Operator;
+    /// The query is no SELECT; nothing else passes, whatever the connection's resources.
+    NotASelect = "not_a_select", 403, false, Agent;
     /// Writes are off on this connection.
     WritesOff = "writes_off", 403, false, Operator;
     /// The service does not allow this query parameter.

@@ -1,10 +1,11 @@
 //! The host's own rules: what the workspace file allows before any plugin is asked, and after every change.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::canonical::CanonicalRequest;
-use crate::classify::{Classified, ENVELOPE_RULE, Part, check_named, check_pins, classify};
+use crate::classify::{Classified, ENVELOPE_RULE, Part, Unread, check_named, check_pins, classify};
 use crate::connection::{Bound, Connection, WriteMode};
 use crate::id::AgentName;
 use crate::plugin::{Effect, OperationView};
@@ -135,13 +136,20 @@ impl Judge {
 
     fn check_resources(&self, classified: &Classified) -> Result<(), Refusal> {
         let allowed = &self.connection.resources;
+        if classified.unread() == Some(Unread::NotASelect) {
+            let detail = "only a SELECT passes here, whatever this connection's resources are";
+            return Err(Refusal::new(Code::NotASelect, "resources", detail));
+        }
         for resource in &classified.operation().resources {
             let all = allowed.contains("*") && !resource.starts_with('$');
             if resource == IDENTITY_RESOURCE || all || allowed.contains(resource) {
                 continue;
             }
             if resource == UNKNOWN_RESOURCE {
-                let detail = "the host cannot tell which resources this request touches";
+                let mut detail = "the host cannot tell which resources this request touches".to_owned();
+                if let Some(Unread::Stopped { at: Some(at) }) = classified.unread() {
+                    let _ = write!(detail, ": it reads the query up to character {at}, and not what stands there");
+                }
                 return Err(Refusal::new(Code::ResourceNotAllowed, "resources", detail).hint(
                     "name them plainly: one module in the path, or a COQL query in the documented grammar",
                 ));
@@ -188,7 +196,12 @@ impl Judge {
         let (rules, operation) = (&self.connection.write_rules, write.view);
         let name = &operation.name;
         if operation.effect == Effect::Destructive && !rules.unattended.contains(name) {
-            let detail = format!("operation `{name}` destroys, so a person must approve it");
+            let detail = match write.widened_by {
+                Some(by) => format!(
+                    "operation `{name}` counts as one that destroys with {by}, so a person must approve it"
+                ),
+                None => format!("operation `{name}` destroys, so a person must approve it"),
+            };
             return Some(HoldingRule { rule: "destructive", detail, part: write.part() });
         }
         let detail = beyond(&rules.at_once(std::iter::once(operation)))?;
@@ -213,6 +226,8 @@ impl Judge {
 struct Write<'a> {
     view: &'a OperationView,
     part: Option<&'a Part>,
+    /// What makes it worse than its operation is otherwise.
+    widened_by: Option<&'a str>,
 }
 
 impl Write<'_> {
@@ -222,10 +237,11 @@ impl Write<'_> {
 }
 
 /// Returns what a request writes: itself, or those of its parts that do.
-fn writes_of(classified: &Classified) -> impl Iterator<Item = Write<'_>> {
+fn writes_of<'a>(classified: &'a Classified) -> impl Iterator<Item = Write<'a>> {
     let parts = classified.parts();
-    let whole = parts.is_empty().then(|| Write { view: classified.operation(), part: None });
-    let parts = parts.iter().map(|part| Write { view: part.classified().operation(), part: Some(part) });
+    let write = |of: &'a Classified, part| Write { view: of.operation(), part, widened_by: of.widened_by() };
+    let whole = parts.is_empty().then(|| write(classified, None));
+    let parts = parts.iter().map(move |part| write(part.classified(), Some(part)));
     whole.into_iter().chain(parts).filter(|write| write.view.effect != Effect::Read)
 }
 

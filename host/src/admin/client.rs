@@ -8,7 +8,7 @@ use tokio::net::UnixStream;
 use super::failure::Failure;
 use super::protocol::{Command, Event, Question, VERSION};
 use super::server::Brought;
-use crate::operators::{needs, text_of};
+use crate::operators::{takes_signature, text_of};
 use crate::ops::Talk;
 
 /// A connection to the daemon that holds the home.
@@ -59,7 +59,7 @@ impl AdminClient {
         talk: &dyn Talk,
     ) -> std::io::Result<Result<serde_json::Value, Failure>> {
         let asked = command.clone();
-        let signed_as = talk.signs_as().filter(|_| needs(&command).is_some());
+        let signed_as = talk.signs_as().filter(|_| takes_signature(&command));
         let mut line = serde_json::to_vec(&Question {
             version: VERSION,
             command,

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use wardlock_egress::vault::Operator;
 
+use super::NAME;
 use super::ask::{ask, ask_signed};
 use super::enter::bytes;
 use super::pages::{self, told};
@@ -16,7 +17,7 @@ use crate::admin::{Command, Failure};
 use crate::gate::Gate;
 use crate::host::{Host, new_request_id};
 use crate::operators::passkey::{Assertion, challenge_of};
-use crate::operators::{Signature, Signed, text_of};
+use crate::operators::{Signature, Signed, Unauthorised, Wrong, text_of};
 use crate::ops;
 
 /// Does what a form says.
@@ -73,7 +74,10 @@ async fn approved(
 ) -> Result<Value, Failure> {
     let operators = ops::operators_of(host).await?;
     if !operators.is_empty() {
-        let signed = signed(visit, &operators)?;
+        let signed = match signed(visit, &operators) {
+            Ok(signed) => signed,
+            Err(refused) => return Err(ops::refused_attempt(host, NAME, &command, refused).await),
+        };
         return ask_signed(host, visitor, command, signed).await;
     }
     let Command::DraftsApprove { id, .. } = &command else { return Err(Failure::no("this approves no draft")) };
@@ -92,11 +96,11 @@ fn command(visit: &Visit, id: &str) -> Command {
 }
 
 /// Reads what a passkey said. Whose it is, its id says; whether that holds, `authorise` does.
-fn signed(visit: &Visit, operators: &[Operator]) -> Result<Signed, Failure> {
+fn signed(visit: &Visit, operators: &[Operator]) -> Result<Signed, Unauthorised> {
     let absent = || {
-        Failure::no("this wants an operator's passkey, because operators have keys here").hint(
+        Unauthorised::unsigned(Failure::no("this wants an operator's passkey, because operators have keys here").hint(
             "approve with a passkey; on the command line: `wardlock --as NAME --sign-with KEY drafts approve DRAFT`",
-        )
+        ))
     };
     let id = visit.filled("credential").ok_or_else(absent)?;
     let nonce = visit.filled("nonce").ok_or_else(absent)?;
@@ -104,8 +108,9 @@ fn signed(visit: &Visit, operators: &[Operator]) -> Result<Signed, Failure> {
         ["client", "authenticator", "signature"].map(|name| bytes(visit, name));
     let holder = operators.iter().find(|known| known.passkeys.iter().any(|passkey| passkey.id == id));
     let Some(operator) = holder.map(|known| known.name.to_string()) else {
-        return Err(Failure::no("this passkey is no operator's")
-            .hint("`wardlock operator passkey NAME` makes a link by which it becomes one's"));
+        let failure = Failure::no("this passkey is no operator's")
+            .hint("`wardlock operator passkey NAME` makes a link by which it becomes one's");
+        return Err(Unauthorised { why: Wrong::NoOperator, claimed: None, failure });
     };
     let assertion = Assertion {
         id,

@@ -137,6 +137,11 @@ fn found_in(part: Option<u32>, of: &Classified) -> Vec<Row> {
     vec![Row { part, of: Of::Destroyed { id, operation: of.operation().name.to_string(), line } }]
 }
 
+/// Returns whether a request would change or take away records that can be told.
+pub fn changes_something(classified: &Classified) -> bool {
+    !found(classified).is_empty()
+}
+
 /// Says that no record stands in the answer to a read.
 fn not_found(outcome: Outcome) -> String {
     match outcome {

@@ -2,11 +2,13 @@
 //!
 //! A draft's id is that of the request that was held, so that the audit's row and the draft name one another. In reading
 //! order: `content` (what is sealed), this file (keeping, finding, the agent's view), `approvals` (several people's words),
-//! `changes` (what would be other than it is), `release` (what an approval does).
+//! `changes` (what would be other than it is), `release` (what an approval does),
+//! `refused` (why a release sent nothing).
 
 mod approvals;
 mod changes;
 mod content;
+mod refused;
 mod release;
 
 use std::pin::pin;
@@ -27,8 +29,9 @@ use crate::host::Host;
 use crate::ingress::Reply;
 
 pub use approvals::{given, wanted};
-pub use changes::changes;
+pub use changes::{changes, changes_something};
 pub use content::Content;
+use refused::KeptRefusal;
 pub use release::{Approved, Unreleased, release, settle};
 
 /// How many may wait: a person reads each of them.
@@ -225,8 +228,12 @@ pub async fn status(
     let Some(draft) = own(host, whose, draft).await.map_err(|error| unreadable(&error))? else {
         return Ok(None);
     };
-    let answered = sealed_answer(host, &draft).await?.is_some();
-    Ok(Some(Reply::own(id, &described(&draft, answered))))
+    let sealed = sealed_answer(host, &draft).await?;
+    let refusal = sealed.as_deref().and_then(|sealed| refused::opened(host, &draft, sealed));
+    let answered = sealed.is_some() && draft.code.is_none();
+    let mut told = described(&draft, answered);
+    told["refusal"] = refusal.map_or(Value::Null, |refusal| refusal.to_json());
+    Ok(Some(Reply::own(id, &told)))
 }
 
 async fn sealed_answer(host: &Host, draft: &Draft) -> Result<Option<Vec<u8>>, Refusal> {
@@ -261,8 +268,11 @@ pub async fn answer(
         return Ok(None);
     };
     let Some(sealed) = sealed_answer(host, &draft).await? else {
-        return Err(without_answer(&draft, via));
+        return Err(without_answer(&draft, None, via));
     };
+    if draft.code.is_some() {
+        return Err(without_answer(&draft, refused::opened(host, &draft, &sealed), via));
+    }
     let answer = unseal(host, &draft, "answer", &sealed)
         .and_then(|plain| Ok(content::parse_answer(&plain)?))
         .map_err(|error| unreadable(&error))?;
@@ -277,13 +287,13 @@ pub async fn answer(
     let taken = draft.id.clone();
     let taken = on_disk(host, move |state| state.take_draft_answer(&taken)).await;
     if !taken.map_err(|error| unreadable(&error))? {
-        return Err(without_answer(&draft, via));
+        return Err(without_answer(&draft, None, via));
     }
     Ok(Some(Reply::kept(id, answer)))
 }
 
-/// Says why a draft has no answer to give.
-fn without_answer(draft: &Draft, via: Option<&str>) -> Refusal {
+/// Says why a draft has no answer to give, with the refusal that was kept in its place.
+fn without_answer(draft: &Draft, kept: Option<KeptRefusal>, via: Option<&str>) -> Refusal {
     let (code, detail) = match draft.state {
         DraftState::Held | DraftState::Releasing => {
             (Code::Held, "nobody has decided about this draft yet".to_owned())
@@ -309,7 +319,11 @@ fn without_answer(draft: &Draft, via: Option<&str>) -> Refusal {
             }
         }
     };
-    Refusal::new(code, "drafts", detail).kept_at(DraftPlace { id: draft.id.clone(), url: url_of(&draft.id, via) })
+    let refusal = match kept {
+        Some(kept) => kept.told(code, &detail),
+        None => Refusal::new(code, "drafts", detail),
+    };
+    refusal.kept_at(DraftPlace { id: draft.id.clone(), url: url_of(&draft.id, via) })
 }
 
 /// Says who ended a draft without a word of the provider's.

@@ -13,7 +13,7 @@ use wardlock_core::refusal::{Code, Refusal};
 use wardlock_state::{Draft, DraftState, Released};
 
 use super::approvals::{Gathered, gather, wanted};
-use super::{Content, DraftError, content, on_disk, seal};
+use super::{Content, DraftError, content, on_disk, refused, seal};
 use crate::host::{Host, new_request_id};
 use crate::pipeline::{self, Ended, OnBehalf};
 
@@ -189,7 +189,9 @@ fn conclude(host: &Host, draft: &Draft, id: RequestId, ended: Ended) -> (Release
         }
         Ended::Refused { refusal, recorded: None } => {
             // Nothing was sent and time mends it: the draft waits on, for another approval.
-            (again_or_not(refusal.code), None, None, Some(refusal), None)
+            let state = again_or_not(refusal.code);
+            let sealed = refused::sealed(host, draft, state, &refusal);
+            (state, None, None, Some(refusal), sealed)
         }
         Ended::Refused { refusal, recorded: Some(outcome) } => {
             let state = match outcome {
@@ -202,7 +204,8 @@ fn conclude(host: &Host, draft: &Draft, id: RequestId, ended: Ended) -> (Release
                     DraftState::Sent
                 }
             };
-            (state, Some(outcome), None, Some(refusal), None)
+            let sealed = refused::sealed(host, draft, state, &refusal);
+            (state, Some(outcome), None, Some(refusal), sealed)
         }
     };
     let released = Released {

@@ -11,7 +11,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use tokio::sync::oneshot;
-use wardlock_core::answer::{Outcome, PartReading};
+use wardlock_core::answer::{FailedRecord, Failures, Outcome, PartReading};
 use wardlock_core::id::RequestId;
 use wardlock_core::refusal::{Code, Refusal};
 use wardlock_core::service::RefusalShape;
@@ -184,6 +184,24 @@ impl Reply {
         if let (false, Ok(value)) = (parts.is_empty(), HeaderValue::try_from(told)) {
             self.headers.push((HeaderName::from_static("wardlock-parts"), value));
         }
+        self
+    }
+
+    /// Tells how many of its records failed, `2/7`, and the first of them by place and code: `2 INVALID_DATA, 5`.
+    #[must_use]
+    pub(crate) fn failing(mut self, failures: Option<&Failures>) -> Self {
+        let Some(failures) = failures else { return self };
+        let word = |one: &FailedRecord| match &one.code {
+            Some(code) => format!("{} {code}", one.number),
+            None => one.number.to_string(),
+        };
+        let first = failures.first.iter().map(word).collect::<Vec<_>>().join(", ");
+        let told = [
+            (HeaderName::from_static("wardlock-failed"), format!("{}/{}", failures.failed, failures.of)),
+            (HeaderName::from_static("wardlock-failed-at"), first),
+        ];
+        let valid = told.into_iter().filter_map(|(name, value)| Some((name, HeaderValue::try_from(value).ok()?)));
+        self.headers.extend(valid);
         self
     }
 

@@ -1,9 +1,10 @@
 //! `wardlock policy explain`: what would be decided and sent, with nothing of it sent or recorded. What stands there now is read, where the
-//! request would change it: by requests of their own, which are.
+//! request would change it: by requests of their own, which are. Where operators have keys, only for one who signs: a shell under their
+//! user needs no agent's token to ask for an explanation.
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use wardlock_audit::Separation;
 use wardlock_core::canonical::{CanonicalRequest, Header};
 use wardlock_core::classify::{Classified, classify};
@@ -12,7 +13,7 @@ use wardlock_core::id::{AgentName, WorkspaceName};
 use wardlock_sandbox::Quotas;
 use wardlock_state::Counting;
 
-use super::{blocking, connections, named};
+use super::{blocking, connections, is_signed, named, operators};
 use crate::admin::Failure;
 use crate::drafts;
 use crate::host::Host;
@@ -20,6 +21,9 @@ use crate::loaded::{LoadedConnection, State};
 use crate::pipeline::OnBehalf;
 use crate::policy::{Question, explain as explain_question};
 use crate::quotas::Taking;
+
+/// Why nothing was read of what stands there now.
+const UNREAD: &str = "current values are read for an operator who signs: --as NAME --sign-with KEY";
 
 /// What is to be explained.
 pub(super) struct Asked {
@@ -38,12 +42,15 @@ pub(super) async fn explain(host: &Arc<Host>, asked: Asked) -> Result<Value, Fai
     let found = connections::find(&loaded, &asked.workspace, &asked.connection)?;
     let agent = named(AgentName::parse(&asked.agent))?;
     let enabled = enabled(host, found, &agent)?;
+    let workspace = named(WorkspaceName::parse(&asked.workspace))?;
+    let is_agent = host.state().is_agent(&agent, &workspace);
+    let reads = is_signed() || operators::all(host).await?.is_empty();
     let body = crate::text::decode_base64(&asked.body).ok_or_else(|| Failure::usage("the body is not base64"))?;
     let headers = if body.is_empty() { Vec::new() } else { vec![json_type()] };
     let (state, place) = (host.state().clone(), (asked.workspace.clone(), asked.connection.clone()));
     let touched = blocking(move || state.touched_today(&place.0, &place.1)).await??;
     let question = Question {
-        workspace: named(WorkspaceName::parse(&asked.workspace))?,
+        workspace: workspace.clone(),
         connection: asked.connection,
         agent,
         method: asked.method,
@@ -63,9 +70,16 @@ pub(super) async fn explain(host: &Arc<Host>, asked: Asked) -> Result<Value, Fai
     let sends = explanation.decision != "deny";
     let classified = asked.filter(|_| sends).and_then(|asked| classify(&found.connection.service, asked).ok());
     told["changes"] = match classified.map(Box::new) {
+        Some(classified) if !drafts::changes_something(&classified) => Value::Null,
+        Some(_) if !reads => json!(UNREAD),
         Some(classified) => changes(host, found, &agent, &classified).await,
         None => Value::Null,
     };
+    if !is_agent {
+        told["agent_note"] = json!(format!(
+            "there is no agent `{agent}` in workspace `{workspace}`: only what its files say of that name was asked"
+        ));
+    }
     Ok(told)
 }
 

@@ -4,6 +4,7 @@
 mod abilities;
 mod accept;
 mod agents;
+mod attempts;
 mod audit;
 mod connect;
 mod connections;
@@ -39,8 +40,9 @@ use crate::home::CONFIG_FILE;
 use crate::host::{Host, new_request_id};
 use crate::loaded::{PolicyFiles, Problem, Severity, State};
 use crate::metrics::Format;
-use crate::operators::{authorise, needs, text_of};
+use crate::operators::{Unauthorised, authorise, takes_signature, text_of};
 
+pub(crate) use attempts::refused as refused_attempt;
 pub(crate) use audit::standing as audit_standing;
 pub(crate) use connections::find as find_connection;
 pub use copies::DANGER;
@@ -61,13 +63,25 @@ pub use crate::operators::{Signature, Signed};
 pub(crate) const OPERATOR: &str = "operator";
 
 tokio::task_local! {
-    /// The operator whose signature a command has; without one, through what it came.
-    static NAME: String;
+    /// Whose word the command under way has.
+    static DOER: Doer;
+}
+
+/// Who does a command.
+struct Doer {
+    /// The operator whose signature it has; without one, through what it came.
+    name: String,
+    is_signed: bool,
 }
 
 /// Returns in whose name the command under way is carried out. Ask it before work is handed to another task or thread.
 pub(crate) fn who() -> String {
-    NAME.try_with(Clone::clone).unwrap_or_else(|_| OPERATOR.to_owned())
+    DOER.try_with(|doer| doer.name.clone()).unwrap_or_else(|_| OPERATOR.to_owned())
+}
+
+/// Returns whether an operator signed the command under way. Ask it as [`who`].
+fn is_signed() -> bool {
+    DOER.try_with(|doer| doer.is_signed).unwrap_or(false)
 }
 
 /// How a command talks to the person while it works.
@@ -129,16 +143,21 @@ pub async fn execute(
     brought: Brought,
     talk: &dyn Talk,
 ) -> Result<Value, Failure> {
-    let mut name = talk.name().to_owned();
-    if needs(&command).is_some() {
-        let signed = talk.signed(&command).map_err(Failure::no)?;
-        if let Some(word) = authorise(&operators::all(host).await?, &command, signed)? {
+    let mut doer = Doer { name: talk.name().to_owned(), is_signed: false };
+    if takes_signature(&command) {
+        let known = operators::all(host).await?;
+        let signed = talk.signed(&command).map_err(|problem| Unauthorised::unsigned(Failure::no(problem)));
+        let word = match signed.and_then(|signed| authorise(&known, &command, signed)) {
+            Ok(word) => word,
+            Err(refused) => return Err(attempts::refused(host, talk.name(), &command, refused).await),
+        };
+        if let Some(word) = word {
             operators::note_use(host, &word).await?;
-            name = word.operator.to_string();
+            doer = Doer { name: word.operator.to_string(), is_signed: true };
         }
     }
     // In a box: what commands await is deep.
-    NAME.scope(name, Box::pin(carry_out(host, command, brought, talk))).await
+    DOER.scope(doer, Box::pin(carry_out(host, command, brought, talk))).await
 }
 
 async fn carry_out(

@@ -18,12 +18,15 @@ use super::explanation::{
     CanonicalShown, Explanation, OperationShown, PartShown, PluginWord, RefusalShown, RuleWord, WouldSend,
 };
 
-/// The host's rules, in the order in which they are asked.
+/// The host's rules, in the order in which they are asked. What wants a person is asked last, and stands there where it does.
 const RULES: [&str; 5] = ["operations", "agents.operations", ENVELOPE, "resources", "writes"];
 /// The one that only speaks of requests that carry others.
 const ENVELOPE: &str = "envelope";
 /// What a real request is checked for besides.
 const NOT_CHECKED: [&str; 3] = ["agent token", "grant", "tenant"];
+
+/// What to do about a request that would be held: an explanation keeps no draft.
+const HELD_HINT: &str = "an explanation keeps nothing: send the request to have it kept for a person";
 
 /// A request to explain.
 #[derive(Debug, Clone)]
@@ -115,6 +118,9 @@ async fn judge(
         approved_by: None,
     };
     let (classified, outcome) = run_chain(&judge, &open.plugins, &context, quotas, classified, None).await;
+    if let Some(holding) = judge.holds(&classified) {
+        note_hold(&mut explanation.rules, holding.rule);
+    }
     let would_send = WouldSend::of(&classified, connection);
     // The grant is not looked at here, so its tenant and generation stand for nothing.
     let asked = Asked { id, purpose, tenant: "not checked".to_owned(), generation: 0, via: None, approval: None };
@@ -133,12 +139,23 @@ fn conclude(
     };
     explanation.decision = word;
     explanation.plugins = verdicts.iter().map(PluginWord::of).collect();
+    if word != "deny" {
+        // What is held is sent so once a person says yes.
+        explanation.would_send = would_send;
+    }
     match refusal {
+        Some(refusal) if word == "hold" => Err(refusal.hint(HELD_HINT)),
         Some(refusal) => Err(refusal),
-        None => {
-            explanation.would_send = would_send;
-            Ok(())
-        }
+        None => Ok(()),
+    }
+}
+
+/// Says that a rule wants a person's word: one that passes what it is asked before, or one that is asked for this only.
+fn note_hold(rules: &mut Vec<RuleWord>, rule: &'static str) {
+    let holds = RuleWord { rule, word: "holds" };
+    match rules.iter_mut().find(|known| known.rule == rule) {
+        Some(known) => *known = holds,
+        None => rules.push(holds),
     }
 }
 

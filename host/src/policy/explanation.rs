@@ -101,7 +101,7 @@ pub struct PartShown {
 pub struct RuleWord {
     /// The rule.
     pub rule: &'static str,
-    /// `passes`, `refuses` or `not reached`.
+    /// `passes`, `refuses`, `holds` or `not reached`.
     pub word: &'static str,
 }
 

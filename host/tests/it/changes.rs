@@ -28,6 +28,7 @@ async fn what_stands_there_now_is_shown_beside_what_would() {
     let dry = format!("Wardlock-Dry-Run: true\r\n{PROBLEM}");
     let said = world.ask("acme", "PUT", LEADS, &dry, &body).await.json().expect("json");
     assert_eq!((&said["code"], &said["dry_run"]["changes"]), (&json!("held"), &expected), "{said}");
+    let would_send = said["dry_run"]["would_send"].clone();
     let explain = Command::PolicyExplain {
         workspace: "acme".to_owned(),
         connection: "zoho".to_owned(),
@@ -40,6 +41,14 @@ async fn what_stands_there_now_is_shown_beside_what_would() {
     let told = world.command(explain).await.expect("explained");
     assert_eq!((&told["decision"], &told["changes"]), (&json!("hold"), &expected), "{told}");
     assert_eq!(world.api_calls(), before + 2);
+    assert_eq!((&told["would_send"]["method"], &told["would_send"]["host"]), (&json!("PUT"), &would_send["host"]));
+    assert_eq!(told["would_send"]["body_sha256"], would_send["body_sha256"]);
+    assert_eq!(
+        told["rules"].as_array().and_then(|rules| rules.last()),
+        Some(&json!({"rule": "writes", "word": "holds"}))
+    );
+    assert!(told["refusal"]["hint"].as_str().is_some_and(|hint| hint.starts_with("an explanation keeps nothing")));
+    assert_eq!(told["agent_note"], Value::Null);
     // Reading has nothing to set beside.
     let said = world.ask("acme", "GET", LIST, &dry, "").await.json().expect("json");
     assert_eq!((&said["code"], &said["dry_run"]["changes"]), (&json!("dry_run"), &Value::Null), "{said}");

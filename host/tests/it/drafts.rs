@@ -262,6 +262,12 @@ async fn nothing_is_sent_for_who_is_gone_frozen_or_shown_something_else() {
     let id = held(&world, LEAD).await;
     enable(&world, "off").await.expect("off");
     assert_eq!(approved_in_vain(&world, &id).await, ("not-sent".to_owned(), "writes_off".to_owned()));
+    let told = status(&world, &id).await;
+    assert_eq!((&told["refusal"]["rule"], &told["answer"]), (&json!("writes"), &Value::Null), "{told}");
+    let told =
+        world.ask("acme", "GET", &format!("/-/drafts/{id}/answer"), PROBLEM, "").await.json().expect("json");
+    let detail = told["detail"].as_str().expect("a sentence");
+    assert!(detail.contains("(rule `writes`): writes are off on this connection"), "{told}");
     enable(&world, "draft").await.expect("on again");
 
     // Another agent finds nothing there, and nobody inherits what a revoked one asked for.
@@ -298,6 +304,10 @@ async fn what_the_provider_says_to_a_released_draft_is_what_it_is() {
         (&json!(true), &json!("partial"), &json!(207)),
         "{ended}"
     );
+    let id = ended["request_id"].as_str().expect("an id");
+    let told = world.get(&format!("/-/requests/{id}")).await.json().expect("json");
+    let first = json!([{ "number": 2, "code": "MANDATORY_NOT_FOUND" }]);
+    assert_eq!(told["failures"], json!({ "failed": 1, "of": 2, "first": first }), "{told}");
 
     // It breaks off: nobody knows, and it is not sent a second time.
     let id = held(&world, LEAD).await;
@@ -362,12 +372,7 @@ async fn what_is_dangerous_is_refused_or_held_each_by_its_own_name() {
     let bulk = json!({ "callback": callback, "query": { "module": { "api_name": "Leads" }, "fields": ["id"] } });
     for (path, body, code, rule) in [
         ("/crm/v8/__composite_requests", json!({ "__composite_requests": [part] }), "held", "destructive"),
-        (
-            "/crm/v8/coql",
-            json!({ "select_query": "delete from Leads where id = 1" }),
-            "resource_not_allowed",
-            "resources",
-        ),
+        ("/crm/v8/coql", json!({ "select_query": "delete from Leads where id = 1" }), "not_a_select", "resources"),
         ("/crm/v8/Leads/actions/mass_delete", json!({ "cvid": "1", "territory": null }), "held", "destructive"),
         ("/crm/bulk/v8/read", bulk, "held", "destructive"),
         ("/crm/v8/Leads/upsert", many, "held", "max_records"),
@@ -376,6 +381,9 @@ async fn what_is_dangerous_is_refused_or_held_each_by_its_own_name() {
         let reply = world.ask("acme", "POST", &format!("/acme/zoho{path}"), &headers, &body.to_string()).await;
         let said = reply.json().expect("json");
         assert_eq!((&said["code"], &said["rule"]), (&json!(code), &json!(rule)), "{path}: {said}");
+        let names_it =
+            said["detail"].as_str().is_some_and(|detail| detail.contains("with `/callback` in its body"));
+        assert_eq!(names_it, path.contains("bulk"), "{said}");
     }
     assert_eq!(writes(&world).len(), 0);
     world.end().await;

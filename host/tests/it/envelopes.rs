@@ -123,6 +123,9 @@ async fn what_came_of_each_part_is_told_and_recorded() {
     let answer = world.rows(&reply)[1].detail.answer.clone().expect("an answer");
     assert_eq!(answer.provider_code.as_deref(), Some("MANDATORY_NOT_FOUND"));
     assert_eq!(answer.parts[1].code.as_deref(), Some("MANDATORY_NOT_FOUND"));
+    let failed = (reply.header("wardlock-failed"), reply.header("wardlock-failed-at"));
+    assert_eq!(failed, (Some("1/2"), Some("2 MANDATORY_NOT_FOUND")));
+    assert_eq!(answer.failures.map(|failures| (failures.failed, failures.of)), Some((1, 2)));
     let reply = send(&world, &[missing.clone(), missing]).await;
     assert_eq!(reply.header("wardlock-outcome"), Some("failed"));
     world.end().await;
@@ -251,7 +254,7 @@ async fn what_is_dangerous_in_a_part_is_held_or_refused_by_its_own_name() {
         (mass, "held", "destructive"),
         (bulk, "held", "destructive"),
         (upsert, "held", "max_records"),
-        (coql, "resource_not_allowed", "resources"),
+        (coql, "not_a_select", "resources"),
     ] {
         let said = refused(&world, &[read.clone(), second.clone()], code, Some(2)).await;
         assert_eq!(said["rule"], rule, "{second}: {said}");

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
 use serde_json::{Value, json};
 use ssh_key::private::{Ed25519Keypair, PrivateKey};
 use ssh_key::{HashAlg, LineEnding};
@@ -10,6 +11,7 @@ use wardlock::ops::{self, Talk};
 use wardlock_audit::Filter;
 use wardlock_egress::vault::Role;
 
+use crate::proofs::{enable, prove};
 use crate::world::{Plan, World, plugin, workspace};
 
 /// An operator at a terminal, with a key.
@@ -110,6 +112,91 @@ async fn what_widens_wants_the_signature_of_somebody_who_may() {
         signed(&world, &ada, Command::OperatorRevoke { name: "ada".to_owned() }).await.expect_err("the last");
     assert_eq!(last.message, "operator `ada` is the last admin");
     signed(&world, &ada, Command::OperatorRevoke { name: "bob".to_owned() }).await.expect("revoked");
+    world.end().await;
+}
+
+/// The acts of that kind that were refused, and why.
+fn refused(world: &World, what: &str) -> Vec<(String, String)> {
+    let rows = world.host.audit().list(&Filter::newest(1000)).expect("rows");
+    let acts = rows.into_iter().filter_map(|row| row.detail.act);
+    let refused = acts.filter(|act| act.what == what && act.result.starts_with("refused"));
+    refused.map(|act| (act.target, act.result)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_tries_without_a_word_that_counts_is_seen_in_the_audit_and_fills_none() {
+    let world = World::start(Plan::default()).await;
+    let (ada, bob, eve) = (Operator::new("ada", 1), Operator::new("bob", 2), Operator::new("eve", 3));
+    world.command(add(&ada, Role::Admin)).await.expect("the first one needs nobody");
+    signed(&world, &ada, add(&bob, Role::Approver)).await.expect("by an admin");
+    let approve = |id: &str| Command::DraftsApprove { id: id.to_owned(), request_sha256: "0".repeat(64) };
+    for at in 0..20 {
+        world.command(approve(&format!("draft_{at}"))).await.expect_err("unsigned");
+    }
+    let forged = Operator { name: "ada", ..Operator::new("ada", 3) };
+    signed(&world, &forged, approve("a sentence\nof whoever asks")).await.expect_err("forged");
+    signed(&world, &bob, agent("a1")).await.expect_err("an approver makes no agents");
+    signed(&world, &eve, agent("a1")).await.expect_err("a stranger");
+    let told = |target: &str, result: &str| (target.to_owned(), result.to_owned());
+    assert_eq!(
+        refused(&world, "drafts.approve"),
+        [
+            told("draft_0", "refused: unsigned"),
+            told("what is no name", "refused: a wrong signature, in the name of `ada`"),
+        ]
+    );
+    assert_eq!(
+        refused(&world, "agent.add"),
+        [
+            told("a1", "refused: beyond the operator's role, in the name of `bob`"),
+            told("a1", "refused: signed by no operator"),
+        ]
+    );
+    let sums: Vec<String> = world.host.sums().take().into_iter().map(|act| act.result).collect();
+    assert_eq!(sums, ["19 more refused: unsigned"]);
+    assert_eq!(who_did(&world, "drafts.approve").as_deref(), Some("operator"), "nobody's whose name was given");
+    world.end().await;
+}
+
+/// An explanation of a change to the first lead.
+fn explaining(world: &World, agent: &str) -> Command {
+    let lead = world.simulator.records("20071234567", "Leads")[0]["id"].clone();
+    let body = json!({ "data": [{ "id": lead, "Last_Name": "Renamed" }] }).to_string();
+    Command::PolicyExplain {
+        workspace: "acme".to_owned(),
+        connection: "zoho".to_owned(),
+        agent: agent.to_owned(),
+        method: "PUT".to_owned(),
+        target: "/crm/v8/Leads".to_owned(),
+        body: base64::engine::general_purpose::STANDARD.encode(body),
+        purpose: None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_explanation_that_nobody_signs_reads_nothing_of_the_account() {
+    let file = workspace("acme", "eu", "writes = \"draft\"", &plugin("probe", r#"{ mode = "allow" }"#));
+    let plan = Plan { workspaces: vec![("acme", file)], guests: vec!["probe"], ..Plan::default() };
+    let world = World::start(plan).await;
+    assert_eq!(prove(&world).await["passed"], true);
+    enable(&world, "draft").await.expect("enabled");
+    let (ada, bob, eve) = (Operator::new("ada", 1), Operator::new("bob", 2), Operator::new("eve", 3));
+    world.command(add(&ada, Role::Admin)).await.expect("added");
+    signed(&world, &ada, add(&bob, Role::Approver)).await.expect("added");
+    let before = world.api_calls();
+    let explain = explaining(&world, "agent-acme");
+    let told = world.command(explain.clone()).await.expect("it decides as ever");
+    assert_eq!((&told["decision"], world.api_calls()), (&json!("hold"), before), "{told}");
+    let why = told["changes"].as_str().expect("why nothing was read");
+    assert!(why.ends_with("for an operator who signs: --as NAME --sign-with KEY"), "{why}");
+    signed(&world, &eve, explain.clone()).await.expect_err("a stranger");
+    assert_eq!(world.api_calls(), before);
+    let told = signed(&world, &bob, explain).await.expect("signed by any operator");
+    assert_eq!(told["changes"][0]["fields"][0]["proposed"], "Renamed", "{told}");
+    assert_eq!(world.api_calls(), before + 1);
+    let nobody = world.command(explaining(&world, "nobody")).await.expect("explained");
+    let note = nobody["agent_note"].as_str().expect("a note");
+    assert!(note.starts_with("there is no agent `nobody` in workspace `acme`"), "{note}");
     world.end().await;
 }
 

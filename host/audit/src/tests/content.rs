@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wardlock_core::answer::Outcome;
+use wardlock_core::answer::{FailedRecord, Failures, Outcome};
 use wardlock_core::chain::VerdictRecord;
 use wardlock_core::id::Digest;
 use wardlock_core::plugin::{Attribute, Reason, Verdict};
@@ -114,12 +114,17 @@ async fn an_outcome_says_what_plugins_said_of_the_answer_and_nothing_of_the_answ
         micros: 7,
         notes: vec![Attribute { name: "n".to_owned(), value: "planted-note".to_owned() }],
     };
-    let finished =
-        Finished { verdicts: vec![verdict], withheld: Some(Code::AnswerDenied), ..finished(Outcome::Partial) };
+    let first = vec![FailedRecord { number: 2, code: Some("INVALID_DATA".to_owned()) }];
+    let failures = Some(Failures { failed: 1, of: 3, first });
+    let withheld = Some(Code::AnswerDenied);
+    let finished = Finished { verdicts: vec![verdict], withheld, failures, ..finished(Outcome::Partial) };
     guard.finish(finished).await.expect("recorded");
     let rows = audit.list(&Filter::newest(1)).expect("a row");
     let answer = rows[0].detail.answer.as_ref().expect("an answer");
     assert_eq!((rows[0].outcome.as_deref(), answer.withheld.as_deref()), (Some("partial"), Some("answer_denied")));
+    let failures = answer.failures.as_ref().expect("what failed");
+    assert_eq!((failures.failed, failures.of, failures.first[0].number), (1, 3, 2));
+    assert_eq!(failures.first[0].code.as_deref(), Some("INVALID_DATA"));
     let [said] = answer.plugins.as_slice() else { panic!("{answer:?}") };
     assert_eq!(
         (said.name.as_str(), said.verdict.as_str(), &said.edits[..2]),

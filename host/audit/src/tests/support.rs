@@ -215,6 +215,7 @@ pub(super) fn finished(outcome: Outcome) -> Finished {
         answer_sha256: Some(Digest::of(b"an answer")),
         upstream_micros: 850,
         provider_code: None,
+        failures: None,
         parts: Vec::new(),
         total: Duration::from_millis(2),
         verdicts: Vec::new(),

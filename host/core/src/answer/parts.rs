@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{AnswerReading, Outcome, at, code_text, read_answer};
+use super::{AnswerReading, Failures, Outcome, at, code_text, read_answer};
 use crate::classify::Classified;
 use crate::service::{AnswerRules, PartAnswers};
 
@@ -56,6 +56,7 @@ fn together(
         outcome: outcome_of(reading),
         code: reading.as_ref().and_then(|reading| reading.code.clone()),
     });
+    let each: Vec<PartReading> = each.collect();
     let known = || readings.iter().flatten();
     AnswerReading {
         outcome: all(readings.iter().map(outcome_of)),
@@ -65,8 +66,21 @@ fn together(
         scope: whole.scope || known().any(|reading| reading.scope),
         throttled: whole.throttled || known().any(|reading| reading.throttled),
         retry_after: whole.retry_after.or_else(|| known().find_map(|reading| reading.retry_after)),
-        parts: each.collect(),
+        failures: failures(&each),
+        parts: each,
     }
+}
+
+/// Returns which parts failed, wholly or in some of their records.
+fn failures(parts: &[PartReading]) -> Option<Failures> {
+    let mut failures = Failures::default();
+    for part in parts {
+        match part.outcome {
+            Outcome::Failed | Outcome::Partial => failures.failed(part.code.as_deref()),
+            _ => failures.passed(),
+        }
+    }
+    failures.any()
 }
 
 fn read_part(rules: &AnswerRules, places: &PartAnswers, item: &Value) -> Option<AnswerReading> {
@@ -141,6 +155,8 @@ mod tests {
         let each = reading.parts.iter().map(word).collect::<Vec<_>>().join("+");
         let got = format!("{} {} {each}", reading.outcome.as_str(), reading.code.as_deref().unwrap_or("-"));
         assert_eq!(got, expect, "{body}");
+        let failed = each.split('+').filter(|word| ["failed", "partial"].contains(word)).count();
+        assert_eq!(reading.failures.map_or(0, |failures| failures.failed as usize), failed, "{body}");
     }
 
     #[test]

@@ -134,10 +134,12 @@ pub(super) fn together(parts: &[Part]) -> Found {
     });
     Found {
         effect: each().map(|operation| operation.effect).max().unwrap_or(Effect::Destructive),
+        widened_by: None,
         resources: resources.into_iter().cloned().collect(),
         fields: fields.map(|fields| fields.into_iter().collect()),
         breadth: each().try_fold(0_u32, |sum, operation| sum.checked_add(operation.breadth?)),
         attributes: Vec::new(),
+        unread: None,
     }
 }
 

@@ -14,6 +14,7 @@
 
 use super::coql::lexer::{Token, tokens};
 use super::names::Touched;
+use super::unread::{Unread, check_select};
 use crate::plugin::FieldUse;
 
 /// The longest query that is read.
@@ -22,9 +23,9 @@ const MAX_LENGTH: usize = 64 * 1024;
 /// What is selected beside resources, and belongs to none.
 const NO_RESOURCES: [&str; 2] = ["metrics", "segments"];
 
-/// The query is outside the grammar.
+/// Something in the query is outside the grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NotUnderstood;
+struct NotUnderstood;
 
 /// What a query says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -46,14 +47,16 @@ pub(super) struct Comparison {
 }
 
 /// Reads a query.
-pub(super) fn read(text: &str) -> Result<Query, NotUnderstood> {
+pub(super) fn read(text: &str) -> Result<Query, Unread> {
+    check_select(text)?;
     if text.len() > MAX_LENGTH || text.contains('\\') {
-        return Err(NotUnderstood);
+        return Err(Unread::SOMEWHERE);
     }
-    let tokens = tokens(text, false).map_err(|_| NotUnderstood)?;
+    let tokens = tokens(text, false).map_err(|_| Unread::uncut(text, false))?;
     let mut reader = Reader { rest: &tokens, query: Query::default() };
-    reader.query()?;
-    if reader.rest.is_empty() { Ok(reader.query) } else { Err(NotUnderstood) }
+    let is_read = reader.query().is_ok() && reader.rest.is_empty();
+    let stopped = tokens.len() - reader.rest.len();
+    if is_read { Ok(reader.query) } else { Err(Unread::behind(text, false, stopped)) }
 }
 
 struct Reader<'a> {
@@ -251,7 +254,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expect: &str) {
         let got = read(text).map_or_else(
-            |NotUnderstood| "?".to_owned(),
+            |_| "?".to_owned(),
             |query| {
                 let resources: Vec<&str> = query.touched.resources.iter().map(String::as_str).collect();
                 let fields: Vec<String> =

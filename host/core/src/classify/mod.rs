@@ -3,7 +3,7 @@
 //! All of it comes from the service's definition; no service's name stands here. In reading order: `query` (which
 //! parameters and headers an operation takes), `body` (its type, its JSON), `sources` (resources, fields, breadth),
 //! `envelope` (calls that carry others), `names`, `criteria`, `coql` and `gaql` (the languages in which fields are named), `pins` (where the tenant
-//! is named), `places` (JSON pointers with wildcards).
+//! is named), `places` (JSON pointers with wildcards), `unread` (why a query is not read).
 
 mod body;
 mod coql;
@@ -17,6 +17,7 @@ mod query;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod unread;
 
 use std::sync::Arc;
 
@@ -27,6 +28,7 @@ use self::sources::{Found, Reader};
 pub use self::envelope::Part;
 pub(crate) use self::envelope::RULE as ENVELOPE_RULE;
 pub(crate) use self::pins::{check as check_pins, check_named};
+pub use self::unread::Unread;
 
 use crate::canonical::{CanonicalRequest, Parameter};
 use crate::id::Digest;
@@ -52,6 +54,10 @@ pub struct Classified {
     json: Option<Arc<Value>>,
     /// The calls that it carries.
     parts: Arc<[Part]>,
+    /// Why the query in its body is not read.
+    unread: Option<Unread>,
+    /// What makes it worse than its operation is otherwise.
+    widened_by: Option<String>,
 }
 
 impl Classified {
@@ -65,7 +71,8 @@ impl Classified {
     ) -> Self {
         let (digest, json) = (request.digest(), json.map(Arc::new));
         let (service, parts) = (Arc::clone(service), Arc::default());
-        Self { service, request, definition, parameters, operation, digest, json, parts }
+        let (unread, widened_by) = (None, None);
+        Self { service, request, definition, parameters, operation, digest, json, parts, unread, widened_by }
     }
 
     /// Returns the request, with the headers that pass.
@@ -119,6 +126,16 @@ impl Classified {
         &self.parts
     }
 
+    /// Returns why the query in its body is not read, where it has one that is not.
+    pub fn unread(&self) -> Option<Unread> {
+        self.unread
+    }
+
+    /// Returns what makes it worse than its operation is otherwise, in words: of a bulk read its callback.
+    pub fn widened_by(&self) -> Option<&str> {
+        self.widened_by.as_deref()
+    }
+
     /// Returns the path parameters.
     pub fn parameters(&self) -> &[Parameter] {
         &self.parameters
@@ -151,17 +168,24 @@ pub fn classify(service: &Arc<ServiceDefinition>, mut request: CanonicalRequest)
     let reader =
         Reader { service, operation: definition, request: &request, parameters: &parameters, json: json.as_ref() };
     let found = reader.read()?;
+    let (unread, widened_by) = (found.unread, found.widened_by.clone());
     let operation = view(service, &definition.name, found);
-    Ok(Classified::new(service, request, Some(at), parameters, operation, json))
+    Ok(Classified {
+        unread,
+        widened_by,
+        ..Classified::new(service, request, Some(at), parameters, operation, json)
+    })
 }
 
 fn unknown() -> Found {
     Found {
         effect: Effect::Destructive,
+        widened_by: None,
         resources: vec![UNKNOWN_RESOURCE.to_owned()],
         fields: None,
         breadth: None,
         attributes: Vec::new(),
+        unread: None,
     }
 }
 

@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::names::{Touched, parts};
+use super::unread::Unread;
 use super::{body, coql, criteria, gaql, places};
 use crate::canonical::{CanonicalRequest, Parameter};
 use crate::plugin::{Attribute, Effect, Field, FieldUse};
@@ -15,10 +16,14 @@ use crate::service::{Breadth, FieldSource, Operation, Presence, ResourceSource, 
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) effect: Effect,
+    /// What makes it worse than its operation is otherwise, in words.
+    pub(super) widened_by: Option<String>,
     pub(super) resources: Vec<String>,
     pub(super) fields: Option<Vec<Field>>,
     pub(super) breadth: Option<u32>,
     pub(super) attributes: Vec<Attribute>,
+    /// Why the query in its body is not read, where it has one.
+    pub(super) unread: Option<Unread>,
 }
 
 /// A request with all that its sources may read.
@@ -55,7 +60,11 @@ impl InBody {
 impl Reader<'_> {
     /// Follows every source.
     pub(super) fn read(&self) -> Result<Found, Refusal> {
-        let query = self.query_in_body();
+        let (query, unread) = match self.query_in_body() {
+            Some(Ok(query)) => (Some(query), None),
+            Some(Err(unread)) => (None, Some(unread)),
+            None => (None, None),
+        };
         let mut touched = Touched::default();
         let mut of = None;
         for source in &self.operation.resources {
@@ -71,21 +80,24 @@ impl Reader<'_> {
         for source in &self.operation.fields {
             known &= self.fields(source, &of, query.as_ref(), &mut touched)?;
         }
+        let (effect, widened_by) = self.effect();
         Ok(Found {
-            effect: self.effect(),
+            effect,
+            widened_by,
             resources: touched.resources.into_iter().collect(),
             fields: known.then(|| touched.fields.into_iter().collect()),
             breadth: self.breadth(query.as_ref()),
             attributes: self.attributes(),
+            unread,
         })
     }
 
-    /// Returns the query in the body, if the operation has one and it is understood. There is at most one per operation.
-    fn query_in_body(&self) -> Option<InBody> {
+    /// Returns the query in the body, if the operation has one, or why it is not read. There is at most one per operation.
+    fn query_in_body(&self) -> Option<Result<InBody, Unread>> {
         let text = |member: &String| self.json?.get(member)?.as_str();
         self.operation.resources.iter().find_map(|source| match source {
-            ResourceSource::Coql(member) => coql::read(self.service, text(member)?).ok().map(InBody::Coql),
-            ResourceSource::Gaql(member) => gaql::read(text(member)?).ok().map(InBody::Gaql),
+            ResourceSource::Coql(member) => Some(coql::read(self.service, text(member)?).map(InBody::Coql)),
+            ResourceSource::Gaql(member) => Some(gaql::read(text(member)?).map(InBody::Gaql)),
             _ => None,
         })
     }
@@ -104,7 +116,8 @@ impl Reader<'_> {
         vec![Attribute { name: "provider-dry-run".to_owned(), value: "true".to_owned() }]
     }
 
-    fn effect(&self) -> Effect {
+    /// Returns what it does, and by what it does more than its operation does otherwise.
+    fn effect(&self) -> (Effect, Option<String>) {
         let at = |pointer: &str| self.json.map(|json| places::at_loosely(json, pointer)).unwrap_or_default();
         let is_there = |presence: &Presence| match presence {
             Presence::Query(name) => self.request.query_values(name).next().is_some(),
@@ -119,10 +132,10 @@ impl Reader<'_> {
                 at(pointer).iter().any(is_one)
             }
         };
-        if self.operation.destructive_with.iter().any(is_there) {
-            Effect::Destructive
-        } else {
-            self.operation.effect
+        let effect = self.operation.effect;
+        match self.operation.destructive_with.iter().find(|presence| is_there(presence)) {
+            Some(widens) if effect != Effect::Destructive => (Effect::Destructive, Some(named(widens))),
+            Some(_) | None => (effect, None),
         }
     }
 
@@ -298,6 +311,14 @@ impl Reader<'_> {
             }
             Breadth::Unbounded => None,
         }
+    }
+}
+
+/// Names a place of a request, without what stands there.
+fn named(presence: &Presence) -> String {
+    match presence {
+        Presence::Query(name) => format!("`{name}` in its query"),
+        Presence::Body(pointer) | Presence::BodyIs { pointer, .. } => format!("`{pointer}` in its body"),
     }
 }
 

@@ -31,6 +31,9 @@ impl Code {
             Self::OperationNotAllowed | Self::ResourceNotAllowed => {
                 "ask for something else, or ask the operator to allow it in the workspace file"
             }
+            Self::NotASelect => {
+                "write the query as one SELECT; records are changed by the service's own calls for that"
+            }
             Self::WritesOff => "only the operator can enable writes; reading is allowed",
             Self::QueryNotAllowed => "leave the parameter out",
             Self::NoPolicy => "the operator adds a plugin to the connection",

@@ -20,7 +20,7 @@ fn judge(rules: WriteRules) -> Judge {
         grant: GrantName::parse("acme-zoho").expect("a name"),
         tenant: None,
         resources: names(&["Leads", "Contacts"]),
-        operations: names(&["records.create", "records.delete_one"]),
+        operations: names(&["records.coql", "records.create", "records.delete_one"]),
         owner: Owner::Workspace,
         params: BTreeMap::new(),
         grant_services: BTreeSet::new(),
@@ -142,4 +142,32 @@ fn the_writes_of_a_call_that_carries_others_are_bounded_together() {
     let later = judge.having_touched(touched(&[("Leads", 4)]));
     assert_eq!(call(&later, &[part(1, 2, "Leads"), part(2, 2, "Leads")]), None, "8 a day");
     assert_eq!(call(&later, &[part(1, 3, "Leads"), part(2, 2, "Leads")]), Some("max_records_a_day"));
+}
+
+#[test]
+fn what_is_no_select_is_told_so_and_an_unread_one_where_its_reader_stopped() {
+    let judge = judge(WriteRules::default());
+    let told = |query: &str| {
+        let body = serde_json::json!({ "select_query": query }).to_string();
+        let request = CanonicalRequest::parse("POST", "/crm/v8/coql", Vec::new(), body.into_bytes());
+        let classified = judge.classify(request.expect("canonical")).expect("classified");
+        judge.check(&classified).expect_err("nobody can tell what it touches")
+    };
+    for other in ["delete from Leads", " UPDATE Leads set Email = 'a'", "selected from Leads", "(select id)", ""] {
+        let refusal = told(other);
+        assert_eq!(refusal.code, Code::NotASelect, "{other}");
+        assert!(refusal.detail.contains("only a SELECT passes"), "{refusal:?}");
+    }
+    for (query, stopped) in [
+        ("select id from Leads where", " 27,"),
+        ("Select id from Leads; delete from Leads", " 21,"),
+        ("select lower(Email) from Leads", " 8,"),
+        ("select 'é' from Leads where a ~ 1", " 31,"),
+        ("select id from Leads where a = 'open", " 32,"),
+    ] {
+        let refusal = told(query);
+        assert_eq!(refusal.code, Code::ResourceNotAllowed, "{query}");
+        let (cannot, character) = ("the host cannot tell which resources", format!("up to character{stopped}"));
+        assert!(refusal.detail.starts_with(cannot) && refusal.detail.contains(&character), "{refusal:?}");
+    }
 }

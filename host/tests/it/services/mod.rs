@@ -166,6 +166,7 @@ async fn write(world: &World, connection: &str, method: &str, target: &str, body
         upstream_micros: sent.micros,
         provider_code: sent.reading.code.clone(),
         parts: sent.reading.parts.clone(),
+        failures: sent.reading.failures.clone(),
         total: Duration::ZERO,
         verdicts: Vec::new(),
         withheld: None,

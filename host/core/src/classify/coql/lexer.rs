@@ -28,27 +28,49 @@ pub(in crate::classify) enum LexError {
 /// Longer ones first.
 const SYMBOLS: [&str; 10] = ["!=", "<>", "<=", ">=", "=", "<", ">", ",", "(", ")"];
 
+/// What may stand between tokens.
+const SPACES: [char; 4] = [' ', '\t', '\n', '\r'];
+
 /// Cuts a query into tokens. `escapes`: whether a backslash takes the next character's meaning.
 pub(in crate::classify) fn tokens(text: &str, escapes: bool) -> Result<Vec<Token>, LexError> {
     let mut tokens = Vec::new();
     let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let (token, after) = match first {
-            ' ' | '\t' | '\n' | '\r' => {
-                rest = &rest[1..];
-                continue;
-            }
-            '\'' | '"' => quoted(&rest[1..], first, escapes)?,
-            '0'..='9' | '-' | '+' => number(rest)?,
-            'a'..='z' | 'A'..='Z' | '_' | '$' => word(rest),
-            '*' => (Token::Symbol("*"), &rest[1..]),
-            '\\' => return Err(LexError::Impossible),
-            _ => symbol(rest)?,
-        };
+    while let Some((token, after)) = next(rest, escapes)? {
         tokens.push(token);
         rest = after;
     }
     Ok(tokens)
+}
+
+/// Returns whether a text begins with a word, however it is written.
+pub(in crate::classify) fn begins_with_word(text: &str, word: &str) -> bool {
+    matches!(next(text, false), Ok(Some((Token::Word(found), _))) if found.eq_ignore_ascii_case(word))
+}
+
+/// Returns at which character the token behind so many begins, or what is no token before it; the first character is 1.
+pub(in crate::classify) fn place_of(text: &str, escapes: bool, behind: usize) -> usize {
+    let mut rest = text;
+    for _ in 0..behind {
+        let Ok(Some((_, after))) = next(rest, escapes) else { break };
+        rest = after;
+    }
+    let rest = rest.trim_start_matches(SPACES);
+    text[..text.len() - rest.len()].chars().count() + 1
+}
+
+/// Cuts off the next token; `None`: there is no more.
+fn next(text: &str, escapes: bool) -> Result<Option<(Token, &str)>, LexError> {
+    let rest = text.trim_start_matches(SPACES);
+    let Some(first) = rest.chars().next() else { return Ok(None) };
+    let cut = match first {
+        '\'' | '"' => quoted(&rest[1..], first, escapes)?,
+        '0'..='9' | '-' | '+' => number(rest)?,
+        'a'..='z' | 'A'..='Z' | '_' | '$' => word(rest),
+        '*' => (Token::Symbol("*"), &rest[1..]),
+        '\\' => return Err(LexError::Impossible),
+        _ => symbol(rest)?,
+    };
+    Ok(Some(cut))
 }
 
 fn quoted(text: &str, quote: char, escapes: bool) -> Result<(Token, &str), LexError> {

@@ -14,15 +14,16 @@ use std::collections::BTreeSet;
 use self::lexer::{LexError, tokens};
 use self::parser::{Select, parse};
 use super::names::{Touched, parts};
+use super::unread::{Unread, check_select};
 use crate::plugin::FieldUse;
 use crate::service::ServiceDefinition;
 
 /// The longest query that is read.
 const MAX_LENGTH: usize = 64 * 1024;
 
-/// The query is outside the grammar.
+/// Something in the query is outside the grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NotUnderstood;
+struct NotUnderstood;
 
 /// What a query touches.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -40,9 +41,10 @@ impl Query {
 }
 
 /// Reads a query.
-pub(super) fn read(service: &ServiceDefinition, text: &str) -> Result<Query, NotUnderstood> {
+pub(super) fn read(service: &ServiceDefinition, text: &str) -> Result<Query, Unread> {
+    check_select(text)?;
     if text.len() > MAX_LENGTH {
-        return Err(NotUnderstood);
+        return Err(Unread::SOMEWHERE);
     }
     let readings: &[bool] = if text.contains('\\') { &[false, true] } else { &[false] };
     let mut query = Query::default();
@@ -50,13 +52,13 @@ pub(super) fn read(service: &ServiceDefinition, text: &str) -> Result<Query, Not
         let tokens = match tokens(text, escapes) {
             Ok(tokens) => tokens,
             Err(LexError::Impossible) => continue,
-            Err(LexError::Unknown) => return Err(NotUnderstood),
+            Err(LexError::Unknown) => return Err(Unread::uncut(text, escapes)),
         };
-        let select = parse(&tokens)?;
-        resolve(service, &select, &mut query.touched)?;
+        let select = parse(&tokens).map_err(|stopped| Unread::behind(text, escapes, stopped))?;
+        resolve(service, &select, &mut query.touched).map_err(|NotUnderstood| Unread::SOMEWHERE)?;
         query.limits.push(select.limit);
     }
-    if query.limits.is_empty() { Err(NotUnderstood) } else { Ok(query) }
+    if query.limits.is_empty() { Err(Unread::uncut(text, false)) } else { Ok(query) }
 }
 
 /// Adds what one `select` and the queries within touch.

@@ -45,11 +45,12 @@ pub(super) struct Select {
     pub(super) inner: Vec<Select>,
 }
 
-/// Parses a whole query.
-pub(super) fn parse(tokens: &[Token]) -> Parsed<Select> {
+/// Parses a whole query; an error is behind how many tokens it stopped.
+pub(super) fn parse(tokens: &[Token]) -> Result<Select, usize> {
     let mut parser = Parser { rest: tokens };
-    let select = parser.select(0)?;
-    if parser.rest.is_empty() { Ok(select) } else { Err(NotUnderstood) }
+    let parsed = parser.select(0);
+    let stopped = tokens.len() - parser.rest.len();
+    parsed.ok().filter(|_| parser.rest.is_empty()).ok_or(stopped)
 }
 
 struct Parser<'a> {
