@@ -20,7 +20,7 @@ fn bench_measures_each_case() {
     }
     let refused = run(&wardlock, &[&args[..], &["--settings", "{\"exzept\":[]}"]].concat());
     assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(refused.stderr.contains("exzept"), "{refused:?}");
+    assert!(refused.stdout.contains("exzept"), "{refused:?}");
     let no_json = run(&wardlock, &[&args[..], &["--settings", "[]"]].concat());
     assert_eq!(no_json.code, Some(2), "{no_json:?}");
 }
