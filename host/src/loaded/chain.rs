@@ -243,7 +243,8 @@ pub(crate) fn kept(home: &Home, digest: Digest) -> Result<Option<Vec<u8>>, HomeE
     home.read(&kept_name(digest))
 }
 
-fn kept_name(digest: Digest) -> String {
+/// Returns where a component is kept.
+pub(crate) fn kept_name(digest: Digest) -> String {
     format!("{KEPT}/{digest}.wasm")
 }
 
