@@ -86,6 +86,35 @@ fn table_that_is_there_is_printed_with_the_new_component_and_all_else_as_it_stan
 }
 
 #[test]
+fn copy_that_is_kept_serves_for_a_lost_file_and_a_damaged_one_is_never_offered() {
+    let wardlock = with_workspace();
+    run(&wardlock, &["policy", "check"]).ok().expect("it loads, and keeps what it loads");
+    let file = wardlock.home().join("plugins/page-cap.wasm");
+    std::fs::remove_file(&file).expect("removed");
+    let problem = |code: i32| {
+        let checked = run(&wardlock, &["--json", "policy", "check"]);
+        assert_eq!(checked.code, Some(code), "{checked:?}");
+        checked.json().expect("json")["problems"][0].clone()
+    };
+    let note = problem(0);
+    assert_eq!(note["severity"], "note", "{note}");
+    let says = note["message"].as_str().expect("text");
+    assert!(says.contains("there is no file plugins/page-cap.wasm; the copy that is kept of it serves"), "{note}");
+
+    let digest = Digest::of(starter("page-cap").expect("a starter").bytes);
+    let copy = wardlock.home().join(format!("state/plugins/{digest}.wasm"));
+    std::fs::write(&copy, b"torn").expect("written");
+    let closes = problem(1);
+    let says = closes["message"].as_str().expect("text");
+    assert!(says.contains("there is no file plugins/page-cap.wasm") && says.contains("is damaged"), "{closes}");
+    assert!(!closes["hint"].as_str().expect("a hint").contains("sha256"), "{closes}");
+
+    add(&wardlock, &["page-cap"]).ok().expect("added");
+    assert_eq!(problem(0), serde_json::Value::Null, "the hint's way mends both");
+    assert_eq!(Digest::of(&std::fs::read(copy).expect("a copy")), digest);
+}
+
+#[test]
 fn connection_that_is_not_loaded_yet_is_told_with_the_reload_that_it_wants() {
     let wardlock = with_workspace();
     let serving = wardlock.serve(&["--simulator"]).expect("it serves");
