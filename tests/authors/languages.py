@@ -9,6 +9,16 @@ from pathlib import Path
 
 # Of each language: what its policy says to what is refused.
 LANGUAGES = {"rust": "src/lib.rs", "js": "policy.js", "python": "app.py", "c": "policy.c"}
+# Of those whose toolchain can stub the clock: a line of the policy, one behind it that reads the clock and throws, and what the log
+# then holds.
+CLOCKS = {
+    "js": ("    const { effect } = request.operation;\n", '    throw new Error("at " + Date.now());\n', "at 1767614400000"),
+    "python": (
+        "        effect = request.operation.effect.name.lower()\n",
+        '        import time; print("printed"); raise Exception(f"at {int(time.time())}")\n',
+        "at 1767614400",
+    ),
+}
 
 
 def fail(text):
@@ -47,6 +57,12 @@ def main(wardlock, work):
         if "code: `effect_not_allowed` is expected, and it is `another_code`" not in told:
             fail(f"{language}: {told}")
         bench = json.loads(run([wardlock, "--json", "plugin", "bench", component, "--runs", "50"], folder))
+        if language in CLOCKS:
+            line, throws, logged = CLOCKS[language]
+            (folder / source).write_text(text.replace(line, line + throws))
+            told = run([wardlock, "plugin", "dev"], folder, expected=1)
+            if "it logged" not in told or logged not in told or any(found["what"] == "clock" for found in checked["found"]):
+                fail(f"{language}: {told}\n{checked}")
         print(f"{language}: {built['bytes']} bytes, {tested['cases']} cases, WASI {imported or 'none'}, {bench[0]['median_us']} us")
 
 

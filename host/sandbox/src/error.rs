@@ -169,9 +169,7 @@ impl LoadError {
                 format!("if this is the file that you mean, put in the plugin's table: sha256 = \"{found}\"")
             }
             Self::Precompiled => "give the component itself (`.wasm`), not what wasmtime made of it".to_owned(),
-            Self::Invalid { .. } => "build it for wasm32-wasip2, or make a component of it; \
-                threads, 64-bit memories, several memories, GC and exceptions are not available"
-                .to_owned(),
+            Self::Invalid { what } => how_to_make_valid(what).to_owned(),
             Self::SlowToCompile { .. } => {
                 "if the machine is busy, `wardlock reload` tries again; otherwise build it \
                 smaller: what policies need compiles within seconds"
@@ -199,10 +197,40 @@ impl LoadError {
     }
 }
 
+/// Says what fits of a file that does not compile, by what the compiler says.
+fn how_to_make_valid(what: &str) -> &'static str {
+    if what.contains("unexpected end") || what.contains("out of bounds (bound") {
+        return "the file ends too early: copy it once more, or build it again";
+    }
+    if what.contains("exceeds") {
+        return "build it smaller, with fewer functions, types and instances: what policies need is far below the limits";
+    }
+    "build it for wasm32-wasip2, or make a component of it; threads, 64-bit memories, several memories, GC and exceptions are not \
+     available"
+}
+
 fn list(problems: &[SettingsProblem]) -> String {
     let shown = problems.iter().map(|problem| match problem.path.as_str() {
         "" => problem.message.clone(),
         path => format!("`{path}`: {}", problem.message),
     });
     shown.collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(what: &str, hint: &str) {
+        let error = LoadError::Invalid { what: what.to_owned() };
+        assert!(error.hint().contains(hint), "{what}: {}", error.hint());
+    }
+
+    #[test]
+    fn hint_fits_what_the_compiler_says() {
+        check("unexpected end-of-file (at offset 0x10)", "ends too early");
+        check("section range 2465..130778 is out of bounds (bound = 71935)", "ends too early");
+        check("functions count exceeds limit of 1000000 (at offset 0x20)", "build it smaller");
+        check("threads must be enabled for shared memories", "wasm32-wasip2");
+    }
 }

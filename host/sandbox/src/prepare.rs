@@ -130,8 +130,12 @@ impl Runtime {
     }
 
     fn compile(&self, bytes: &[u8]) -> Result<Component, LoadError> {
-        Component::from_binary(&self.engine, bytes)
-            .map_err(|error| LoadError::Invalid { what: escaped(&error.root_cause().to_string(), 500) })
+        Component::from_binary(&self.engine, bytes).map_err(|error| {
+            // One line: what is too large is broken down in several.
+            let cause = error.root_cause().to_string();
+            let words: Vec<&str> = cause.split_whitespace().collect();
+            LoadError::Invalid { what: escaped(&words.join(" "), 500) }
+        })
     }
 
     /// Checks, links and asks a compiled component.

@@ -52,7 +52,7 @@ pub struct AuditReplayArgs {
     #[arg(long, value_name = "NAME")]
     pub workspace: Option<String>,
     /// Only one request.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = super::plugin_args::request_id)]
     pub request: Option<String>,
     /// How many requests at most, the newest.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]

@@ -131,7 +131,7 @@ pub struct LogsArgs {
     #[arg(value_name = "WORKSPACE/CONNECTION[/PLUGIN]")]
     pub of: Option<String>,
     /// Of one request.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = request_id)]
     pub request: Option<String>,
     /// Go on with lines as they come, until ctrl-C.
     #[arg(long, short)]
@@ -139,6 +139,13 @@ pub struct LogsArgs {
     /// How many lines, or how many to begin with.
     #[arg(long, short = 'n', default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
     pub limit: u32,
+}
+
+/// Takes a request's id as agents are told it; anything else could name no request.
+pub fn request_id(text: &str) -> Result<String, String> {
+    let digits = text.strip_prefix("req_").unwrap_or_default();
+    let is_one = digits.len() == 32 && digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+    is_one.then(|| text.to_owned()).ok_or_else(|| "a request's id is `req_` and 32 hexadecimal digits".to_owned())
 }
 
 /// `wardlock plugin trust`.
@@ -192,7 +199,7 @@ pub struct AccountArgs {
 #[derive(Debug, Args)]
 pub struct CaseArgs {
     /// The id of a request that was recorded.
-    #[arg(value_name = "REQUEST-ID", required_unless_present = "curl", conflicts_with = "curl")]
+    #[arg(value_name = "REQUEST-ID", conflicts_with = "curl", value_parser = request_id)]
     pub request_id: Option<String>,
     /// The request, as a line for curl; nothing is sent. A token in it goes into no case.
     #[arg(long, value_name = "LINE", requires = "plugin")]

@@ -30,7 +30,7 @@ pub use lock::{Holder, HomeLock};
 pub use new_file::NewFile;
 pub use outgoing::Outgoing;
 pub use outside::{
-    find_operator_file, make_private, open_operator_file, read_operator_file, read_system_file,
+    find_operator_file, make_private, open_operator_file, read_operator_file, read_regular_file, read_system_file,
     remove_leftover_socket, remove_simulator_home, write_system_file,
 };
 pub use restoring::Restoring;

@@ -16,12 +16,26 @@ pub fn read_operator_file(path: &Path) -> Result<Vec<u8>, HomeError> {
     read_bounded(std::fs::File::open(path).map_err(io_at("open", path))?, path, LIMIT)
 }
 
+/// Reads a file that the operator named and that must be a regular one: who opens a pipe waits until somebody writes to it.
+pub fn read_regular_file(path: &Path) -> Result<Vec<u8>, HomeError> {
+    regular(path)?;
+    read_operator_file(path)
+}
+
+fn regular(path: &Path) -> Result<(), HomeError> {
+    let metadata = std::fs::metadata(path).map_err(io_at("open", path))?;
+    if metadata.is_file() { Ok(()) } else { Err(HomeError::NotFile { path: path.to_owned() }) }
+}
+
 /// Reads a file of at most `limit` bytes that goes with one that the operator named; `None` where it is not there.
 pub fn find_operator_file(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, HomeError> {
     match std::fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         // A link that leads nowhere is an error: somebody put it there.
-        _ => read_bounded(std::fs::File::open(path).map_err(io_at("open", path))?, path, limit).map(Some),
+        _ => {
+            regular(path)?;
+            read_bounded(std::fs::File::open(path).map_err(io_at("open", path))?, path, limit).map(Some)
+        }
     }
 }
 

@@ -160,17 +160,44 @@ impl<'a> ChainLoader<'a> {
         if let Some(bytes) = dropped_in {
             return Ok(Found { file, bytes });
         }
-        let kept = expected.map(|digest| (kept_name(digest), self.read(kept_name(digest))));
-        if let Some((file, Ok(Some(bytes)))) = kept {
-            return Ok(Found { file, bytes });
-        }
         let problem = format!("there is no file plugins/{}", plan.file);
+        match expected.map(|digest| self.kept_copy(digest)) {
+            Some(Ok(Some(found))) => {
+                let serves = format!("{problem}; the copy that is kept of it serves, {}", found.file);
+                let note = document.error_at(&at_file, serves).hint(self.way_back(plan));
+                self.notes.push(Problem::from_text(None, &note).of_connection(place[1]).note());
+                return Ok(found);
+            }
+            // Its bytes are not what was pinned, so their digest is offered to nobody.
+            Some(Err(why)) => {
+                let problem = format!("{problem}, and {why}");
+                return Err(document.error_at(&at_file, problem).hint(self.way_back(plan)));
+            }
+            Some(Ok(None)) | None => {}
+        }
         let files = self.home.list("plugins", "wasm").unwrap_or_default();
         let hint = match nearest(&plan.file, files.iter().map(String::as_str)) {
             Some(file) => format!("did you mean `{file}`?"),
             None => format!("drop it into {}", self.home.path().join("plugins").display()),
         };
         Err(document.error_at(&at_file, problem).hint(hint))
+    }
+
+    /// Finds the copy that is kept of a component; `Err` says why one that is there is of no use.
+    fn kept_copy(&mut self, digest: Digest) -> Result<Option<Found>, String> {
+        let file = kept_name(digest);
+        match self.read(file.clone()) {
+            Ok(None) => Ok(None),
+            Ok(Some(bytes)) if Digest::of(&bytes) == digest => Ok(Some(Found { file, bytes })),
+            Ok(Some(_)) => Err(format!("the copy that is kept of it is damaged: {file}")),
+            Err(problem) => Err(format!("the copy that is kept of it cannot be read: {}", problem.message)),
+        }
+    }
+
+    /// Says how a component's file comes back to where the workspace file names it. The copy is mended by the next load.
+    fn way_back(&self, plan: &PluginPlan) -> String {
+        let file = self.home.path().join("plugins").join(&plan.file);
+        format!("put the component back as {}, by `wardlock plugin add` or from a backup", file.display())
     }
 
     pub(super) fn read(&mut self, name: String) -> Result<Option<Arc<Vec<u8>>>, Problem> {
@@ -243,7 +270,8 @@ pub(crate) fn kept(home: &Home, digest: Digest) -> Result<Option<Vec<u8>>, HomeE
     home.read(&kept_name(digest))
 }
 
-fn kept_name(digest: Digest) -> String {
+/// Returns where a component is kept.
+pub(crate) fn kept_name(digest: Digest) -> String {
     format!("{KEPT}/{digest}.wasm")
 }
 

@@ -26,7 +26,7 @@ use crate::home::Home;
 use crate::metrics::{ConnectionMetrics, Metrics};
 use crate::trust::{Publishers, Standing};
 
-pub(crate) use chain::{keep, kept};
+pub(crate) use chain::{keep, kept, kept_name};
 pub use files::PolicyFiles;
 pub use problem::{Problem, Severity};
 pub use services::Services;

@@ -1,20 +1,21 @@
 //! `wardlock plugin add`: a component into the home; it judges nothing until a workspace file names it. `wardlock plugin list`: the
 //! chains, and whether their plugins run.
 
+mod table;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wardlock_audit::Act;
 use wardlock_core::connection::LinkMode;
-use wardlock_core::id::{Digest, PluginName};
-use wardlock_sandbox::About;
+use wardlock_core::id::{Digest, WorkspaceName};
 
 use super::{blocking, connections, note, recordings, who};
 use crate::admin::Failure;
 use crate::home::{Home, HomeError};
 use crate::host::Host;
 use crate::loaded::{self, LoadedConnection, State};
-use crate::trust::{SIGNATURE_END, Standing};
+use crate::trust::{Publishers, SIGNATURE_END, Standing};
 
 /// Lists the plugins of every chain, in the chain's order. Where a connection is closed there is one row that says why.
 pub(super) fn list(host: &Host) -> Value {
@@ -54,7 +55,7 @@ fn chain(host: &Host, found: &LoadedConnection) -> Vec<Value> {
 }
 
 /// Keeps a component and its signature, and returns the table that puts it into a chain. `place` is the workspace and its
-/// connection. A signature that does not hold keeps the component out.
+/// connection. A signature that does not hold keeps the component out, and so does one that no plugin here loads with.
 pub(super) async fn add(
     host: &Arc<Host>,
     place: Option<(&str, &str)>,
@@ -63,7 +64,7 @@ pub(super) async fn add(
 ) -> Result<Value, Failure> {
     let component = component.ok_or_else(|| Failure::usage("no component came with the command"))?;
     if let Some((workspace, connection)) = place {
-        connections::find(&host.loaded(), workspace, connection)?;
+        find(host, workspace, connection)?;
     }
     let signature = signature.map(String::into_bytes);
     let standing = host
@@ -74,8 +75,17 @@ pub(super) async fn add(
     let inspection = host.sandbox().inspect(component.clone()).await?;
     let about = inspection.about?;
     let (digest, size) = (inspection.digest, inspection.size);
-    let (home, name, bytes) = (Arc::clone(host), about.description.name.clone(), component.clone());
-    let kept = blocking(move || keep(home.home(), &name, digest, &bytes, signature.as_deref())).await??;
+    let brought =
+        Brought { name: about.description.name.clone(), digest, bytes: component.clone(), signature, standing };
+    let (of_host, workspace_file) = (Arc::clone(host), place.map(|(name, _)| format!("workspaces/{name}.toml")));
+    let file = workspace_file.clone();
+    let (kept, text) = blocking(move || {
+        let text = file.map(|file| of_host.home().read_text(&file)).transpose()?.flatten();
+        keep(of_host.home(), of_host.config().publishers(), brought).map(|kept| (kept, text))
+    })
+    .await??;
+    let placed = Placed { about: &about, file: &kept.file, digest, standing: &kept.standing };
+    let table = table::of(&placed, place.map(|(_, connection)| connection), text.as_deref());
     note(host, Act::admin(who(), "plugin.add", format!("plugins/{}", kept.file), digest.to_string())).await;
     let workspace = place.map(|(workspace, _)| workspace);
     // The component is kept by now: what cannot be compared is told, and takes nothing back.
@@ -94,79 +104,97 @@ pub(super) async fn add(
         "bytes": size,
         "file": kept.file,
         "kept": kept.by_digest,
-        "signature": standing.to_json(),
-        "signer": standing.words(),
+        "signature": kept.standing.to_json(),
+        "signer": kept.standing.words(),
         "capabilities": about.description.capabilities,
-        "workspace_file": place.map(|(workspace, _)| format!("workspaces/{workspace}.toml")),
-        "toml": table(&about, place.map(|(_, connection)| connection), &kept.file, digest, &standing),
+        "workspace_file": workspace_file,
+        "toml": table.toml,
+        "replaces_line": table.replaces,
+        "warnings": table.warnings,
     }))
+}
+
+/// Finds the connection that a component is for. One that stands in its file already, and is not loaded, has a hint of its own.
+fn find(host: &Host, workspace: &str, connection: &str) -> Result<(), Failure> {
+    let loaded = host.loaded();
+    let Err(failure) = connections::find(&loaded, workspace, connection) else { return Ok(()) };
+    let is_closed = loaded.workspace(workspace).is_some_and(|found| found.connections.is_err());
+    let file = format!("workspaces/{workspace}.toml");
+    let named = WorkspaceName::parse(workspace).is_ok() && !is_closed;
+    let text = named.then(|| host.home().read_text(&file).ok().flatten()).flatten();
+    Err(match text.filter(|text| table::names_connection(text, connection)) {
+        Some(_) => failure
+            .hint(format!("{file} names it, and is not loaded as it stands now: run `wardlock reload` first")),
+        None => failure,
+    })
+}
+
+/// A component that somebody brought.
+struct Brought {
+    name: String,
+    digest: Digest,
+    bytes: Vec<u8>,
+    signature: Option<Vec<u8>>,
+    standing: Standing,
 }
 
 /// Where a component was kept.
 struct Kept {
     file: String,
     by_digest: String,
+    /// What the signature says that stands beside it now.
+    standing: Standing,
 }
 
 /// Writes it twice: where workspace files name it, and by digest. Another component of that name keeps its file,
 /// because a workspace file may pin it; this one goes beside it.
-fn keep(
-    home: &Home,
-    name: &str,
-    digest: Digest,
-    component: &[u8],
-    signature: Option<&[u8]>,
-) -> Result<Kept, HomeError> {
+fn keep(home: &Home, publishers: &Publishers, brought: Brought) -> Result<Kept, Failure> {
+    let Brought { name, digest, bytes, mut signature, mut standing } = brought;
     let plain = format!("{name}.wasm");
     let file = match home.read(&format!("plugins/{plain}"))? {
-        Some(found) if found != component => format!("{name}-{}.wasm", &digest.to_string()[..8]),
+        Some(found) if found != bytes => format!("{name}-{}.wasm", &digest.to_string()[..8]),
         _ => plain,
     };
+    if standing.publisher().is_none() {
+        let places = [format!("plugins/{file}"), loaded::kept_name(digest)];
+        if let Some((trusted, says)) = trusted_before(home, publishers, &bytes, &places)? {
+            (signature, standing) = (Some(trusted), says);
+        }
+    }
+    publishers.admit(&standing, None).map_err(|error| {
+        Failure::no(format!("it would not load: {error}")).hint(error.hint(&format!("{name}.wasm{SIGNATURE_END}")))
+    })?;
     // The signature first: at no instant the component stands beside that of another one.
-    if let Some(signature) = signature {
+    if let Some(signature) = &signature {
         home.write(&format!("plugins/{file}{SIGNATURE_END}"), signature)?;
     }
-    home.write(&format!("plugins/{file}"), component)?;
-    Ok(Kept { file, by_digest: loaded::keep(home, digest, component, signature)? })
+    home.write(&format!("plugins/{file}"), &bytes)?;
+    let by_digest = loaded::keep(home, digest, &bytes, signature.as_deref())?;
+    Ok(Kept { file, by_digest, standing })
 }
 
-/// Writes the table that puts a plugin into a chain.
-fn table(about: &About, connection: Option<&str>, file: &str, digest: Digest, standing: &Standing) -> String {
-    let description = &about.description;
-    // What a plugin calls itself may begin with a dash; in a chain it may not.
-    let name = if PluginName::parse(&description.name).is_ok() { &description.name } else { "plugin" };
-    let capabilities: Vec<&str> = description.capabilities.iter().map(String::as_str).collect();
-    let mut table = format!(
-        "[[connections.{}.plugins]]\nname         = \"{name}\"\nfile         = \"{file}\"\nsha256       = \"{digest}\"\n\
-         capabilities = {}\nsettings     = {{}}\nlimits       = {{ time = \"20ms\", memory = \"32MiB\" }}\n",
-        connection.unwrap_or("CONNECTION"),
-        json!(capabilities),
-    );
-    if description.capabilities.contains("folder") {
-        // Both or neither: a table that is pasted is to be taken.
-        table.extend([
-            "folder       = \"",
-            name,
-            "\"    # plugins/",
-            name,
-            " in the home: the files that it may read\n",
-        ]);
+/// Finds a publisher's signature that stands beside the same bytes already: one by a key that nobody trusts, or none, does not
+/// take its place, because the chains that load by it would not load any more.
+fn trusted_before(
+    home: &Home,
+    publishers: &Publishers,
+    bytes: &[u8],
+    places: &[String],
+) -> Result<Option<(Vec<u8>, Standing)>, HomeError> {
+    for file in places {
+        let same = home.read(file)?.is_some_and(|found| found == bytes);
+        let Some(signature) = home.read(&format!("{file}{SIGNATURE_END}"))?.filter(|_| same) else { continue };
+        if let Ok(standing @ Standing::Signed(_)) = publishers.standing(bytes, Some(&signature)) {
+            return Ok(Some((signature, standing)));
+        }
     }
-    if let Some(publisher) = standing.publisher() {
-        table.extend(["publisher    = \"", publisher.as_str(), "\"\n"]);
-    }
-    let settings = about.schema.get("properties").and_then(Value::as_object);
-    let required: Vec<&str> = match about.schema.get("required") {
-        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    };
-    for (key, of) in settings.into_iter().flatten() {
-        let must = if required.contains(&key.as_str()) { " (must be given)" } else { "" };
-        let says = of.get("description").and_then(Value::as_str).unwrap_or_default();
-        let line = format!("# settings.{key}{must}: {says}");
-        // A plugin's own words: one line each, so that they stay a comment.
-        table.push_str(&crate::text::for_terminal(line.trim_end_matches([' ', ':'])));
-        table.push('\n');
-    }
-    table
+    Ok(None)
+}
+
+/// A component as it goes into a chain.
+struct Placed<'a> {
+    about: &'a wardlock_sandbox::About,
+    file: &'a str,
+    digest: Digest,
+    standing: &'a Standing,
 }

@@ -36,6 +36,39 @@ const CAPABILITIES: [(&str, &str); 5] = [
     ("folder", "it reads the files of a folder that the operator names"),
 ];
 
+/// Engines that read the clock through WASI whatever they were built with, by a text that their toolchain leaves in each
+/// component: language, text, how a policy reads the clock, the flag without which it is one.
+const ENGINES: [Engine; 2] = [
+    Engine {
+        language: "JavaScript",
+        mark: b"componentize_qjs_runtime.wasm",
+        reads: "`Date.now()`, `new Date()`",
+        flag: "--backend-qjs-stub-wasi",
+    },
+    Engine {
+        language: "Python",
+        mark: b"libcomponentize_py_runtime.so",
+        reads: "`time.time()`, `datetime.now()`",
+        flag: "--stub-wasi",
+    },
+];
+
+/// An engine of another language within a component.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Engine {
+    language: &'static str,
+    mark: &'static [u8],
+    reads: &'static str,
+    flag: &'static str,
+}
+
+impl Engine {
+    /// Finds the engine that a component holds, if it is one that is known here.
+    pub fn of(component: &[u8]) -> Option<Self> {
+        ENGINES.into_iter().find(|engine| component.windows(engine.mark.len()).any(|part| part == engine.mark))
+    }
+}
+
 /// Something about a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word {
@@ -45,11 +78,12 @@ pub struct Word {
     pub means: String,
 }
 
-/// Says what a component is, a line for each thing.
-pub fn words(inspection: &Inspection) -> Vec<Word> {
+/// Says what a component is, a line for each thing; `engine` is the one that it holds.
+pub fn words(inspection: &Inspection, engine: Option<Engine>) -> Vec<Word> {
     let mut words = vec![contract(inspection)];
     words.extend(exports(inspection));
     words.extend(imports(inspection));
+    words.extend(engine.and_then(|engine| stubbed(&inspection.imports, engine)));
     if let Ok(about) = &inspection.about {
         words.extend(capabilities(about));
         words.push(settings(about));
@@ -101,6 +135,19 @@ fn imports(inspection: &Inspection) -> Vec<Word> {
     lines.into_iter().map(line).collect()
 }
 
+/// Says so where an engine was built without what it reads the clock through.
+fn stubbed(imports: &[String], engine: Engine) -> Option<Word> {
+    if imports.iter().any(|name| name.starts_with("wasi:clocks/")) {
+        return None;
+    }
+    let Engine { language, reads, flag, .. } = engine;
+    let means = format!(
+        "its clock is a stub: it holds {language}'s engine and imports no `wasi:clocks`. As `{flag}` builds it, reading the clock \
+         ({reads}) ends the request with `plugin_trap`, and so does printing and what nobody catches; build it without that flag"
+    );
+    Some(word("clock", means))
+}
+
 fn capabilities(about: &About) -> Vec<Word> {
     if about.description.capabilities.is_empty() {
         return vec![word("capabilities", "it asks for none: it sees no body and changes nothing")];
@@ -147,5 +194,28 @@ fn package(name: &str) -> &str {
     match bare.split_once('/') {
         Some((package, _)) if package != "wasi:cli" => package,
         _ => bare,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(component: &[u8], imports: &[&str], says: Option<&str>) {
+        let imports: Vec<String> = imports.iter().map(|&name| name.to_owned()).collect();
+        let word = Engine::of(component).and_then(|engine| stubbed(&imports, engine));
+        match (word, says) {
+            (Some(word), Some(says)) => assert!(word.means.contains(says), "{}", word.means),
+            (word, says) => assert_eq!(word.map(|word| word.means), says.map(str::to_owned)),
+        }
+    }
+
+    #[test]
+    fn stubbed_clock_is_told_of_engines_that_are_known_and_of_no_other() {
+        let js = b"..componentize_qjs_runtime.wasm..";
+        check(js, &["wardlock:policy/types@0.1.0"], Some("`Date.now()`"));
+        check(b"..libcomponentize_py_runtime.so..", &[], Some("`time.time()`"));
+        check(js, &["wasi:clocks/wall-clock@0.2.12"], None);
+        check(b"..a component in C..", &[], None);
     }
 }

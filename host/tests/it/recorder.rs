@@ -378,8 +378,9 @@ async fn a_recorded_request_becomes_a_case_that_holds() {
     let made = shown(&world, &["plugin", "case", &id(&query), "--plugin", "read-only"]).await.ok().expect("made");
     assert!(made.stdout.contains(&format!("body = \"{}\"", " ".repeat(QUERY.len()))), "{made:?}");
     assert!(made.stdout.contains("spaces stand for it") && !made.stdout.contains("select"), "{made:?}");
-    told(shown(&world, &["plugin", "case", "none"]).await, 1, "there is no record of request `none`");
-    told(shown(&world, &["plugin", "case"]).await, 2, "REQUEST-ID");
+    let none = format!("req_{}", "0".repeat(32));
+    told(shown(&world, &["plugin", "case", &none]).await, 1, "there is no record of request `req_0");
+    told(shown(&world, &["plugin", "case", "none"]).await, 2, "REQUEST-ID");
     world.end().await;
 }
 

@@ -32,8 +32,16 @@ pub(super) async fn run(cli: &Cli, args: &AddArgs) -> Result<ExitCode, Failure> 
         "" => "a workspace file",
         file => file,
     };
-    talk::line(&format!("\nPut this into {goes_into}, then run `wardlock reload`:\n"));
+    match added["replaces_line"].as_u64() {
+        Some(line) => talk::line(&format!(
+            "\nreplace the table of that name in {goes_into}, line {line}, by this, then run `wardlock reload`:\n"
+        )),
+        None => talk::line(&format!("\nPut this into {goes_into}, then run `wardlock reload`:\n")),
+    }
     talk::text(for_terminal_lines(text("toml")).trim_end());
+    for warning in added["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        talk::line(&format!("\nwarning: {}", for_terminal(warning)));
+    }
     tell_recorded(&added);
     Ok(ExitCode::SUCCESS)
 }

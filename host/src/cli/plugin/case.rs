@@ -10,7 +10,7 @@ use wardlock_core::connection::Connection;
 use wardlock_core::id::AgentName;
 use wardlock_sandbox::Sandbox;
 
-use super::{component, print, sandbox, settings};
+use super::{component, print, sandbox, settings, test};
 use crate::admin::{Brought, Command, Failure};
 use crate::cli::args::Cli;
 use crate::cli::plugin_args::CaseArgs;
@@ -19,7 +19,7 @@ use crate::config::HostConfig;
 use crate::home::{Home, NewFile};
 use crate::loaded::{Loaded, Services, Sources};
 use crate::ops::find_connection;
-use crate::plugin::cases::{self, Case, Expected, Tested};
+use crate::plugin::cases::{self, Case, Expected, Tested, Tried};
 use crate::plugin::curl::{self, CurlRequest};
 use crate::plugin::observed::{Observed, named, observe};
 
@@ -29,11 +29,20 @@ pub(super) async fn run(cli: &Cli, args: &CaseArgs) -> Result<ExitCode, Failure>
     let made = match (&args.request_id, &args.curl, &args.plugin) {
         (Some(request_id), _, plugin) => recorded(cli, args, request_id, plugin.as_deref()).await?,
         (None, Some(curl), Some(plugin)) => asked_now(cli, args, curl, plugin).await?,
-        (None, _, _) => return Err(Failure::usage("a request's id is wanted, or `--curl` with `--plugin`")),
+        (None, _, _) => {
+            return Err(Failure::usage(
+                "a recorded request's id is wanted, or `--curl LINE` with `--plugin FILE`",
+            )
+            .hint("wardlock plugin case --plugin FILE.wasm --curl 'curl http://HOST/WORKSPACE/CONNECTION/PATH'"));
+        }
     };
     let text = made["text"].as_str().unwrap_or_default();
     let Some((mut file, path)) = out.zip(args.out.as_deref()) else {
-        talk::text(text.trim_end());
+        if cli.json {
+            talk::data(&made);
+        } else {
+            talk::text(text.trim_end());
+        }
         return Ok(ExitCode::SUCCESS);
     };
     file.write_all(text.as_bytes())
@@ -80,7 +89,8 @@ async fn asked_now(cli: &Cli, args: &CaseArgs, curl: &str, plugin: &str) -> Resu
         ));
     }
     let case = Case { settings, request, ..Case::usual() };
-    let found = Tested::new(&sandbox, &bytes).case(&case).await?;
+    let Tried { found, log, .. } = Tested::new(&sandbox, &bytes).attempt(&case).await?;
+    test::log_lines(&log).for_each(|line| talk::line(&line));
     let text = cases::write(&args.promise, &case.settings, &case.request, &found).map_err(Failure::no)?;
     let case = checked(&text)?;
     let (verdict, code) = match &case.expected {

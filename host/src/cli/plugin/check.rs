@@ -9,14 +9,15 @@ use super::{Signed, component, sandbox, signed};
 use crate::admin::Failure;
 use crate::cli::args::Cli;
 use crate::cli::talk;
-use crate::plugin::words::{Word, required, words};
+use crate::plugin::words::{Engine, Word, required, words};
 use crate::text::for_terminal;
 
 pub(super) async fn run(cli: &Cli, file: &str) -> Result<ExitCode, Failure> {
     let bytes = component(file)?;
     let signed = signed(cli, file, &bytes)?;
+    let engine = Engine::of(&bytes);
     let inspection = sandbox().await?.inspect(bytes).await?;
-    let mut words = words(&inspection);
+    let mut words = words(&inspection, engine);
     words.push(Word { what: "signature".to_owned(), means: signed.words() });
     if cli.json {
         talk::data(&to_json(&inspection, &words, &signed));

@@ -26,7 +26,7 @@ use super::remote::ask;
 use super::{show, talk};
 use crate::admin::{Brought, Command, Failure};
 use crate::config::HostConfig;
-use crate::home::Home;
+use crate::home::{Home, HomeError};
 use crate::plugin::folder::FolderError;
 use crate::plugin::wit;
 use crate::trust::{LONGEST, SIGNATURE_END, SignatureError, Standing};
@@ -71,7 +71,7 @@ fn write_wit(cli: &Cli, folder: &Path) -> Result<ExitCode, Failure> {
 fn component(file: &str) -> Result<Vec<u8>, Failure> {
     match wardlock_plugins::starter(file) {
         Some(starter) => Ok(starter.bytes.to_vec()),
-        None => crate::home::read_operator_file(Path::new(file)).map_err(Failure::of_named_file),
+        None => crate::home::read_regular_file(Path::new(file)).map_err(of_plugin_file),
     }
 }
 
@@ -81,7 +81,20 @@ fn signature(file: &str) -> Result<Option<Vec<u8>>, Failure> {
         return Ok(None);
     }
     let beside = format!("{file}{SIGNATURE_END}");
-    crate::home::find_operator_file(Path::new(&beside), LONGEST as u64).map_err(Failure::of_named_file)
+    crate::home::find_operator_file(Path::new(&beside), LONGEST as u64).map_err(of_plugin_file)
+}
+
+/// A plugin's file that cannot be read; one that is a folder or a pipe is not to be moved, but the wrong one.
+fn of_plugin_file(error: HomeError) -> Failure {
+    let is_other = matches!(error, HomeError::NotFile { .. });
+    let failure = Failure::of_named_file(error);
+    if is_other { failure.hint("name a regular file") } else { failure }
+}
+
+/// Returns the name of the file that would hold a component's signature. A starter's is that of its file in the home.
+fn signature_name(file: &str) -> String {
+    let end = if wardlock_plugins::starter(file).is_some() { ".wasm" } else { "" };
+    format!("{file}{end}{SIGNATURE_END}")
 }
 
 /// What a component's signature says, and whether that keeps the component from loading.
@@ -106,7 +119,7 @@ fn signed(cli: &Cli, file: &str, component: &[u8]) -> Result<Signed, Failure> {
         Err(error) => (Some(error.to_string()), Some(error.hint().to_owned())),
         Ok(found) => match config.publishers().admit(found, None) {
             Ok(()) => (None, None),
-            Err(error) => (Some(error.to_string()), Some(error.hint(&format!("{file}{SIGNATURE_END}")))),
+            Err(error) => (Some(error.to_string()), Some(error.hint(&signature_name(file)))),
         },
     };
     Ok(Signed { standing, refused, hint })

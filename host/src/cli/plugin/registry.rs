@@ -24,7 +24,7 @@ pub(super) async fn push(cli: &Cli, args: &PushArgs) -> Result<ExitCode, Failure
     let reference = parse(&args.reference)?;
     let artifact = artifact(&args.file).await?;
     let credentials = credentials(&args.account)?;
-    let pushed = registry::push(&dialer()?, &reference, credentials, &artifact).await.map_err(no)?;
+    let pushed = registry::push(&dialer()?, &reference, credentials, &artifact).await.map_err(of_push)?;
     let pinned = reference.pinned(pushed.manifest).to_string();
     let signed = artifact.signature.is_some();
     if cli.json {
@@ -109,7 +109,15 @@ fn beside(file: &Path) -> PathBuf {
 }
 
 fn new_file(path: &Path) -> Result<NewFile, Failure> {
-    NewFile::create(path).map_err(Failure::of_named_file)
+    NewFile::create(path).map_err(|error| {
+        let is_refused = matches!(error, HomeError::Io { .. });
+        let failure = Failure::of_named_file(error);
+        if is_refused {
+            failure.hint("name a file in a folder that is there and that this user may write to")
+        } else {
+            failure
+        }
+    })
 }
 
 fn keep(mut file: NewFile, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
@@ -139,6 +147,13 @@ fn parse(reference: &str) -> Result<Reference, Failure> {
 
 fn dialer() -> Result<Dialer, Failure> {
     Dialer::system().map_err(|error| Failure::no(crate::text::with_causes(&error)))
+}
+
+/// Of a push the digest in the reference is the pusher's own word.
+fn of_push(error: RegistryError) -> Failure {
+    let is_other = matches!(error, RegistryError::WrongDigest { .. });
+    let failure = no(error);
+    if is_other { failure.hint("leave `@sha256:…` out of the reference: `push` prints it") } else { failure }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]

@@ -10,7 +10,7 @@ use crate::admin::Failure;
 use crate::cli::args::Cli;
 use crate::cli::plugin_args::TestArgs;
 use crate::cli::talk;
-use crate::plugin::cases::{self, Case, CaseResult, CasesError, Found, Tested};
+use crate::plugin::cases::{self, Case, CaseResult, CasesError, Found, Tested, USUAL_TIME};
 use crate::plugin::folder::Folder;
 use crate::text::for_terminal;
 
@@ -87,6 +87,7 @@ fn tell(folder: &Path, ran: &[Ran<'_>]) {
         let word = if *updated { "updated" } else { "FAILED" };
         talk::text(&format!("{word} {}", for_terminal(&folder.join(case.file()).display().to_string())));
         result.differences.iter().for_each(|line| talk::text(&format!("  {}", for_terminal(line))));
+        log_lines(&result.log).for_each(|line| talk::text(&format!("  {line}")));
     }
     let failed = ran.iter().filter(|ran| !ran.is_well()).count();
     let updated = ran.iter().filter(|ran| ran.updated).count();
@@ -97,6 +98,25 @@ fn tell(folder: &Path, ran: &[Ran<'_>]) {
     };
     let updated = if updated > 0 { format!("; {updated} of them as updated") } else { String::new() };
     talk::text(&format!("{line}{updated}"));
+    tell_slow(folder, ran);
+}
+
+/// Says what a plugin logged or printed, a line each.
+pub(super) fn log_lines(log: &[(&'static str, String)]) -> impl Iterator<Item = String> {
+    log.iter().map(|(level, text)| format!("it logged ({level}): {}", for_terminal(text)))
+}
+
+/// Warns of verdicts that a chain would not wait for.
+fn tell_slow(folder: &Path, ran: &[Ran<'_>]) {
+    let slow: Vec<&Ran<'_>> = ran.iter().filter(|ran| ran.result.slow).collect();
+    let Some(first) = slow.first() else { return };
+    let file = for_terminal(&folder.join(first.case.file()).display().to_string());
+    let more = if slow.len() > 1 { format!(" and {} more", slow.len() - 1) } else { String::new() };
+    talk::line(&format!(
+        "warning: {file}{more} took longer than {} ms, the limit in the table that `plugin add` prints: requests would end with \
+         `plugin_timeout`. Raise `limits.time` there, or make the plugin faster",
+        USUAL_TIME.as_millis()
+    ));
 }
 
 fn to_json(ok: bool, tested: &Tested<'_>, ran: &[Ran<'_>]) -> Value {
@@ -105,7 +125,16 @@ fn to_json(ok: bool, tested: &Tested<'_>, ran: &[Ran<'_>]) -> Value {
             "case": ran.case.name,
             "differences": ran.result.differences,
             "found": found_json(&ran.result.found),
+            "log": log_json(&ran.result.log),
             "updated": ran.updated,
+        })
+    });
+    let results = ran.iter().map(|ran| {
+        json!({
+            "case": ran.case.name,
+            "holds": ran.result.holds(),
+            "log": log_json(&ran.result.log),
+            "slow": ran.result.slow,
         })
     });
     json!({
@@ -115,7 +144,12 @@ fn to_json(ok: bool, tested: &Tested<'_>, ran: &[Ran<'_>]) -> Value {
         "failed": ran.iter().filter(|ran| !ran.is_well()).count(),
         "updated": ran.iter().filter(|ran| ran.updated).count(),
         "differing": differing.collect::<Vec<_>>(),
+        "results": results.collect::<Vec<_>>(),
     })
+}
+
+fn log_json(log: &[(&'static str, String)]) -> Value {
+    log.iter().map(|(level, text)| json!({ "level": level, "text": text })).collect()
 }
 
 fn found_json(found: &Found) -> Value {

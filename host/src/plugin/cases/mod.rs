@@ -20,7 +20,7 @@ use super::folder::{Folder, FolderError};
 use format::CaseFile;
 
 pub use request::DEFAULT_NOW_MS;
-pub use run::{CaseResult, Tested, all_capabilities, run};
+pub use run::{CaseResult, Tested, Tried, USUAL_TIME, all_capabilities, is_of_settings, run};
 pub use update::update;
 pub use verdict::{EditWords, Expected, Found, Said};
 pub use write::{WriteError, write};

@@ -59,7 +59,7 @@ pub fn build(project: &Project) -> Result<Built, ProjectError> {
             let own = std::path::absolute(folder.join(VENV)).ok().filter(|own| own.exists());
             let own = own.as_deref().and_then(Path::to_str);
             let tool = Tool { program: own.unwrap_or("componentize-py"), get: PYTHON };
-            let arguments = ["-d", "wit", "-w", WORLD, "componentize", "--stub-wasi", "app", "-o", &name];
+            let arguments = ["-d", "wit", "-w", WORLD, "componentize", "app", "-o", &name];
             tool.run(folder, &arguments)?;
             "componentize-py"
         }

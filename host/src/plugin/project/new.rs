@@ -69,6 +69,8 @@ struct Words {
     schema: &'static str,
     /// How to get the toolchain, as a shell takes it.
     tools: &'static str,
+    /// What to know of the language here: paragraphs, each with an empty line behind it.
+    remarks: &'static str,
 }
 
 fn template(language: Language) -> (&'static [File], Words) {
@@ -80,6 +82,7 @@ fn template(language: Language) -> (&'static [File], Words) {
                 source: "src/lib.rs",
                 schema: "schema.json",
                 tools: "rustup target add wasm32-wasip2           # once",
+                remarks: "",
             },
         ),
         Language::Js => (
@@ -89,6 +92,7 @@ fn template(language: Language) -> (&'static [File], Words) {
                 source: "policy.js",
                 schema: "schema.js",
                 tools: "npm install                               # once",
+                remarks: include_str!("../../../templates/plugin/js/remarks.md"),
             },
         ),
         Language::Python => (
@@ -98,6 +102,7 @@ fn template(language: Language) -> (&'static [File], Words) {
                 source: "app.py",
                 schema: "schema.json",
                 tools: "python3 -m venv .venv                     # once\n.venv/bin/pip install -r requirements.txt # once",
+                remarks: include_str!("../../../templates/plugin/python/remarks.md"),
             },
         ),
         Language::C => (
@@ -106,7 +111,9 @@ fn template(language: Language) -> (&'static [File], Words) {
                 language: "C",
                 source: "policy.c",
                 schema: "schema.json",
-                tools: "sudo apt-get install clang lld wasi-libc libclang-rt-dev-wasm32 # once; and Rust by rustup",
+                tools: "sudo apt-get install clang lld wasi-libc libclang-rt-dev-wasm32 # once\n\
+                        rustup toolchain install stable           # once: Rust brings wasm-component-ld",
+                remarks: "",
             },
         ),
     }
@@ -136,6 +143,7 @@ pub fn create(path: &Path, name: &str, language: Language) -> Result<NewProject,
             .replace("@language@", words.language)
             .replace("@source@", words.source)
             .replace("@schema@", words.schema)
+            .replace("@remarks@\n", words.remarks)
             .replace("@tools@", words.tools);
         folder.write_new(file, text.as_bytes())?;
         files.push((*file).to_owned());

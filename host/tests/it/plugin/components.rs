@@ -20,7 +20,7 @@ fn bench_measures_each_case() {
     }
     let refused = run(&wardlock, &[&args[..], &["--settings", "{\"exzept\":[]}"]].concat());
     assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(refused.stderr.contains("exzept"), "{refused:?}");
+    assert!(refused.stdout.contains("exzept"), "{refused:?}");
     let no_json = run(&wardlock, &[&args[..], &["--settings", "[]"]].concat());
     assert_eq!(no_json.code, Some(2), "{no_json:?}");
 }
@@ -65,4 +65,23 @@ fn check_says_what_is_imported_and_what_would_not_load() {
         checked.stdout.contains("imports wasi:clocks: it reads the request's time, which stands still"),
         "{checked:?}"
     );
+}
+
+#[test]
+fn what_is_no_whole_file_is_told_with_what_mends_it() {
+    let (wardlock, files) = (with_home(), folder(&[]));
+    let torn = files.path().join("torn.wasm");
+    let whole = wardlock_tests::guests::guest("judge");
+    std::fs::write(&torn, &whole[..whole.len() / 2]).expect("written");
+    let told = run(&wardlock, &["plugin", "check", text(&torn)]);
+    assert_eq!(told.code, Some(1), "{told:?}");
+    assert!(told.stderr.contains("hint: the file ends too early"), "{told:?}");
+
+    let pipe = files.path().join("pipe.wasm");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("a pipe");
+    for args in [["plugin", "check"], ["plugin", "inspect"], ["plugin", "add"], ["plugin", "test"]] {
+        let told = run(&wardlock, &[args[0], args[1], text(&pipe)]);
+        assert_eq!(told.code, Some(2), "{told:?}");
+        assert!(told.stderr.contains("is not a regular file"), "{told:?}");
+    }
 }

@@ -49,6 +49,7 @@ fn a_pull_that_fails_leaves_nothing_and_touches_nothing() {
         ("mine.wasm", 2, "exists already"),
         ("signed.wasm", 2, "exists already"),
         ("new.wasm", 1, "127.0.0.1:9 cannot be reached"),
+        ("nowhere/new.wasm", 2, "name a file in a folder that is there"),
     ] {
         let output = run(&program(), &["plugin", "pull", NOBODY, "--out", text(&folder.path().join(name))]);
         assert_eq!(output.code, Some(code), "{name}: {output:?}");

@@ -18,6 +18,9 @@ fn read_only() -> &'static [u8] {
 #[test]
 fn added_plugin_is_kept_and_its_table_loads() {
     let wardlock = with_workspace();
+    // A chain that has none yet.
+    let (head, _) = split(&wardlock, "# Denies whatever is not a read.");
+    wardlock.write("workspaces/acme.toml", &head).expect("written");
     std::fs::remove_dir_all(wardlock.home().join("plugins")).expect("removed");
     let added = add(&wardlock, &["read-only", "--workspace", "acme", "--connection", "zoho"]).ok().expect("added");
     let digest = Digest::of(read_only());
@@ -49,6 +52,80 @@ fn added_plugin_is_kept_and_its_table_loads() {
     let explained =
         run(&wardlock, &["--json", "policy", "explain", "other/zoho", "GET", "/crm/v8/Leads?fields=Email"]);
     assert_eq!(explained.ok().expect("allowed").json().expect("json")["plugins"][0]["digest"], digest.to_string());
+}
+
+/// Reads the workspace file in two parts.
+fn split(wardlock: &Wardlock, at: &str) -> (String, String) {
+    let text = std::fs::read_to_string(wardlock.home().join("workspaces/acme.toml")).expect("text");
+    let (head, tail) = text.split_once(at).expect("it is there");
+    (head.to_owned(), tail.to_owned())
+}
+
+#[test]
+fn table_that_is_there_is_printed_with_the_new_component_and_all_else_as_it_stands() {
+    let wardlock = with_workspace();
+    let (head, tail) = split(&wardlock, "# One page of 200 records");
+    let (_, agents) = tail.split_once("# Agents are made").expect("more");
+    let old = "0".repeat(64);
+    let table = format!(
+        "# Ours.\n[[connections.zoho.plugins]]\nname = \"page-cap\"\nfile = \"page-cap.wasm\"\nsha256 = \"{old}\" # last year's\n\
+         mode = \"monitor\"\ncapabilities = []\nlimits = {{ time = \"90ms\" }}\n[connections.zoho.plugins.settings]\nmax = 7\n\n"
+    );
+    let line = head.lines().count() + 2;
+    wardlock.write("workspaces/acme.toml", &format!("{head}{table}# Agents are made{agents}")).expect("written");
+    let added = add(&wardlock, &["page-cap", "--workspace", "acme", "--connection", "zoho"]).ok().expect("added");
+    let digest = Digest::of(starter("page-cap").expect("a starter").bytes).to_string();
+    assert_eq!(added.stdout, table.replace(&old, &digest).trim().to_owned() + "\n");
+    let told = format!("replace the table of that name in workspaces/acme.toml, line {line}");
+    assert!(added.stderr.contains(&told), "{told}: {added:?}");
+    assert!(added.stderr.contains("it asks for `shape`, which the table does not grant"), "{added:?}");
+    wardlock
+        .write("workspaces/acme.toml", &format!("{head}{}\n# Agents are made{agents}", added.stdout))
+        .expect("written");
+    run(&wardlock, &["policy", "check"]).ok().expect("it loads");
+}
+
+#[test]
+fn copy_that_is_kept_serves_for_a_lost_file_and_a_damaged_one_is_never_offered() {
+    let wardlock = with_workspace();
+    run(&wardlock, &["policy", "check"]).ok().expect("it loads, and keeps what it loads");
+    let file = wardlock.home().join("plugins/page-cap.wasm");
+    std::fs::remove_file(&file).expect("removed");
+    let problem = |code: i32| {
+        let checked = run(&wardlock, &["--json", "policy", "check"]);
+        assert_eq!(checked.code, Some(code), "{checked:?}");
+        checked.json().expect("json")["problems"][0].clone()
+    };
+    let note = problem(0);
+    assert_eq!(note["severity"], "note", "{note}");
+    let says = note["message"].as_str().expect("text");
+    assert!(says.contains("there is no file plugins/page-cap.wasm; the copy that is kept of it serves"), "{note}");
+
+    let digest = Digest::of(starter("page-cap").expect("a starter").bytes);
+    let copy = wardlock.home().join(format!("state/plugins/{digest}.wasm"));
+    std::fs::write(&copy, b"torn").expect("written");
+    let closes = problem(1);
+    let says = closes["message"].as_str().expect("text");
+    assert!(says.contains("there is no file plugins/page-cap.wasm") && says.contains("is damaged"), "{closes}");
+    assert!(!closes["hint"].as_str().expect("a hint").contains("sha256"), "{closes}");
+
+    add(&wardlock, &["page-cap"]).ok().expect("added");
+    assert_eq!(problem(0), serde_json::Value::Null, "the hint's way mends both");
+    assert_eq!(Digest::of(&std::fs::read(copy).expect("a copy")), digest);
+}
+
+#[test]
+fn connection_that_is_not_loaded_yet_is_told_with_the_reload_that_it_wants() {
+    let wardlock = with_workspace();
+    let serving = wardlock.serve(&["--simulator"]).expect("it serves");
+    let text = std::fs::read_to_string(wardlock.home().join("workspaces/acme.toml")).expect("text");
+    wardlock.write("workspaces/globex.toml", &text.replace("acme", "globex")).expect("written");
+    let refused = add(&wardlock, &["page-cap", "--workspace", "globex", "--connection", "zoho"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("run `wardlock reload` first"), "{refused:?}");
+    let nowhere = add(&wardlock, &["page-cap", "--workspace", "globex", "--connection", "other"]);
+    assert!(nowhere.stderr.contains("connections here: acme/zoho"), "{nowhere:?}");
+    serving.stop().expect("it ends");
 }
 
 #[test]

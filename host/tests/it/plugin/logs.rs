@@ -104,7 +104,11 @@ fn daemon_tells_lines_of_explained_requests() {
     assert!(told.stdout.contains(" acme/zoho/probe ") && told.stdout.ends_with(" heard\n"), "{told:?}");
     let rows = run(&wardlock, &["--json", "plugin", "logs"]).ok().expect("lines").stdout;
     assert_eq!(rows.lines().count(), 2, "{rows}");
-    let other = run(&wardlock, &["plugin", "logs", "acme/zoho/other"]).ok().expect("none");
-    assert_eq!(other.stdout, "", "{}", text(&file));
+    let other = run(&wardlock, &["plugin", "logs", "acme/zoho/other"]);
+    assert_eq!((other.code, other.stdout.as_str()), (Some(1), ""), "{}: {other:?}", text(&file));
+    assert!(
+        other.stderr.contains("no plugin `other`") && other.stderr.contains("plugins there: probe"),
+        "{other:?}"
+    );
     serving.stop().expect("it ends");
 }

@@ -58,3 +58,24 @@ fn request_that_no_plugin_would_see_becomes_no_case() {
     let named = named.ok().expect("made");
     assert!(named.stdout.contains("name = \"records.list\""), "{named:?}");
 }
+
+#[test]
+fn case_for_programs_is_json_and_one_of_nothing_is_told_of_both_ways() {
+    let wardlock = with_workspace();
+    let curl = "curl http://127.0.0.1:7420/acme/zoho/crm/v8/Leads";
+    let made = case(&wardlock, curl, &["--json"]).ok().expect("made").json().expect("json");
+    assert_eq!((&made["verdict"], &made["operation"]), (&"allow".into(), &"records.list".into()), "{made}");
+    assert!(made["text"].as_str().expect("a case").contains("[expect]\nverdict = \"allow\"\n"), "{made}");
+    let nothing = run(&wardlock, &["plugin", "case"]);
+    assert_eq!(nothing.code, Some(2), "{nothing:?}");
+    assert!(nothing.stderr.contains("--curl") && nothing.stderr.contains("request's id"), "{nothing:?}");
+    for args in [
+        &["plugin", "case", "nope"][..],
+        &["plugin", "logs", "--request", "nope"],
+        &["audit", "replay", "--request", "foo"],
+    ] {
+        let refused = run(&wardlock, args);
+        assert_eq!(refused.code, Some(2), "{refused:?}");
+        assert!(refused.stderr.contains("32 hexadecimal digits"), "{refused:?}");
+    }
+}

@@ -152,3 +152,60 @@ fn cases_know_nothing_of_each_others_failures() {
         assert!(fault.contains("trapped"), "in a chain it would not be run any more: {fault}");
     }
 }
+
+/// Cases for a guest that does what its settings say.
+fn of_probe(modes: &[(&str, &str)]) -> (TempDir, PathBuf) {
+    let case = |settings: &str| format!("[settings]\n{settings}\n[expect]\nverdict = \"allow\"\n");
+    let files: Vec<(&str, String)> = modes.iter().map(|(file, settings)| (*file, case(settings))).collect();
+    let cases = folder(&files.iter().map(|(file, text)| (*file, text.as_str())).collect::<Vec<_>>());
+    let component = cases.path().join("probe.wasm");
+    std::fs::write(&component, wardlock_tests::guests::guest("probe")).expect("written");
+    (cases, component)
+}
+
+#[test]
+fn settings_that_a_plugin_fails_over_fail_their_case_and_no_other() {
+    let modes = [("a-trap.toml", "mode = \"trap-in-configure\""), ("b-passes.toml", "mode = \"allow\"")];
+    let (cases, component) = of_probe(&modes);
+    let args = ["plugin", "test", text(&component), "--cases", text(cases.path())];
+    let told = run(&program(), &args);
+    assert_eq!(told.code, Some(1), "{told:?}");
+    assert!(
+        told.stdout.contains("a-trap.toml\n  verdict: there is none: the plugin failed in `configure`"),
+        "{told:?}"
+    );
+    assert!(told.stdout.ends_with("2 cases, 1 of them failed\n"), "{told:?}");
+    let report = run(&program(), &[&["--json"], &args[..]].concat()).json().expect("json");
+    let rows: Vec<(&str, bool)> = report["results"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(|row| (row["case"].as_str().expect("text"), row["holds"].as_bool().expect("a word")))
+        .collect();
+    assert_eq!(rows, [("a-trap", false), ("b-passes", true)]);
+
+    let args = ["--json", "plugin", "bench", text(&component), "--cases", text(cases.path()), "--runs", "3"];
+    let measured = run(&program(), &args);
+    assert_eq!(measured.code, Some(1), "{measured:?}");
+    let rows = measured.json().expect("json");
+    assert!(rows[0]["case"] == "b-passes" && rows[0]["median_us"].is_u64(), "{rows}");
+    assert!(rows[1]["case"] == "a-trap" && rows[1]["fault"].is_string(), "{rows}");
+}
+
+#[test]
+fn case_that_fails_shows_what_the_plugin_logged_and_slow_ones_are_warned_of() {
+    let (cases, component) =
+        of_probe(&[("panics.toml", "mode = \"trap\""), ("takes-long.toml", "mode = \"log-spam\"\nsize = 50000")]);
+    let args = ["plugin", "test", text(&component), "--cases", text(cases.path())];
+    let told = run(&program(), &args);
+    assert!(told.stdout.contains("\n  it logged (warn): the probe was told to\n"), "{told:?}");
+    assert!(!told.stdout.contains("takes-long"), "it holds: {told:?}");
+    assert!(told.stderr.contains("takes-long.toml took longer than 20 ms"), "{told:?}");
+    assert!(!told.stderr.contains("panics.toml"), "{told:?}");
+    let report = run(&program(), &[&["--json"], &args[..]].concat()).json().expect("json");
+    let lines = report["differing"][0]["log"].as_array().expect("lines").clone();
+    assert!(
+        lines.iter().any(|line| line["level"] == "warn" && line["text"] == "the probe was told to"),
+        "{report}"
+    );
+}

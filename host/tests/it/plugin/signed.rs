@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use minisign::KeyPair;
 use serde_json::Value;
 use tempfile::TempDir;
+use wardlock_core::id::Digest;
 use wardlock_plugins::starter;
 use wardlock_tests::home::{Output, Wardlock};
 
@@ -119,7 +120,7 @@ fn signed_plugin_is_named_by_its_publisher_wherever_it_is_shown() {
 
     let args = ["plugin", "add", text(&file), "--workspace", "acme", "--connection", "zoho"];
     let added = run(&wardlock, &args).ok().expect("added");
-    assert!(added.stdout.contains("publisher    = \"acme\"\n"), "{added:?}");
+    assert!(added.stdout.contains("publisher = \"acme\"\n"), "{added:?}");
     assert!(added.stderr.contains("signed by `acme`") && !added.stderr.contains('\u{1b}'), "{added:?}");
     let kept = std::fs::read(wardlock.home().join("plugins/read-only.wasm.minisig")).expect("a signature");
     assert_eq!(kept, std::fs::read(acme.path("guard.wasm.minisig")).expect("a signature"));
@@ -173,7 +174,33 @@ fn where_only_signed_plugins_load_check_says_so_of_others() {
     assert_eq!(refused.code, Some(1), "{refused:?}");
     assert!(refused.stdout.contains("it would not load: it is not signed"), "{refused:?}");
     assert_eq!(run(&wardlock, &["policy", "check"]).code, Some(1), "the starters are not signed");
+    let shown = run(&wardlock, &["plugin", "check", "read-only"]);
+    assert!(shown.stderr.contains("beside it as read-only.wasm.minisig;"), "{shown:?}");
+    let kept_out = run(&wardlock, &["plugin", "add", "read-only"]);
+    assert_eq!((kept_out.code, kept_out.stdout.as_str()), (Some(1), ""), "{kept_out:?}");
+    assert!(kept_out.stderr.contains("it would not load: it is not signed"), "{kept_out:?}");
+    assert!(kept_out.stderr.contains("read-only.wasm.minisig"), "{kept_out:?}");
+    let copy = format!("state/plugins/{}.wasm", Digest::of(component()));
+    assert!(!wardlock.home().join(&copy).exists(), "nothing is kept of it");
     acme.sign(component(), "release 7");
     run(&wardlock, &["plugin", "check", text(&acme.path("guard.wasm"))]).ok().expect("it loads");
     assert_eq!(json(run(&wardlock, &["--json", "plugin", "trust"]))["signed"], true);
+}
+
+#[test]
+fn signature_that_nobody_trusts_does_not_take_the_place_of_a_publishers() {
+    let (wardlock, acme, stranger) = (with_workspace(), Publisher::new(), Publisher::new());
+    trust(&wardlock, &format!("[plugins.publishers.acme]\nkey = \"{}\"\n", acme.pair.pk.to_base64()));
+    acme.sign(component(), "release 7");
+    stranger.sign(component(), "mine");
+    let add = |file: &str| run(&wardlock, &["--json", "plugin", "add", file]);
+    assert_eq!(json(add(text(&acme.path("guard.wasm"))))["signature"]["state"], "signed");
+    let signature = std::fs::read(acme.path("guard.wasm.minisig")).expect("a signature");
+    let copy = format!("state/plugins/{}.wasm.minisig", Digest::of(component()));
+    for other in [text(&stranger.path("guard.wasm")), "read-only"] {
+        assert_eq!(json(add(other))["signature"]["publisher"], "acme", "what stands beside it still holds");
+        for place in ["plugins/read-only.wasm.minisig", copy.as_str()] {
+            assert_eq!(std::fs::read(wardlock.home().join(place)).expect("a signature"), signature, "{place}");
+        }
+    }
 }
