@@ -174,6 +174,22 @@ impl<'a> Chain<'a> {
         self.go_on();
     }
 
+    /// Returns whether it came to a refusal already.
+    pub fn is_denied(&self) -> bool {
+        self.denied.is_some()
+    }
+
+    /// Returns whether a plugin asked for a person.
+    pub fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Denies because a plugin whose word on the answer counts would give none: the answer would only be withheld.
+    pub fn take_unasked(&mut self, link: &Link, fault: &PluginFault) {
+        self.verdicts.push(VerdictRecord::of(link, Err(fault), 0));
+        self.denied.get_or_insert(plugin_failed(link, fault));
+    }
+
     /// Ends the chain. A chain that was not asked to its end denies.
     pub fn finish(self) -> (Classified, ChainOutcome) {
         let is_last_part = self.part + 1 >= self.classified.parts().len();

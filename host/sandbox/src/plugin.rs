@@ -58,7 +58,10 @@ pub struct Plugin {
     given: Arc<Given>,
     pub(crate) call: Call,
     share: Share,
-    breaker: Breaker,
+    /// What judging requests came to.
+    requests: Breaker,
+    /// What judging answers came to: counted apart, or each request that is judged well would make up for its answer.
+    answers: Breaker,
     loaded: Arc<Loaded>,
     // Last: what is loaded goes before the engine.
     sandbox: Arc<Inner>,
@@ -96,14 +99,18 @@ impl Sandbox {
             answer_body: view(&capabilities, "response-body"),
             counts: capabilities.contains("quota"),
         };
-        let (share, breaker, sandbox) = (inner.share(), Breaker::default(), Arc::clone(inner));
         let LoadSpec { name, granted, files, .. } = spec;
         let given = Arc::new(Given { name, settings, settings_digest, granted, files, capabilities });
-        Ok(Plugin { given, call, share, breaker, loaded, sandbox })
+        Ok(Plugin::of(given, call, loaded, Arc::clone(inner)))
     }
 }
 
 impl Plugin {
+    fn of(given: Arc<Given>, call: Call, loaded: Arc<Loaded>, sandbox: Arc<Inner>) -> Self {
+        let (requests, answers) = (Breaker::default(), Breaker::default());
+        Self { given, call, share: sandbox.share(), requests, answers, loaded, sandbox }
+    }
+
     /// Returns its name in the chain.
     pub fn name(&self) -> &PluginName {
         &self.given.name
@@ -148,14 +155,9 @@ impl Plugin {
     /// own: what is tried on it keeps no request waiting and trips nothing that serves.
     #[must_use]
     pub fn apart(&self, time: Duration) -> Self {
-        Self {
-            given: Arc::clone(&self.given),
-            call: Call { time, ..self.call },
-            share: self.sandbox.share(),
-            breaker: Breaker::default(),
-            loaded: Arc::clone(&self.loaded),
-            sandbox: Arc::clone(&self.sandbox),
-        }
+        let (given, loaded, sandbox) =
+            (Arc::clone(&self.given), Arc::clone(&self.loaded), Arc::clone(&self.sandbox));
+        Self::of(given, Call { time, ..self.call }, loaded, sandbox)
     }
 
     /// Returns what it says of itself.
@@ -185,12 +187,12 @@ impl Plugin {
 
     /// Returns whether it failed so often that it is not run for now.
     pub fn is_tripped(&self) -> bool {
-        self.breaker.is_tripped()
+        self.requests.is_tripped() || self.answers.is_tripped()
     }
 
     /// Judges a request, in a fresh instance that is dropped afterwards. There are no quotas to take of.
     pub async fn decide(&self, request: &PluginRequest) -> Result<Answer, PluginFault> {
-        self.unless_tripped(self.judge(request, None)).await
+        self.decide_taking(request, None).await
     }
 
     /// Judges a request likewise; what it takes is counted.
@@ -201,7 +203,12 @@ impl Plugin {
     ) -> Result<Answer, PluginFault> {
         // Most plugins count nothing.
         let takes = self.call.counts.then(|| -> Arc<dyn Take> { Bounded::new(quotas, &self.given.name) });
-        self.unless_tripped(self.judge(request, takes)).await
+        self.decide_taking(request, takes).await
+    }
+
+    /// Lets a request be sent whose answer it is to judge, or says that it would not judge it: it kept failing on answers.
+    pub(crate) fn let_send(&self) -> Result<(), PluginFault> {
+        if self.hooks().judge_answers() { self.answers.send(Instant::now()) } else { Ok(()) }
     }
 
     /// Judges an answer, in a fresh instance that is dropped afterwards.
@@ -212,7 +219,17 @@ impl Plugin {
             self.tell(&judged.log, &response.id, &response.caller, response.now_ms);
             judged.answer.and_then(accept_response)
         };
-        self.unless_tripped(judge).await
+        unless_tripped(&self.answers, judge).await
+    }
+
+    /// What will not be sent is judged whatever failed before, and its faults stop nothing that will.
+    async fn decide_taking(
+        &self,
+        request: &PluginRequest,
+        takes: Option<Arc<dyn Take>>,
+    ) -> Result<Answer, PluginFault> {
+        let judge = self.judge(request, takes);
+        if request.dry_run { judge.await } else { unless_tripped(&self.requests, judge).await }
     }
 
     async fn judge(&self, request: &PluginRequest, takes: Option<Arc<dyn Take>>) -> Result<Answer, PluginFault> {
@@ -227,16 +244,6 @@ impl Plugin {
         log.tell(&self.sandbox.logs, &Said { plugin: self.given.name.as_str(), request_id, caller, at_ms });
     }
 
-    async fn unless_tripped<T>(
-        &self,
-        judge: impl Future<Output = Result<T, PluginFault>>,
-    ) -> Result<T, PluginFault> {
-        let call = self.breaker.enter(Instant::now())?;
-        let judged = judge.await;
-        call.ended(judged.as_ref().err(), Instant::now());
-        judged
-    }
-
     /// Returns what runs in this process, for the bench.
     pub(crate) fn inside(&self) -> Option<(&Runtime, &Linked, Option<&str>)> {
         let settings = self.loaded.snapshot.is_err().then_some(self.given.settings.as_str());
@@ -245,6 +252,16 @@ impl Plugin {
             Where::Workers(_) => None,
         }
     }
+}
+
+async fn unless_tripped<T>(
+    breaker: &Breaker,
+    judge: impl Future<Output = Result<T, PluginFault>>,
+) -> Result<T, PluginFault> {
+    let call = breaker.enter(Instant::now())?;
+    let judged = judge.await;
+    call.ended(judged.as_ref().err(), Instant::now());
+    judged
 }
 
 fn view(capabilities: &BTreeSet<String>, needed: &str) -> BodyView {

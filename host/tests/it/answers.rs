@@ -69,6 +69,20 @@ async fn what_a_plugin_takes_away_does_not_reach_the_agent_and_is_recorded_witho
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_keeps_failing_on_answers_lets_no_request_be_sent() {
+    let world = with(&judge("judge", BOTH, r#"{ answer = "trap" }"#)).await;
+    for _ in 0..5 {
+        let reply = world.ask("acme", "GET", LEADS, PROBLEM, "").await;
+        assert_withheld(&world, &reply, "answer_unjudged", 502);
+    }
+    let sent = world.api_calls();
+    let told = world.ask("acme", "GET", LEADS, PROBLEM, "").await.json().expect("a refusal");
+    assert_eq!((&told["code"], &told["plugin"]), (&"plugin_tripped".into(), &"judge".into()), "{told}");
+    assert_eq!(world.api_calls(), sent, "it was not sent");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_a_plugin_denies_is_a_refusal_and_its_outcome_says_that_it_was_sent() {
     let world = with(&judge("judge", BOTH, r#"{ answer = "deny" }"#)).await;
     let reply = world.ask("acme", "GET", LEADS, PROBLEM, "").await;
