@@ -62,6 +62,8 @@ pub struct Plugin {
     requests: Breaker,
     /// What judging answers came to: counted apart, or each request that is judged well would make up for its answer.
     answers: Breaker,
+    /// Whether its lines are kept and shown.
+    tells: bool,
     loaded: Arc<Loaded>,
     // Last: what is loaded goes before the engine.
     sandbox: Arc<Inner>,
@@ -108,7 +110,7 @@ impl Sandbox {
 impl Plugin {
     fn of(given: Arc<Given>, call: Call, loaded: Arc<Loaded>, sandbox: Arc<Inner>) -> Self {
         let (requests, answers) = (Breaker::default(), Breaker::default());
-        Self { given, call, share: sandbox.share(), requests, answers, loaded, sandbox }
+        Self { given, call, share: sandbox.share(), requests, answers, tells: true, loaded, sandbox }
     }
 
     /// Returns its name in the chain.
@@ -152,12 +154,13 @@ impl Plugin {
     }
 
     /// Returns the same plugin once more, loaded already, with so much time for one decision. Its places and failures are its
-    /// own: what is tried on it keeps no request waiting and trips nothing that serves.
+    /// own: what is tried on it keeps no request waiting and trips nothing that serves. What it logs goes nowhere: the request that it
+    /// is asked about has its lines already.
     #[must_use]
     pub fn apart(&self, time: Duration) -> Self {
         let (given, loaded, sandbox) =
             (Arc::clone(&self.given), Arc::clone(&self.loaded), Arc::clone(&self.sandbox));
-        Self::of(given, Call { time, ..self.call }, loaded, sandbox)
+        Self { tells: false, ..Self::of(given, Call { time, ..self.call }, loaded, sandbox) }
     }
 
     /// Returns what it says of itself.
@@ -241,7 +244,9 @@ impl Plugin {
     }
 
     fn tell(&self, log: &PluginLog, request_id: &str, caller: &Caller, at_ms: u64) {
-        log.tell(&self.sandbox.logs, &Said { plugin: self.given.name.as_str(), request_id, caller, at_ms });
+        if self.tells {
+            log.tell(&self.sandbox.logs, &Said { plugin: self.given.name.as_str(), request_id, caller, at_ms });
+        }
     }
 
     /// Returns what runs in this process, for the bench.
