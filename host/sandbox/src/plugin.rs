@@ -21,7 +21,7 @@ use crate::error::LoadError;
 use crate::files::Files;
 use crate::gate::Share;
 use crate::instance::Linked;
-use crate::loaded::{Loaded, Where};
+use crate::loaded::{Loaded, Ready, Where};
 use crate::log::{PluginLog, Said};
 use crate::runtime::{Call, Runtime};
 use crate::sandbox::{Inner, Sandbox};
@@ -90,7 +90,11 @@ impl Sandbox {
         let digest = check_pin(inner, &spec)?;
         let settings = spec.settings.to_string();
         let settings_digest = settings_digest(&settings, spec.files.as_ref());
-        let loaded = Box::pin(Loaded::get(inner, spec.bytes, digest, &settings, spec.files.clone())).await?;
+        let ready = Box::pin(Loaded::get(inner, spec.bytes, digest, &settings, spec.files.clone())).await?;
+        let Ready { loaded, start_bytes } = ready;
+        if start_bytes > spec.memory_bytes {
+            return Err(LoadError::Memory { needed: start_bytes, limit: spec.memory_bytes });
+        }
         let capabilities: BTreeSet<String> =
             loaded.description.capabilities.intersection(&spec.granted).cloned().collect();
         let call = Call {
