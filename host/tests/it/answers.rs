@@ -69,6 +69,24 @@ async fn what_a_plugin_takes_away_does_not_reach_the_agent_and_is_recorded_witho
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn only_plugins_that_took_something_away_are_named() {
+    let edit = |name: &str, edits: &str| judge(name, "", &format!("{{ answer = \"edit\", edits = [{edits}] }}"));
+    let plugins = [
+        edit("absent", r#"["redact-json", "/data/*/Nothing"], ["remove-header", "x-none"]"#),
+        edit("nothing", ""),
+        edit("mask", r#"["redact-json", "/data/*/Email"]"#),
+        // What the one before redacted already.
+        edit("again", r#"["redact-json", "/data/*/Email"]"#),
+    ];
+    let world = with(&plugins.concat()).await;
+    let reply = world.get(LEADS).await;
+    assert_eq!((reply.status, reply.header("wardlock-answer-edited-by")), (200, Some("mask")));
+    let said: Vec<String> = outcome(&world, &reply, "ok").plugins.into_iter().map(|said| said.verdict).collect();
+    assert_eq!(said, ["edit"; 4], "what each said is recorded all the same");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_that_keeps_failing_on_answers_lets_no_request_be_sent() {
     let world = with(&judge("judge", BOTH, r#"{ answer = "trap" }"#)).await;
     for _ in 0..5 {
