@@ -32,10 +32,12 @@ pub struct VerdictRecord {
     pub settings: Digest,
     /// `allow`, `deny`, `hold`, `shape` or `fault`; on an answer `pass`, `edit`, `deny` or `fault`.
     pub verdict: &'static str,
-    /// The plugin's code or the fault's sentence.
+    /// The plugin's code; the refusal's where it failed, whether it counts or not.
     pub code: Option<String>,
     /// The kind of the fault, one of [`PluginFault::KINDS`].
     pub fault: Option<&'static str>,
+    /// The fault in a sentence.
+    pub sentence: Option<String>,
     /// What was changed, without values.
     pub edits: Vec<String>,
     /// The part that was judged, of a request that carries others; the first is 1.
@@ -283,9 +285,10 @@ impl VerdictRecord {
     /// Records what a plugin said, or how it failed.
     fn of(link: &Link, said: Result<Said, &PluginFault>, micros: u64) -> Self {
         let fault = said.as_ref().err().map(|fault| fault.kind());
+        let sentence = said.as_ref().err().map(ToString::to_string);
         let said = said.unwrap_or_else(|fault| Said {
             verdict: "fault",
-            code: Some(fault.to_string()),
+            code: Some(fault_code(fault).as_str().to_owned()),
             edits: Vec::new(),
             notes: Vec::new(),
         });
@@ -296,6 +299,7 @@ impl VerdictRecord {
             verdict: said.verdict,
             code: said.code,
             fault,
+            sentence,
             edits: said.edits,
             part: None,
             enforced: link.mode == LinkMode::Enforce,
@@ -352,8 +356,8 @@ fn denied_by(link: &Link, code: Code, reason: Reason) -> Refusal {
     }
 }
 
-fn plugin_failed(link: &Link, fault: &PluginFault) -> Refusal {
-    let code = match fault {
+fn fault_code(fault: &PluginFault) -> Code {
+    match fault {
         PluginFault::Timeout { .. } => Code::PluginTimeout,
         PluginFault::Memory => Code::PluginMemory,
         PluginFault::Trap { .. } => Code::PluginTrap,
@@ -362,7 +366,11 @@ fn plugin_failed(link: &Link, fault: &PluginFault) -> Refusal {
         PluginFault::Lost => Code::PluginLost,
         PluginFault::Engine { .. } => Code::PluginFailed,
         PluginFault::Tripped { .. } => Code::PluginTripped,
-    };
+    }
+}
+
+fn plugin_failed(link: &Link, fault: &PluginFault) -> Refusal {
+    let code = fault_code(fault);
     let mut refusal =
         by_plugin(link, code, format!("plugin `{}` gave no answer, and that denies: {fault}", link.name));
     if let PluginFault::Tripped { retry_after_seconds } = fault {

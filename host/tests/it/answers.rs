@@ -1,5 +1,6 @@
 //! Plugins that judge answers, through the whole product: the request was sent, and the agent gets less, or a refusal.
 
+use wardlock::admin::{AuditFilter, Command};
 use wardlock_audit::{AnswerDetail, Row};
 use wardlock_simulator::{ApiAnswer, EchoToken};
 use wardlock_tests::raw::RawReply;
@@ -91,12 +92,19 @@ async fn a_plugin_that_keeps_failing_on_answers_lets_no_request_be_sent() {
     let world = with(&judge("judge", BOTH, r#"{ answer = "trap" }"#)).await;
     for _ in 0..5 {
         let reply = world.ask("acme", "GET", LEADS, PROBLEM, "").await;
-        assert_withheld(&world, &reply, "answer_unjudged", 502);
+        let detail = assert_withheld(&world, &reply, "answer_unjudged", 502);
+        let [said] = detail.plugins.as_slice() else { panic!("{detail:?}") };
+        assert_eq!(said.code.as_deref(), Some("plugin_trap"));
+        assert!(said.sentence.as_deref().is_some_and(|sentence| sentence.contains("trapped")), "{said:?}");
     }
     let sent = world.api_calls();
     let told = world.ask("acme", "GET", LEADS, PROBLEM, "").await.json().expect("a refusal");
     assert_eq!((&told["code"], &told["plugin"]), (&"plugin_tripped".into(), &"judge".into()), "{told}");
     assert_eq!(world.api_calls(), sent, "it was not sent");
+    let filter = AuditFilter { code: Some("answer_unjudged".to_owned()), limit: 100, ..AuditFilter::default() };
+    let listed = world.command(Command::AuditList { filter: Box::new(filter) }).await.expect("rows");
+    let rows = listed.as_array().expect("rows");
+    assert!(rows.len() == 5 && rows.iter().all(|row| row["code"] == "answer_unjudged"), "{listed}");
     world.end().await;
 }
 

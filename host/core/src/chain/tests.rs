@@ -194,6 +194,8 @@ fn a_plugin_that_would_not_judge_the_answer_denies_the_request() {
     };
     assert_eq!((refusal.code, refusal.retry_after), (Code::PluginTripped, Some(4)));
     assert_eq!(verdicts.last().map(|verdict| (&*verdict.plugin, verdict.fault)), Some(("later", Some("tripped"))));
+    let words = verdicts.last().map(|verdict| (verdict.code.as_deref(), verdict.sentence.is_some()));
+    assert_eq!(words, Some((Some("plugin_tripped"), true)));
 }
 
 #[test]
