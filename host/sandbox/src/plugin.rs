@@ -29,8 +29,10 @@ use crate::takes::{Bounded, Quotas, Take};
 
 /// The most bytes that a plugin may hand over in one answer, besides a body.
 const ANSWER_BYTES: usize = 1 << 20;
+/// The shortest time limit.
+pub const MIN_TIME: Duration = Duration::from_millis(1);
 /// The least memory that a limit may name: one page of WebAssembly.
-const MIN_MEMORY: u64 = 64 << 10;
+pub const MIN_MEMORY: u64 = 64 << 10;
 
 /// What to load, as the workspace file has it.
 #[derive(Debug, Clone)]
@@ -305,8 +307,8 @@ fn check_granted(granted: &BTreeSet<String>) -> Result<(), LoadError> {
 
 fn check_limits(inner: &Inner, spec: &LoadSpec) -> Result<usize, LoadError> {
     let (max_time, max_memory) = (inner.config.max_time, inner.config.max_memory_bytes);
-    if spec.time < Duration::from_millis(1) || spec.time > max_time {
-        let (given, range) = (format!("{:?}", spec.time), format!("1ms to {max_time:?}"));
+    if spec.time < MIN_TIME || spec.time > max_time {
+        let (given, range) = (format!("{:?}", spec.time), format!("{MIN_TIME:?} to {max_time:?}"));
         return Err(LoadError::Limit { limit: "time", given, range });
     }
     match usize::try_from(spec.memory_bytes) {
@@ -314,7 +316,7 @@ fn check_limits(inner: &Inner, spec: &LoadSpec) -> Result<usize, LoadError> {
         _ => Err(LoadError::Limit {
             limit: "memory",
             given: format!("{} bytes", spec.memory_bytes),
-            range: format!("{MIN_MEMORY} to {max_memory} bytes"),
+            range: format!("{}KiB to {}MiB", MIN_MEMORY >> 10, max_memory >> 20),
         }),
     }
 }

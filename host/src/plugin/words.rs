@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use wardlock_sandbox::{About, Inspection};
 
+use crate::config::DEFAULT_MEMORY_BYTES;
+
 /// What each kind of import means for a plugin, by how its name begins. The first that fits counts.
 const IMPORTS: [(&str, &str); 18] = [
     ("wardlock:policy/types", "the contract's records, which hold no credential"),
@@ -52,6 +54,7 @@ pub fn words(inspection: &Inspection) -> Vec<Word> {
     words.extend(imports(inspection));
     if let Ok(about) = &inspection.about {
         words.extend(capabilities(about));
+        words.extend(memory(about));
         words.push(settings(about));
     }
     words
@@ -110,6 +113,20 @@ fn capabilities(about: &About) -> Vec<Word> {
         word(format!("asks for `{name}`"), means(name).unwrap_or("there is no such capability, so it never holds"))
     };
     about.description.capabilities.iter().map(each).collect()
+}
+
+/// Says what its start takes, where that is more than it is given without a word in the workspace file.
+fn memory(about: &About) -> Option<Word> {
+    let takes = about.start_bytes.div_ceil(1 << 20);
+    (about.start_bytes > DEFAULT_MEMORY_BYTES).then(|| {
+        let given = DEFAULT_MEMORY_BYTES >> 20;
+        word(
+            "memory",
+            format!(
+                "its start takes {takes}MiB: give it more than that in `limits.memory`, or it gets {given}MiB"
+            ),
+        )
+    })
 }
 
 fn settings(about: &About) -> Word {
