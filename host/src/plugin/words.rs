@@ -23,7 +23,11 @@ const IMPORTS: [(&str, &str); 18] = [
     ("wasi:clocks", "it reads the request's time, which stands still"),
     ("wasi:filesystem", "it looks for files; there are none"),
     ("wasi:io", "it reads and writes streams; waiting for one refuses the request"),
-    ("wasi:random", "it draws a stream that the request's id and the component's digest determine"),
+    (
+        "wasi:random",
+        "it draws a stream that the request's id and the component's digest determine; what its start code or `configure` draws, \
+         such as the seed of a language's own generator, is the same for every request",
+    ),
     ("wasi:sockets", "it could ask for sockets; every call is denied"),
     ("wasi:http", "it wants to send requests, and no plugin may"),
     ("", "no plugin gets it"),
