@@ -209,9 +209,12 @@ pub struct PluginDetail {
     pub settings_sha256: String,
     /// `allow`, `deny`, `hold`, `shape` or `fault`; on an answer `pass`, `edit`, `deny` or `fault`.
     pub verdict: String,
-    /// Its code, or the fault.
+    /// Its code; where it failed, that of the refusal. Rows of earlier versions have the fault's sentence here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// How it failed, in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sentence: Option<String>,
     /// The part that it judged, of a request that carries others; the first is 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<u32>,

@@ -224,10 +224,8 @@ pub(crate) fn plugins(verdicts: &[VerdictRecord], key: &PathKey) -> Vec<PluginDe
         sha256: record.digest.to_string(),
         settings_sha256: record.settings.to_string(),
         verdict: record.verdict.to_owned(),
-        code: record.code.as_deref().map(|code| match record.verdict {
-            "fault" => bounded(code),
-            _ => plugin_word(code, key),
-        }),
+        code: record.code.as_deref().map(|code| plugin_word(code, key)),
+        sentence: record.sentence.as_deref().map(bounded),
         part: record.part,
         edits: record.edits.iter().take(LIST_ITEMS).map(|edit| bounded(&edit_words(edit, key))).collect(),
         enforced: record.enforced,

@@ -32,10 +32,12 @@ pub struct VerdictRecord {
     pub settings: Digest,
     /// `allow`, `deny`, `hold`, `shape` or `fault`; on an answer `pass`, `edit`, `deny` or `fault`.
     pub verdict: &'static str,
-    /// The plugin's code or the fault's sentence.
+    /// The plugin's code; the refusal's where it failed, whether it counts or not.
     pub code: Option<String>,
     /// The kind of the fault, one of [`PluginFault::KINDS`].
     pub fault: Option<&'static str>,
+    /// The fault in a sentence.
+    pub sentence: Option<String>,
     /// What was changed, without values.
     pub edits: Vec<String>,
     /// The part that was judged, of a request that carries others; the first is 1.
@@ -174,6 +176,22 @@ impl<'a> Chain<'a> {
         self.go_on();
     }
 
+    /// Returns whether it came to a refusal already.
+    pub fn is_denied(&self) -> bool {
+        self.denied.is_some()
+    }
+
+    /// Returns whether a plugin asked for a person.
+    pub fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Denies because a plugin whose word on the answer counts would give none: the answer would only be withheld.
+    pub fn take_unasked(&mut self, link: &Link, fault: &PluginFault) {
+        self.verdicts.push(VerdictRecord::of(link, Err(fault), 0));
+        self.denied.get_or_insert(plugin_failed(link, fault));
+    }
+
     /// Ends the chain. A chain that was not asked to its end denies.
     pub fn finish(self) -> (Classified, ChainOutcome) {
         let is_last_part = self.part + 1 >= self.classified.parts().len();
@@ -267,9 +285,10 @@ impl VerdictRecord {
     /// Records what a plugin said, or how it failed.
     fn of(link: &Link, said: Result<Said, &PluginFault>, micros: u64) -> Self {
         let fault = said.as_ref().err().map(|fault| fault.kind());
+        let sentence = said.as_ref().err().map(ToString::to_string);
         let said = said.unwrap_or_else(|fault| Said {
             verdict: "fault",
-            code: Some(fault.to_string()),
+            code: Some(fault_code(fault).as_str().to_owned()),
             edits: Vec::new(),
             notes: Vec::new(),
         });
@@ -280,6 +299,7 @@ impl VerdictRecord {
             verdict: said.verdict,
             code: said.code,
             fault,
+            sentence,
             edits: said.edits,
             part: None,
             enforced: link.mode == LinkMode::Enforce,
@@ -336,8 +356,8 @@ fn denied_by(link: &Link, code: Code, reason: Reason) -> Refusal {
     }
 }
 
-fn plugin_failed(link: &Link, fault: &PluginFault) -> Refusal {
-    let code = match fault {
+fn fault_code(fault: &PluginFault) -> Code {
+    match fault {
         PluginFault::Timeout { .. } => Code::PluginTimeout,
         PluginFault::Memory => Code::PluginMemory,
         PluginFault::Trap { .. } => Code::PluginTrap,
@@ -346,7 +366,11 @@ fn plugin_failed(link: &Link, fault: &PluginFault) -> Refusal {
         PluginFault::Lost => Code::PluginLost,
         PluginFault::Engine { .. } => Code::PluginFailed,
         PluginFault::Tripped { .. } => Code::PluginTripped,
-    };
+    }
+}
+
+fn plugin_failed(link: &Link, fault: &PluginFault) -> Refusal {
+    let code = fault_code(fault);
     let mut refusal =
         by_plugin(link, code, format!("plugin `{}` gave no answer, and that denies: {fault}", link.name));
     if let PluginFault::Tripped { retry_after_seconds } = fault {

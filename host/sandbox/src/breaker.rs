@@ -1,6 +1,7 @@
-//! Stops running a plugin that fails and fails: it denies at once, and now and then one call is let through as a probe.
+//! Stops running a hook of a plugin that fails and fails: it denies at once, and now and then one call is let through as a probe.
 //!
-//! Every call that is not run denies, as every fault does; this only spares the machine what would come to nothing.
+//! Every call that is not run denies, as every fault does; this spares the machine what would come to nothing, and providers the
+//! requests whose answers nobody would be given.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// The longest that nothing is run.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
-/// Counts one loaded plugin's faults.
+/// Counts the faults of one hook of a loaded plugin.
 #[derive(Debug, Default)]
 pub(crate) struct Breaker(Mutex<State>);
 
@@ -35,6 +36,8 @@ struct Tripped {
     probe_at: Instant,
     /// Whether a probe is under way.
     probing: bool,
+    /// Whether a request was let go whose answer is to be the probe.
+    sent: bool,
 }
 
 /// A call that is run. Dropped without [`Call::ended`] it says nothing of the plugin: its agent left.
@@ -52,12 +55,23 @@ impl Breaker {
         let Some(tripped) = &mut state.tripped else {
             return Ok(Call { breaker: self, is_probe: false });
         };
-        if tripped.probing || now < tripped.probe_at {
-            let left = tripped.probe_at.saturating_duration_since(now).as_millis().div_ceil(1000).max(1);
-            return Err(PluginFault::Tripped { retry_after_seconds: u32::try_from(left).unwrap_or(u32::MAX) });
+        if tripped.probing || !(tripped.sent || tripped.is_due(now)) {
+            return Err(tripped.fault(now));
         }
-        tripped.probing = true;
+        (tripped.probing, tripped.sent) = (true, false);
         Ok(Call { breaker: self, is_probe: true })
+    }
+
+    /// Lets a request go whose answer is this hook's to judge, or says that none goes for now. Once it tripped, one goes in each wait,
+    /// and its answer is the probe; one that never has an answer says nothing.
+    pub(crate) fn send(&self, now: Instant) -> Result<(), PluginFault> {
+        let mut state = self.state();
+        let Some(tripped) = &mut state.tripped else { return Ok(()) };
+        if tripped.probing || !tripped.is_due(now) {
+            return Err(tripped.fault(now));
+        }
+        (tripped.sent, tripped.probe_at) = (true, now + tripped.wait);
+        Ok(())
     }
 
     /// Returns whether the plugin is not run for now.
@@ -67,6 +81,17 @@ impl Breaker {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tripped {
+    fn is_due(&self, now: Instant) -> bool {
+        now >= self.probe_at
+    }
+
+    fn fault(&self, now: Instant) -> PluginFault {
+        let left = self.probe_at.saturating_duration_since(now).as_millis().div_ceil(1000).max(1);
+        PluginFault::Tripped { retry_after_seconds: u32::try_from(left).unwrap_or(u32::MAX) }
     }
 }
 
@@ -110,7 +135,7 @@ impl State {
             // Too few; or one that was let in before the others failed, which tells nothing new.
             _ => return,
         };
-        self.tripped = Some(Tripped { wait, probe_at: now + wait, probing: false });
+        self.tripped = Some(Tripped { wait, probe_at: now + wait, probing: false, sent: false });
     }
 }
 
@@ -227,6 +252,23 @@ mod tests {
         assert!(tried.breaker.is_tripped());
         assert_eq!(tried.call(1000, None), Ok(()));
         assert!(!tried.breaker.is_tripped());
+    }
+
+    #[test]
+    fn one_request_goes_in_each_wait_and_its_answer_is_the_probe() {
+        let tried = Tried::new().tripped();
+        let send = |at_ms| tried.breaker.send(tried.begun + Duration::from_millis(at_ms));
+        assert_eq!(send(999), Err(PluginFault::Tripped { retry_after_seconds: 1 }));
+        assert_eq!(send(1000), Ok(()));
+        assert_eq!(send(1001), Err(PluginFault::Tripped { retry_after_seconds: 1 }), "its answer is waited for");
+        assert_eq!(send(2000), Ok(()), "the provider is slow, or there is no answer");
+        assert_eq!(tried.call(2010, Some(&PluginFault::Memory)), Ok(()), "the probe");
+        assert_eq!(tried.call(2020, None), Err(2), "an answer that comes besides");
+        assert!(send(4009).is_err(), "it waits twice as long now");
+        assert_eq!(send(4010), Ok(()));
+        assert_eq!(tried.call(4020, None), Ok(()));
+        assert!(!tried.breaker.is_tripped());
+        assert_eq!(send(4020), Ok(()));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Instant;
 use wardlock_core::canonical::CanonicalRequest;
 use wardlock_core::chain::{Chain, ChainOutcome, Turn, Within};
 use wardlock_core::classify::Classified;
-use wardlock_core::connection::Link;
+use wardlock_core::connection::{Link, LinkMode};
 use wardlock_core::id::{Digest, RequestId};
 use wardlock_core::plugin::{
     Answer, Attribute, Caller, Payload, PluginFault, PluginRequest, PluginResponse, ResponseAnswer, Verdict,
@@ -91,7 +91,26 @@ pub async fn run_chain(
         }
         chain.take(answer, micros);
     }
+    let waits = chain.is_held() && context.approved_by.is_none();
+    if !context.dry_run && !waits {
+        let chained = judge.connection().chain.iter().zip(plugins).filter(|(link, plugin)| is_of(plugin, link));
+        let_send(&mut chain, chained);
+    }
     chain.finish()
+}
+
+/// Asks the plugins that judge answers whether they would. Last, so that the one request that is let go as a probe is one that goes.
+fn let_send<'a>(chain: &mut Chain<'_>, plugins: impl Iterator<Item = (&'a Link, &'a Arc<Plugin>)>) {
+    for (link, plugin) in plugins {
+        if chain.is_denied() {
+            return;
+        }
+        if link.mode == LinkMode::Enforce
+            && let Err(fault) = plugin.let_send()
+        {
+            chain.take_unasked(link, &fault);
+        }
+    }
 }
 
 /// Asks one plugin of a connection's chain about an answer.

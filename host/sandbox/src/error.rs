@@ -152,6 +152,14 @@ pub enum LoadError {
         /// What can be given.
         range: String,
     },
+    /// It cannot live in its memory limit: each request would be refused.
+    #[error("the plugin takes {needed} bytes of memory before it judges anything, and its limit is {limit} bytes")]
+    Memory {
+        /// What it takes when it starts and is given its settings.
+        needed: u64,
+        /// What it may take.
+        limit: u64,
+    },
     /// The host failed.
     #[error("the plugin engine failed: {what}")]
     Engine {
@@ -192,6 +200,9 @@ impl LoadError {
             Self::Settings { .. } => "`wardlock plugin inspect` shows the settings that it takes".to_owned(),
             Self::UnknownCapability { .. } => "take it out of `capabilities`".to_owned(),
             Self::Limit { .. } => "set it within that range".to_owned(),
+            Self::Memory { .. } => {
+                "give it more in `limits.memory`, with room for what requests need besides".to_owned()
+            }
             Self::Engine { .. } => "`wardlock doctor` shows what this machine lacks".to_owned(),
         }
     }

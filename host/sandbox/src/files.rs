@@ -18,24 +18,25 @@ pub const MAX_FILE_BYTES: usize = 1 << 20;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Files(BTreeMap<String, Vec<u8>>);
 
-/// Too much stands in a folder.
+/// Too much stands in a folder. How much is not told: whoever reads it stops when it is too much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the folder holds {files} files with {bytes} bytes, names included; {MAX_FILES} files and {MAX_FILE_BYTES} bytes are the most"
-)]
-pub struct TooManyFiles {
-    files: usize,
-    bytes: usize,
+pub enum TooManyFiles {
+    /// Too many files.
+    #[error("the folder holds more than {MAX_FILES} files")]
+    Files,
+    /// Too many bytes.
+    #[error("the files of the folder have more than {MAX_FILE_BYTES} bytes, names included")]
+    Bytes,
 }
 
 impl Files {
     /// Takes files by name.
     pub fn new(files: BTreeMap<String, Vec<u8>>) -> Result<Self, TooManyFiles> {
-        let bytes = files.iter().map(|(name, content)| name.len() + content.len()).sum();
-        if files.len() > MAX_FILES || bytes > MAX_FILE_BYTES {
-            return Err(TooManyFiles { files: files.len(), bytes });
+        if files.len() > MAX_FILES {
+            return Err(TooManyFiles::Files);
         }
-        Ok(Self(files))
+        let bytes: usize = files.iter().map(|(name, content)| name.len() + content.len()).sum();
+        if bytes > MAX_FILE_BYTES { Err(TooManyFiles::Bytes) } else { Ok(Self(files)) }
     }
 
     /// Returns the digest of all names and contents.
@@ -77,9 +78,10 @@ mod tests {
     fn bounds_count_names_and_contents() {
         assert!(files(&[("a", MAX_FILE_BYTES - 1)]).is_ok());
         let error = files(&[("a", MAX_FILE_BYTES - 2), ("bb", 1)]).expect_err("too much").to_string();
-        assert!(error.contains("2 files with 1048578 bytes"), "{error}");
+        assert!(error.contains("more than 1048576 bytes"), "{error}");
         let many: Vec<String> = (0..=MAX_FILES).map(|number| number.to_string()).collect();
-        files(&many.iter().map(|name| (name.as_str(), 0)).collect::<Vec<_>>()).expect_err("too many");
+        let error = files(&many.iter().map(|name| (name.as_str(), 0)).collect::<Vec<_>>()).expect_err("too many");
+        assert_eq!(error.to_string(), "the folder holds more than 256 files");
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub struct About {
     pub description: Description,
     /// The JSON Schema of its settings.
     pub schema: Value,
+    /// How much memory it takes when it starts, before it is given settings.
+    pub start_bytes: u64,
 }
 
 impl Sandbox {
@@ -48,9 +50,10 @@ impl Sandbox {
         }
         let digest = Digest::of(&bytes);
         let (prepared, _) = inner.prepare(Arc::new(bytes), loaded::job(&inner.config, digest, None)).await?;
+        let start_bytes = prepared.start_bytes;
         let about = prepared.described.and_then(|described| {
             let schema = Schema::parse(&described.schema)?.into_value();
-            Ok(About { description: Description::take(&described)?, schema })
+            Ok(About { description: Description::take(&described)?, schema, start_bytes })
         });
         let names = prepared.names;
         let package_version = imports::package_version(&names).map(str::to_owned);

@@ -164,6 +164,11 @@ impl Live<'_> {
         guest.takes = takes;
     }
 
+    /// Returns how much memory it has taken so far.
+    pub(crate) fn taken_bytes(&self) -> u64 {
+        self.store.data().limits.taken_bytes() as u64
+    }
+
     /// Returns what a snapshot is read from.
     pub(crate) fn parts(&mut self) -> (&mut Store<Guest>, Instance) {
         (&mut self.store, self.instance)

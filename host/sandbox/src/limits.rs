@@ -13,12 +13,18 @@ pub(crate) struct MemoryLimit;
 #[derive(Debug)]
 pub(crate) struct Limits {
     left_bytes: usize,
+    taken_bytes: usize,
 }
 
 impl Limits {
     /// Allows so many bytes, over all memories together.
     pub(crate) fn new(memory_bytes: usize) -> Self {
-        Self { left_bytes: memory_bytes }
+        Self { left_bytes: memory_bytes, taken_bytes: 0 }
+    }
+
+    /// Returns how many were taken so far, over all memories together.
+    pub(crate) fn taken_bytes(&self) -> usize {
+        self.taken_bytes
     }
 }
 
@@ -28,6 +34,7 @@ impl ResourceLimiter for Limits {
         match self.left_bytes.checked_sub(more) {
             Some(left) => {
                 self.left_bytes = left;
+                self.taken_bytes = self.taken_bytes.saturating_add(more);
                 Ok(true)
             }
             None => Err(MemoryLimit.into()),

@@ -27,6 +27,8 @@ pub(crate) struct Loaded {
     pub(crate) hooks: Hooks,
     /// Whether it runs from a snapshot; the reason where it does not.
     pub(crate) snapshot: Result<(), String>,
+    /// How much memory it takes before it is asked about a request, with the settings that it was prepared with.
+    start_bytes: u64,
     pub(crate) code: Where,
 }
 
@@ -36,25 +38,32 @@ pub(crate) enum Where {
     Workers(Installed),
 }
 
+/// Code that takes certain settings, and how much memory that takes before it is asked about a request.
+pub(crate) struct Ready {
+    pub(crate) loaded: Arc<Loaded>,
+    pub(crate) start_bytes: u64,
+}
+
 impl Loaded {
-    /// Takes what is loaded, kept or prepared now, in this order.
+    /// Takes what is loaded, kept or prepared now, in this order. It is prepared with the most memory that a plugin may have, so that
+    /// the code is the same for every limit; whoever asks compares what it takes with the limit.
     pub(crate) async fn get(
         inner: &Inner,
         bytes: Vec<u8>,
         component: Digest,
         settings: &str,
         files: Option<Files>,
-    ) -> Result<Arc<Self>, LoadError> {
+    ) -> Result<Ready, LoadError> {
         let plain = Key { component, settings: None, files: files.as_ref().map(Files::digest) };
         let snapshot = Key { settings: Some(Digest::of(settings.as_bytes())), ..plain };
         if let Some(known) = inner.known(snapshot) {
-            return Ok(known);
+            return Ok(known.ready());
         }
         if let Some(known) = inner.known(plain) {
             return known.with(inner, settings).await;
         }
         if let Some(kept) = inner.kept(snapshot) {
-            return Self::install(inner, snapshot, kept, files).await;
+            return Ok(Self::install(inner, snapshot, kept, files).await?.ready());
         }
         if let Some(kept) = inner.kept(plain) {
             return Self::install(inner, plain, kept, files).await?.with(inner, settings).await;
@@ -63,7 +72,11 @@ impl Loaded {
         let prepared = inner.prepare(Arc::new(bytes), job).await?;
         let key = if prepared.0.snapshot.is_ok() { snapshot } else { plain };
         inner.keep(key, &prepared);
-        Self::install(inner, key, prepared, files).await
+        Ok(Self::install(inner, key, prepared, files).await?.ready())
+    }
+
+    fn ready(self: Arc<Self>) -> Ready {
+        Ready { start_bytes: self.start_bytes, loaded: self }
     }
 
     /// Loads prepared code where guests run.
@@ -83,19 +96,20 @@ impl Loaded {
             }
             Runner::Workers(crew) => Where::Workers(crew.install(&code, key.component, files).await?),
         };
-        let loaded = Arc::new(Self { key, description, hooks, snapshot: prepared.snapshot, code });
+        let Prepared { snapshot, start_bytes, .. } = prepared;
+        let loaded = Arc::new(Self { key, description, hooks, snapshot, start_bytes, code });
         inner.remember(&loaded);
         Ok(loaded)
     }
 
     /// Tries other settings on code that serves any.
-    async fn with(self: Arc<Self>, inner: &Inner, settings: &str) -> Result<Arc<Self>, LoadError> {
+    async fn with(self: Arc<Self>, inner: &Inner, settings: &str) -> Result<Ready, LoadError> {
         let job = job(&inner.config, self.key.component, Some(settings.to_owned()));
-        match &self.code {
+        let start_bytes = match &self.code {
             Where::Inside(linked, inside) => inside.runtime.configure(linked, &job).await?,
             Where::Workers(installed) => installed.configure(job).await?,
-        }
-        Ok(self)
+        };
+        Ok(Ready { loaded: self, start_bytes })
     }
 
     /// Judges a request.

@@ -21,7 +21,7 @@ use crate::error::LoadError;
 use crate::files::Files;
 use crate::gate::Share;
 use crate::instance::Linked;
-use crate::loaded::{Loaded, Where};
+use crate::loaded::{Loaded, Ready, Where};
 use crate::log::{PluginLog, Said};
 use crate::runtime::{Call, Runtime};
 use crate::sandbox::{Inner, Sandbox};
@@ -29,8 +29,10 @@ use crate::takes::{Bounded, Quotas, Take};
 
 /// The most bytes that a plugin may hand over in one answer, besides a body.
 const ANSWER_BYTES: usize = 1 << 20;
+/// The shortest time limit.
+pub const MIN_TIME: Duration = Duration::from_millis(1);
 /// The least memory that a limit may name: one page of WebAssembly.
-const MIN_MEMORY: u64 = 64 << 10;
+pub const MIN_MEMORY: u64 = 64 << 10;
 
 /// What to load, as the workspace file has it.
 #[derive(Debug, Clone)]
@@ -58,7 +60,12 @@ pub struct Plugin {
     given: Arc<Given>,
     pub(crate) call: Call,
     share: Share,
-    breaker: Breaker,
+    /// What judging requests came to.
+    requests: Breaker,
+    /// What judging answers came to: counted apart, or each request that is judged well would make up for its answer.
+    answers: Breaker,
+    /// Whether its lines are kept and shown.
+    tells: bool,
     loaded: Arc<Loaded>,
     // Last: what is loaded goes before the engine.
     sandbox: Arc<Inner>,
@@ -85,7 +92,11 @@ impl Sandbox {
         let digest = check_pin(inner, &spec)?;
         let settings = spec.settings.to_string();
         let settings_digest = settings_digest(&settings, spec.files.as_ref());
-        let loaded = Box::pin(Loaded::get(inner, spec.bytes, digest, &settings, spec.files.clone())).await?;
+        let ready = Box::pin(Loaded::get(inner, spec.bytes, digest, &settings, spec.files.clone())).await?;
+        let Ready { loaded, start_bytes } = ready;
+        if start_bytes > spec.memory_bytes {
+            return Err(LoadError::Memory { needed: start_bytes, limit: spec.memory_bytes });
+        }
         let capabilities: BTreeSet<String> =
             loaded.description.capabilities.intersection(&spec.granted).cloned().collect();
         let call = Call {
@@ -96,14 +107,18 @@ impl Sandbox {
             answer_body: view(&capabilities, "response-body"),
             counts: capabilities.contains("quota"),
         };
-        let (share, breaker, sandbox) = (inner.share(), Breaker::default(), Arc::clone(inner));
         let LoadSpec { name, granted, files, .. } = spec;
         let given = Arc::new(Given { name, settings, settings_digest, granted, files, capabilities });
-        Ok(Plugin { given, call, share, breaker, loaded, sandbox })
+        Ok(Plugin::of(given, call, loaded, Arc::clone(inner)))
     }
 }
 
 impl Plugin {
+    fn of(given: Arc<Given>, call: Call, loaded: Arc<Loaded>, sandbox: Arc<Inner>) -> Self {
+        let (requests, answers) = (Breaker::default(), Breaker::default());
+        Self { given, call, share: sandbox.share(), requests, answers, tells: true, loaded, sandbox }
+    }
+
     /// Returns its name in the chain.
     pub fn name(&self) -> &PluginName {
         &self.given.name
@@ -145,17 +160,13 @@ impl Plugin {
     }
 
     /// Returns the same plugin once more, loaded already, with so much time for one decision. Its places and failures are its
-    /// own: what is tried on it keeps no request waiting and trips nothing that serves.
+    /// own: what is tried on it keeps no request waiting and trips nothing that serves. What it logs goes nowhere: the request that it
+    /// is asked about has its lines already.
     #[must_use]
     pub fn apart(&self, time: Duration) -> Self {
-        Self {
-            given: Arc::clone(&self.given),
-            call: Call { time, ..self.call },
-            share: self.sandbox.share(),
-            breaker: Breaker::default(),
-            loaded: Arc::clone(&self.loaded),
-            sandbox: Arc::clone(&self.sandbox),
-        }
+        let (given, loaded, sandbox) =
+            (Arc::clone(&self.given), Arc::clone(&self.loaded), Arc::clone(&self.sandbox));
+        Self { tells: false, ..Self::of(given, Call { time, ..self.call }, loaded, sandbox) }
     }
 
     /// Returns what it says of itself.
@@ -185,12 +196,12 @@ impl Plugin {
 
     /// Returns whether it failed so often that it is not run for now.
     pub fn is_tripped(&self) -> bool {
-        self.breaker.is_tripped()
+        self.requests.is_tripped() || self.answers.is_tripped()
     }
 
     /// Judges a request, in a fresh instance that is dropped afterwards. There are no quotas to take of.
     pub async fn decide(&self, request: &PluginRequest) -> Result<Answer, PluginFault> {
-        self.unless_tripped(self.judge(request, None)).await
+        self.decide_taking(request, None).await
     }
 
     /// Judges a request likewise; what it takes is counted.
@@ -201,7 +212,12 @@ impl Plugin {
     ) -> Result<Answer, PluginFault> {
         // Most plugins count nothing.
         let takes = self.call.counts.then(|| -> Arc<dyn Take> { Bounded::new(quotas, &self.given.name) });
-        self.unless_tripped(self.judge(request, takes)).await
+        self.decide_taking(request, takes).await
+    }
+
+    /// Lets a request be sent whose answer it is to judge, or says that it would not judge it: it kept failing on answers.
+    pub(crate) fn let_send(&self) -> Result<(), PluginFault> {
+        if self.hooks().judge_answers() { self.answers.send(Instant::now()) } else { Ok(()) }
     }
 
     /// Judges an answer, in a fresh instance that is dropped afterwards.
@@ -212,7 +228,17 @@ impl Plugin {
             self.tell(&judged.log, &response.id, &response.caller, response.now_ms);
             judged.answer.and_then(accept_response)
         };
-        self.unless_tripped(judge).await
+        unless_tripped(&self.answers, judge).await
+    }
+
+    /// What will not be sent is judged whatever failed before, and its faults stop nothing that will.
+    async fn decide_taking(
+        &self,
+        request: &PluginRequest,
+        takes: Option<Arc<dyn Take>>,
+    ) -> Result<Answer, PluginFault> {
+        let judge = self.judge(request, takes);
+        if request.dry_run { judge.await } else { unless_tripped(&self.requests, judge).await }
     }
 
     async fn judge(&self, request: &PluginRequest, takes: Option<Arc<dyn Take>>) -> Result<Answer, PluginFault> {
@@ -224,17 +250,9 @@ impl Plugin {
     }
 
     fn tell(&self, log: &PluginLog, request_id: &str, caller: &Caller, at_ms: u64) {
-        log.tell(&self.sandbox.logs, &Said { plugin: self.given.name.as_str(), request_id, caller, at_ms });
-    }
-
-    async fn unless_tripped<T>(
-        &self,
-        judge: impl Future<Output = Result<T, PluginFault>>,
-    ) -> Result<T, PluginFault> {
-        let call = self.breaker.enter(Instant::now())?;
-        let judged = judge.await;
-        call.ended(judged.as_ref().err(), Instant::now());
-        judged
+        if self.tells {
+            log.tell(&self.sandbox.logs, &Said { plugin: self.given.name.as_str(), request_id, caller, at_ms });
+        }
     }
 
     /// Returns what runs in this process, for the bench.
@@ -245,6 +263,16 @@ impl Plugin {
             Where::Workers(_) => None,
         }
     }
+}
+
+async fn unless_tripped<T>(
+    breaker: &Breaker,
+    judge: impl Future<Output = Result<T, PluginFault>>,
+) -> Result<T, PluginFault> {
+    let call = breaker.enter(Instant::now())?;
+    let judged = judge.await;
+    call.ended(judged.as_ref().err(), Instant::now());
+    judged
 }
 
 fn view(capabilities: &BTreeSet<String>, needed: &str) -> BodyView {
@@ -279,8 +307,8 @@ fn check_granted(granted: &BTreeSet<String>) -> Result<(), LoadError> {
 
 fn check_limits(inner: &Inner, spec: &LoadSpec) -> Result<usize, LoadError> {
     let (max_time, max_memory) = (inner.config.max_time, inner.config.max_memory_bytes);
-    if spec.time < Duration::from_millis(1) || spec.time > max_time {
-        let (given, range) = (format!("{:?}", spec.time), format!("1ms to {max_time:?}"));
+    if spec.time < MIN_TIME || spec.time > max_time {
+        let (given, range) = (format!("{:?}", spec.time), format!("{MIN_TIME:?} to {max_time:?}"));
         return Err(LoadError::Limit { limit: "time", given, range });
     }
     match usize::try_from(spec.memory_bytes) {
@@ -288,7 +316,7 @@ fn check_limits(inner: &Inner, spec: &LoadSpec) -> Result<usize, LoadError> {
         _ => Err(LoadError::Limit {
             limit: "memory",
             given: format!("{} bytes", spec.memory_bytes),
-            range: format!("{MIN_MEMORY} to {max_memory} bytes"),
+            range: format!("{}KiB to {}MiB", MIN_MEMORY >> 10, max_memory >> 20),
         }),
     }
 }

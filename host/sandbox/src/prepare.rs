@@ -52,6 +52,9 @@ pub(crate) struct Prepared {
     pub(crate) described: Result<Described, LoadError>,
     /// Whether the code holds the settings already; the reason where it does not, and serves other settings too.
     pub(crate) snapshot: Result<(), String>,
+    /// How much memory it has taken before it is asked about a request, bytes: a limit below that lets it judge nothing. Where it is
+    /// only looked at, what its settings take is not in it.
+    pub(crate) start_bytes: u64,
 }
 
 /// Compiled code; empty where nothing was to be made ready.
@@ -78,25 +81,33 @@ impl Runtime {
         check_schema(&described, settings)?;
         let mut live = self.live(&linked, job, &SharedLog::default()).await?;
         try_settings(&mut live, settings).await?;
+        let start_bytes = live.taken_bytes();
         drop(live);
         let code = component.serialize().map_err(|error| failed(&error))?;
-        Ok((Prepared { names, described: Ok(described), snapshot: Err(why_not) }, code))
+        Ok((Prepared { names, described: Ok(described), snapshot: Err(why_not), start_bytes }, code))
     }
 
-    /// Tries settings on code that holds none.
-    pub(crate) async fn configure(&self, linked: &Linked, job: &Job) -> Result<(), LoadError> {
+    /// Tries settings on code that holds none. Returns how much memory it takes with them before it is asked about a request.
+    pub(crate) async fn configure(&self, linked: &Linked, job: &Job) -> Result<u64, LoadError> {
         let _running = self.running();
         let described = self.describe(linked, job).await?;
         let settings = job.settings.as_deref().unwrap_or("{}");
         check_schema(&described, settings)?;
-        try_settings(&mut self.live(linked, job, &SharedLog::default()).await?, settings).await
+        let mut live = self.live(linked, job, &SharedLog::default()).await?;
+        try_settings(&mut live, settings).await?;
+        Ok(live.taken_bytes())
     }
 
     async fn look(&self, bytes: &[u8], job: &Job) -> Result<Prepared, LoadError> {
         let component = self.compile(bytes)?;
         let names = imports::names(&self.engine, &component);
-        let described = self.ask(&component, job).await.map(|(_, _, described)| described);
-        Ok(Prepared { names, described, snapshot: Err("nothing was to be loaded".to_owned()) })
+        let (described, start_bytes) = match self.ask(&component, job).await {
+            Ok((_, linked, described)) => {
+                (Ok(described), self.live(&linked, job, &SharedLog::default()).await?.taken_bytes())
+            }
+            Err(error) => (Err(error), 0),
+        };
+        Ok(Prepared { names, described, snapshot: Err("nothing was to be loaded".to_owned()), start_bytes })
     }
 
     /// Prepares a snapshot; `None` where it says other things of itself than what it was taken of.
@@ -121,9 +132,10 @@ impl Runtime {
         drop(live);
         let component = self.compile(&snapshot)?;
         match self.ask(&component, job).await {
-            Ok((_, _, again)) if again == described => {
+            Ok((_, linked, again)) if again == described => {
+                let start_bytes = self.live(&linked, job, &SharedLog::default()).await?.taken_bytes();
                 let code = component.serialize().map_err(|error| failed(&error))?;
-                Ok(Some((Prepared { names, described: Ok(described), snapshot: Ok(()) }, code)))
+                Ok(Some((Prepared { names, described: Ok(described), snapshot: Ok(()), start_bytes }, code)))
             }
             Ok(_) | Err(_) => Ok(None),
         }

@@ -20,6 +20,11 @@ use crate::worker::Crew;
 /// The program that runs now, whatever stands in its file meanwhile.
 pub const ITSELF: &str = "/proc/self/exe";
 
+/// The longest time limit that a plugin may have, unless a sandbox is told otherwise.
+pub const MAX_TIME: Duration = Duration::from_secs(5);
+/// The largest memory limit, likewise.
+pub const MAX_MEMORY: u64 = 64 << 20;
+
 /// How much a sandbox gives.
 #[derive(Debug, Clone)]
 pub struct SandboxConfig {
@@ -76,8 +81,8 @@ impl Default for SandboxConfig {
             max_waiting: 512,
             // A crowd that fills every place of a busy machine waits its turn: to refuse it sooner would only bring it back.
             max_wait: Duration::from_secs(2),
-            max_time: Duration::from_secs(5),
-            max_memory_bytes: 64 << 20,
+            max_time: MAX_TIME,
+            max_memory_bytes: MAX_MEMORY,
             max_component_bytes: 32 << 20,
             // Thirty megabytes of Python take half a minute where both cores are busy with others.
             max_compile: Duration::from_mins(2),

@@ -28,7 +28,7 @@ pub use text_error::{Document, TextError};
 pub use units::{Bytes, Rate, Span, lifetime};
 pub use wording::nearest;
 pub(crate) use workspace::json_of;
-pub use workspace::{ConnectionPlan, Keeping, PluginPlan, WorkspacePlan};
+pub use workspace::{ConnectionPlan, DEFAULT_MEMORY_BYTES, Keeping, PluginPlan, WorkspacePlan};
 
 use crate::home::HomeError;
 

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use tracing::{Span, debug_span};
 use wardlock_core::answer::AnswerReading;
 use wardlock_core::canonical::Header;
@@ -108,13 +109,22 @@ impl Judged {
             (AnswerStep::Pass, answer) => answer,
             (AnswerStep::Withhold(refusal), _) | (AnswerStep::Edit(_), Err(refusal)) => Err(refusal),
             (AnswerStep::Edit(edits), Ok(answer)) => {
-                self.edited_by.push(link.name.to_string());
-                answer.apply(&edits).map_err(|error| not_edited(link, &mut record, &error))
+                let before = content(&answer);
+                let left = answer.apply(&edits).map_err(|error| not_edited(link, &mut record, &error));
+                if left.as_ref().is_ok_and(|left| content(left) != before) {
+                    self.edited_by.push(link.name.to_string());
+                }
+                left
             }
         };
         self.verdicts.push(record);
         self
     }
+}
+
+/// What can be taken away from: how many headers, since none is ever changed, and the body.
+fn content(answer: &Scrubbed) -> (usize, Option<Bytes>) {
+    (answer.headers().len(), answer.body().cloned())
 }
 
 fn payload(answer: &Scrubbed, body: &[u8], shows_content: bool) -> Option<Payload> {

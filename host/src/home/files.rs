@@ -65,8 +65,8 @@ impl Home {
         Ok(names)
     }
 
-    /// Reads the files of a folder, by name; `None` where there is no such folder. Hidden ones are left out. All of them may have
-    /// `limit` bytes together, and of more than `most` files only one more is read.
+    /// Reads the files of a folder, by name; `None` where there is no such folder. Folders in it and hidden files are left out. All of
+    /// them may have `limit` bytes together, and of more than `most` files only one more is read.
     pub fn read_folder(
         &self,
         folder: &str,
@@ -82,8 +82,12 @@ impl Home {
         }
         let (mut files, mut size) = (BTreeMap::new(), 0);
         for entry in self.dir.read_dir(folder).map_err(io_at("list", &path))? {
-            let name = entry.map_err(io_at("list", &path))?.file_name();
-            let name = name.into_string().map_err(|name| HomeError::NotText { path: path.join(name) })?;
+            let entry = entry.map_err(io_at("list", &path))?;
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                continue;
+            }
+            let name =
+                entry.file_name().into_string().map_err(|name| HomeError::NotText { path: path.join(name) })?;
             if name.starts_with('.') || files.len() > most {
                 continue;
             }

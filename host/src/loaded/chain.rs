@@ -286,6 +286,7 @@ fn told(document: &Document<'_>, place: &[&str], plan: &PluginPlan, error: &Load
         LoadError::WrongDigest { .. } => vec!["sha256".to_owned()],
         LoadError::UnknownCapability { .. } => vec!["capabilities".to_owned()],
         LoadError::Limit { limit, .. } => vec!["limits".to_owned(), (*limit).to_owned()],
+        LoadError::Memory { .. } => vec!["limits".to_owned(), "memory".to_owned()],
         LoadError::Unpinned { .. } => vec!["name".to_owned()],
         _ => vec!["file".to_owned()],
     };

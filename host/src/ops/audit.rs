@@ -166,8 +166,14 @@ fn summary(row: &Row) -> Value {
         "outcome": row.outcome,
         "act": row.detail.act.as_ref().map(act),
         "result": row.detail.act.as_ref().map(|act| act.result.as_str()),
-        "code": row.detail.refusal.as_ref().map(|refusal| refusal.code.as_str()),
+        "code": code(row),
     })
+}
+
+/// The code that the agent was told: of the refusal, or of the one in the answer's place.
+fn code(row: &Row) -> Option<&str> {
+    let refusal = row.detail.refusal.as_ref().map(|refusal| refusal.code.as_str());
+    refusal.or(row.detail.answer.as_ref().and_then(|answer| answer.withheld.as_deref()))
 }
 
 /// What was done, and by whom where somebody signed it.

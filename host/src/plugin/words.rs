@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use wardlock_sandbox::{About, Inspection};
 
+use crate::config::DEFAULT_MEMORY_BYTES;
+
 /// What each kind of import means for a plugin, by how its name begins. The first that fits counts.
 const IMPORTS: [(&str, &str); 18] = [
     ("wardlock:policy/types", "the contract's records, which hold no credential"),
@@ -21,7 +23,11 @@ const IMPORTS: [(&str, &str); 18] = [
     ("wasi:clocks", "it reads the request's time, which stands still"),
     ("wasi:filesystem", "it looks for files; there are none"),
     ("wasi:io", "it reads and writes streams; waiting for one refuses the request"),
-    ("wasi:random", "it draws a stream that the request's id and the component's digest determine"),
+    (
+        "wasi:random",
+        "it draws a stream that the request's id and the component's digest determine; what its start code or `configure` draws, \
+         such as the seed of a language's own generator, is the same for every request",
+    ),
     ("wasi:sockets", "it could ask for sockets; every call is denied"),
     ("wasi:http", "it wants to send requests, and no plugin may"),
     ("", "no plugin gets it"),
@@ -86,6 +92,7 @@ pub fn words(inspection: &Inspection, engine: Option<Engine>) -> Vec<Word> {
     words.extend(engine.and_then(|engine| stubbed(&inspection.imports, engine)));
     if let Ok(about) = &inspection.about {
         words.extend(capabilities(about));
+        words.extend(memory(about));
         words.push(settings(about));
     }
     words
@@ -157,6 +164,20 @@ fn capabilities(about: &About) -> Vec<Word> {
         word(format!("asks for `{name}`"), means(name).unwrap_or("there is no such capability, so it never holds"))
     };
     about.description.capabilities.iter().map(each).collect()
+}
+
+/// Says what its start takes, where that is more than it is given without a word in the workspace file.
+fn memory(about: &About) -> Option<Word> {
+    let takes = about.start_bytes.div_ceil(1 << 20);
+    (about.start_bytes > DEFAULT_MEMORY_BYTES).then(|| {
+        let given = DEFAULT_MEMORY_BYTES >> 20;
+        word(
+            "memory",
+            format!(
+                "its start takes {takes}MiB: give it more than that in `limits.memory`, or it gets {given}MiB"
+            ),
+        )
+    })
 }
 
 fn settings(about: &About) -> Word {

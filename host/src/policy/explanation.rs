@@ -117,8 +117,11 @@ pub struct PluginWord {
     /// The part that it judges, of a request that carries others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub part: Option<u32>,
-    /// Its code.
+    /// Its code; the refusal's where it failed.
     pub code: Option<String>,
+    /// How it failed, in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sentence: Option<String>,
     /// What it changes, without values.
     pub edits: Vec<String>,
     /// Whether its verdict counts.
@@ -254,6 +257,7 @@ impl PluginWord {
             verdict: record.verdict,
             part: record.part,
             code: record.code.clone(),
+            sentence: record.sentence.clone(),
             edits: record.edits.clone(),
             enforced: record.enforced,
             micros: record.micros,

@@ -20,6 +20,9 @@ const TIME: Duration = Duration::from_secs(5);
 /// Kinds of faults that come of the moment and not of the input, so that they are not replayed.
 const OF_THE_MOMENT: [&str; 5] = ["timeout", "busy", "lost", "engine", "tripped"];
 
+const NONE_THEN: &str = "gave no verdict then";
+const NONE_NOW: &str = "gives no verdict now";
+
 /// What came of asking the recorded component again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Replayed {
@@ -81,10 +84,8 @@ impl<'a> Replay<'a> {
 
     /// Asks a recorded component again what it was asked.
     pub async fn again(&mut self, record: &Record, asked: &AskedRecord) -> Replayed {
-        if let Word::Fault { kind, sentence } = &asked.word
-            && OF_THE_MOMENT.contains(&kind.as_str())
-        {
-            return Replayed::Unknown(format!("it gave no verdict then: {sentence}"));
+        if let Some(why) = of_the_moment(&asked.word, NONE_THEN) {
+            return Replayed::Unknown(why);
         }
         let plugin = match self.plugin(record, asked).await {
             Ok(plugin) => plugin,
@@ -99,7 +100,7 @@ impl<'a> Replay<'a> {
             return Replayed::Unknown("it saw an answer that was too large to be recorded".to_owned());
         }
         let (word, takes_otherwise) = decide(&plugin, record, asked).await;
-        if let Some(why) = of_the_moment(&word) {
+        if let Some(why) = of_the_moment(&word, NONE_NOW) {
             return Replayed::Unknown(why);
         }
         let mut lines = differences(&asked.word, &word);
@@ -195,6 +196,10 @@ impl Which {
 
 /// Asks another plugin what one was asked.
 pub async fn tried(plugin: &Plugin, record: &Record, asked: &AskedRecord) -> Tried {
+    // There is nothing to compare with, and what took all its time then may take all of it again.
+    if let Some(why) = of_the_moment(&asked.word, NONE_THEN) {
+        return Tried::Unknown(why);
+    }
     let Some(input) = record.inputs.get(asked.input) else {
         return Tried::Unknown("the record has no such input".to_owned());
     };
@@ -209,7 +214,7 @@ pub async fn tried(plugin: &Plugin, record: &Record, asked: &AskedRecord) -> Tri
         return Tried::Unknown("it sees bodies, and this one was not recorded".to_owned());
     }
     let (word, takes_otherwise) = decide(plugin, record, asked).await;
-    if let Some(why) = of_the_moment(&word) {
+    if let Some(why) = of_the_moment(&word, NONE_NOW) {
         return Tried::Unknown(why);
     }
     let mut differences = differences(&asked.word, &word);
@@ -241,10 +246,11 @@ async fn decide(plugin: &Plugin, record: &Record, asked: &AskedRecord) -> (Word,
     }
 }
 
-fn of_the_moment(word: &Word) -> Option<String> {
+/// Says that a word is of its moment and not of its input.
+fn of_the_moment(word: &Word, gives_none: &str) -> Option<String> {
     match word {
         Word::Fault { kind, sentence } if OF_THE_MOMENT.contains(&kind.as_str()) => {
-            Some(format!("it gives no verdict now: {sentence}"))
+            Some(format!("it {gives_none}: {sentence}"))
         }
         Word::Fault { .. } | Word::Said { .. } => None,
     }

@@ -1,5 +1,6 @@
 //! Plugins that judge answers, through the whole product: the request was sent, and the agent gets less, or a refusal.
 
+use wardlock::admin::{AuditFilter, Command};
 use wardlock_audit::{AnswerDetail, Row};
 use wardlock_simulator::{ApiAnswer, EchoToken};
 use wardlock_tests::raw::RawReply;
@@ -65,6 +66,45 @@ async fn what_a_plugin_takes_away_does_not_reach_the_agent_and_is_recorded_witho
     assert_eq!(said.edits, ["redact-json /data/*/Email", "remove-json /info", "remove-header x-none"]);
     assert_eq!(detail.withheld, None);
     assert_eq!(detail.answer_bytes, reply.body.len() as u64, "the length that the agent got");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_plugins_that_took_something_away_are_named() {
+    let edit = |name: &str, edits: &str| judge(name, "", &format!("{{ answer = \"edit\", edits = [{edits}] }}"));
+    let plugins = [
+        edit("absent", r#"["redact-json", "/data/*/Nothing"], ["remove-header", "x-none"]"#),
+        edit("nothing", ""),
+        edit("mask", r#"["redact-json", "/data/*/Email"]"#),
+        // What the one before redacted already.
+        edit("again", r#"["redact-json", "/data/*/Email"]"#),
+    ];
+    let world = with(&plugins.concat()).await;
+    let reply = world.get(LEADS).await;
+    assert_eq!((reply.status, reply.header("wardlock-answer-edited-by")), (200, Some("mask")));
+    let said: Vec<String> = outcome(&world, &reply, "ok").plugins.into_iter().map(|said| said.verdict).collect();
+    assert_eq!(said, ["edit"; 4], "what each said is recorded all the same");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_keeps_failing_on_answers_lets_no_request_be_sent() {
+    let world = with(&judge("judge", BOTH, r#"{ answer = "trap" }"#)).await;
+    for _ in 0..5 {
+        let reply = world.ask("acme", "GET", LEADS, PROBLEM, "").await;
+        let detail = assert_withheld(&world, &reply, "answer_unjudged", 502);
+        let [said] = detail.plugins.as_slice() else { panic!("{detail:?}") };
+        assert_eq!(said.code.as_deref(), Some("plugin_trap"));
+        assert!(said.sentence.as_deref().is_some_and(|sentence| sentence.contains("trapped")), "{said:?}");
+    }
+    let sent = world.api_calls();
+    let told = world.ask("acme", "GET", LEADS, PROBLEM, "").await.json().expect("a refusal");
+    assert_eq!((&told["code"], &told["plugin"]), (&"plugin_tripped".into(), &"judge".into()), "{told}");
+    assert_eq!(world.api_calls(), sent, "it was not sent");
+    let filter = AuditFilter { code: Some("answer_unjudged".to_owned()), limit: 100, ..AuditFilter::default() };
+    let listed = world.command(Command::AuditList { filter: Box::new(filter) }).await.expect("rows");
+    let rows = listed.as_array().expect("rows");
+    assert!(rows.len() == 5 && rows.iter().all(|row| row["code"] == "answer_unjudged"), "{listed}");
     world.end().await;
 }
 

@@ -40,6 +40,8 @@ async fn files_of_a_granted_folder_count_from_the_next_reload() {
     let list = home(&world, "plugins/lists/allowed.txt");
     fs::write(&list, "report\n").expect("written");
     fs::write(home(&world, "plugins/lists/.allowed.txt.swp"), "audit\n").expect("written");
+    fs::create_dir(home(&world, "plugins/lists/old")).expect("a folder in it");
+    fs::write(home(&world, "plugins/lists/old/allowed.txt"), "audit\n").expect("written");
     let granted = reader("capabilities = [\"folder\"]\nfolder = \"lists\"");
     assert_eq!(with(&world, &granted).await["ok"], true);
     let first = ask(&world, "report").await;
@@ -64,6 +66,10 @@ async fn what_is_wrong_with_a_folder_is_told_at_its_place() {
     fs::create_dir(home(&world, "plugins/empty")).expect("a folder");
     fs::create_dir(home(&world, "plugins/large")).expect("a folder");
     fs::write(home(&world, "plugins/large/allowed.txt"), vec![b'x'; (1 << 20) + 1]).expect("written");
+    fs::create_dir(home(&world, "plugins/many")).expect("a folder");
+    for number in 0..261 {
+        fs::write(home(&world, &format!("plugins/many/{number}")), "").expect("written");
+    }
     std::os::unix::fs::symlink("/etc", home(&world, "plugins/elsewhere")).expect("a link");
     let of = |folder: &str| reader(&format!("capabilities = [\"folder\"]\nfolder = \"{folder}\""));
     let digest = Digest::of(wardlock_plugins::starter("read-only").expect("a starter").bytes);
@@ -78,6 +84,7 @@ async fn what_is_wrong_with_a_folder_is_told_at_its_place() {
         (of("missing"), "there is no folder plugins/missing"),
         (of("empty"), "the folder has no text `allowed.txt`"),
         (of("large"), "1048576"),
+        (of("many"), "more than 256 files"),
         (of("elsewhere"), "link"),
         (read_only, "plugin `read-only` reads no folder"),
     ] {

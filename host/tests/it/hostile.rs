@@ -16,12 +16,11 @@ const PROBLEM: &str = "Accept: application/problem+json\r\n";
 /// A plugin, its settings, and what comes of a request: code, status, the verdict in its row.
 type Attack = (&'static str, &'static str, &'static str, u16, &'static str);
 
-const ATTACKS: [Attack; 29] = [
+const ATTACKS: [Attack; 28] = [
     ("loop-in-request", "{}", "plugin_timeout", 503, "fault"),
     ("loop-after-answer", "{}", "plugin_timeout", 503, "fault"),
     ("loop-of-fills", "{}", "plugin_timeout", 503, "fault"),
     ("memory-grows", "{}", "plugin_memory", 503, "fault"),
-    ("memory-from-the-start", "{}", "plugin_memory", 503, "fault"),
     ("table-grows", "{}", "plugin_memory", 503, "fault"),
     ("recurses", "{}", "plugin_trap", 503, "fault"),
     ("unreachable", "{}", "plugin_trap", 503, "fault"),

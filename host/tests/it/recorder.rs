@@ -403,6 +403,26 @@ async fn a_plugin_that_traps_traps_again_and_a_replay_trips_nothing_that_serves(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_gave_no_verdict_then_is_no_difference_to_a_new_component() {
+    let world = recording(&judge("read-only", "", r#"{ request = "trap-on-purpose" }"#), RECORDER).await;
+    let trap = "Accept: application/problem+json\r\nWardlock-Purpose: trap\r\n";
+    let mut traps = 0;
+    while world.ask("acme", "GET", LEADS, trap, "").await.json().expect("a refusal")["code"] == "plugin_trap" {
+        traps += 1;
+        assert!(traps < 20, "it trips");
+    }
+    change(&world, &judge("read-only", "", "{}"), RECORDER).await;
+    let added = add(&world, "read-only", Some("acme")).await;
+    let row = &added["recorded"][0];
+    assert_eq!(
+        (&row["compared"], &row["otherwise"], &row["not_compared"]),
+        (&traps.into(), &traps.into(), &1.into()),
+        "{added}"
+    );
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_broken_store_refuses_no_request() {
     let world = World::start(Plan::default()).await;
     let file = state(&world).join("recordings.db");

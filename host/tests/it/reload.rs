@@ -52,6 +52,11 @@ async fn a_broken_workspace_leaves_the_one_before_serving_and_everybody_is_told(
         ("no TOML [".to_owned(), "workspaces/acme.toml"),
         (whole.replace("records.read", "records.raed"), "records.raed"),
         (whole.replace("{}", "{ exept = [] }"), "exept"),
+        (
+            whole.replace("settings = {}", "settings = {}\nlimits = { memory = \"64KiB\" }"),
+            "bytes of memory before it judges",
+        ),
+        (whole.replace("settings = {}", "settings = {}\nlimits = { memory = \"100GiB\" }"), "from 64KiB to 64MiB"),
         // The plugin before is fine; the one that joins it is not. Neither half is taken.
         (format!("{whole}{}", mask.replace("hide", "hid")), "field-mask"),
     ] {

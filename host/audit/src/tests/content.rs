@@ -108,6 +108,7 @@ async fn an_outcome_says_what_plugins_said_of_the_answer_and_nothing_of_the_answ
         verdict: "edit",
         code: Some("hidden_field".to_owned()),
         fault: None,
+        sentence: None,
         part: None,
         edits: edits.map(str::to_owned).into(),
         enforced: true,

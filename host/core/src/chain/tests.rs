@@ -180,6 +180,25 @@ fn a_plugin_that_only_judges_answers_says_yes_to_no_request() {
 }
 
 #[test]
+fn a_plugin_that_would_not_judge_the_answer_denies_the_request() {
+    let answers_only = Link { hooks: Hooks::Response, ..link("later", LinkMode::Enforce, &[]) };
+    let judge = judge(vec![link("a", LinkMode::Enforce, &[]), answers_only]);
+    let mut chain = Chain::start(&judge, read(&judge));
+    chain.take(answer(Verdict::Allow), 1);
+    assert!(!chain.is_denied());
+    chain.take_unasked(&judge.connection().chain[1], &PluginFault::Tripped { retry_after_seconds: 4 });
+    assert!(chain.is_denied());
+    let (classified, outcome) = chain.finish();
+    let Decision::Deny { refusal, verdicts } = decide(&judge, classified, outcome, asked()) else {
+        panic!("it must not pass");
+    };
+    assert_eq!((refusal.code, refusal.retry_after), (Code::PluginTripped, Some(4)));
+    assert_eq!(verdicts.last().map(|verdict| (&*verdict.plugin, verdict.fault)), Some(("later", Some("tripped"))));
+    let words = verdicts.last().map(|verdict| (verdict.code.as_deref(), verdict.sentence.is_some()));
+    assert_eq!(words, Some((Some("plugin_tripped"), true)));
+}
+
+#[test]
 fn a_tripped_plugin_says_when_it_is_tried_again() {
     let judge = judge(vec![link("a", LinkMode::Enforce, &[])]);
     let (classified, outcome) =

@@ -190,7 +190,7 @@ impl Crew {
     }
 
     /// Tries settings on some code.
-    async fn configure(&self, code: u64, job: Job) -> Result<(), LoadError> {
+    async fn configure(&self, code: u64, job: Job) -> Result<u64, LoadError> {
         let lost = || LoadError::Engine { what: PluginFault::Lost.to_string() };
         let worker = self.somebody().await.map_err(|_| lost())?;
         let call = worker.number();
@@ -343,8 +343,8 @@ impl Drop for Crew {
 }
 
 impl Installed {
-    /// Tries settings on it.
-    pub(crate) async fn configure(&self, job: Job) -> Result<(), LoadError> {
+    /// Tries settings on it. Returns how much memory it takes with them.
+    pub(crate) async fn configure(&self, job: Job) -> Result<u64, LoadError> {
         self.crew.configure(self.code, job).await
     }
 

@@ -87,8 +87,8 @@ pub(super) enum FromWorker {
     Prepared { prepared: Result<(Prepared, u64), LoadError> },
     /// Code is taken, or why not.
     Loaded { code: u64, taken: Result<(), String> },
-    /// Settings are taken, or why not.
-    Configured { call: u64, taken: Result<(), LoadError> },
+    /// Settings are taken, with so much memory, or why not.
+    Configured { call: u64, taken: Result<u64, LoadError> },
     /// A request is judged.
     Judged { call: u64, judged: Judged },
     /// An answer is judged.

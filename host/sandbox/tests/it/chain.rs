@@ -14,7 +14,7 @@ use wardlock_core::rules::Judge;
 use wardlock_core::service::parse;
 use wardlock_sandbox::{Plugin, Quotas, RequestContext, run_chain};
 
-use crate::hooks::Counted;
+use crate::hooks::{Counted, response};
 use crate::support;
 
 /// Loads starters, each under its own name.
@@ -108,6 +108,19 @@ async fn p9_each_plugin_sees_what_the_one_before_left() {
     let judge = judge(&loaded);
     let request = classified(&judge, "GET", "/crm/v8/Leads?fields=Last_Name,Email&per_page=50", "");
     assert_eq!(conclude(&judge, &loaded, request).await, "allow /crm/v8/Leads?fields=Last_Name&per_page=5");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_sent_whose_answer_would_only_be_withheld() {
+    let traps = support::load("judge", json!({ "answer": "trap" })).await.expect("it loads");
+    let loaded = [Arc::new(traps)];
+    let judge = judge(&loaded);
+    let request = || classified(&judge, "GET", "/crm/v8/Leads?fields=Last_Name&per_page=5", "");
+    for _ in 0..5 {
+        assert!(conclude(&judge, &loaded, request()).await.starts_with("allow"));
+        loaded[0].judge_answer(&response("{}")).await.expect_err("it traps");
+    }
+    assert_eq!(conclude(&judge, &loaded, request()).await, "deny plugin_tripped after 2");
 }
 
 #[tokio::test(flavor = "multi_thread")]

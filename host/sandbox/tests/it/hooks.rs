@@ -11,7 +11,8 @@ use wardlock_core::connection::Hooks;
 use wardlock_core::id::{Digest, PluginName};
 use wardlock_core::plugin::quota::{QuotaFault, Taken, Window};
 use wardlock_core::plugin::{
-    Answer, Payload, PluginFault, PluginResponse, ResponseAnswer, ResponseEdit, ResponseVerdict, Verdict,
+    Answer, Payload, PluginFault, PluginRequest, PluginResponse, ResponseAnswer, ResponseEdit, ResponseVerdict,
+    Verdict,
 };
 use wardlock_sandbox::{LoadSpec, Plugin, Quotas, TakeAnswer};
 use wardlock_tests::guests::guest;
@@ -186,7 +187,33 @@ async fn a_plugin_that_keeps_failing_is_not_run_and_its_neighbour_is() {
     assert!(plugin.is_tripped());
     let tripped = plugin.decide(&request()).await.expect_err("it is not run");
     assert_eq!(tripped, PluginFault::Tripped { retry_after_seconds: 1 });
-    let tripped = plugin.judge_answer(&response("{}")).await.expect_err("nor asked about answers");
-    assert_eq!(tripped.kind(), "tripped");
+    plugin.judge_answer(&response("{}")).await.expect("what was sent before is judged: that hook has no faults");
     assert_eq!(neighbour.decide(&request()).await.expect_err("it traps").kind(), "trap");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_are_judged_well_do_not_make_up_for_answers_that_are_not() {
+    let plugin = judge(&[], json!({ "answer": "trap" })).await;
+    for _ in 0..5 {
+        plugin.decide(&request()).await.expect("it allows");
+        assert_eq!(plugin.judge_answer(&response("{}")).await.expect_err("it traps").kind(), "trap");
+    }
+    assert!(plugin.is_tripped());
+    plugin.decide(&request()).await.expect("it allows");
+    assert_eq!(plugin.judge_answer(&response("{}")).await.expect_err("it is not run").kind(), "tripped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_sends_nothing_stops_nobody_and_is_not_stopped() {
+    let plugin = judge(&[], json!({ "request": "trap" })).await;
+    let dry_run = PluginRequest { dry_run: true, ..request() };
+    for _ in 0..10 {
+        assert_eq!(plugin.decide(&dry_run).await.expect_err("it traps").kind(), "trap");
+    }
+    assert!(!plugin.is_tripped());
+    for _ in 0..5 {
+        assert_eq!(plugin.decide(&request()).await.expect_err("it traps").kind(), "trap");
+    }
+    assert_eq!(plugin.decide(&request()).await.expect_err("it is not run").kind(), "tripped");
+    assert_eq!(plugin.decide(&dry_run).await.expect_err("it is run, and traps").kind(), "trap");
 }

@@ -3,11 +3,13 @@
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::json;
 use wardlock_core::plugin::{PluginFault, PluginRequest, Verdict};
+use wardlock_sandbox::{LogFilter, Plugin};
 
-use crate::support::{load, probe, reason, request};
+use crate::support::{load, probe, reason, request, sandbox};
 
 async fn tried(attempt: &str, request: &PluginRequest) -> Result<String, PluginFault> {
     let nosy = load("nosy", json!({ "try": [attempt] })).await.expect("nosy loads");
@@ -83,6 +85,10 @@ impl io::Write for Captured {
 }
 
 async fn logged(settings: serde_json::Value) -> String {
+    logged_by(&probe(settings).await).await
+}
+
+async fn logged_by(plugin: &Plugin) -> String {
     let captured = Captured::default();
     let writer = captured.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -90,7 +96,6 @@ async fn logged(settings: serde_json::Value) -> String {
         .with_max_level(tracing::Level::TRACE)
         .with_writer(move || writer.clone())
         .finish();
-    let plugin = probe(settings).await;
     let guard = tracing::subscriber::set_default(subscriber);
     let answer = plugin.decide(&request()).await.expect("an answer");
     drop(guard);
@@ -108,6 +113,20 @@ async fn p12_output_goes_to_the_log_escaped_with_request_and_plugin() {
         assert!(line.contains("printed\\u{1b}[31m by the probe"), "{line}");
         assert!(line.contains("req_test") && line.contains("tested"), "{line}");
     }
+}
+
+#[tokio::test]
+async fn what_is_asked_apart_from_what_serves_logs_nowhere() {
+    let plugin = probe(json!({ "mode": "print", "message": "only asked once" })).await;
+    let text = logged_by(&plugin.apart(Duration::from_secs(1))).await;
+    assert!(!text.contains("only asked once"), "{text}");
+    let kept = || {
+        let page = sandbox().logs().newest(&LogFilter::default(), 10_000);
+        page.lines.iter().filter(|line| line.text == "only asked once").count()
+    };
+    assert_eq!(kept(), 0);
+    assert!(logged_by(&plugin).await.contains("only asked once"));
+    assert_eq!(kept(), 2, "on standard output and on standard error");
 }
 
 #[tokio::test]

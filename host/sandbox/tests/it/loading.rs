@@ -222,6 +222,27 @@ async fn limits_outside_the_range_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_cannot_live_in_its_memory_does_not_load_under_that_limit() {
+    // 600 pages from the start.
+    let of = |memory_bytes: u64| LoadSpec { memory_bytes, ..spec(guest("memory-from-the-start"), json!({})) };
+    sandbox().load(of(64 << 20)).await.expect("it loads under another");
+    for limit in [64 << 10, 32 << 20] {
+        let error = refused(of(limit)).await;
+        assert_eq!(error, LoadError::Memory { needed: 600 << 16, limit });
+    }
+    sandbox().load(of(600 << 16)).await.expect("it needs that much and no more");
+    // Without a snapshot, start code and settings take memory of each request.
+    let config = SandboxConfig { snapshots: false, ..SandboxConfig::default() };
+    let plain = support::start(config);
+    for limit in [32 << 20, 1 << 20] {
+        assert!(matches!(plain.load(of(limit)).await.expect_err("too little"), LoadError::Memory { .. }));
+    }
+    plain.load(of(64 << 20)).await.expect("it loads");
+    let other = LoadSpec { settings: json!({ "a": 1 }), ..of(32 << 20) };
+    assert!(matches!(plain.load(other).await.expect_err("with other settings"), LoadError::Memory { .. }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn inspection_tells_what_a_component_is_even_if_it_does_not_load() {
     let bytes = starter_bytes("field-mask");
     let inspection = sandbox().inspect(bytes.to_vec()).await.expect("a component");

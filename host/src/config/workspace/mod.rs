@@ -2,6 +2,7 @@
 //! agents that are narrowed.
 
 mod check;
+mod limits;
 mod names;
 mod plugin;
 mod raw;
@@ -21,6 +22,7 @@ use check::Checker;
 pub(crate) use names::json_of;
 use raw::WorkspaceFile;
 
+pub use limits::DEFAULT_MEMORY_BYTES;
 pub use recorder::Keeping;
 
 /// What a workspace file says, with every name resolved. Plugins are not loaded yet.

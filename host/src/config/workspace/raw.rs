@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use wardlock_core::connection::WriteMode;
 
-use crate::config::units::{Bytes, Span};
+use super::limits::LimitsFile;
 
 /// A whole file.
 #[derive(Debug, Deserialize)]
@@ -135,20 +135,6 @@ pub(super) struct PluginFile {
     pub(super) limits: LimitsFile,
     #[serde(default)]
     pub(super) mode: Mode,
-}
-
-/// `limits` of a plugin.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct LimitsFile {
-    pub(super) time: Span,
-    pub(super) memory: Bytes,
-}
-
-impl Default for LimitsFile {
-    fn default() -> Self {
-        Self { time: Span(std::time::Duration::from_millis(20)), memory: Bytes(32 << 20) }
-    }
 }
 
 /// `mode` of a plugin.
