@@ -71,6 +71,20 @@ async fn obey(host: &Arc<Host>) {
             }
             ["approve", id] => say(&approve(host, id).await),
             ["draft", id] => say(&show(host, id).await),
+            ["agents"] => say(&command(host, Command::AgentList).await),
+            ["agent-add", name] => {
+                let (name, workspace) = ((*name).to_owned(), "acme".to_owned());
+                say(&command(host, Command::AgentAdd { name, workspace, expires: None }).await);
+            }
+            ["agent-rotate", name] => {
+                let (name, overlap) = ((*name).to_owned(), "1h".to_owned());
+                say(&command(host, Command::AgentRotate { name, overlap, expires: None }).await);
+            }
+            ["agent-revoke", name] => {
+                say(&command(host, Command::AgentRevoke { name: (*name).to_owned() }).await);
+            }
+            ["freeze"] => say(&command(host, Command::Freeze { workspace: Some("acme".to_owned()) }).await),
+            ["thaw"] => say(&command(host, Command::Thaw { workspace: Some("acme".to_owned()) }).await),
             _ => panic!("what does `{line}` mean?"),
         }
     }

@@ -12,6 +12,7 @@
 //! - [`books`]: what the provider received against what the audit holds.
 //! - [`kill`]: one kill, and what must hold after it.
 //! - [`drafts`]: a draft that is released while the host dies.
+//! - [`agents`]: commands on agents and freezes, cut off between the vault and the state.
 //! - [`disk`]: failing disks.
 //! - [`stop`]: the end in order.
 //! - [`clock`]: a clock that jumps.
@@ -24,6 +25,7 @@
     reason = "a test says what it expects, a suite what it did, and files are looked at from outside"
 )]
 
+mod agents;
 mod books;
 mod child;
 #[path = "../it/clients.rs"]
@@ -80,11 +82,12 @@ fn main() -> ExitCode {
 /// A case: its name, more of its home's `wardlock.toml`, and what is done.
 type Case = (&'static str, &'static str, fn(&mut Suite) -> Result<String, String>);
 
-const OTHERS: [Case; 4] = [
+const OTHERS: [Case; 5] = [
     ("SIGTERM", "[limits]\nshutdown_time = \"2s\"\n", stop::in_order),
     ("two SIGTERMs", "[limits]\nshutdown_time = \"60s\"\n", stop::at_once),
     ("clock jumps", "", clock::jumps),
     ("few files", "", files::few),
+    ("agents cut off", "", agents::cut_off),
 ];
 
 /// Ends it in order, and gives it few files.
