@@ -187,7 +187,7 @@ impl LoadError {
                 format!("build it against wardlock:policy@{speaks}.x, or use a host that speaks its version")
             }
             Self::Import { .. } => "a plugin has no network and no other services; build it without that import \
-                (Python: `componentize-py componentize --stub-wasi`; JavaScript: with `http` disabled)"
+                (JavaScript: with `http` disabled; Python: `--stub-wasi` takes it away, and the clock and printing with it)"
                 .to_owned(),
             Self::NotAPlugin { .. } | Self::NoHook => {
                 "export the interfaces of one of the worlds in wit/worlds.wit, for example `request-plugin`"
