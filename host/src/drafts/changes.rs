@@ -74,12 +74,12 @@ impl Reader<'_> {
         let mut shown = match row.of {
             Of::Record(change) => {
                 let (current, problem) = self.read(&change).await;
-                beside(&change, current.as_ref(), problem)
+                beside(&change, current.as_ref(), problem.as_deref())
             }
             Of::Destroyed { id, operation, line } => {
                 let problem =
                     format!("not read: `{operation}` is destructive, and what it names would be gone: {line}");
-                told(id, &problem)
+                told(id.as_deref(), &problem)
             }
         };
         if let Some(part) = row.part {
@@ -106,12 +106,12 @@ impl Reader<'_> {
 }
 
 /// A row that only says something.
-fn told(id: Option<String>, problem: &str) -> Value {
+fn told(id: Option<&str>, problem: &str) -> Value {
     json!({ "record": id, "fields": [], "problem": problem })
 }
 
 /// What would stand there beside what does.
-fn beside(change: &Change, current: Option<&Value>, problem: Option<String>) -> Value {
+fn beside(change: &Change, current: Option<&Value>, problem: Option<&str>) -> Value {
     let fields = change.proposed.iter().map(|(field, proposed)| {
         let now = current.map(|record| record.get(field).cloned().unwrap_or(Value::Null));
         json!({ "field": field, "current": now, "proposed": proposed })
@@ -134,7 +134,7 @@ fn found_in(part: Option<u32>, of: &Classified) -> Vec<Row> {
     }
     let id = of.parameters().iter().find(|given| given.name == "id").map(|given| given.value.clone());
     let line = format!("{} {}", of.request().method().as_str(), of.request().path_and_query());
-    vec![Row { part, of: Of::Destroyed { id, operation: of.operation().name.to_string(), line } }]
+    vec![Row { part, of: Of::Destroyed { id, operation: of.operation().name.clone(), line } }]
 }
 
 /// Returns whether a request would change or take away records that can be told.
