@@ -125,7 +125,7 @@ async fn no_more_calls_are_under_way_than_the_account_takes_and_callers_are_told
     let queued = [&one, &two].map(|reply| reply.header("wardlock-queued-ms").is_some());
     assert!(queued[0] != queued[1], "one waits for the other: {queued:?}");
 
-    world.simulator.switches().change(|switches| switches.api_faults.push_back(drip(40)));
+    world.simulator.switches().change(|switches| switches.api_faults.push_back(drip(10)));
     let before = world.api_calls();
     let (one, two) = tokio::join!(world.get(LEADS), world.get(LEADS));
     let (busy, served) = if one.status == 200 { (two, one) } else { (one, two) };
