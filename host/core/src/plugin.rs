@@ -3,6 +3,7 @@
 //! They mirror `wit/types.wit`, and `wit/response-hook.wit` those of answers. None of them has a place for a credential.
 //! What a plugin says comes through the caps of [`accept`] and [`accept_response`].
 
+mod bounds;
 mod caps;
 pub mod quota;
 mod response;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::canonical::{Header, Parameter};
 use crate::id::Digest;
 
+pub use bounds::{MAX_MEMORY, MAX_TIME, MIN_MEMORY, MIN_TIME};
 pub use caps::{MAX_BODY, accept, accept_response};
 pub use response::{PluginResponse, ResponseAnswer, ResponseEdit, ResponseVerdict};
 

@@ -70,10 +70,10 @@ pub use error::{LoadError, SandboxError, SettingsProblem};
 pub use files::{Files, MAX_FILE_BYTES, MAX_FILES, TooManyFiles};
 pub use inspect::{About, Inspection};
 pub use logs::{LogFilter, LogLevel, LogLine, LogPage, LogSource, MAX_KEPT_BYTES, MAX_KEPT_LINES, PluginLogs};
-pub use plugin::{LoadSpec, MIN_MEMORY, MIN_TIME, Plugin};
+pub use plugin::{LoadSpec, Plugin};
 #[doc(hidden)]
 pub use reused::Reused;
-pub use sandbox::{ITSELF, MAX_MEMORY, MAX_TIME, Runs, Sandbox, SandboxConfig};
+pub use sandbox::{ITSELF, Runs, Sandbox, SandboxConfig};
 pub use takes::{Quotas, TakeAnswer};
 pub use worker::{Confinement, Measure, WORKER, worker_main};
 

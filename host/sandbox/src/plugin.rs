@@ -11,7 +11,8 @@ use serde_json::Value;
 use wardlock_core::connection::Hooks;
 use wardlock_core::id::{Digest, PluginName};
 use wardlock_core::plugin::{
-    Answer, Caller, MAX_BODY, PluginFault, PluginRequest, PluginResponse, ResponseAnswer, accept, accept_response,
+    Answer, Caller, MAX_BODY, MIN_MEMORY, MIN_TIME, PluginFault, PluginRequest, PluginResponse, ResponseAnswer,
+    accept, accept_response,
 };
 
 use crate::adapt::BodyView;
@@ -29,10 +30,6 @@ use crate::takes::{Bounded, Quotas, Take};
 
 /// The most bytes that a plugin may hand over in one answer, besides a body.
 const ANSWER_BYTES: usize = 1 << 20;
-/// The shortest time limit.
-pub const MIN_TIME: Duration = Duration::from_millis(1);
-/// The least memory that a limit may name: one page of WebAssembly.
-pub const MIN_MEMORY: u64 = 64 << 10;
 
 /// What to load, as the workspace file has it.
 #[derive(Debug, Clone)]

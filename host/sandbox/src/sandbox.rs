@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use wardlock_core::id::Digest;
+use wardlock_core::plugin::{MAX_MEMORY, MAX_TIME};
 
 use crate::cache::CodeCache;
 use crate::engine::Features;
@@ -19,11 +20,6 @@ use crate::worker::Crew;
 
 /// The program that runs now, whatever stands in its file meanwhile.
 pub const ITSELF: &str = "/proc/self/exe";
-
-/// The longest time limit that a plugin may have, unless a sandbox is told otherwise.
-pub const MAX_TIME: Duration = Duration::from_secs(5);
-/// The largest memory limit, likewise.
-pub const MAX_MEMORY: u64 = 64 << 20;
 
 /// How much a sandbox gives.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use wardlock_sandbox::{MAX_MEMORY, MAX_TIME, MIN_MEMORY, MIN_TIME};
+use wardlock_core::plugin::{MAX_MEMORY, MAX_TIME, MIN_MEMORY, MIN_TIME};
 
 use crate::config::units::{Bytes, Span};
 
