@@ -110,7 +110,11 @@ async fn p15_workers_that_hang_are_ended_and_replaced() {
     while plugin.decide(&request()).await.is_err() {
         assert!(hung.elapsed() < Duration::from_secs(20), "no worker came back");
     }
-    assert!(!workers.iter().any(|pid| is_worker(*pid)), "a worker that hung is still there");
+    // The one that answers may be back before the other is ended.
+    while workers.iter().any(|pid| is_worker(*pid)) {
+        assert!(hung.elapsed() < Duration::from_secs(20), "a worker that hung is still there");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]
