@@ -100,16 +100,7 @@ impl Host {
         let egress = Egress::with_limits(Arc::clone(&vault), world.dialer.clone(), audit.clone(), clock(), limits);
         egress.watch_refreshes(metrics.refresh_watch());
         let services = Arc::new(Services::load(home));
-        let accepted = vault.accepted()?;
-        let sources = Sources {
-            home,
-            sandbox: &sandbox,
-            services: &services,
-            publishers: config.publishers(),
-            accepted: accepted.as_ref(),
-        };
-        let loaded = Arc::new(Loaded::load(sources).await);
-        narrow(&vault, &services, &loaded, accepted.as_ref())?;
+        let loaded = first_load(seat, &sandbox, &vault, &services).await?;
         let recorder = Recorder::start(&home.state_folder(), vault.keys(), Arc::clone(metrics));
         let recorder =
             recorder.map_err(|error| Failure::home(format!("failed to start the recorder: {error}")))?;
@@ -137,12 +128,16 @@ impl Host {
             host.settle_drafts().await?;
         }
         host.distrust_levels()?;
-        for act in settled {
-            if let Err(error) = host.audit.act(act).await {
-                tracing::error!(%error, "the audit cannot record who may come in");
+        host.note_all(settled).await;
+        Ok(host)
+    }
+
+    async fn note_all(&self, acts: Vec<Act>) {
+        for act in acts {
+            if let Err(error) = self.audit.act(act).await {
+                tracing::error!(%error, "the audit cannot record");
             }
         }
-        Ok(host)
     }
 
     /// Takes no notice of write levels that this vault did not make, or made and took back since.
@@ -418,12 +413,23 @@ impl Host {
         }
         self.settle_recorder().await;
         self.rates.tidy();
-        for act in self.sums.take() {
-            if let Err(error) = self.audit.act(act).await {
-                tracing::error!(%error, "the audit cannot record");
-            }
-        }
+        self.note_all(self.sums.take()).await;
     }
+}
+
+/// Loads what the home says when nothing was loaded before.
+async fn first_load(
+    seat: &Seat,
+    sandbox: &Sandbox,
+    vault: &Vault,
+    services: &Services,
+) -> Result<Arc<Loaded>, Failure> {
+    let accepted = vault.accepted()?;
+    let (home, publishers) = (&seat.home, seat.config.publishers());
+    let sources = Sources { home, sandbox, services, publishers, accepted: accepted.as_ref() };
+    let loaded = Loaded::load(sources).await;
+    narrow(vault, services, &loaded, accepted.as_ref())?;
+    Ok(Arc::new(loaded))
 }
 
 /// Keeps what is loaded as what was accepted, where operators have keys and it is less than that.

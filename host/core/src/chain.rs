@@ -181,9 +181,9 @@ impl<'a> Chain<'a> {
         self.denied.is_some()
     }
 
-    /// Returns whether a plugin asked for a person.
-    pub fn is_held(&self) -> bool {
-        self.held.is_some()
+    /// Returns whether a person is wanted before it is sent, by a plugin or by the host's own rules.
+    pub fn waits(&self) -> bool {
+        self.held.is_some() || self.judge.holds(&self.classified).is_some()
     }
 
     /// Denies because a plugin whose word on the answer counts would give none: the answer would only be withheld.

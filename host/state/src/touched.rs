@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{MutexGuard, PoisonError};
 
-use rusqlite::params;
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::error::StateError;
 use crate::state::{Inner, State};
@@ -62,28 +62,20 @@ impl State {
         let transaction = held.transaction().map_err(StateError::Write)?;
         let mut counted = self.0.counted();
         let mut now = Vec::new();
-        let at_least = "INSERT INTO touched VALUES (?1, ?2, ?3, ?4, ?5) \
-                        ON CONFLICT (workspace, connection, what) DO UPDATE SET \
-                        records = CASE WHEN day < excluded.day THEN excluded.records ELSE max(records, excluded.records) END, \
-                        day = max(day, excluded.day)";
-        let sql = "INSERT INTO touched VALUES (?1, ?2, ?3, ?4, ?5) \
-                   ON CONFLICT (workspace, connection, what) DO UPDATE SET \
-                   records = CASE WHEN day < excluded.day THEN excluded.records ELSE records + excluded.records END, \
-                   day = max(day, excluded.day) RETURNING records, day";
         for limit in limits {
             let key = [workspace, connection, &limit.what].map(str::to_owned);
-            if let Some((day, records)) = counted.get(&key) {
-                let values = params![workspace, connection, limit.what, day, records];
-                transaction.execute(at_least, values).map_err(StateError::Write)?;
-            }
-            let values = params![workspace, connection, limit.what, today, limit.records];
-            let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
-            let (count, day) = transaction.query_row(sql, values, row).map_err(StateError::Write)?;
-            now.push((key, (day, count)));
-            if limit.most.is_some_and(|most| count > i64::from(most)) {
+            let before = written(&transaction, &key)?.max(counted.get(&key).copied());
+            // A day that has begun here goes on, whatever the clock says meanwhile.
+            let (day, records) = before.filter(|(day, _)| *day >= today).unwrap_or((today, 0));
+            let records = records.saturating_add(limit.records.into());
+            if limit.most.is_some_and(|most| records > i64::from(most)) {
                 // Dropped, and with it what was counted under the others.
                 return Ok(Some(limit.clone()));
             }
+            let sql = "INSERT OR REPLACE INTO touched VALUES (?1, ?2, ?3, ?4, ?5)";
+            let values = params![workspace, connection, limit.what, day, records];
+            transaction.execute(sql, values).map_err(StateError::Write)?;
+            now.push((key, (day, records)));
         }
         transaction.commit().map_err(StateError::Write)?;
         counted.extend(now);
@@ -93,6 +85,16 @@ impl State {
     fn today(&self) -> u64 {
         self.0.now_ms() / DAY_MS
     }
+}
+
+/// Returns the day and its records as the file has them.
+fn written(
+    connection: &Connection,
+    [workspace, connection_name, what]: &[String; 3],
+) -> Result<Option<(i64, i64)>, StateError> {
+    let sql = "SELECT day, records FROM touched WHERE workspace = ?1 AND connection = ?2 AND what = ?3";
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    connection.query_row(sql, [workspace, connection_name, what], row).optional().map_err(StateError::Read)
 }
 
 impl Inner {

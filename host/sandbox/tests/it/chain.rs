@@ -30,6 +30,10 @@ async fn load(plugins: &[(&str, Value)]) -> Vec<Arc<Plugin>> {
 }
 
 fn judge(plugins: &[Arc<Plugin>]) -> Judge {
+    judging(plugins, WriteMode::On)
+}
+
+fn judging(plugins: &[Arc<Plugin>], enabled: WriteMode) -> Judge {
     let text = include_str!("../../../services/zoho-crm.toml");
     let names = |names: &[&str]| -> BTreeSet<String> { names.iter().map(|&name| name.to_owned()).collect() };
     let chain = plugins.iter().map(|plugin| Link {
@@ -60,7 +64,7 @@ fn judge(plugins: &[Arc<Plugin>]) -> Judge {
         chain: chain.collect(),
         agents: BTreeMap::new(),
     };
-    Judge::new(Arc::new(connection), AgentName::parse("reporter").expect("a name"), WriteMode::On)
+    Judge::new(Arc::new(connection), AgentName::parse("reporter").expect("a name"), enabled)
 }
 
 fn classified(judge: &Judge, method: &str, target: &str, body: &str) -> Classified {
@@ -121,6 +125,11 @@ async fn nothing_is_sent_whose_answer_would_only_be_withheld() {
         loaded[0].judge_answer(&response("{}")).await.expect_err("it traps");
     }
     assert_eq!(conclude(&judge, &loaded, request()).await, "deny plugin_tripped after 2");
+    // What waits for a person is not sent now, whoever wants the person.
+    let drafting = judging(&loaded, WriteMode::Draft);
+    let write = || classified(&drafting, "POST", "/crm/v8/Leads", r#"{"data":[{"Last_Name":"x"}]}"#);
+    assert_eq!(conclude(&drafting, &loaded, write()).await, "hold held");
+    assert_eq!(conclude(&judge, &loaded, write()).await, "deny plugin_tripped after 2");
 }
 
 #[tokio::test(flavor = "multi_thread")]
