@@ -171,6 +171,9 @@ pub struct AnswerRules {
     pub error_pointers: Vec<String>,
     /// JSON pointers of which one that leads to something means that a part failed (`/partialFailureError`).
     pub partial_pointers: Vec<String>,
+    /// JSON pointers to arrays with a result for each record (`/results`), in which an empty one is of a record that failed, where
+    /// a part failed.
+    pub partial_results: Vec<String>,
     /// JSON pointers to how long to wait, in seconds, perhaps with an `s` after them.
     pub retry_after_pointers: Vec<String>,
     /// JSON pointers to links that lead to the provider's hosts (`/paging/next`), `*` standing for any member. They are

@@ -226,6 +226,7 @@ fn answer(raw: RawAnswer) -> AnswerRules {
         error_values: raw.error_values,
         error_pointers: raw.error_pointers,
         partial_pointers: raw.partial_pointers,
+        partial_results: raw.partial_results,
         retry_after_pointers: raw.retry_after_pointers,
         links: raw.links,
         scheduled_values: raw.scheduled_values,

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use wardlock_core::answer::read_answer;
 use wardlock_core::plugin::FieldUse;
 use wardlock_core::refusal::Code;
 use wardlock_core::service::ServiceDefinition;
@@ -287,6 +288,16 @@ fn answers_are_read_by_their_bodies() {
     let check = |status, body: &str, expect: &str| check_answer(service(), status, body, expect);
     check(200, r#"{"results":[{"campaign":{"status":"ENABLED"}}]}"#, "ok -");
     check(200, r#"{"results":[{"resourceName":"x"},{}],"partialFailureError":{"code":3}}"#, "partial -");
+    for results in [
+        r#""results":[{"resourceName":"x"},{},{"resourceName":"y"}]"#,
+        r#""mutateOperationResponses":
+        [{"campaignResult":{"resourceName":"x"}},{"campaignResult":{}},{"adResult":{"resourceName":"y"}}]"#,
+    ] {
+        let body = format!(r#"{{{results},"partialFailureError":{{"code":3}}}}"#);
+        let failures = read_answer(&service().answer, 200, Some(body.as_bytes())).failures.expect("which failed");
+        let first: Vec<u32> = failures.first.iter().map(|failed| failed.number).collect();
+        assert_eq!((failures.failed, failures.of, first), (1, 3, vec![2]), "{body}");
+    }
     check(401, r#"{"error":{"code":401,"status":"UNAUTHENTICATED"}}"#, "failed UNAUTHENTICATED stale");
     check(400, r#"[{"error":{"code":400,"status":"INVALID_ARGUMENT"}}]"#, "failed INVALID_ARGUMENT");
     check(200, r#"{"error":{"message":"x"}}"#, "failed -");

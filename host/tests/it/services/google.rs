@@ -182,6 +182,8 @@ async fn google_ads_is_queried_and_mutated_and_says_what_failed() {
         {"remove": format!("customers/{SHOES}/campaigns/7")}]});
     let (sent, answer) = write(&world, "shoes/ads", "POST", &target, &body.to_string()).await;
     assert_eq!((sent.answer.status(), sent.reading.outcome.as_str()), (200, "partial"), "{answer}");
+    let failures = sent.reading.failures.as_ref().expect("which failed");
+    assert_eq!((failures.failed, failures.of, failures.first[0].number), (1, 2, 2), "{answer}");
     let rows = world.simulator.google().rows(SHOES, "campaigns");
     assert!(rows.iter().any(|row| row["name"] == "Again"), "{rows:?}");
 

@@ -226,6 +226,7 @@ fn check_answer(source: &Source<'_>, answer: &RawAnswer) -> Checked {
     for (key, pointers) in [
         ("answer.error_pointers", &answer.error_pointers),
         ("answer.partial_pointers", &answer.partial_pointers),
+        ("answer.partial_results", &answer.partial_results),
         ("answer.retry_after_pointers", &answer.retry_after_pointers),
         ("answer.links", &answer.links),
     ] {

@@ -71,6 +71,7 @@ impl Lint<'_> {
             ("links", &answer.links),
             ("error_pointers", &answer.error_pointers),
             ("partial_pointers", &answer.partial_pointers),
+            ("partial_results", &answer.partial_results),
             ("retry_after_pointers", &answer.retry_after_pointers),
         ];
         if let (Some(json), Some((key, _))) = (json, read.into_iter().find(|(_, pointers)| !pointers.is_empty())) {

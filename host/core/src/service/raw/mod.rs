@@ -197,6 +197,11 @@ pub(in crate::service) struct RawAnswer {
     #[serde(default)]
     #[schemars(inner(regex(pattern = r"^/")))]
     pub(in crate::service) partial_pointers: Vec<String>,
+    /// JSON pointers to arrays with a result for each record, in which an empty one is of a record that failed; looked at where
+    /// `partial_pointers` say that a part failed.
+    #[serde(default)]
+    #[schemars(inner(regex(pattern = r"^/")))]
+    pub(in crate::service) partial_results: Vec<String>,
     /// JSON pointers to how long to wait, in seconds, perhaps with an `s` after them.
     #[serde(default)]
     #[schemars(inner(regex(pattern = r"^/")))]
