@@ -131,7 +131,7 @@ async fn carry(
         dry_run,
         separation: peer.separation(),
         approval: None,
-        keeps: true,
+        by_agent: true,
     };
     let reply = judge_and_send(host, id, issued, request, seen).await?;
     Ok(reply.holding(place))
@@ -146,8 +146,8 @@ struct Issued {
     separation: Separation,
     /// Where it is a draft that is released.
     approval: Option<Approval>,
-    /// Whether it is kept as a draft where it is held.
-    keeps: bool,
+    /// Whether an agent asks: it counts for its rates, and is kept as a draft where it is held.
+    by_agent: bool,
 }
 
 /// Steps 5 to 13, whoever brings the request.
@@ -158,7 +158,7 @@ async fn judge_and_send(
     request: CanonicalRequest,
     seen: &mut Seen,
 ) -> Result<Reply, Stop> {
-    let Issued { agent, open, via, dry_run, separation, approval, keeps } = issued;
+    let Issued { agent, open, via, dry_run, separation, approval, by_agent } = issued;
     let connection = open.for_agent(&agent);
     // Looked at once: what requests are compared with is what the permit says.
     let pinned = pin(host, id, &connection, seen);
@@ -169,6 +169,9 @@ async fn judge_and_send(
     Span::current().record("operation", &*classified.operation().name);
     seen.classified = Some(Arc::new(classified.clone()));
     judge.check(&classified)?;
+    if by_agent {
+        host.rates().take_parts(&agent, classified.parts().len())?;
+    }
     let judge = days::known(host, judge, &classified).await?;
     let asked = Asked { via, approval, ..pinned? };
     let context = context(host, id, &connection, &agent, &asked, dry_run);
@@ -188,7 +191,7 @@ async fn judge_and_send(
         Concluded::Permitted(permit) => *permit,
         Concluded::Stopped(stop) => return Err(stop),
         // Nobody waits for it: a proof, or a look at what stands there now.
-        Concluded::Held(_, refusal) if !keeps => return Err(Stop { decision: "hold", refusal }),
+        Concluded::Held(_, refusal) if !by_agent => return Err(Stop { decision: "hold", refusal }),
         Concluded::Held(held, refusal) => {
             let refusal = drafts::keep(host, &held, refusal, separation).await;
             return Err(hold(refusal, &held, seen));

@@ -1,6 +1,7 @@
 //! How often agents may ask, one by one and all together (the generic cell rate algorithm: what is not used up to now may come
 //! at once, and nobody waits for a minute to turn over).
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
@@ -44,6 +45,24 @@ impl Rates {
         limiter.check_key(agent).map_err(|early| self.too_often("this agent", *rate, &early))?;
         let (rate, limiter) = &self.all;
         limiter.check().map_err(|early| self.too_often("all agents together", *rate, &early))
+    }
+
+    /// Counts what a request that is counted carries beyond one: a call with a hundred parts is a hundred, here as at the provider.
+    pub fn take_parts(&self, agent: &AgentName, parts: usize) -> Result<(), Refusal> {
+        let Some(more) = u32::try_from(parts.saturating_sub(1)).ok().and_then(NonZeroU32::new) else {
+            return Ok(());
+        };
+        let never = |who: &str, rate: Rate| {
+            let detail = format!("this carries {parts} requests, and {who} may make {} at once", rate.count);
+            Refusal::new(Code::RateLimited, "rates", detail)
+                .hint("send fewer in one call; the operator sets `rate_per_agent` and `rate` in wardlock.toml")
+        };
+        let (rate, limiter) = &self.per_agent;
+        let taken = limiter.check_key_n(agent, more).map_err(|_| never("this agent", *rate))?;
+        taken.map_err(|early| self.too_often("this agent", *rate, &early))?;
+        let (rate, limiter) = &self.all;
+        let taken = limiter.check_n(more).map_err(|_| never("all agents together", *rate))?;
+        taken.map_err(|early| self.too_often("all agents together", *rate, &early))
     }
 
     /// Counts a refusal before anything was judged, and returns how long it must wait.
@@ -126,6 +145,22 @@ mod tests {
         let at_once = (0..200).filter(|_| rates.told_after(None).is_zero()).count();
         assert!((50..100).contains(&at_once), "{at_once} at once");
         assert_eq!(rates.told_after(Some(&agent("one"))), Duration::ZERO);
+    }
+
+    #[test]
+    fn a27_a_call_that_carries_others_counts_as_many() {
+        let rates = Rates::new(rate("1000/s"), rate("10/h"));
+        for parts in [0, 1] {
+            rates.take_parts(&agent("one"), parts).expect("counted already");
+        }
+        rates.take(&agent("one")).expect("the call itself");
+        rates.take_parts(&agent("one"), 8).expect("seven more");
+        let refusal = rates.take_parts(&agent("one"), 4).expect_err("two are left");
+        assert!(refusal.detail.starts_with("this agent may make 10 requests") && refusal.retry_after.is_some());
+        rates.take_parts(&agent("one"), 3).expect("two more");
+        let never = rates.take_parts(&agent("two"), 12).expect_err("never");
+        assert_eq!((never.code, never.retry_after), (Code::RateLimited, None));
+        assert_eq!(never.detail, "this carries 12 requests, and this agent may make 10 at once");
     }
 
     #[test]

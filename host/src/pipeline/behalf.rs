@@ -113,7 +113,7 @@ async fn begin(
     seen.connection = Some(Arc::clone(&open.connection));
     seen.metrics = Some(open.metrics(host.metrics()));
     let place = host.places().take(&agent.workspace, &agent.name)?;
-    let issued = Issued { agent: agent.name, open, via, dry_run: false, separation, approval, keeps: false };
+    let issued = Issued { agent: agent.name, open, via, dry_run: false, separation, approval, by_agent: false };
     let reply = judge_and_send(host, id, issued, request, seen).await;
     drop(place);
     reply
