@@ -52,6 +52,7 @@ mod record;
 pub mod recorder;
 mod report;
 pub mod serve;
+mod shown;
 mod sums;
 pub mod telemetry;
 mod text;

@@ -152,8 +152,9 @@ pub fn authorise(
     };
     // A further key of one's own widens nobody's role.
     let own = own_of(command) == Some(operator.as_str());
-    if needed == Some(Role::Admin) && found.role != Role::Admin && !own {
-        let problem = format!("operator `{operator}` is {}, and this wants an admin", found.role.as_str());
+    if let Some(needed) = needed.filter(|needed| found.role < *needed && !own) {
+        let (role, needed) = (found.role.as_str(), needed.as_str());
+        let problem = format!("operator `{operator}` is {role}, and this wants an {needed}");
         return refused(Wrong::Role, problem);
     }
     let text = text_of(command, &nonce);
@@ -185,9 +186,7 @@ fn own_of(command: &Command) -> Option<&str> {
 
 fn unsigned(operators: &[Operator], role: Role, own: Option<&str>) -> Unauthorised {
     let mut who = String::new();
-    let may = |known: &&Operator| {
-        role == Role::Approver || known.role == Role::Admin || own == Some(known.name.as_str())
-    };
+    let may = |known: &&Operator| known.role >= role || own == Some(known.name.as_str());
     for known in operators.iter().filter(may) {
         let _ = write!(who, "{}{}", if who.is_empty() { "" } else { ", " }, known.name);
     }

@@ -87,6 +87,14 @@ impl AdminClient {
                     }
                 }
                 Event::Sign { nonce } => {
+                    let is_one = nonce.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+                    if !is_one {
+                        // It would stand in the text that is signed.
+                        return Ok(Err(Failure::home(
+                            "what answers at the admin socket asks for a signature over its own words",
+                        )
+                        .hint("nothing was signed; look who has `admin.sock`")));
+                    }
                     let signature = match talk.sign(&text_of(&asked, &nonce)) {
                         Ok(signature) => signature,
                         Err(problem) => return Ok(Err(Failure::no(problem))),

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::rows::{AuditFilter, PluginLogFilter, RowForm};
 
 /// The protocol's version; a daemon of another version says so instead of guessing.
-pub const VERSION: u32 = 9;
+pub const VERSION: u32 = 10;
 
 /// One question, on one line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -154,6 +154,9 @@ pub enum Command {
         id: String,
         /// SHA-256 of the request as it was shown.
         request_sha256: String,
+        /// The connection as it was shown, where it was: the same request means another thing elsewhere.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        connection: Option<String>,
     },
     /// End a draft.
     DraftsReject {

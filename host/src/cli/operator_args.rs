@@ -38,6 +38,8 @@ pub enum OperatorVerb {
 /// What an operator may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum RoleChoice {
+    /// Looks: an explanation under this signature reads what stands at the provider now.
+    Viewer,
     /// Releases drafts.
     Approver,
     /// Does everything.
@@ -47,6 +49,7 @@ pub enum RoleChoice {
 impl From<RoleChoice> for Role {
     fn from(choice: RoleChoice) -> Self {
         match choice {
+            RoleChoice::Viewer => Self::Viewer,
             RoleChoice::Approver => Self::Approver,
             RoleChoice::Admin => Self::Admin,
         }

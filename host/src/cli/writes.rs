@@ -2,14 +2,17 @@
 
 use std::process::ExitCode;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use wardlock_state::DraftState;
 
 use super::args::Cli;
 use super::remote::{ask, split};
 use super::write_args::{DraftsVerb, Level, ProofArgs, WritesArgs};
 use super::{show, talk};
 use crate::admin::{Brought, Command, Failure};
+use crate::drafts::is_as_shown;
 use crate::ops::decided_already;
+use crate::shown::{is_named, members};
 use crate::text::UNCOUNTED;
 
 /// How many characters of a request's hash a person types: enough to show that they mean this one.
@@ -55,13 +58,13 @@ fn tell_proof(proof: &Value) {
 /// Sets how far writes are enabled, once the person has seen what that means.
 pub async fn set(cli: &Cli, asked: &WritesArgs) -> Result<ExitCode, Failure> {
     let (workspace, connection) = split(&asked.connection)?;
-    let command = |confirmed, basis: Option<&Value>| Command::Writes {
+    let command = |confirmed, basis: Option<String>| Command::Writes {
         workspace: workspace.clone(),
         connection: connection.clone(),
         agent: asked.agent.clone(),
         level: asked.level.word().to_owned(),
         confirmed,
-        basis: basis.and_then(Value::as_str).map(str::to_owned),
+        basis,
     };
     let mut basis = None;
     if asked.level != Level::Off {
@@ -78,29 +81,38 @@ pub async fn set(cli: &Cli, asked: &WritesArgs) -> Result<ExitCode, Failure> {
             return Err(Failure::no("not confirmed, so nothing was changed")
                 .hint("type the connection as it stands there, or give it with `--confirm`"));
         }
-        basis = Some(shown["basis"].clone());
+        basis = Some(basis_of(&shown, &members(&shown, &["basis", "enabled"], true))?);
     }
-    let mut result = ask(cli, command(true, basis.as_ref()), Brought::Nothing).await?;
+    let mut result = ask(cli, command(true, basis), Brought::Nothing).await?;
     if !cli.json {
         // What it means was shown before; what has changed is this.
-        result = only(&["connection", "writes", "enabled"], &result);
+        result = members(&result, &["connection", "writes", "enabled"], false);
     }
     tell(cli, &result);
     Ok(ExitCode::SUCCESS)
 }
 
-/// Returns these members.
-fn only(names: &[&str], of: &Value) -> Value {
-    names.iter().map(|name| ((*name).to_owned(), of[*name].clone())).collect::<Map<_, _>>().into()
+/// Returns the word that stands for what is shown, if it does.
+fn basis_of(answer: &Value, shown: &Value) -> Result<String, Failure> {
+    let basis = answer["basis"].as_str().unwrap_or_default();
+    if is_named(basis, shown) { Ok(basis.to_owned()) } else { Err(not_as_shown()) }
+}
+
+fn not_as_shown() -> Failure {
+    Failure::home("what answers at the admin socket shows one thing and wants another confirmed; nothing was confirmed")
+        .hint("something else may stand in the daemon's place: end `wardlock serve`, look who has `admin.sock`, and start it again")
 }
 
 /// Accepts what stands in the workspace files, once the person has seen what that widens.
 pub async fn accept(cli: &Cli, basis: Option<&str>) -> Result<ExitCode, Failure> {
-    let shown = match basis {
-        Some(basis) => json!({ "basis": basis }),
-        None => ask(cli, Command::PolicyAccept { basis: None }, Brought::Nothing).await?,
+    let (shown, basis) = match basis {
+        Some(basis) => (Value::Null, basis.to_owned()),
+        None => {
+            let shown = ask(cli, Command::PolicyAccept { basis: None }, Brought::Nothing).await?;
+            let basis = basis_of(&shown, &shown["wider"])?;
+            (shown, basis)
+        }
     };
-    let basis = shown["basis"].as_str().unwrap_or_default();
     if shown["wider"].as_array().is_some_and(Vec::is_empty) {
         talk::line("Nothing in the files goes beyond what was accepted; `wardlock reload` takes what narrows.");
         if cli.json {
@@ -117,7 +129,7 @@ pub async fn accept(cli: &Cli, basis: Option<&str>) -> Result<ExitCode, Failure>
                 .hint("type them as they stand there, or give all of it with `--basis`"));
         }
     }
-    let result = ask(cli, Command::PolicyAccept { basis: Some(basis.to_owned()) }, Brought::Nothing).await?;
+    let result = ask(cli, Command::PolicyAccept { basis: Some(basis) }, Brought::Nothing).await?;
     tell(cli, &result);
     Ok(ExitCode::from(u8::from(result["reload"]["ok"] != true)))
 }
@@ -126,46 +138,55 @@ pub async fn accept(cli: &Cli, basis: Option<&str>) -> Result<ExitCode, Failure>
 pub async fn drafts(cli: &Cli, verb: &DraftsVerb) -> Result<ExitCode, Failure> {
     let command = match verb {
         DraftsVerb::List { all } => Command::DraftsList { all: *all },
-        DraftsVerb::Show { draft } => Command::DraftsShow { id: draft.clone() },
-        DraftsVerb::Reject { draft } => Command::DraftsReject { id: draft.clone() },
-        DraftsVerb::Approve { draft, request } => {
-            let request_sha256 = match request {
-                Some(request) => request.clone(),
-                None => looked_at(cli, draft).await?,
-            };
-            Command::DraftsApprove { id: draft.clone(), request_sha256 }
+        DraftsVerb::Show { draft } => {
+            let shown = look_at(cli, draft).await?;
+            if cli.json {
+                talk::data(&shown);
+            } else {
+                show::show(&for_person(shown));
+            }
+            return Ok(ExitCode::SUCCESS);
         }
+        DraftsVerb::Reject { draft } => Command::DraftsReject { id: draft.clone() },
+        DraftsVerb::Approve { draft, request: Some(request) } => {
+            Command::DraftsApprove { id: draft.clone(), request_sha256: request.clone(), connection: None }
+        }
+        DraftsVerb::Approve { draft, request: None } => looked_at(cli, draft).await?,
     };
     let result = ask(cli, command, Brought::Nothing).await?;
-    match verb {
-        DraftsVerb::Show { .. } if !cli.json => show::show(&for_person(result.clone())),
-        _ => tell(cli, &result),
-    }
+    tell(cli, &result);
     let unsent = matches!(verb, DraftsVerb::Approve { .. }) && result["sent"] != true;
     Ok(ExitCode::from(u8::from(unsent)))
 }
 
+/// Returns a draft as it is shown: what it would send is made here, from the bytes that its hash is of.
+async fn look_at(cli: &Cli, draft: &str) -> Result<Value, Failure> {
+    let mut shown = ask(cli, Command::DraftsShow { id: draft.to_owned() }, Brought::Nothing).await?;
+    if is_as_shown(&mut shown) { Ok(shown) } else { Err(not_as_shown()) }
+}
+
 /// Shows a draft and has the person type the beginning of its hash: what they approve is what they were shown.
-async fn looked_at(cli: &Cli, draft: &str) -> Result<String, Failure> {
-    let shown = ask(cli, Command::DraftsShow { id: draft.to_owned() }, Brought::Nothing).await?;
-    let hash = shown["request_sha256"].as_str().unwrap_or_default().to_owned();
-    if shown["state"] != "held" {
-        let state = shown["state"].as_str().unwrap_or_default();
+async fn looked_at(cli: &Cli, draft: &str) -> Result<Command, Failure> {
+    let shown = look_at(cli, draft).await?;
+    let word = |name: &str| shown[name].as_str().unwrap_or_default().to_owned();
+    let (state, request_sha256, connection) = (word("state"), word("request_sha256"), word("connection"));
+    if state != DraftState::Held.as_str() || shown["exact"].is_null() {
         return Err(Failure::no(format!("draft `{draft}` is {state} and can no longer be approved"))
             .hint(decided_already(&shown)));
     }
     show::show_before(&for_person(shown));
     let question = format!("\nType the first {TYPED} characters of request sha256 to send exactly this: ");
     let typed = talk::answer(&question);
-    if typed.len() >= TYPED && hash.starts_with(&typed) {
-        return Ok(hash);
+    if typed.len() >= TYPED && request_sha256.starts_with(&typed) {
+        return Ok(Command::DraftsApprove { id: draft.to_owned(), request_sha256, connection: Some(connection) });
     }
     Err(Failure::no("not confirmed, so nothing was sent")
         .hint("type them as they stand there, or give the whole hash with `--request`"))
 }
 
 /// A draft as a person reads it: of a record that was not read, nothing stands there as its value.
-fn for_person(mut shown: Value) -> Value {
+fn for_person(shown: Value) -> Value {
+    let mut shown = members(&shown, &["exact"], true);
     for record in shown["changes"].as_array_mut().into_iter().flatten() {
         if record["problem"].is_null() {
             continue;

@@ -1,5 +1,6 @@
 //! What is sealed of a draft: the request as it would be sent, and later its answer. Disk formats, with versions.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use wardlock_core::decision::{Held, Holder};
 use wardlock_core::id::Digest;
 use wardlock_core::refusal::Refusal;
 
+use super::shown::Exact;
 use crate::ingress::KeptAnswer;
 use crate::text::{decode_base64, encode_base64};
 
@@ -74,7 +76,7 @@ fn media_type(value: &[u8]) -> Vec<u8> {
 
 /// Bytes, as base64.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Bytes(Vec<u8>);
+pub(super) struct Bytes(pub(super) Vec<u8>);
 
 impl Serialize for Bytes {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -114,21 +116,22 @@ impl Content {
         }
     }
 
-    /// Returns whether an agent that asks for this after the other only asks again: it is the same but for the form of the answer that
-    /// it would like, and for how its media type is spelled.
-    pub fn asks_again_for(&self, other: &Self) -> bool {
-        (&self.method, &self.target, &self.body) == (&other.method, &other.target, &other.body)
-            && self.meant_headers() == other.meant_headers()
-    }
-
-    /// The headers that say what is to be done.
-    fn meant_headers(&self) -> BTreeSet<(&str, Vec<u8>)> {
+    /// Digests what the agent asked for: all but the form of the answer that it would like, and how its media type is spelled. Who asks
+    /// for the same once more has the same draft, or two approvals would do one thing twice.
+    pub fn asked(&self) -> Digest {
         let meant = self.headers.iter().filter(|(name, _)| !ABOUT_THE_ANSWER.contains(&name.as_str()));
-        let value = |(name, value): &'_ (String, Bytes)| match name.as_str() {
-            "content-type" => media_type(&value.0),
-            _ => value.0.clone(),
-        };
-        meant.map(|header| (header.0.as_str(), value(header))).collect()
+        let headers: BTreeSet<(&str, Cow<'_, [u8]>)> = meant
+            .map(|(name, value)| match name.as_str() {
+                "content-type" => (name.as_str(), Cow::Owned(media_type(&value.0))),
+                _ => (name.as_str(), Cow::Borrowed(value.0.as_slice())),
+            })
+            .collect();
+        let mut fields: Vec<&[u8]> = vec![self.method.as_bytes(), self.target.as_bytes(), &self.body.0];
+        for (name, value) in &headers {
+            fields.push(name.as_bytes());
+            fields.push(value);
+        }
+        Digest::of_fields(fields)
     }
 
     /// Renders it.
@@ -143,22 +146,14 @@ impl Content {
         if content.version == VERSION { Ok(content) } else { Err(BadContent::Form) }
     }
 
+    /// Returns all that its digest is of.
+    pub fn exact(&self) -> Exact {
+        Exact::new(&self.method, &self.target, &self.headers, &self.body)
+    }
+
     /// Returns the request, in its canonical form.
     pub fn request(&self) -> Result<CanonicalRequest, BadContent> {
-        let header = |(name, value): &(String, Bytes)| Header { name: name.clone(), value: value.0.clone() };
-        let headers = self.headers.iter().map(header).collect();
-        CanonicalRequest::parse(&self.method, &self.target, headers, self.body.0.clone())
-            .map_err(|_| BadContent::NotCanonical)
-    }
-
-    /// Returns the headers, as text.
-    pub fn headers(&self) -> impl Iterator<Item = (&str, String)> {
-        self.headers.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(&value.0).into_owned()))
-    }
-
-    /// Returns the body.
-    pub fn body(&self) -> &[u8] {
-        &self.body.0
+        self.exact().request()
     }
 }
 

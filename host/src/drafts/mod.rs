@@ -1,15 +1,16 @@
 //! Drafts: requests that wait for a person, kept sealed and byte for byte, and released once.
 //!
 //! A draft's id is that of the request that was held, so that the audit's row and the draft name one another. In reading
-//! order: `content` (what is sealed), this file (keeping, finding, the agent's view), `approvals` (several people's words),
-//! `changes` (what would be other than it is), `release` (what an approval does),
-//! `refused` (why a release sent nothing).
+//! order: `content` (what is sealed), `shown` (how a person reads it), this file (keeping, finding, the agent's view), `approvals`
+//! (several people's words), `changes` (what would be other than it is), `release` (what an approval does), `refused` (why a release
+//! sent nothing).
 
 mod approvals;
 mod changes;
 mod content;
 mod refused;
 mod release;
+mod shown;
 
 use std::pin::pin;
 use std::time::Duration;
@@ -33,6 +34,7 @@ pub use changes::{changes, changes_something};
 pub use content::Content;
 use refused::KeptRefusal;
 pub use release::{Approved, Unreleased, release, settle};
+pub use shown::{is_as_shown, told};
 
 /// How many may wait: a person reads each of them.
 const BOUNDS: DraftBounds = DraftBounds { of_agent: 100, of_workspace: 1000, bytes: 256 << 20 };
@@ -133,12 +135,9 @@ async fn try_keep(
     };
     let role = held.classified.definition().map(|definition| definition.host.as_str());
     let content = Content::of(held, refusal, role.and_then(|role| connection.host(role)), separation);
-    if let Some(same) = asked_before(host, &draft, &content).await? {
-        return Ok(Some(same));
-    }
     let sealed = seal(host, &draft, "request", &content.to_bytes())?;
-    let id = draft.id.clone();
-    let kept = on_disk(host, move |state| state.keep_draft(&draft, &sealed, &BOUNDS)).await?;
+    let (id, asked) = (draft.id.clone(), content.asked());
+    let kept = on_disk(host, move |state| state.keep_draft(&draft, asked, &sealed, &BOUNDS)).await?;
     if kept == Kept::New {
         let connection = format!("{}/{}", connection.workspace, connection.name);
         host.seat().approvers.tell(Waiting { draft: id.clone(), connection });
@@ -148,18 +147,6 @@ async fn try_keep(
         Kept::Same(same) => Some(same.id),
         Kept::Full => None,
     })
-}
-
-/// Returns the draft for which its agent asks once more in other words, so that two approvals do not do one thing twice.
-async fn asked_before(host: &Host, draft: &Draft, content: &Content) -> Result<Option<String>, DraftError> {
-    let asked = draft.clone();
-    let waiting = on_disk(host, move |state| state.drafts_waiting_beside(&asked)).await?;
-    let same = waiting.into_iter().find(|(other, sealed)| {
-        let opened = unseal(host, other, "request", sealed).ok();
-        let opened = opened.and_then(|opened| Content::parse(&opened).ok());
-        opened.is_some_and(|other| content.asks_again_for(&other))
-    });
-    Ok(same.map(|(same, _)| same.id))
 }
 
 fn seal(host: &Host, draft: &Draft, part: &str, plain: &[u8]) -> Result<Vec<u8>, DraftError> {

@@ -11,6 +11,7 @@ use super::{blocking, note, reload, who};
 use crate::admin::Failure;
 use crate::host::Host;
 use crate::loaded::{Loaded, Services};
+use crate::shown;
 
 /// Says what stands in the files beyond what was accepted, and accepts it where that was shown: `basis` is what was told with it.
 pub(super) async fn accept(host: &Arc<Host>, basis: Option<&str>) -> Result<Value, Failure> {
@@ -24,8 +25,9 @@ pub(super) async fn accept(host: &Arc<Host>, basis: Option<&str>) -> Result<Valu
             .hint("`wardlock reload` takes it; `wardlock operator add` makes the first operator"));
     };
     let wanted = loaded.accepted_from(&services, &accepted);
-    let now = basis_of(&wanted)?;
-    let shown = json!({ "basis": now, "wider": wider(&wanted, &accepted), "accepted": basis.is_some() });
+    let wider = Value::Array(wider(&wanted, &accepted));
+    let now = shown::naming(&basis_of(&wanted)?, &wider);
+    let mut shown = json!({ "basis": now, "wider": wider, "accepted": basis.is_some() });
     match basis {
         None => return Ok(shown),
         Some(meant) if meant == now => {}
@@ -38,7 +40,6 @@ pub(super) async fn accept(host: &Arc<Host>, basis: Option<&str>) -> Result<Valu
     blocking(move || vault.accept(&wanted)).await??;
     drop(held);
     note(host, Act::admin(who(), "policy.accept", "workspaces", now)).await;
-    let mut shown = shown;
     shown["reload"] = reload(host).await;
     Ok(shown)
 }

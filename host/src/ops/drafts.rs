@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wardlock_audit::Act;
+use wardlock_core::canonical::CanonicalRequest;
 use wardlock_core::classify::{Classified, Part, classify};
 use wardlock_core::decision::Holder;
 use wardlock_core::id::Digest;
@@ -32,10 +33,15 @@ pub(super) async fn list(host: &Arc<Host>, all: bool) -> Result<Value, Failure> 
     Ok(Value::Array(drafts.iter().map(row).collect()))
 }
 
+/// The connection that it is for.
+fn place(draft: &Draft) -> String {
+    format!("{}/{}", draft.workspace, draft.connection)
+}
+
 fn row(draft: &Draft) -> Value {
     json!({
         "draft": draft.id,
-        "connection": format!("{}/{}", draft.workspace, draft.connection),
+        "connection": place(draft),
         "agent": draft.agent,
         "operation": draft.operation,
         "effect": draft.effect,
@@ -59,13 +65,16 @@ fn dated(draft: &Draft) -> Value {
 pub(super) async fn show(host: &Arc<Host>, id: &str) -> Result<Value, Failure> {
     let draft = find(host, id).await?;
     let content = drafts::content(host, &draft).await.map_err(unreadable)?;
-    let classified = content.as_ref().and_then(|content| classified(host, &draft, content));
+    let request = content.as_ref().map(Content::request).transpose().map_err(|error| unreadable(error.into()))?;
+    let classified = request.clone().and_then(|request| classified(host, &draft, request));
     let mut shown = dated(&draft);
     let more = json!({
         "approved_by": drafts::given(host, &draft).await.map_err(unreadable)?,
         "approvals_wanted": drafts::wanted(host, &draft),
         "request_sha256": draft.request.to_string(),
-        "would_send": content.as_ref().map(|content| would_send(content, classified.as_deref())),
+        "would_send": content.as_ref().zip(request).map(|(content, request)| {
+            would_send(content, &request, classified.as_deref())
+        }),
         "changes": match (&content, &classified) {
             (Some(content), Some(classified)) if draft.state == DraftState::Held => {
                 let asked = OnBehalf {
@@ -81,15 +90,20 @@ pub(super) async fn show(host: &Arc<Host>, id: &str) -> Result<Value, Failure> {
             }
             _ => Value::Null,
         },
+        "exact": content.as_ref().map(Content::exact),
     });
-    if let (Some(shown), Value::Object(more)) = (shown.as_object_mut(), more) {
-        shown.extend(more);
-    }
+    extend(&mut shown, more);
     Ok(shown)
 }
 
+fn extend(value: &mut Value, more: Value) {
+    if let (Some(value), Value::Object(more)) = (value.as_object_mut(), more) {
+        value.extend(more);
+    }
+}
+
 /// Exactly what an approval sends, and why it waits.
-fn would_send(content: &Content, classified: Option<&Classified>) -> Value {
+fn would_send(content: &Content, request: &CanonicalRequest, classified: Option<&Classified>) -> Value {
     let held_by = content.holders.iter().map(|holder| match holder {
         Holder::Rule { rule } => format!("rule `{rule}`"),
         Holder::Plugin { name, .. } => format!("plugin `{name}`"),
@@ -101,70 +115,49 @@ fn would_send(content: &Content, classified: Option<&Classified>) -> Value {
         "tenant": content.tenant,
         "resources": content.resources,
         "records": content.breadth,
-        "method": content.method,
         "host": content.host,
-        "target": content.target,
-        "headers": content.headers().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>(),
-        "body_sha256": Digest::of(content.body()).to_string(),
-        "body_is": body_is(content.body()),
-        "body": body(content.body()),
     });
+    extend(&mut shown, drafts::told(request));
     let parts = classified.map(Classified::parts).unwrap_or_default();
-    if let (Some(shown), false) = (shown.as_object_mut(), parts.is_empty()) {
-        shown.insert("parts".to_owned(), parts.iter().map(part).collect());
+    if !parts.is_empty() {
+        shown["parts"] = parts.iter().map(part).collect();
     }
     shown
 }
 
 /// One of the requests that another carries, as it was judged.
 fn part(part: &Part) -> Value {
-    let (request, operation) = (part.classified().request(), part.classified().operation());
-    json!({
+    let operation = part.classified().operation();
+    let mut shown = json!({
         "part": part.number(),
         "operation": operation.name,
         "effect": operation.effect.as_str(),
         "resources": operation.resources,
         "records": operation.breadth,
-        "method": request.method().as_str(),
-        "target": request.path_and_query(),
-        "body_is": body_is(request.body()),
-        "body": body(request.body()),
-    })
+    });
+    extend(&mut shown, drafts::told(part.classified().request()));
+    shown
 }
 
 /// The draft's request as it is read now; `None` where its connection is gone, or reads it no more.
-fn classified(host: &Host, draft: &Draft, content: &Content) -> Option<Box<Classified>> {
+fn classified(host: &Host, draft: &Draft, request: CanonicalRequest) -> Option<Box<Classified>> {
     let loaded = host.loaded();
     let connection = &loaded.connection(&draft.workspace, &draft.connection)?.connection;
-    classify(&connection.service, content.request().ok()?).ok().map(Box::new)
+    classify(&connection.service, request).ok().map(Box::new)
 }
 
-/// How a body is shown, so that a text is not taken for a JSON string, nor our own words for either.
-fn body_is(bytes: &[u8]) -> &'static str {
-    if bytes.is_empty() {
-        "empty"
-    } else if serde_json::from_slice::<Value>(bytes).is_ok() {
-        "JSON"
-    } else if std::str::from_utf8(bytes).is_ok() {
-        "text"
-    } else {
-        "no text"
-    }
-}
-
-/// A body as a person reads it: JSON as it is, other text as text, and of anything else its length.
-fn body(bytes: &[u8]) -> Value {
-    if bytes.is_empty() {
-        return Value::Null;
-    }
-    let text = || std::str::from_utf8(bytes).map(|text| Value::String(text.to_owned())).ok();
-    let json = serde_json::from_slice(bytes).ok();
-    json.or_else(text).unwrap_or_else(|| Value::String(format!("{} bytes that are no text", bytes.len())))
-}
-
-pub(super) async fn approve(host: &Arc<Host>, id: &str, request: &str) -> Result<Value, Failure> {
+pub(super) async fn approve(
+    host: &Arc<Host>,
+    id: &str,
+    request: &str,
+    shown_as: Option<&str>,
+) -> Result<Value, Failure> {
     let request = named(Digest::parse(request))?;
     let draft = find(host, id).await?;
+    if shown_as.is_some_and(|shown_as| shown_as != place(&draft)) {
+        return Err(Failure::no(format!("draft `{id}` is for another connection than was shown"))
+            .hint("look at it again with `wardlock drafts show`, and approve what it shows"));
+    }
     // A release that is given up under way leaves everybody in doubt.
     let (host, by) = (Arc::clone(host), who());
     seen_through(async move { approve_as(&host, &draft, request, &by).await }).await
@@ -250,8 +243,7 @@ async fn look_for(host: &Arc<Host>, id: &str) -> Result<Option<Draft>, Failure> 
 
 /// Returns the connection that a draft is of: what a person types who approves it without a key.
 pub(crate) async fn connection_of(host: &Arc<Host>, id: &str) -> Result<String, Failure> {
-    let draft = find(host, id).await?;
-    Ok(format!("{}/{}", draft.workspace, draft.connection))
+    Ok(place(&find(host, id).await?))
 }
 
 fn unknown(id: &str) -> Failure {

@@ -13,7 +13,7 @@ use super::connections::find;
 use super::{blocking, named, note, proof, who};
 use crate::admin::Failure;
 use crate::host::Host;
-use crate::writes;
+use crate::{shown, writes};
 
 /// Says what a connection will be able to do at a level, or why that cannot be enabled. Confirmed by the basis that was told then, it
 /// is set.
@@ -34,7 +34,7 @@ pub(super) async fn set(
     })?;
     let generation = if level == WriteMode::Off { 0 } else { allowed(host, &connection, level).await? };
     let basis = writes::basis(&connection, generation);
-    let shown = json!({
+    let mut shown = json!({
         "connection": format!("{workspace}/{}", writes::key_of(&connection)),
         "writes": level.as_str(),
         "will_be_able_to": if level == WriteMode::Off { Vec::new() } else { abilities(&connection, level) },
@@ -43,14 +43,16 @@ pub(super) async fn set(
         "limits": connection.write_rules.limits.iter().map(limit).collect::<Vec<_>>(),
         "approvals": connection.write_rules.approvals,
         "scopes_granted": scopes(&connection, host.egress().grant_status(&connection.grant)?.as_deref()),
-        "basis": writes::word_of(&basis),
-        "enabled": confirmed.is_some() && level != WriteMode::Off,
     });
+    let word = shown::naming(&writes::word_of(&basis), &shown);
+    let is_meant = confirmed.is_none_or(|meant| meant == word);
+    shown["basis"] = word.into();
+    shown["enabled"] = (confirmed.is_some() && level != WriteMode::Off).into();
     match confirmed {
         // What narrows needs nobody's word.
         _ if level == WriteMode::Off => {}
         None => return Ok(shown),
-        Some(meant) if meant == writes::word_of(&basis) => {}
+        Some(_) if is_meant => {}
         Some(_) => {
             return Err(Failure::no("the rules or the grant are not those that were shown")
                 .hint("look again at what it would be able to do, and confirm that"));

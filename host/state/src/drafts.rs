@@ -130,15 +130,22 @@ const COLUMNS: &str = "id, workspace, connection, agent, request_sha256, operati
                        expires_ms, decided_ms, decided_by, release_id, code, outcome";
 
 impl State {
-    /// Keeps a held request, durable when this returns. One that waits already is not kept a second time.
-    pub fn keep_draft(&self, draft: &Draft, sealed: &[u8], bounds: &DraftBounds) -> Result<Kept, StateError> {
+    /// Keeps a held request, durable when this returns. What its agent asked for already, by the digest `asked`, is not kept a
+    /// second time while that waits.
+    pub fn keep_draft(
+        &self,
+        draft: &Draft,
+        asked: Digest,
+        sealed: &[u8],
+        bounds: &DraftBounds,
+    ) -> Result<Kept, StateError> {
         let mut connection = self.0.connection();
         let transaction = connection.transaction().map_err(StateError::Write)?;
         // Whose time is over must not stand in a new one's way.
         expire(&transaction, self.0.now_ms()).map_err(StateError::Write)?;
-        let same = "workspace = ?1 AND connection = ?2 AND agent = ?3 AND request_sha256 = ?4 \
+        let same = "workspace = ?1 AND connection = ?2 AND agent = ?3 AND asked_sha256 = ?4 \
                     AND state IN ('held', 'releasing')";
-        let whose = params![draft.workspace, draft.connection, draft.agent, draft.request.as_bytes().as_slice()];
+        let whose = params![draft.workspace, draft.connection, draft.agent, asked.as_bytes().as_slice()];
         let same = one(&transaction, same, whose)?;
         if let Some(same) = same {
             transaction.commit().map_err(StateError::Write)?;
@@ -156,8 +163,8 @@ impl State {
             && bytes.saturating_add(length) <= integer(bounds.bytes);
         if fits {
             let sql = "INSERT INTO drafts (id, workspace, connection, agent, request_sha256, operation, effect, \
-                       state, created_ms, expires_ms, sealed) \
-                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'held', ?8, ?9, ?10)";
+                       state, created_ms, expires_ms, sealed, asked_sha256) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'held', ?8, ?9, ?10, ?11)";
             let values = params![
                 draft.id,
                 draft.workspace,
@@ -168,26 +175,13 @@ impl State {
                 draft.effect,
                 integer(draft.created_ms),
                 integer(draft.expires_ms),
-                sealed
+                sealed,
+                asked.as_bytes().as_slice()
             ];
             transaction.execute(sql, values).map_err(StateError::Write)?;
         }
         transaction.commit().map_err(StateError::Write)?;
         Ok(if fits { Kept::New } else { Kept::Full })
-    }
-
-    /// Returns what waits of the same agent, connection and operation, with what is sealed of it.
-    pub fn drafts_waiting_beside(&self, draft: &Draft) -> Result<Vec<(Draft, Vec<u8>)>, StateError> {
-        let connection = self.0.connection();
-        let sql = format!(
-            "SELECT {COLUMNS}, sealed FROM drafts WHERE workspace = ?1 AND connection = ?2 AND agent = ?3 AND operation = ?4 \
-             AND state IN ('held', 'releasing') AND expires_ms > ?5 AND sealed IS NOT NULL ORDER BY created_ms, id"
-        );
-        let mut statement = connection.prepare_cached(&sql).map_err(StateError::Read)?;
-        let now = integer(self.0.now_ms());
-        let whose = params![draft.workspace, draft.connection, draft.agent, draft.operation, now];
-        let rows = statement.query_map(whose, |row| Ok((read(row)?, row.get("sealed")?)));
-        rows.and_then(Iterator::collect).map_err(StateError::Read)
     }
 
     /// Returns a draft.

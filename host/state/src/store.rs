@@ -28,6 +28,7 @@ pub(crate) const STATE: Format = Format {
         include_str!("../migrations/0003_quotas.sql"),
         include_str!("../migrations/0004_writes.sql"),
         include_str!("../migrations/0005_several.sql"),
+        include_str!("../migrations/0006_asked.sql"),
     ],
 };
 

@@ -180,7 +180,7 @@ fn foreign_and_newer_files_are_refused_by_name() {
     let database = rusqlite::Connection::open(home.path()).expect("the database");
     database.pragma_update(None, "user_version", 7).expect("changed");
     let error = home.try_open().err().expect("refused");
-    assert_eq!(error.to_string(), "the state is in format 7, and this Wardlock knows formats up to 5");
+    assert_eq!(error.to_string(), "the state is in format 7, and this Wardlock knows formats up to 6");
     database.pragma_update(None, "application_id", 1).expect("changed");
     assert!(matches!(home.try_open(), Err(StateError::NotState { .. })));
     drop(database);
@@ -303,7 +303,7 @@ fn a_state_of_a_newer_format_is_refused_by_name_and_left_as_it_is() {
     drop(database);
     let before = std::fs::read(home.path()).expect("its bytes");
     let error = home.try_open().err().expect("refused");
-    assert!(matches!(error, StateError::NewerFormat { found: 7, known: 5 }), "{error}");
+    assert!(matches!(error, StateError::NewerFormat { found: 7, known: 6 }), "{error}");
     assert!(error.hint().is_some_and(|hint| hint.contains("newer Wardlock")), "{:?}", error.hint());
     assert_eq!(std::fs::read(home.path()).expect("its bytes"), before);
     assert_eq!(std::fs::read_dir(home.folder.path()).expect("the folder").count(), 1, "nothing was put beside it");

@@ -29,7 +29,8 @@
 //! - [`program`]: the executable: commands, exit codes, the socket, the demo.
 //! - [`plugin`]: the executable again: what plugins' authors do.
 //! - [`mistakes`]: the executable again: what it says to mistakes.
-//! - [`shown`]: the executable again: what it shows to people, and what to programs.
+//! - [`shown`]: the executable again: what it shows to people, and what to programs;
+//!   [`false_socket`]: what something in the daemon's place can make it show.
 //! - [`compared`]: what was sent, and what was recorded of it; [`recorded`] compares them after every test.
 //! - [`connecting`]: the executable again: every way to connect an account.
 //! - [`guides`]: the executable again: what docs/services.md and docs/secrets.md tell to do, done as they say.
@@ -64,6 +65,7 @@ mod crowd;
 mod dashboard;
 mod drafts;
 mod envelopes;
+mod false_socket;
 mod flowing;
 mod folder;
 mod formats;

@@ -10,10 +10,10 @@ use crate::program::{connect, program, register, run};
 
 /// The public key of RFC 8032, section 7.1, test 1.
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea ada\n";
-const LEADS: &str = "/acme/zoho/crm/v8/Leads";
+pub(crate) const LEADS: &str = "/acme/zoho/crm/v8/Leads";
 
 /// A served home that takes leads in; its account is connected, and the connection proved.
-fn taking_leads() -> (Wardlock, Serving) {
+pub(crate) fn taking_leads() -> (Wardlock, Serving) {
     let wardlock = program();
     run(&wardlock, &["init", "--policy", "zoho-lead-intake", "--workspace", "acme", "--region", "eu"])
         .ok()
@@ -27,21 +27,21 @@ fn taking_leads() -> (Wardlock, Serving) {
     (wardlock, serving)
 }
 
-fn answering(wardlock: &Wardlock, args: &[&str], answer: &str) -> Output {
+pub(crate) fn answering(wardlock: &Wardlock, args: &[&str], answer: &str) -> Output {
     wardlock.run(args, answer.as_bytes()).expect("it runs")
 }
 
-fn json(wardlock: &Wardlock, args: &[&str]) -> Value {
+pub(crate) fn json(wardlock: &Wardlock, args: &[&str]) -> Value {
     run(wardlock, &[&["--json"], args].concat()).json().expect("json")
 }
 
-fn token(wardlock: &Wardlock) -> String {
+pub(crate) fn token(wardlock: &Wardlock) -> String {
     let added = json(wardlock, &["agent", "add", "intake", "--workspace", "acme"]);
     added["token"].as_str().expect("a token").to_owned()
 }
 
 /// Has a request held, and returns its draft's id.
-fn held(wardlock: &Wardlock, token: &str, method: &str, path: &str, body: &Value) -> String {
+pub(crate) fn held(wardlock: &Wardlock, token: &str, method: &str, path: &str, body: &Value) -> String {
     let body = body.to_string();
     let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\nAccept: application/problem+json\r\n\

@@ -129,7 +129,8 @@ async fn who_tries_without_a_word_that_counts_is_seen_in_the_audit_and_fills_non
     let (ada, bob, eve) = (Operator::new("ada", 1), Operator::new("bob", 2), Operator::new("eve", 3));
     world.command(add(&ada, Role::Admin)).await.expect("the first one needs nobody");
     signed(&world, &ada, add(&bob, Role::Approver)).await.expect("by an admin");
-    let approve = |id: &str| Command::DraftsApprove { id: id.to_owned(), request_sha256: "0".repeat(64) };
+    let approve =
+        |id: &str| Command::DraftsApprove { id: id.to_owned(), request_sha256: "0".repeat(64), connection: None };
     for at in 0..20 {
         world.command(approve(&format!("draft_{at}"))).await.expect_err("unsigned");
     }
@@ -209,22 +210,27 @@ async fn a_process_without_a_key_can_neither_approve_nor_enable() {
     let (ada, bob) = (Operator::new("ada", 1), Operator::new("bob", 2));
     world.command(add(&ada, Role::Admin)).await.expect("added");
     signed(&world, &ada, add(&bob, Role::Approver)).await.expect("added");
+    let vic = Operator::new("vic", 3);
+    signed(&world, &ada, add(&vic, Role::Viewer)).await.expect("added");
     let headers = "Accept: application/problem+json\r\n";
     let path = "/acme/zoho/crm/v8/Leads?fields=Last_Name&per_page=2";
     let said = world.ask("acme", "GET", path, headers, "").await.json().expect("json");
     let id = said["draft"].as_str().expect("a draft").to_owned();
     let shown = world.command(Command::DraftsShow { id: id.clone() }).await.expect("anybody here may look");
     let request_sha256 = shown["request_sha256"].as_str().expect("a hash").to_owned();
-    let approve = || Command::DraftsApprove { id: id.clone(), request_sha256: request_sha256.clone() };
+    let approve =
+        || Command::DraftsApprove { id: id.clone(), request_sha256: request_sha256.clone(), connection: None };
     let before = world.api_calls();
     assert!(world.command(approve()).await.is_err(), "unsigned");
-    let other = Command::DraftsApprove { id: id.clone(), request_sha256: "0".repeat(64) };
+    let other = Command::DraftsApprove { id: id.clone(), request_sha256: "0".repeat(64), connection: None };
     let replayed =
         Replayed(Arc::new(bob.signed(&other).expect("signed").expect("a signature over something else")));
     assert!(
         ops::execute(&world.host, approve(), Brought::Nothing, &replayed).await.is_err(),
         "of another command"
     );
+    let viewer = signed(&world, &vic, approve()).await.expect_err("a viewer looks");
+    assert_eq!(viewer.message, "operator `vic` is viewer, and this wants an approver");
     assert_eq!(world.api_calls(), before);
     let level = |confirmed| Command::Writes {
         workspace: "acme".to_owned(),
@@ -272,7 +278,8 @@ async fn where_two_people_are_wanted_one_releases_nothing_however_often() {
     let shown =
         async || world.command(Command::DraftsShow { id: id.clone() }).await.expect("anybody here may look");
     let request_sha256 = shown().await["request_sha256"].as_str().expect("a hash").to_owned();
-    let approve = || Command::DraftsApprove { id: id.clone(), request_sha256: request_sha256.clone() };
+    let approve =
+        || Command::DraftsApprove { id: id.clone(), request_sha256: request_sha256.clone(), connection: None };
     let nobody = world.command(approve()).await.expect_err("nobody can be told apart");
     assert!(nobody.message.contains("2 people must approve this, and there are no operators"), "{nobody:?}");
 

@@ -13,10 +13,12 @@ use super::store::{Vault, content};
 /// How many passkeys one operator may have: a person has a few devices.
 const MOST_PASSKEYS: usize = 16;
 
-/// What an operator may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What an operator may do: each what the one before may, and more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
+    /// Looks, and lets nothing pass.
+    Viewer,
     /// Releases drafts.
     Approver,
     /// Does everything.
@@ -27,6 +29,7 @@ impl Role {
     /// Returns the word used on every surface.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Viewer => "viewer",
             Self::Approver => "approver",
             Self::Admin => "admin",
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use serde_json::Value;
 use wardlock_audit::escape_json;
-use wardlock_egress::vault::Operator;
+use wardlock_egress::vault::{Operator, Role};
 
 use super::plain::told_in_session;
 use super::{Frame, Mark, failed, maybe, moment, page, rows, word};
@@ -152,7 +152,7 @@ impl Yes {
         }
         let with: Vec<&str> = operators
             .iter()
-            .filter(|operator| !operator.passkeys.is_empty())
+            .filter(|operator| operator.role >= Role::Approver && !operator.passkeys.is_empty())
             .map(|operator| operator.name.as_str())
             .collect();
         if with.is_empty() { Self::CommandLine } else { Self::Passkey { operators: with.join(", ") } }

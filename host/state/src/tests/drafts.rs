@@ -31,7 +31,8 @@ fn draft(id: &str, agent: &str, request: &str) -> Draft {
 }
 
 pub(super) fn keep(state: &State, id: &str, agent: &str, request: &str) -> Kept {
-    state.keep_draft(&draft(id, agent, request), b"sealed", &BOUNDS).expect("kept")
+    let asked = Digest::of(request.as_bytes());
+    state.keep_draft(&draft(id, agent, request), asked, b"sealed", &BOUNDS).expect("kept")
 }
 
 pub(super) fn begin(state: &State, id: &str, request: &str) -> bool {
@@ -53,6 +54,8 @@ fn the_same_request_of_the_same_agent_is_the_same_draft() {
     let state = Home::new().open();
     assert_eq!(keep(&state, "d1", "a", "x"), Kept::New);
     assert_eq!(keep(&state, "d2", "a", "x"), Kept::Same(Box::new(draft("d1", "a", "x"))));
+    let otherwise = state.keep_draft(&draft("d2", "a", "x, in other words"), Digest::of(b"x"), b"sealed", &BOUNDS);
+    assert_eq!(otherwise.expect("kept"), Kept::Same(Box::new(draft("d1", "a", "x"))), "what was asked for counts");
     assert_eq!(keep(&state, "d3", "b", "x"), Kept::New, "another agent's is another");
     assert_eq!(keep(&state, "d4", "a", "y"), Kept::New);
     let found = state.drafts(Some(DraftState::Held), 10).expect("read");
@@ -67,7 +70,7 @@ fn drafts_are_bounded_by_number_and_bytes() {
     assert_eq!(keep(&state, "d1", "a", "x"), Kept::New);
     assert_eq!(keep(&state, "d2", "a", "y"), Kept::New);
     assert_eq!(keep(&state, "d3", "a", "z"), Kept::Full, "of one agent");
-    let large = state.keep_draft(&draft("d4", "b", "x"), &[0; 89], &BOUNDS).expect("kept");
+    let large = state.keep_draft(&draft("d4", "b", "x"), Digest::of(b"x"), &[0; 89], &BOUNDS).expect("kept");
     assert_eq!(large, Kept::Full, "bytes of one workspace");
     assert_eq!(keep(&state, "d5", "b", "x"), Kept::New);
     assert_eq!(keep(&state, "d6", "c", "x"), Kept::Full, "of one workspace");

@@ -1,0 +1,120 @@
+//! Something in the daemon's place at the admin socket: it knows every true answer, and shows a person another.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use wardlock_tests::home::{Output, Wardlock};
+
+use crate::program::run;
+use crate::shown::{LEADS, answering, held, json, taking_leads, token};
+
+/// Takes the daemon's place: asks it what it is asked, and bends what it answers.
+fn stand_before(wardlock: &Wardlock, bend: fn(&mut Value)) -> PathBuf {
+    let socket = wardlock.home().join("state/admin.sock");
+    let real = wardlock.home().join("state/daemon.sock");
+    std::fs::rename(&socket, &real).expect("moved");
+    let listener = UnixListener::bind(&socket).expect("in its place");
+    let behind = real.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            // Whoever hangs up early has nothing to say.
+            let _ = bent(&stream, &behind, bend);
+        }
+    });
+    real
+}
+
+fn bent(stream: &UnixStream, real: &Path, bend: fn(&mut Value)) -> std::io::Result<()> {
+    let mut question = String::new();
+    if BufReader::new(stream.try_clone()?).read_line(&mut question)? == 0 {
+        // Only whether somebody is there was asked.
+        return Ok(());
+    }
+    let mut behind = UnixStream::connect(real)?;
+    behind.write_all(question.as_bytes())?;
+    let mut out = stream;
+    for line in BufReader::new(behind).lines() {
+        let mut event: Value = serde_json::from_str(&line?)?;
+        if event["event"] == "done" {
+            bend(&mut event["result"]);
+        }
+        writeln!(out, "{event}")?;
+        if ["done", "failed"].contains(&event["event"].as_str().unwrap_or_default()) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Gives the daemon its place back.
+fn stand_aside(wardlock: &Wardlock, real: &Path) {
+    std::fs::rename(real, wardlock.home().join("state/admin.sock")).expect("moved back");
+}
+
+#[test]
+fn a_false_socket_shows_nothing_other_than_what_it_wants_confirmed() {
+    let (wardlock, serving) = taking_leads();
+    run(&wardlock, &["writes", "draft", "acme/zoho", "--confirm", "acme/zoho"]).ok().expect("enabled");
+    let lead = json!({ "data": [{ "Last_Name": "Mallory" }] });
+    let id = held(&wardlock, &token(&wardlock), "POST", LEADS, &lead);
+    let hash = json(&wardlock, &["drafts", "show", &id])["request_sha256"].as_str().expect("a hash").to_owned();
+    let typed = format!("{}\n", &hash[..8]);
+    let while_bent = |args: &[&str], answer: &str, bend: fn(&mut Value)| -> Output {
+        let real = stand_before(&wardlock, bend);
+        let said = answering(&wardlock, args, answer);
+        stand_aside(&wardlock, &real);
+        said
+    };
+
+    // Its own words for the request are not what is shown.
+    let milder: fn(&mut Value) = |result| {
+        if result["would_send"].is_object() {
+            result["would_send"]["body"] = json!({ "data": [{ "Last_Name": "Harmless" }] });
+            result["would_send"]["target"] = "/crm/v8/Notes".into();
+        }
+    };
+    let shown = while_bent(&["drafts", "show", &id], "", milder).ok().expect("shown").stdout;
+    assert!(shown.contains("Mallory") && shown.contains("target: /crm/v8/Leads"), "{shown}");
+    assert!(!shown.contains("Harmless") && !shown.contains("Notes"), "{shown}");
+
+    // Nor are other bytes, under the hash of these.
+    let other: fn(&mut Value) = |result| {
+        if result["exact"].is_object() {
+            result["exact"]["body"] = "e30=".into();
+        }
+    };
+    for args in [&["drafts", "show", &id][..], &["--json", "drafts", "show", &id], &["drafts", "approve", &id]] {
+        let refused = while_bent(args, &typed, other);
+        assert!(refused.code != Some(0) && !refused.stdout.contains("would_send"), "{refused:?}");
+        assert!(refused.stderr.contains("wants another confirmed; nothing was confirmed"), "{refused:?}");
+        assert!(!refused.stderr.contains("Type the first"), "{refused:?}");
+    }
+
+    // Nor another connection, for which the same request would mean another thing.
+    let elsewhere: fn(&mut Value) = |result| {
+        if result["would_send"].is_object() {
+            result["connection"] = "acme/sandbox".into();
+        }
+    };
+    let refused = while_bent(&["drafts", "approve", &id], &typed, elsewhere);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("is for another connection than was shown"), "{refused:?}");
+
+    // Nor less than what a level lets agents do.
+    let less: fn(&mut Value) = |result| {
+        if result["will_be_able_to"].is_array() {
+            result["will_be_able_to"] = json!([]);
+        }
+    };
+    let refused = while_bent(&["writes", "on", "acme/zoho"], "acme/zoho\n", less);
+    assert!(refused.code != Some(0) && refused.stderr.contains("wants another confirmed"), "{refused:?}");
+
+    assert_eq!(json(&wardlock, &["drafts", "list"])[0]["state"], "held");
+    let connection = json(&wardlock, &["connections", "show", "acme/zoho"]);
+    assert_eq!(connection["readiness"]["writes_enabled"], "draft", "{connection}");
+    let approved = answering(&wardlock, &["--json", "drafts", "approve", &id], &typed);
+    assert_eq!(approved.json().expect("one document")["sent"], true, "{approved:?}");
+    serving.stop().expect("it ends");
+}
