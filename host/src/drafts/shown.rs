@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use wardlock_core::canonical::{CanonicalRequest, Header};
+use wardlock_core::canonical::{CanonicalRequest, Header, parse_json};
 use wardlock_core::id::Digest;
 
 use super::content::{BadContent, Bytes};
@@ -54,7 +54,7 @@ pub fn told(request: &CanonicalRequest) -> Value {
 fn body_is(bytes: &[u8]) -> &'static str {
     if bytes.is_empty() {
         "empty"
-    } else if serde_json::from_slice::<Value>(bytes).is_ok() {
+    } else if parse_json(bytes).is_ok() {
         "JSON"
     } else if std::str::from_utf8(bytes).is_ok() {
         "text"
@@ -69,7 +69,8 @@ fn body(bytes: &[u8]) -> Value {
         return Value::Null;
     }
     let text = || std::str::from_utf8(bytes).map(|text| Value::String(text.to_owned())).ok();
-    let json = serde_json::from_slice(bytes).ok();
+    // What no two readers read alike is shown as it is written.
+    let json = parse_json(bytes).ok();
     json.or_else(text).unwrap_or_else(|| Value::String(format!("{} bytes that are no text", bytes.len())))
 }
 

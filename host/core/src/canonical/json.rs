@@ -11,13 +11,73 @@ use serde_json::{Map, Value};
 #[error("the body is not JSON with one reading: {0}")]
 pub struct JsonProblem(String);
 
-/// Parses JSON and refuses duplicate keys, numbers out of range, a byte order mark, trailing bytes and nesting
-/// beyond 128 levels (`serde_json`'s limit).
+/// The most digits that two readers of a double agree about (IEEE 754-2019 section 5.12.2: 17 tell each of them apart).
+const MOST_DIGITS: usize = 17;
+
+/// Parses JSON and refuses duplicate keys, numbers out of range or with more digits than readers keep, a byte order mark, trailing
+/// bytes and nesting beyond 128 levels (`serde_json`'s limit).
 pub fn parse_strict(bytes: &[u8]) -> Result<Value, JsonProblem> {
-    serde_json::from_slice::<Strict>(bytes).map(|strict| strict.0).map_err(|error| {
+    let parsed = serde_json::from_slice::<Strict>(bytes).map_err(|error| {
         // `serde_json` names line and column, never the text; our own messages name no value either.
         JsonProblem(error.to_string())
+    })?;
+    if numbers(bytes).any(|number| !is_kept(number)) {
+        // Who approves it would be shown another one, and a provider may well read the one that was written (RFC 8259 section 6).
+        return Err(JsonProblem(
+            "a number has more digits than every reader keeps: send it as a string".to_owned(),
+        ));
+    }
+    Ok(parsed.0)
+}
+
+/// Returns the numbers in a text that is JSON, as they are written.
+fn numbers(json: &[u8]) -> impl Iterator<Item = &str> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        while let Some(&byte) = json.get(at) {
+            let from = at;
+            at += 1;
+            match byte {
+                b'"' => at = end_of_string(json, at),
+                b'-' | b'0'..=b'9' => {
+                    let is_part = |byte: &&u8| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-');
+                    at += json[at..].iter().take_while(is_part).count();
+                    return std::str::from_utf8(&json[from..at]).ok();
+                }
+                _ => {}
+            }
+        }
+        None
     })
+}
+
+/// Returns where a string ends whose first character is at `at`.
+fn end_of_string(json: &[u8], mut at: usize) -> usize {
+    while let Some(&byte) = json.get(at) {
+        at += if byte == b'\\' { 2 } else { 1 };
+        if byte == b'"' {
+            break;
+        }
+    }
+    at
+}
+
+/// Returns whether a number is the same one after it was read: as an integer of 64 bits, or in the digits of a double.
+fn is_kept(number: &str) -> bool {
+    if number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok() {
+        return true;
+    }
+    let written = significant(number);
+    let Ok(double) = number.parse::<f64>() else { return false };
+    written.len() <= MOST_DIGITS
+        && significant(&format!("{:.*e}", written.len().saturating_sub(1), double)) == written
+}
+
+/// Returns a number's digits without sign, point, exponent, and the zeros around them.
+fn significant(number: &str) -> String {
+    let mantissa = number.split(['e', 'E']).next().unwrap_or_default();
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    digits.trim_matches('0').to_owned()
 }
 
 struct Strict(Value);
@@ -93,6 +153,19 @@ mod tests {
         {
             assert!(parse_strict(bad.as_bytes()).is_err(), "accepted {}", &bad[..bad.len().min(40)]);
         }
+        for bad in [
+            "5033330000000400109.0",
+            "9007199254740993.0",
+            "18446744073709551616",
+            "1e-400",
+            "0.12345678901234567890",
+        ] {
+            let body = format!(r#"{{"a":["x\\",{bad}]}}"#);
+            let problem = parse_strict(body.as_bytes()).expect_err(bad);
+            assert!(problem.to_string().contains("send it as a string"), "{problem}");
+        }
+        let good = r#"{"1e999\"2":[18446744073709551615,-9223372036854775808,0,-0,0.10000000000000001,1.50,12e300,1E-5,100000000000000000000000]}"#;
+        assert_eq!(parse_strict(good.as_bytes()).expect("json")["1e999\"2"][0], u64::MAX);
         assert_eq!(parse_strict(br#"{"a":[1,2.5,null,true,"x"]}"#).expect("json")["a"][0], 1);
     }
 }
