@@ -1,9 +1,11 @@
 //! Stops running a hook of a plugin that fails and fails: it denies at once, and now and then one call is let through as a probe.
 //!
 //! Every call that is not run denies, as every fault does; this spares the machine what would come to nothing, and providers the
-//! requests whose answers nobody would be given.
+//! requests whose answers nobody would be given. Each agent has a breaker of its own: what makes a plugin trap may stand in the request,
+//! so what one agent sends must not close the connection for the others.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use wardlock_core::plugin::PluginFault;
@@ -17,7 +19,40 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// The longest that nothing is run.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
-/// Counts the faults of one hook of a loaded plugin.
+/// How many agents' counts are kept before those without a fault are forgotten.
+const MOST_AGENTS: usize = 1024;
+/// After what time without a call nobody waits for a probe any more.
+const GIVEN_UP: Duration = Duration::from_mins(10);
+
+/// Counts the faults of one hook of a loaded plugin, for each agent.
+#[derive(Debug, Default)]
+pub(crate) struct Breakers(Mutex<HashMap<String, Arc<Breaker>>>);
+
+impl Breakers {
+    /// Returns the count of an agent's calls.
+    pub(crate) fn of(&self, agent: &str) -> Arc<Breaker> {
+        let mut all = self.all();
+        if let Some(breaker) = all.get(agent) {
+            return Arc::clone(breaker);
+        }
+        if all.len() >= MOST_AGENTS {
+            all.retain(|_, breaker| Arc::strong_count(breaker) > 1 || breaker.state().faults > 0);
+        }
+        Arc::clone(all.entry(agent.to_owned()).or_default())
+    }
+
+    /// Returns whether it is not run for some agent for now.
+    pub(crate) fn is_tripped(&self) -> bool {
+        let now = Instant::now();
+        self.all().values().any(|breaker| breaker.is_tripped_at(now))
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<String, Arc<Breaker>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts the faults that one agent's calls meet.
 #[derive(Debug, Default)]
 pub(crate) struct Breaker(Mutex<State>);
 
@@ -74,9 +109,9 @@ impl Breaker {
         Ok(())
     }
 
-    /// Returns whether the plugin is not run for now.
-    pub(crate) fn is_tripped(&self) -> bool {
-        self.state().tripped.is_some()
+    /// Returns whether the plugin is not run, and somebody still asks.
+    fn is_tripped_at(&self, now: Instant) -> bool {
+        self.state().tripped.is_some_and(|tripped| now < tripped.probe_at + GIVEN_UP)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -158,6 +193,29 @@ mod tests {
     struct Tried {
         breaker: Breaker,
         begun: Instant,
+    }
+
+    impl Breaker {
+        fn is_tripped(&self) -> bool {
+            self.state().tripped.is_some()
+        }
+    }
+
+    #[test]
+    fn what_one_agent_sends_trips_it_for_no_other() {
+        let (breakers, now) = (Breakers::default(), Instant::now());
+        let bad = breakers.of("bad");
+        for _ in 0..FAULTS {
+            bad.enter(now).expect("it runs").ended(Some(&PluginFault::Memory), now);
+        }
+        assert!(breakers.of("bad").enter(now).is_err() && breakers.is_tripped());
+        breakers.of("good").enter(now).expect("it runs").ended(None, now);
+        assert!(breakers.of("bad").enter(now).is_err(), "another's success is not its own");
+        assert!(!bad.is_tripped_at(now + FIRST_WAIT + GIVEN_UP));
+        for number in 0..2 * MOST_AGENTS {
+            let _ = breakers.of(&number.to_string());
+        }
+        assert!(breakers.all().len() <= MOST_AGENTS && breakers.of("bad").enter(now).is_err());
     }
 
     impl Tried {

@@ -94,19 +94,19 @@ pub async fn run_chain(
     // What is kept for a person is not sent now, so nobody's answer is at stake.
     if !context.dry_run && (context.approved_by.is_some() || !chain.waits()) {
         let chained = judge.connection().chain.iter().zip(plugins).filter(|(link, plugin)| is_of(plugin, link));
-        let_send(&mut chain, chained);
+        let_send(&mut chain, &context.caller.agent, chained);
     }
     chain.finish()
 }
 
 /// Asks the plugins that judge answers whether they would. Last, so that the one request that is let go as a probe is one that goes.
-fn let_send<'a>(chain: &mut Chain<'_>, plugins: impl Iterator<Item = (&'a Link, &'a Arc<Plugin>)>) {
+fn let_send<'a>(chain: &mut Chain<'_>, agent: &str, plugins: impl Iterator<Item = (&'a Link, &'a Arc<Plugin>)>) {
     for (link, plugin) in plugins {
         if chain.is_denied() {
             return;
         }
         if link.mode == LinkMode::Enforce
-            && let Err(fault) = plugin.let_send()
+            && let Err(fault) = plugin.let_send(agent)
         {
             chain.take_unasked(link, &fault);
         }

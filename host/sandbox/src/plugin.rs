@@ -16,7 +16,7 @@ use wardlock_core::plugin::{
 };
 
 use crate::adapt::BodyView;
-use crate::breaker::Breaker;
+use crate::breaker::{Breaker, Breakers};
 use crate::description::{CAPABILITIES, Description};
 use crate::error::LoadError;
 use crate::files::Files;
@@ -58,9 +58,9 @@ pub struct Plugin {
     pub(crate) call: Call,
     share: Share,
     /// What judging requests came to.
-    requests: Breaker,
+    requests: Breakers,
     /// What judging answers came to: counted apart, or each request that is judged well would make up for its answer.
-    answers: Breaker,
+    answers: Breakers,
     /// Whether its lines are kept and shown.
     tells: bool,
     loaded: Arc<Loaded>,
@@ -112,7 +112,7 @@ impl Sandbox {
 
 impl Plugin {
     fn of(given: Arc<Given>, call: Call, loaded: Arc<Loaded>, sandbox: Arc<Inner>) -> Self {
-        let (requests, answers) = (Breaker::default(), Breaker::default());
+        let (requests, answers) = (Breakers::default(), Breakers::default());
         Self { given, call, share: sandbox.share(), requests, answers, tells: true, loaded, sandbox }
     }
 
@@ -191,7 +191,7 @@ impl Plugin {
         self.call.answer_body == BodyView::Content
     }
 
-    /// Returns whether it failed so often that it is not run for now.
+    /// Returns whether it failed so often that it is not run for now, for some agent.
     pub fn is_tripped(&self) -> bool {
         self.requests.is_tripped() || self.answers.is_tripped()
     }
@@ -213,8 +213,8 @@ impl Plugin {
     }
 
     /// Lets a request be sent whose answer it is to judge, or says that it would not judge it: it kept failing on answers.
-    pub(crate) fn let_send(&self) -> Result<(), PluginFault> {
-        if self.hooks().judge_answers() { self.answers.send(Instant::now()) } else { Ok(()) }
+    pub(crate) fn let_send(&self, agent: &str) -> Result<(), PluginFault> {
+        if self.hooks().judge_answers() { self.answers.of(agent).send(Instant::now()) } else { Ok(()) }
     }
 
     /// Judges an answer, in a fresh instance that is dropped afterwards.
@@ -225,7 +225,7 @@ impl Plugin {
             self.tell(&judged.log, &response.id, &response.caller, response.now_ms);
             judged.answer.and_then(accept_response)
         };
-        unless_tripped(&self.answers, judge).await
+        unless_tripped(&self.answers.of(&response.caller.agent), judge).await
     }
 
     /// What will not be sent is judged whatever failed before, and its faults stop nothing that will.
@@ -235,7 +235,10 @@ impl Plugin {
         takes: Option<Arc<dyn Take>>,
     ) -> Result<Answer, PluginFault> {
         let judge = self.judge(request, takes);
-        if request.dry_run { judge.await } else { unless_tripped(&self.requests, judge).await }
+        if request.dry_run {
+            return judge.await;
+        }
+        unless_tripped(&self.requests.of(&request.caller.agent), judge).await
     }
 
     async fn judge(&self, request: &PluginRequest, takes: Option<Arc<dyn Take>>) -> Result<Answer, PluginFault> {

@@ -241,6 +241,13 @@ impl Loaded {
             .flat_map(BTreeMap::values)
     }
 
+    /// Returns every workspace of which nothing serves because its file does not load, and the reason.
+    pub fn closed(&self) -> impl Iterator<Item = (&WorkspaceName, &str)> {
+        self.workspaces.values().filter_map(|workspace| {
+            workspace.connections.as_ref().err().map(|reason| (&workspace.name, reason.as_str()))
+        })
+    }
+
     /// Returns the files that all this was read from.
     pub fn files(&self) -> &PolicyFiles {
         &self.files

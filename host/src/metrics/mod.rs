@@ -79,6 +79,7 @@ pub struct Metrics {
     faults: Labelled<Counter>,
     places_in_use: Gauge,
     places_limit: Gauge,
+    policy_problems: Labelled<Gauge>,
     places_refused: Counter,
     /// Connections of agents that are open.
     pub(crate) connections: Gauge,
@@ -169,6 +170,11 @@ impl Metrics {
             ),
             places_in_use: b.gauge("wardlock_places_in_use", "Requests under way"),
             places_limit: b.gauge("wardlock_places_limit", "The most requests that may be under way"),
+            policy_problems: b.gauges(
+                "wardlock_policy_problems",
+                &["severity"],
+                "What is wrong in the home's files and closes something, or keeps what was loaded before serving",
+            ),
             places_refused: b.counter("wardlock_places_refused", "Requests that found no place"),
             connections: b.gauge("wardlock_agent_connections", "Open connections of agents"),
             connections_displaced: b.counter(

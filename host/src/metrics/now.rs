@@ -7,6 +7,7 @@ use wardlock_egress::vault::Condition;
 use super::Metrics;
 use crate::gate::Gate;
 use crate::host::now_ms;
+use crate::loaded::Severity;
 
 /// The conditions of grants, as labels.
 const CONDITIONS: [&str; 3] = ["ok", "throttled", "reconnect"];
@@ -21,6 +22,12 @@ pub(super) async fn look(metrics: &Metrics, gate: &Gate) {
     metrics.places_limit.set(signed(config.requests()));
     let sync = host.as_ref().and_then(|host| host.audit().opened().sync_time);
     metrics.audit.sync.set(sync.map_or(f64::NAN, |time| time.as_secs_f64()));
+    let loaded = host.as_ref().map(|host| host.loaded());
+    for (severity, word) in [(Severity::Closes, "closes"), (Severity::Stale, "stale")] {
+        let problems = loaded.iter().flat_map(|loaded| loaded.problems());
+        let count = problems.filter(|problem| problem.severity == severity).count();
+        metrics.policy_problems.of(&[word]).set(signed(count));
+    }
     let mut counts = [0_i64; CONDITIONS.len()];
     if let Some(host) = host {
         let vault = Arc::clone(host.vault());

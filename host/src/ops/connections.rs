@@ -36,7 +36,10 @@ pub(super) async fn list(host: &Arc<Host>) -> Result<Value, Failure> {
             "token_calls_left": stored.calls_left(found, grant),
         })
     });
-    Ok(Value::Array(rows.collect()))
+    let closed = loaded.closed().map(|(workspace, reason)| {
+        json!({ "connection": format!("{workspace}/*"), "state": format!("closed: {reason}") })
+    });
+    Ok(Value::Array(rows.chain(closed).collect()))
 }
 
 pub(super) async fn show(host: &Arc<Host>, workspace: &str, connection: &str) -> Result<Value, Failure> {

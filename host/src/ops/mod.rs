@@ -32,13 +32,14 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wardlock_audit::Act;
+use wardlock_core::connection::{Connection, WriteMode};
 
 use crate::admin::{Brought, Command, Failure, Page};
 use crate::config::HostConfig;
 use crate::gate::{Gate, Seat};
 use crate::home::CONFIG_FILE;
 use crate::host::{Host, new_request_id};
-use crate::loaded::{PolicyFiles, Problem, Severity, State};
+use crate::loaded::{Loaded, LoadedConnection, PolicyFiles, Problem, Severity, State};
 use crate::metrics::Format;
 use crate::operators::{Unauthorised, authorise, takes_signature, text_of};
 
@@ -282,6 +283,7 @@ pub async fn reload(host: &Arc<Host>) -> Value {
     crate::serve::tell_problems(&loaded);
     let mut problems: Vec<Value> = loaded.problems().iter().map(Problem::to_json).collect();
     problems.extend(changed_settings(host).as_ref().map(Problem::to_json));
+    problems.extend(lapsed_levels(host, &before, &loaded).iter().map(Problem::to_json));
     let ok = loaded.problems().iter().all(|problem| problem.severity == Severity::Note);
     let connections = loaded.connections().filter(|found| matches!(found.state, State::Open(_))).count();
     let result = if ok { "ok" } else { "problems" };
@@ -292,6 +294,30 @@ pub async fn reload(host: &Arc<Host>) -> Value {
     }
     note(host, host.policy_loaded()).await;
     json!({ "ok": ok, "connections_open": connections, "problems": problems })
+}
+
+/// Says where writes passed before and do not now, because other rules are others than were proved.
+fn lapsed_levels(host: &Host, before: &Loaded, loaded: &Loaded) -> Vec<Problem> {
+    let level = |of: &Loaded, connection: &Connection| {
+        let found = of.connection(connection.workspace.as_str(), connection.name.as_str())?;
+        let State::Open(open) = &found.state else { return None };
+        let grant = host.egress().grant_status(&connection.grant).ok()??;
+        Some(host.write_level(open, connection, Some(grant.generation)))
+    };
+    let lapsed = loaded.connections().filter(|found| {
+        let connection = &found.connection;
+        level(loaded, connection) == Some(WriteMode::Off)
+            && level(before, connection).is_some_and(|before| before != WriteMode::Off)
+    });
+    let problem = |found: &LoadedConnection| {
+        let connection = &found.connection;
+        let (workspace, name) = (connection.workspace.as_str(), connection.name.as_str());
+        let hint = format!("run `wardlock proof {workspace}/{name}`, then `wardlock writes on` or `draft`");
+        let message = "writes are off: its rules are others than those for which they were enabled";
+        let problem = Problem::new(Some(workspace), message).of_connection(name);
+        Problem { hint: Some(hint), ..problem.note() }
+    };
+    lapsed.map(problem).collect()
 }
 
 /// Says that `wardlock.toml` is not what it was at the start: nothing but a start reads it.

@@ -17,9 +17,22 @@ use crate::host::Host;
 use crate::loaded::{self, LoadedConnection, State};
 use crate::trust::{Publishers, SIGNATURE_END, Standing};
 
-/// Lists the plugins of every chain, in the chain's order. Where a connection is closed there is one row that says why.
+/// Lists the plugins of every chain, in the chain's order. Where a connection or a whole workspace is closed there is one row that says why.
 pub(super) fn list(host: &Host) -> Value {
-    host.loaded().connections().flat_map(|found| chain(host, found)).collect()
+    let loaded = host.loaded();
+    let chains = loaded.connections().flat_map(|found| {
+        let stale = loaded.stale(found.connection.workspace.as_str());
+        chain(host, found).into_iter().map(move |mut row| {
+            row["stale"] = stale.clone().into();
+            row
+        })
+    });
+    let closed = loaded.closed().map(|(workspace, reason)| closed_row(&format!("{workspace}/*"), reason));
+    chains.chain(closed).collect()
+}
+
+fn closed_row(connection: &str, reason: &str) -> Value {
+    json!({ "connection": connection, "plugin": null, "health": format!("closed: {reason}") })
 }
 
 fn chain(host: &Host, found: &LoadedConnection) -> Vec<Value> {
@@ -27,9 +40,7 @@ fn chain(host: &Host, found: &LoadedConnection) -> Vec<Value> {
     let open = match &found.state {
         State::Open(open) => open,
         State::Closed { reason } => {
-            return vec![
-                json!({ "connection": connection, "plugin": null, "health": format!("closed: {reason}") }),
-            ];
+            return vec![closed_row(&connection, reason)];
         }
     };
     let metrics = open.metrics(host.metrics());

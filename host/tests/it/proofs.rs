@@ -178,6 +178,24 @@ async fn writes_need_a_proof_that_holds_and_no_file_enables_them() {
     enable(&world, "draft").await.expect("enabled");
     assert_eq!(create().await, "held");
 
+    // So are other rules, and whoever changes them is told.
+    let file = world.folder().join("home/workspaces/acme.toml");
+    let before = std::fs::read_to_string(&file).expect("the file");
+    let tighter = before.replace("writes = \"draft\"", "writes = \"draft\"\nmax_records = 1");
+    assert_ne!(tighter, before);
+    for (text, notes) in [(&tighter, 1), (&before, 0)] {
+        std::fs::write(&file, text).expect("written");
+        let told = world.command(Command::Reload).await.expect("reloaded");
+        let problems = told["problems"].as_array().expect("problems");
+        assert_eq!((problems.len(), told["ok"] == true), (notes, true), "{told}");
+        assert!(
+            problems
+                .iter()
+                .all(|it| it["message"].as_str().is_some_and(|said| said.starts_with("writes are off")))
+        );
+        assert_eq!(create().await, if notes == 1 { "writes_off" } else { "held" });
+    }
+
     // A new consent is another credential: the level and the proof lapse with the old one.
     world.connect("acme/zoho").await.expect("connected anew");
     assert_eq!(create().await, "writes_off");

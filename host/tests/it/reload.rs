@@ -75,6 +75,9 @@ async fn a_broken_workspace_leaves_the_one_before_serving_and_everybody_is_told(
         assert!(red.any(|check| check.to_string().contains("goes on serving")), "{doctor}");
         let listed = world.command(Command::ConnectionsList).await.expect("a list");
         assert!(listed[0]["stale"].as_str().is_some_and(|why| why.contains(says)), "{listed}");
+        let plugins = world.command(Command::PluginList).await.expect("a list");
+        assert!(plugins[0]["stale"].as_str().is_some_and(|why| why.contains(says)), "{plugins}");
+        assert_eq!(world.series().await["wardlock_policy_problems{severity=\"stale\"}"], 1.0);
     }
     // What is whole is taken at once, and nothing is stale any more.
     write(&world, &(read_only + &mask));
@@ -91,6 +94,16 @@ async fn a_broken_workspace_leaves_the_one_before_serving_and_everybody_is_told(
     // Nothing was loaded before it now, so a broken file closes.
     fs::write(file(&world), "no TOML [").expect("written");
     assert_eq!(reload(&world).await["problems"][0]["severity"], "closes");
+    for (command, word) in [(Command::ConnectionsList, "state"), (Command::PluginList, "health")] {
+        let listed = world.command(command).await.expect("a list");
+        let row = listed.as_array().expect("rows").iter().find(|row| row["connection"] == "acme/*");
+        let says = row.and_then(|row| row[word].as_str()).expect("a row of the whole workspace");
+        assert!(says.starts_with("closed: workspaces/acme.toml"), "{says}");
+    }
+    let series = world.series().await;
+    let problems =
+        ["closes", "stale"].map(|word| series[&format!("wardlock_policy_problems{{severity=\"{word}\"}}")]);
+    assert_eq!(problems, [1.0, 0.0]);
     world.end().await;
 }
 

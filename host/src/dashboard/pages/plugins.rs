@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use serde_json::Value;
 
-use super::{Frame, Mark, failed, page, rows, word};
+use super::{Frame, Mark, failed, maybe, page, rows, word};
 use crate::admin::Command;
 use crate::dashboard::ask::ask;
 use crate::dashboard::visit::Answer;
@@ -22,6 +22,7 @@ struct PluginsPage {
 struct Chain {
     connection: String,
     closed: Option<String>,
+    stale: Option<String>,
     plugins: Vec<PluginRow>,
 }
 
@@ -47,7 +48,7 @@ pub(in crate::dashboard) async fn plugins(gate: &Arc<Gate>, visitor: &Visitor) -
     for row in rows(&listed) {
         let connection = word(&row["connection"]);
         if chains.last().is_none_or(|chain| chain.connection != connection) {
-            chains.push(Chain { connection, closed: None, plugins: Vec::new() });
+            chains.push(Chain { connection, closed: None, stale: maybe(&row["stale"]), plugins: Vec::new() });
         }
         if let Some(chain) = chains.last_mut() {
             if row["plugin"].is_null() {

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use wardlock_core::connection::LinkMode;
+
 use super::{Check, green, yellow};
 use crate::host::Host;
 use crate::loaded::{Loaded, OpenConnection, State};
@@ -52,10 +54,11 @@ fn open(loaded: &Loaded) -> impl Iterator<Item = &Arc<OpenConnection>> {
 pub(super) fn tripped(host: &Host) -> Option<Check> {
     let loaded = host.loaded();
     let tripped: Vec<String> = open(&loaded)
-        .flat_map(|open| open.plugins.iter().map(move |plugin| (open, plugin)))
-        .filter(|(_, plugin)| plugin.is_tripped())
-        .map(|(open, plugin)| {
-            format!("`{}` of {}/{}", plugin.name(), open.connection.workspace, open.connection.name)
+        .flat_map(|open| open.connection.chain.iter().zip(&open.plugins).map(move |chained| (open, chained)))
+        .filter(|(_, (_, plugin))| plugin.is_tripped())
+        .map(|(open, (link, plugin))| {
+            let watched = if link.mode == LinkMode::Monitor { ", which only watches," } else { "" };
+            format!("`{}`{watched} of {}/{}", plugin.name(), open.connection.workspace, open.connection.name)
         })
         .collect();
     if tripped.is_empty() {
@@ -63,7 +66,10 @@ pub(super) fn tripped(host: &Host) -> Option<Check> {
     }
     Some(yellow(
         "failing plugins",
-        format!("{}: requests are refused as `plugin_tripped` until one succeeds", tripped.join(", ")),
+        format!(
+            "{}: not run for whoever made it fail, whose requests are refused as `plugin_tripped` where it decides, until one succeeds",
+            tripped.join(", ")
+        ),
         "look at their faults: `wardlock audit list --code plugin_trap`, or another code of docs/refusals.md",
     ))
 }
