@@ -117,6 +117,9 @@ pub enum VaultError {
         /// What does not fit.
         what: String,
     },
+    /// The database holds tables, views, triggers, indexes or statistics that this program did not make.
+    #[error("the vault was tampered with: `vault.db` is not made of the tables and indexes that Wardlock makes")]
+    OtherSchema,
     /// The database failed.
     #[error("the vault's database failed")]
     Database(#[source] rusqlite::Error),
@@ -233,6 +236,7 @@ impl VaultError {
             Self::Damaged { .. } => {
                 "put `vault.db` back from your backup, or connect the accounts again in a new home"
             }
+            Self::OtherSchema => "put `vault.db` back from your backup, and ask who changed it",
             Self::NoRegistration(_) => {
                 "`wardlock registration list` shows those stored, `wardlock registration add` stores one"
             }

@@ -31,6 +31,11 @@ pub(super) fn rekey(db: &Path, old: &KeySource, new: &KeySource, stretch: Stretc
     }
     let changed = Lock::close(lock.vault(), &way, &own)?;
     let changed = serde_json::to_vec(&changed).map_err(|_| VaultError::NotWritten)?;
+    let folder = db.parent().unwrap_or(Path::new("."));
+    // Before the lock is changed: beside the new key none may be missing.
+    if let Some(revision) = Beside::of(old, folder).read(lock.vault())? {
+        Beside::of(new, folder).write(lock.vault(), revision)?;
+    }
     let transaction = database::begin(&mut connection)?;
     database::set_meta(&transaction, "lock", &changed)?;
     transaction.commit()?;
