@@ -16,6 +16,7 @@ use wardlock_state::{Basis, State};
 
 use crate::admin::Failure;
 use crate::admitted;
+use crate::anchor::Anchor;
 use crate::code::CompiledPlugins;
 use crate::config::HostConfig;
 use crate::dashboard::Visitors;
@@ -58,6 +59,7 @@ pub struct Host {
     vault: Arc<Vault>,
     egress: Egress,
     audit: Audit,
+    anchor: Anchor,
     state: State,
     recorder: Arc<Recorder>,
     places: Arc<Places>,
@@ -93,6 +95,7 @@ impl Host {
         let vault = Arc::new(Vault::open(&home.state_folder(), unlock)?);
         sandbox.keep_code(Arc::new(CompiledPlugins::new(Arc::clone(seat), vault.keys())));
         let audit = record::open(home, config, &vault, metrics)?;
+        let anchor = Anchor::check(&audit, &vault)?;
         let state = State::open(&home.state_path("state.db")?, clock())?;
         let settled = admitted::settle(&state, &vault, now_ms())?;
         let patience = config.upstream_timeout();
@@ -114,6 +117,7 @@ impl Host {
             vault,
             egress,
             audit,
+            anchor,
             state,
             recorder: Arc::new(recorder),
             places,
@@ -129,7 +133,13 @@ impl Host {
         }
         host.distrust_levels()?;
         host.note_all(settled).await;
+        host.note_revision().await;
         Ok(host)
+    }
+
+    /// Has the audit know how new the vault is, where who may do what may have changed.
+    pub(crate) async fn note_revision(&self) {
+        self.anchor.note(&self.audit, &self.vault).await;
     }
 
     async fn note_all(&self, acts: Vec<Act>) {

@@ -89,9 +89,7 @@ fn a_row_put_back_from_an_earlier_copy_is_noticed() {
     let vault = home.open().expect("opened");
     vault.store_access_token(&grant_name("b"), 2, &secret("1000.another").into(), 7, None, None).expect("stored");
     drop(vault);
-    home.tamper(&format!(
-        "ATTACH '{beside}' AS beside; INSERT OR REPLACE INTO records SELECT * FROM beside.copy"
-    ));
+    home.tamper(&format!("ATTACH '{beside}' AS beside; INSERT OR REPLACE INTO records SELECT * FROM beside.copy"));
     assert!(matches!(home.open(), Err(VaultError::Damaged { .. })));
 }
 
