@@ -29,6 +29,7 @@ use crate::metrics::Metrics;
 use crate::ops::AuditLooked;
 use crate::record;
 use crate::recorder::Recorder;
+use crate::recount;
 use crate::sums::Sums;
 use crate::writes;
 
@@ -104,6 +105,7 @@ impl Host {
         egress.watch_refreshes(metrics.refresh_watch());
         let services = Arc::new(Services::load(home));
         let loaded = first_load(seat, &sandbox, &vault, &services).await?;
+        recount::all(&audit, &state, &loaded).await?;
         let recorder = Recorder::start(&home.state_folder(), vault.keys(), Arc::clone(metrics));
         let recorder =
             recorder.map_err(|error| Failure::home(format!("failed to start the recorder: {error}")))?;
@@ -188,6 +190,12 @@ impl Host {
             Ok(accepted) => {
                 let sources = self.sources(&services, accepted.as_ref());
                 let loaded = Arc::new(Loaded::load_after(sources, &before).await);
+                if let Err(error) = recount::all(&self.audit, &self.state, &loaded).await {
+                    // Nobody can tell what today's writes have touched, so nothing changes.
+                    let error = error.message;
+                    tracing::error!(error, "the day's records cannot be counted; what was loaded goes on");
+                    return [Arc::clone(&before), before];
+                }
                 self.narrow(&services, &loaded, accepted).await;
                 loaded
             }

@@ -6,7 +6,8 @@
 //! - [`pipeline`]: the path of a request, one step a line.
 //! - [`ingress`]: the agents' front door; `own`: what the host itself answers them.
 //! - [`host`]: every part, wired once; [`gate`]: whether it is there, or the vault is locked; `harden`: the process;
-//!   `record`: how the audit is wired; `code`: compiled plugins, kept; `sums`: what it gets as sums; `quotas`: what plugins take while a request is judged; `drafts`: what is held for a person;
+//!   `record`: how the audit is wired; `code`: compiled plugins, kept; `sums`: what it gets as sums; `recount`: a
+//!   day's records, counted from it; `quotas`: what plugins take while a request is judged; `drafts`: what is held for a person;
 //!   `writes`: how far writes are enabled; [`recorder`]: what they were asked and said, where a workspace wants that kept.
 //! - [`metrics`]: what operators watch; `health`: whether it serves, in one word each.
 //! - `logs`: how much is logged, and what never is; [`telemetry`]: spans for a collector.
@@ -51,6 +52,7 @@ pub mod policy;
 mod quotas;
 mod record;
 pub mod recorder;
+mod recount;
 mod report;
 pub mod serve;
 mod shown;
