@@ -16,6 +16,7 @@ use wardlock_state::{Basis, State};
 
 use crate::admin::Failure;
 use crate::admitted;
+use crate::anchor::Anchor;
 use crate::code::CompiledPlugins;
 use crate::config::HostConfig;
 use crate::dashboard::Visitors;
@@ -28,6 +29,7 @@ use crate::metrics::Metrics;
 use crate::ops::AuditLooked;
 use crate::record;
 use crate::recorder::Recorder;
+use crate::recount;
 use crate::sums::Sums;
 use crate::writes;
 
@@ -58,6 +60,7 @@ pub struct Host {
     vault: Arc<Vault>,
     egress: Egress,
     audit: Audit,
+    anchor: Anchor,
     state: State,
     recorder: Arc<Recorder>,
     places: Arc<Places>,
@@ -93,6 +96,7 @@ impl Host {
         let vault = Arc::new(Vault::open(&home.state_folder(), unlock)?);
         sandbox.keep_code(Arc::new(CompiledPlugins::new(Arc::clone(seat), vault.keys())));
         let audit = record::open(home, config, &vault, metrics)?;
+        let anchor = Anchor::check(&audit, &vault)?;
         let state = State::open(&home.state_path("state.db")?, clock())?;
         let settled = admitted::settle(&state, &vault, now_ms())?;
         let patience = config.upstream_timeout();
@@ -101,6 +105,7 @@ impl Host {
         egress.watch_refreshes(metrics.refresh_watch());
         let services = Arc::new(Services::load(home));
         let loaded = first_load(seat, &sandbox, &vault, &services).await?;
+        recount::all(&audit, &state, &loaded).await?;
         let recorder = Recorder::start(&home.state_folder(), vault.keys(), Arc::clone(metrics));
         let recorder =
             recorder.map_err(|error| Failure::home(format!("failed to start the recorder: {error}")))?;
@@ -114,6 +119,7 @@ impl Host {
             vault,
             egress,
             audit,
+            anchor,
             state,
             recorder: Arc::new(recorder),
             places,
@@ -129,7 +135,13 @@ impl Host {
         }
         host.distrust_levels()?;
         host.note_all(settled).await;
+        host.note_revision().await;
         Ok(host)
+    }
+
+    /// Has the audit know how new the vault is, where who may do what may have changed.
+    pub(crate) async fn note_revision(&self) {
+        self.anchor.note(&self.audit, &self.vault).await;
     }
 
     async fn note_all(&self, acts: Vec<Act>) {
@@ -178,6 +190,12 @@ impl Host {
             Ok(accepted) => {
                 let sources = self.sources(&services, accepted.as_ref());
                 let loaded = Arc::new(Loaded::load_after(sources, &before).await);
+                if let Err(error) = recount::all(&self.audit, &self.state, &loaded).await {
+                    // Nobody can tell what today's writes have touched, so nothing changes.
+                    let error = error.message;
+                    tracing::error!(error, "the day's records cannot be counted; what was loaded goes on");
+                    return [Arc::clone(&before), before];
+                }
                 self.narrow(&services, &loaded, accepted).await;
                 loaded
             }

@@ -20,6 +20,7 @@
 //! - `limits`, `opened` and `disk`: how much may wait; what opening found; how fast the disk syncs.
 //! - `writer`: the one thread that writes, many rows to a commit.
 //! - `store` and `private_file`: the database file, its settings and its format.
+//! - [`schema`]: whether a database is made as this program makes it.
 //! - `terms`, `index`, `search`: what rows are found by, and how that stays fast however many there are.
 //! - `row`, `query` and `escape`: reading rows, and showing them.
 //! - [`failpoint`]: where the crash suites may end the process.
@@ -50,6 +51,7 @@ mod refused;
 mod removed;
 mod rotate;
 mod row;
+pub mod schema;
 mod search;
 mod store;
 mod terms;

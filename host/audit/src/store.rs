@@ -8,6 +8,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use crate::error::AuditError;
 use crate::private_file;
+use crate::schema;
 
 /// The migrations, oldest first; the number of them is the format.
 const MIGRATIONS: [&str; 2] =
@@ -103,18 +104,7 @@ pub(crate) fn has_heads(connection: &Connection) -> rusqlite::Result<bool> {
 pub(crate) fn has_own_schema(connection: &Connection) -> rusqlite::Result<bool> {
     let format = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
     let format = usize::try_from(format).unwrap_or(usize::MAX).min(MIGRATIONS.len());
-    let made = Connection::open_in_memory()?;
-    MIGRATIONS[..format].iter().try_for_each(|sql| made.execute_batch(sql))?;
-    Ok(schema_of(connection)? == schema_of(&made)?)
-}
-
-/// Each part of a schema as bytes, which damage need not leave text.
-fn schema_of(connection: &Connection) -> rusqlite::Result<Vec<[Option<Vec<u8>>; 4]>> {
-    let sql = "SELECT CAST(type AS BLOB), CAST(name AS BLOB), CAST(tbl_name AS BLOB), CAST(sql AS BLOB) \
-               FROM sqlite_schema ORDER BY 1, 2";
-    let mut statement = connection.prepare(sql)?;
-    let parts = statement.query_map([], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))?;
-    parts.collect()
+    schema::is_made_by(connection, &MIGRATIONS[..format])
 }
 
 /// Returns the hash that a row's column holds.

@@ -16,7 +16,7 @@ use crate::admin::{Brought, Command, Failure};
 use crate::backup::{self, Unpacked};
 use crate::config::{HostConfig, KeySource};
 use crate::home::{CONFIG_FILE, Home, Restoring, open_operator_file};
-use crate::{host, ops, record};
+use crate::{anchor, host, ops, record};
 
 /// `wardlock backup create`.
 pub async fn create(cli: &Cli, args: &BackupArgs) -> Result<ExitCode, Failure> {
@@ -112,6 +112,8 @@ async fn look_at_audit(
     let audit = record::open_restored(home, config, &vault)?;
     let made = format!("a backup of {}", crate::text::time(unpacked.manifest.made_ms));
     audit.act(Act::admin(ops::OPERATOR, "backup.restore", "home", made)).await?;
+    // The log may have been copied a little later than the vault.
+    anchor::record(&audit, vault.revision()?).await?;
     let verified = audit.verify(&Against::default())?;
     let faults: Vec<String> = verified.faults.iter().map(ToString::to_string).collect();
     Ok(json!({ "rows": verified.rows, "holds": verified.is_sound(), "faults": faults }))

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use wardlock_audit::Act;
+use wardlock_audit::{Act, Audit};
 use wardlock_egress::vault::{Existing, Opening, Passphrase, PromptError, Recipients, Vault};
 
 use super::args::{Cli, ExportArgs, ImportArgs};
@@ -96,8 +96,12 @@ pub async fn import(cli: &Cli, home: &Home, args: &ImportArgs) -> Result<Value, 
 
 /// Writes a row into the audit of a home that this process holds.
 pub(super) async fn record(home: &Home, vault: &Arc<Vault>, act: Act) -> Result<(), Failure> {
-    let audit = crate::record::open(home, &HostConfig::load(home)?, vault, &crate::metrics::Metrics::new())?;
-    Ok(audit.act(act).await?)
+    Ok(open_audit(home, vault)?.act(act).await?)
+}
+
+/// Opens the audit of a home that this process holds.
+pub(super) fn open_audit(home: &Home, vault: &Arc<Vault>) -> Result<Audit, Failure> {
+    crate::record::open(home, &HostConfig::load(home)?, vault, &crate::metrics::Metrics::new())
 }
 
 /// Reads a new passphrase for a copy.

@@ -2,8 +2,10 @@
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
+use wardlock_audit::Act;
 use wardlock_egress::vault::{Passphrase, Vault};
 
 use super::args::{Cli, RekeyArgs, VaultVerb};
@@ -12,6 +14,7 @@ use super::{copies, init, local, remote, show, talk};
 use crate::admin::{AdminClient, Brought, ClientError, Command, Failure};
 use crate::config::{HostConfig, KeySource};
 use crate::home::Home;
+use crate::{anchor, ops};
 
 pub async fn run(cli: &Cli, verb: &VaultVerb) -> Result<ExitCode, Failure> {
     let home = Home::open(&Home::locate(cli.home.as_deref())?)?;
@@ -25,7 +28,7 @@ pub async fn run(cli: &Cli, verb: &VaultVerb) -> Result<ExitCode, Failure> {
             ask_daemon(&home, Command::VaultUnlock, brought).await?
         }
         VaultVerb::Rekey(rekey) => change_key(cli, &home, rekey)?,
-        VaultVerb::AcceptOlder => accept_older(cli, &home)?,
+        VaultVerb::AcceptOlder => accept_older(cli, &home).await?,
     };
     if cli.json {
         talk::data(&result);
@@ -75,13 +78,18 @@ fn change_key(cli: &Cli, home: &Home, rekey: &RekeyArgs) -> Result<Value, Failur
     }))
 }
 
-fn accept_older(cli: &Cli, home: &Home) -> Result<Value, Failure> {
+/// Takes an older vault as the newest, beside its key and in the audit.
+async fn accept_older(cli: &Cli, home: &Home) -> Result<Value, Failure> {
     let _lock = home.lock("vault accept-older")?;
     let key = local::unlock(cli, home)?;
-    let vault = Vault::open_older(&home.state_folder(), &key)?;
+    let vault = Arc::new(Vault::open_older(&home.state_folder(), &key)?);
     let grants: Vec<String> = vault.grants()?.into_iter().map(|grant| grant.name.to_string()).collect();
+    let revision = vault.revision()?;
+    let audit = copies::open_audit(home, &vault)?;
+    audit.act(Act::admin(ops::OPERATOR, "vault.accept_older", "vault", revision.to_string())).await?;
+    anchor::record(&audit, revision).await?;
     Ok(json!({
-        "revision": vault.revision()?,
+        "revision": revision,
         "grants": grants,
         "note": "refresh tokens that were rotated since this copy was made are dead; those grants will say `reconnect`",
     }))

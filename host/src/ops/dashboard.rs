@@ -70,6 +70,7 @@ pub(crate) async fn enrol(host: &Arc<Host>, new: Enrolled) -> Result<(), Failure
         let target = name.to_string();
         blocking(move || vault.add_passkey(&name, &passkey)).await??;
         note(&host, Act::admin(new.by, "operator.passkey", target, "ok")).await;
+        host.note_revision().await;
         Ok(())
     })
     .await

@@ -35,6 +35,7 @@ use wardlock_audit::Act;
 use wardlock_core::connection::{Connection, WriteMode};
 
 use crate::admin::{Brought, Command, Failure, Page};
+use crate::anchor;
 use crate::config::HostConfig;
 use crate::gate::{Gate, Seat};
 use crate::home::CONFIG_FILE;
@@ -157,8 +158,13 @@ pub async fn execute(
             doer = Doer { name: word.operator.to_string(), is_signed: true };
         }
     }
+    let is_anchored = anchor::is_for(&command);
     // In a box: what commands await is deep.
-    DOER.scope(doer, Box::pin(carry_out(host, command, brought, talk))).await
+    let done = DOER.scope(doer, Box::pin(carry_out(host, command, brought, talk))).await;
+    if is_anchored {
+        host.note_revision().await;
+    }
+    done
 }
 
 async fn carry_out(

@@ -51,6 +51,12 @@ pub enum StateError {
         /// The file.
         path: PathBuf,
     },
+    /// The file holds tables, views, triggers, indexes or statistics that Wardlock did not make.
+    #[error("{path:?} was tampered with: it is not made of the tables and indexes that Wardlock makes")]
+    OtherSchema {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file was written by a newer Wardlock.
     #[error("the state is in format {found}, and this Wardlock knows formats up to {known}")]
     NewerFormat {
@@ -113,6 +119,7 @@ impl StateError {
                 FileProblem::Exposed { .. } => "take the rights away with `chmod 600`, and ask who read it",
             },
             Self::NotState { .. } => "move it away; a new one is created at the next start",
+            Self::OtherSchema { .. } => "put a backup in its place, and ask who changed it",
             Self::NewerFormat { .. } => "run the newer Wardlock that wrote it; an older one must not touch it",
             Self::Write(_) => "look at the disk: full, read-only or failing",
             Self::AgentExists { .. } => "choose another name, or revoke that agent first",

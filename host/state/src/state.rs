@@ -12,7 +12,7 @@ use crate::frozen::{self, Frozen};
 use crate::private_file;
 use crate::quotas::{self, Counters};
 use crate::store;
-use crate::touched::Counted;
+use crate::touched::{self, Counted};
 use crate::writes::{self, Levels};
 
 /// Returns milliseconds since 1970-01-01T00:00:00Z.
@@ -36,7 +36,7 @@ pub(crate) struct Inner {
     pub(crate) levels: RwLock<Levels>,
     /// What plugins have taken, and hold. Never locked while the disk is waited for.
     pub(crate) counters: Mutex<Counters>,
-    /// What writes have touched, as far as this process counted it. Taken after `for_requests` where both are.
+    /// What writes have touched, as far as this process knows. Taken after `for_requests` where both are.
     pub(crate) touched: Mutex<Counted>,
     /// Where it is written: apart from the operator's commands, and without waiting for the disk.
     pub(crate) for_requests: Mutex<Connection>,
@@ -52,7 +52,8 @@ impl State {
         let counters = Mutex::new(quotas::load(&connection)?);
         let for_requests = Mutex::new(store::open_for_requests(path)?);
         let opened = (clock(), Instant::now());
-        let (connection, touched) = (Mutex::new(connection), Mutex::default());
+        let touched = Mutex::new(touched::load(&connection)?);
+        let connection = Mutex::new(connection);
         let inner =
             Inner { connection, clock, opened, directory, frozen, levels, counters, touched, for_requests };
         Ok(Self(Arc::new(inner)))

@@ -40,6 +40,9 @@ pub(crate) fn open(path: &Path, format: &Format) -> Result<Connection, StateErro
     connection.busy_timeout(Duration::from_secs(5)).map_err(StateError::Open)?;
     // Before anything is written: what is not ours or newer stays as it is.
     let done = format_of(path, format, &connection)?;
+    if !is_made_by(&connection, &format.migrations[..done]).map_err(StateError::Open)? {
+        return Err(StateError::OtherSchema { path: path.to_owned() });
+    }
     if done == 0 {
         // Holds only where it is set before the first table: what is deleted gives its room back.
         connection.pragma_update(None, "auto_vacuum", format.auto_vacuum).map_err(StateError::Open)?;
@@ -96,6 +99,23 @@ fn format_of(path: &Path, format: &Format, connection: &Connection) -> Result<us
         return Err(StateError::NewerFormat { found, known: u32::try_from(known).unwrap_or(u32::MAX) });
     }
     Ok(done)
+}
+
+/// Returns whether a database's schema is what these migrations make, and nothing besides: a view, a trigger or an index of somebody
+/// else's changes what a query finds.
+fn is_made_by(connection: &Connection, migrations: &[&str]) -> rusqlite::Result<bool> {
+    let made = Connection::open_in_memory()?;
+    migrations.iter().try_for_each(|sql| made.execute_batch(sql))?;
+    Ok(parts(connection)? == parts(&made)?)
+}
+
+/// Each part of a schema as bytes, which damage need not leave text.
+fn parts(connection: &Connection) -> rusqlite::Result<Vec<[Option<Vec<u8>>; 4]>> {
+    let sql = "SELECT CAST(type AS BLOB), CAST(name AS BLOB), CAST(tbl_name AS BLOB), CAST(sql AS BLOB) \
+               FROM sqlite_schema ORDER BY 1, 2";
+    let mut statement = connection.prepare(sql)?;
+    let parts = statement.query_map([], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?]))?;
+    parts.collect()
 }
 
 fn apply(connection: &mut Connection, format: &Format, number: usize, sql: &str) -> rusqlite::Result<()> {

@@ -308,3 +308,24 @@ fn a_state_of_a_newer_format_is_refused_by_name_and_left_as_it_is() {
     assert_eq!(std::fs::read(home.path()).expect("its bytes"), before);
     assert_eq!(std::fs::read_dir(home.folder.path()).expect("the folder").count(), 1, "nothing was put beside it");
 }
+
+#[test]
+fn a_state_that_is_made_otherwise_is_refused() {
+    for sql in [
+        "CREATE TABLE other (a)",
+        "CREATE VIEW other AS SELECT * FROM settings",
+        "CREATE INDEX other ON settings (value)",
+        "CREATE TRIGGER other AFTER INSERT ON touched BEGIN DELETE FROM touched; END",
+        "ALTER TABLE touched RENAME TO t; CREATE VIEW touched AS SELECT * FROM t WHERE 0",
+        "ANALYZE",
+    ] {
+        let home = Home::new();
+        drop(home.open());
+        let database = rusqlite::Connection::open(home.path()).expect("a database");
+        database.execute_batch(sql).expect(sql);
+        drop(database);
+        let error = home.try_open().err().expect(sql);
+        assert!(matches!(error, StateError::OtherSchema { .. }), "{sql}: {error}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("backup")), "{:?}", error.hint());
+    }
+}

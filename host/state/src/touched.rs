@@ -1,7 +1,8 @@
 //! How many records writes have touched in a day: for connections that bound it.
 //!
-//! A day is one of UTC. Only the newest is kept, so a clock that is set back counts on in the later one. What this process has
-//! counted stands in memory, too: whoever takes rows out of the file takes nothing back while it runs.
+//! A day is one of UTC. Only the newest is kept, so a clock that is set back counts on in the later one. What the file said at opening
+//! and what was counted since stands in memory, too: whoever takes rows out of the file takes nothing back while it runs, and what was
+//! taken out before comes back by [`State::recall`].
 
 use std::collections::BTreeMap;
 use std::sync::{MutexGuard, PoisonError};
@@ -12,7 +13,7 @@ use crate::error::StateError;
 use crate::state::{Inner, State};
 use crate::store::integer;
 
-/// What this process has counted: the day and its records, by workspace, connection and what is bounded.
+/// What this process knows of: the day and its records, by workspace, connection and what is bounded.
 pub(crate) type Counted = BTreeMap<[String; 3], (i64, i64)>;
 
 /// Milliseconds of a day.
@@ -82,9 +83,32 @@ impl State {
         Ok(None)
     }
 
+    /// Takes it that a connection's writes of today have touched no fewer records under a bound than this.
+    pub fn recall(&self, workspace: &str, connection: &str, what: &str, records: u64) {
+        let now = (integer(self.today()), integer(records));
+        let key = [workspace, connection, what].map(str::to_owned);
+        let mut counted = self.0.counted();
+        let known = counted.entry(key).or_insert(now);
+        *known = now.max(*known);
+    }
+
+    /// Returns when today began, milliseconds since 1970-01-01T00:00:00Z.
+    pub fn day_began_ms(&self) -> u64 {
+        self.today() * DAY_MS
+    }
+
     fn today(&self) -> u64 {
         self.0.now_ms() / DAY_MS
     }
+}
+
+/// Returns all that the file has.
+pub(crate) fn load(connection: &Connection) -> Result<Counted, StateError> {
+    let sql = "SELECT workspace, connection, what, day, records FROM touched";
+    let mut statement = connection.prepare(sql).map_err(StateError::Read)?;
+    let rows =
+        statement.query_map([], |row| Ok(([row.get(0)?, row.get(1)?, row.get(2)?], (row.get(3)?, row.get(4)?))));
+    rows.and_then(Iterator::collect).map_err(StateError::Read)
 }
 
 /// Returns the day and its records as the file has them.

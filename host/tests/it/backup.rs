@@ -274,7 +274,9 @@ async fn older_backup_beside_a_newer_key_is_restored_on_purpose_only() {
     let keys = folder.path().join("keys");
     fs::create_dir(&keys).expect("made");
     fs::set_permissions(&keys, fs::Permissions::from_mode(0o700)).expect("closed");
-    fs::rename(home.join("state/vault.key"), keys.join("vault.key")).expect("moved");
+    for name in ["vault.key", "vault.revision"] {
+        fs::rename(home.join("state").join(name), keys.join(name)).expect("moved");
+    }
     let config = fs::read_to_string(home.join("wardlock.toml")).expect("a file");
     let line = format!("path = \"{}\"", text(&keys.join("vault.key")));
     fs::write(home.join("wardlock.toml"), config.replace("# path = \"state/vault.key\"", &line)).expect("written");

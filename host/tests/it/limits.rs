@@ -2,10 +2,13 @@
 
 use serde_json::{Value, json};
 use wardlock::admin::Command;
+use wardlock::home::Home;
+use wardlock::host::Host;
+use wardlock_egress::vault::KeySource;
 use wardlock_tests::raw::RawReply;
 
 use crate::proofs::{enable, prove};
-use crate::world::{Plan, World, plugin, workspace};
+use crate::world::{Plan, World, dialled, plugin, workspace};
 
 const PROBLEM: &str = "Content-Type: application/json\r\nAccept: application/problem+json\r\n";
 
@@ -61,6 +64,27 @@ async fn what_is_beyond_a_days_records_waits_for_a_person_whose_word_passes_it()
     // Reading is not bounded.
     assert_eq!(world.get("/acme/zoho/crm/v8/Leads?fields=Last_Name&per_page=2").await.status, 200);
     world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_days_records_that_were_taken_out_of_the_state_are_counted_from_the_audit() {
+    let bounds = "max_records_a_day = 9\n[connections.zoho.limits.Leads]\nmax_records_a_day = 4\n";
+    let world = writing(bounds).await;
+    for (module, records) in [("Leads", 2), ("Leads", 1), ("Contacts", 2)] {
+        assert_eq!(create(&world, module, records, "").await.status, 201);
+    }
+    let left = world.leave().await;
+    let folder = left.folder.path().join("home");
+    let state = rusqlite::Connection::open(folder.join("state/state.db")).expect("the state");
+    assert_eq!(state.execute("DELETE FROM touched", []).expect("removed"), 2);
+    drop(state);
+    let home = Home::open(&folder).expect("the home");
+    let key = KeySource::File { path: folder.join("state/vault.key") };
+    let host = Host::open(home, &key, dialled(&left.simulator), "test").await.expect("a host");
+    let touched = host.state().touched_today("acme", "zoho").expect("read");
+    assert_eq!(touched, [(String::new(), 5), ("Leads".to_owned(), 3)].into());
+    drop(host);
+    left.canaries.scan_folder(left.folder.path(), &[]).expect("no canary in the home");
 }
 
 #[tokio::test(flavor = "multi_thread")]

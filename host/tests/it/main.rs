@@ -13,7 +13,7 @@
 //! - [`services`]: each ready-made service, end to end.
 //! - [`regions`]: only the region's own hosts are ever dialled.
 //! - [`copies`]: exports and imports of the vault, by the executable.
-//! - [`backup`]: the whole home as one file, and back.
+//! - [`backup`]: the whole home as one file, and back; [`rolled_back`]: an older vault in the newer one's place.
 //! - [`canaries`]: no stored secret in any byte that leaves, and proof that a leak would be seen.
 //! - [`flowing`]: answers that reach the agent as they come.
 //! - [`formats`]: homes that a newer version wrote.
@@ -89,6 +89,7 @@ mod recorded_answers;
 mod recorder;
 mod regions;
 mod reload;
+mod rolled_back;
 mod services;
 mod shown;
 mod signed;

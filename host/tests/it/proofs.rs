@@ -209,14 +209,21 @@ async fn a_level_that_somebody_wrote_into_the_database_enables_nothing() {
     let world = World::start(plan("eu", "writes = \"on\"")).await;
     assert_eq!(prove(&world).await["passed"], true);
     let path = world.folder().join("home/state/state.db");
-    let state = || rusqlite::Connection::open(&path).expect("the state");
+    let attach = format!("ATTACH '{}' AS beside", world.folder().join("kept.db").display());
+    let state = || {
+        let state = rusqlite::Connection::open(&path).expect("the state");
+        state.execute_batch(&attach).expect("attached");
+        state
+    };
     enable(&world, "on").await.expect("enabled");
-    state().execute_batch("CREATE TABLE kept AS SELECT * FROM write_levels").expect("a copy of what is true now");
+    state()
+        .execute_batch("CREATE TABLE beside.kept AS SELECT * FROM write_levels")
+        .expect("a copy of what is true now");
     enable(&world, "draft").await.expect("enabled");
     let changed = state().execute("UPDATE write_levels SET level = 'on'", []).expect("changed");
     let left = world.leave().await;
     assert_eq!((changed, level_after(&left).await), (1, WriteMode::Off), "changed by hand");
-    let older = "DELETE FROM write_levels; INSERT INTO write_levels SELECT * FROM kept; DROP TABLE kept";
+    let older = "DELETE FROM write_levels; INSERT INTO write_levels SELECT * FROM beside.kept";
     state().execute_batch(older).expect("put back");
     assert_eq!(level_after(&left).await, WriteMode::Off, "what was true once");
     left.canaries.scan_folder(left.folder.path(), &[]).expect("no canary in the home");

@@ -1,7 +1,8 @@
 //! The revision that was seen last, kept beside the key, so that an older `vault.db` put in the newer one's place is
 //! noticed (threat L6): its tokens may have been rotated since, and sending them would end the login.
 //!
-//! It is written after each change and may lag behind by a crash, but never runs ahead. In the keychain it is an item of
+//! It is written before the first change and after each, and may lag behind by a crash, but never runs ahead: a vault that was
+//! changed and has none is as suspect as an older one. Who can write it can set it back; the audit knows, too. In the keychain it is an item of
 //! its own; otherwise it is a file, and a backup that holds both files is not told from the original.
 
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use super::{files, store};
 const LONGEST: u64 = 128;
 
 /// Where the revision is kept.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Beside {
     File(PathBuf),
     Keychain,

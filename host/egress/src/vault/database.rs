@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, params};
+use wardlock_audit::schema;
 
 use super::error::VaultError;
 
@@ -27,7 +28,8 @@ pub(super) fn open(path: &Path) -> Result<Connection, VaultError> {
     Ok(connection)
 }
 
-/// Brings the schema up to this version's, and refuses a newer one.
+/// Brings the schema up to this version's, and refuses a newer one and whatever is not made as ours: the head covers the rows that one
+/// query finds, and a view, a trigger or an index of somebody else's changes what others find.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), VaultError> {
     let transaction = begin(connection)?;
     let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
@@ -39,7 +41,11 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), VaultError> {
     if found > known {
         return Err(VaultError::Newer { found, known });
     }
-    for migration in MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+    let (done, missing) = MIGRATIONS.split_at(usize::try_from(found).unwrap_or(0));
+    if !schema::is_made_by(&transaction, done)? {
+        return Err(VaultError::OtherSchema);
+    }
+    for migration in missing {
         transaction.execute_batch(migration)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;

@@ -55,6 +55,14 @@ pub enum VaultError {
         /// The revision that stands beside the key.
         known: u64,
     },
+    /// Nothing tells how new the database should be.
+    #[error(
+        "`vault.db` may be older than it was: it is at revision {found}, and the revision that was used last is missing"
+    )]
+    RevisionMissing {
+        /// Its revision.
+        found: u64,
+    },
     /// The key would come from where it comes from already.
     #[error("the key comes from there already")]
     SameSource,
@@ -117,6 +125,9 @@ pub enum VaultError {
         /// What does not fit.
         what: String,
     },
+    /// The database holds tables, views, triggers, indexes or statistics that this program did not make.
+    #[error("the vault was tampered with: `vault.db` is not made of the tables and indexes that Wardlock makes")]
+    OtherSchema,
     /// The database failed.
     #[error("the vault's database failed")]
     Database(#[source] rusqlite::Error),
@@ -211,6 +222,10 @@ impl VaultError {
                 "another program made an item of the same name; remove that one with the keychain's own tool"
             }
             Self::Keychain(KeychainProblem::Denied) => "allow Wardlock's item in the keychain's own settings",
+            Self::RevisionMissing { .. } => {
+                "put `vault.revision` back beside the key; if it was left behind on purpose, or an old `vault.db` was restored: \
+                 `wardlock vault accept-older`, then connect again what says `reconnect`"
+            }
             Self::RolledBack { .. } => {
                 "put the newer `vault.db` back; if you restored an old one on purpose, tokens that were rotated since \
                  are dead: `wardlock vault accept-older`, then connect again what says `reconnect`"
@@ -233,6 +248,7 @@ impl VaultError {
             Self::Damaged { .. } => {
                 "put `vault.db` back from your backup, or connect the accounts again in a new home"
             }
+            Self::OtherSchema => "put `vault.db` back from your backup, and ask who changed it",
             Self::NoRegistration(_) => {
                 "`wardlock registration list` shows those stored, `wardlock registration add` stores one"
             }

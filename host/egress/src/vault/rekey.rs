@@ -9,12 +9,13 @@ use super::keychain::{self, Item};
 use super::keys::Key;
 use super::{database, files, store};
 
-/// Wraps the vault's own key with a key from the new source. In this order: the new key is kept, the lock is changed
-/// durably, the old key is removed.
+/// Wraps the vault's own key with a key from the new source. In this order: the new key is kept, the revision is
+/// written beside it, the lock is changed durably, the old key is removed.
 pub(super) fn rekey(db: &Path, old: &KeySource, new: &KeySource, stretch: Stretch) -> Result<(), VaultError> {
     let mut connection = database::open(db)?;
     let lock = store::read_lock(&connection)?;
     let own = open_lock(&lock, old)?;
+    database::migrate(&mut connection)?;
     let way = Way::prepare(new, stretch)?;
     // A key that takes the place of another stands beside it until the lock is changed.
     match (old, new) {
@@ -31,6 +32,11 @@ pub(super) fn rekey(db: &Path, old: &KeySource, new: &KeySource, stretch: Stretc
     }
     let changed = Lock::close(lock.vault(), &way, &own)?;
     let changed = serde_json::to_vec(&changed).map_err(|_| VaultError::NotWritten)?;
+    let folder = db.parent().unwrap_or(Path::new("."));
+    // Before the lock is changed: beside the new key none may be missing.
+    if let Some(revision) = Beside::of(old, folder).read(lock.vault())? {
+        Beside::of(new, folder).write(lock.vault(), revision)?;
+    }
     let transaction = database::begin(&mut connection)?;
     database::set_meta(&transaction, "lock", &changed)?;
     transaction.commit()?;
@@ -57,7 +63,7 @@ fn beside_file(path: &Path) -> PathBuf {
     path.with_extension("rekey")
 }
 
-/// Removes the old key, and the revision that stood beside it; the vault writes it anew beside the new one.
+/// Removes the old key, and the revision that stood beside it; it stands beside the new one by then.
 fn forget(db: &Path, old: &KeySource, new: &KeySource, vault: &str) -> Result<(), VaultError> {
     let folder = db.parent().unwrap_or(Path::new("."));
     match (old, new) {
@@ -68,15 +74,7 @@ fn forget(db: &Path, old: &KeySource, new: &KeySource, vault: &str) -> Result<()
         (KeySource::Keychain, _) => keychain::remove(vault, Item::Key).map_err(VaultError::Keychain)?,
         (KeySource::Passphrase(_) | KeySource::Credential { .. }, _) => {}
     }
-    let known = Beside::of(old, folder).read(vault)?;
-    if let Some(revision) = known {
-        Beside::of(new, folder).write(vault, revision)?;
-    }
-    match (old, new) {
-        (
-            KeySource::Passphrase(_) | KeySource::Credential { .. },
-            KeySource::Passphrase(_) | KeySource::Credential { .. },
-        ) => Ok(()),
-        _ => Beside::of(old, folder).remove(vault),
-    }
+    // A key file's may be the very file that others have, too.
+    let before = Beside::of(old, folder);
+    if before == Beside::of(new, folder) { Ok(()) } else { before.remove(vault) }
 }

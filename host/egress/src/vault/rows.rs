@@ -4,7 +4,7 @@
 //! sealed head holds a digest of all rows: a row that is swapped, put back from an earlier copy, added or removed
 //! is noticed. That the whole file was put back is noticed by the revision that is kept beside the key ([`super::beside`]).
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
@@ -88,17 +88,14 @@ impl Rows {
 
     /// Reads and opens a record.
     pub(super) fn read(&self, connection: &Connection, kind: Kind, id: &str) -> Result<Option<Row>, VaultError> {
-        let query = "SELECT id, version, generation, revision, sealed FROM records WHERE kind = ?1 AND id = ?2";
-        let stored = connection.query_row(query, [kind.as_str(), id], Stored::from).optional()?;
-        stored.map(|stored| self.opened(kind, stored)).transpose()
+        let found = stored(connection, kind, |its| its == id)?;
+        found.into_iter().next().map(|stored| self.opened(kind, stored)).transpose()
     }
 
     /// Reads and opens all records of a kind, by name.
     pub(super) fn read_all(&self, connection: &Connection, kind: Kind) -> Result<Vec<Row>, VaultError> {
-        let query = "SELECT id, version, generation, revision, sealed FROM records WHERE kind = ?1 ORDER BY id";
-        let mut statement = connection.prepare_cached(query)?;
-        let stored = statement.query_map([kind.as_str()], Stored::from)?;
-        stored.map(|stored| self.opened(kind, stored?)).collect()
+        let found = stored(connection, kind, |_| true)?;
+        found.into_iter().map(|stored| self.opened(kind, stored)).collect()
     }
 
     /// Seals and writes a record, over the one of the same name if there is one.
@@ -206,28 +203,60 @@ struct Stored {
 impl Stored {
     fn from(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
-            id: row.get(0)?,
-            version: row.get(1)?,
-            generation: row.get(2)?,
-            revision: row.get(3)?,
-            sealed: row.get(4)?,
+            id: row.get(1)?,
+            version: row.get(2)?,
+            generation: row.get(3)?,
+            revision: row.get(4)?,
+            sealed: row.get(5)?,
         })
     }
 }
 
-/// Digests all rows as they are stored.
-fn digest_rows(connection: &Connection) -> Result<[u8; 32], VaultError> {
+/// Walks all rows as they are stored. Whatever is read comes from this one query, which the head covers: two queries may find
+/// different rows in a database that was made so.
+fn walk(
+    connection: &Connection,
+    mut each: impl FnMut(&str, &rusqlite::Row<'_>) -> Result<(), VaultError>,
+) -> Result<(), VaultError> {
     let query = "SELECT kind, id, version, generation, revision, sealed FROM records ORDER BY kind, id";
     let mut statement = connection.prepare_cached(query)?;
     let mut rows = statement.query([])?;
-    let mut hasher = Sha256::new();
     while let Some(row) = rows.next()? {
-        let (kind, id): (String, String) = (row.get(0)?, row.get(1)?);
-        let numbers: [i64; 3] = [row.get(2)?, row.get(3)?, row.get(4)?];
-        let [version, generation, revision] = numbers.map(i64::to_be_bytes);
-        let sealed: Vec<u8> = row.get(5)?;
-        hasher.update(joined(&[kind.as_bytes(), id.as_bytes(), &version, &generation, &revision, &sealed]));
+        each(text(row, 0)?, row)?;
     }
+    Ok(())
+}
+
+fn text<'a>(row: &'a rusqlite::Row<'_>, at: usize) -> Result<&'a str, VaultError> {
+    let damaged = |_| VaultError::Damaged { what: "a row has no name".to_owned() };
+    row.get_ref(at)?.as_str().map_err(damaged)
+}
+
+/// Returns the rows of a kind whose names are wanted, by name.
+fn stored(
+    connection: &Connection,
+    kind: Kind,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<Stored>, VaultError> {
+    let mut found = Vec::new();
+    walk(connection, |its, row| {
+        if its == kind.as_str() && is_wanted(text(row, 1)?) {
+            found.push(Stored::from(row)?);
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// Digests all rows as they are stored.
+fn digest_rows(connection: &Connection) -> Result<[u8; 32], VaultError> {
+    let mut hasher = Sha256::new();
+    walk(connection, |kind, row| {
+        let Stored { id, version, generation, revision, sealed } = Stored::from(row)?;
+        let [version, generation, revision] = [version, generation, revision].map(i64::to_be_bytes);
+        hasher.update(joined(&[kind.as_bytes(), id.as_bytes(), &version, &generation, &revision, &sealed]));
+        Ok(())
+    })?;
     Ok(hasher.finalize().into())
 }
 
@@ -295,5 +324,20 @@ mod tests {
         let (connection, _) = two_rows();
         let elsewhere = Rows::new(Zeroizing::new([7; 32]), "another vault");
         assert!(elsewhere.read(&connection, Kind::Grant, "a").is_err());
+    }
+
+    #[test]
+    fn what_is_read_is_what_the_head_covers() {
+        let (connection, rows) = two_rows();
+        let half = "CREATE INDEX i ON records(kind) WHERE kind <> 'grant'; PRAGMA writable_schema = ON;
+            UPDATE sqlite_schema SET sql = 'CREATE INDEX i ON records(kind)' WHERE name = 'i'; PRAGMA writable_schema = RESET;
+            ANALYZE; DELETE FROM sqlite_stat1; INSERT INTO sqlite_stat1 VALUES ('records', 'records', '1000000 1000000 1');
+            INSERT INTO sqlite_stat1 VALUES ('records', 'i', '1000000 1'); ANALYZE sqlite_schema";
+        connection.execute_batch(half).expect(half);
+        let count = "SELECT count(*) FROM records WHERE kind = 'grant'";
+        let hidden: i64 = connection.query_row(count, [], |row| row.get(0)).expect("read");
+        assert_eq!(hidden, 0, "another query finds none");
+        rows.read_head(&connection).expect("sound");
+        assert_eq!(rows.read_all(&connection, Kind::Grant).expect("read").len(), 2);
     }
 }

@@ -325,12 +325,16 @@ fn unlock(db: &Path, source: &KeySource, older: Older) -> Result<Vault, VaultErr
     let rows = rows_of(&own, lock.vault());
     let found = rows.read_head(&connection)?.revision;
     let beside = Beside::of(source, db.parent().unwrap_or(Path::new(".")));
-    let known = beside.read(lock.vault())?.unwrap_or(0);
-    if known > found && older == Older::Refused {
-        return Err(VaultError::RolledBack { found, known });
+    let known = beside.read(lock.vault())?;
+    if older == Older::Refused {
+        compare(known, found)?;
+    }
+    if known.is_none() {
+        // Here and not on the noter's thread: from the first change on, one that is missing was taken away.
+        beside.write(lock.vault(), found)?;
     }
     let revisions = Noter::start(beside, lock.vault().to_owned());
-    if known != found {
+    if known.is_some_and(|known| known != found) {
         revisions.note(found);
     }
     Ok(Vault {
@@ -342,6 +346,15 @@ fn unlock(db: &Path, source: &KeySource, older: Older) -> Result<Vault, VaultErr
         needles: Mutex::default(),
         revisions,
     })
+}
+
+/// Refuses a vault that is older than was noted beside its key. Without a note only one that was never changed is new.
+fn compare(known: Option<u64>, found: u64) -> Result<(), VaultError> {
+    match known {
+        Some(known) if known > found => Err(VaultError::RolledBack { found, known }),
+        None if found > 0 => Err(VaultError::RevisionMissing { found }),
+        _ => Ok(()),
+    }
 }
 
 /// Returns what seals and opens the rows of the vault with this key and id.

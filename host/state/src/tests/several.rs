@@ -80,3 +80,28 @@ fn a_days_records_are_counted_under_every_bound_or_under_none() {
     assert_eq!(broken.map(|broken| broken.what), Some(String::new()));
     assert_eq!(state.touched_today("acme", "crm").expect("read")[""], 6);
 }
+
+#[test]
+fn rows_that_are_taken_away_take_nothing_back_of_what_was_there_at_opening() {
+    let home = Home::new();
+    let limit = |records| DayLimit { what: String::new(), most: Some(5), records };
+    let touch = |state: &State, records| state.touch("acme", "crm", &[limit(records)]).expect("written");
+    assert_eq!(touch(&home.open(), 4), None);
+    let state = home.open();
+    let other = rusqlite::Connection::open(home.path()).expect("the file");
+    other.execute("DELETE FROM touched", []).expect("removed");
+    assert_eq!(state.touched_today("acme", "crm").expect("read")[""], 4);
+    assert_eq!(touch(&state, 2), Some(limit(2)));
+    drop(state);
+
+    let state = home.open();
+    assert!(state.touched_today("acme", "crm").expect("read").is_empty(), "nobody remembers");
+    state.recall("acme", "crm", "", 4);
+    state.recall("acme", "crm", "", 3);
+    assert_eq!(state.touched_today("acme", "crm").expect("read")[""], 4, "the larger of what is said");
+    assert_eq!(touch(&state, 2), Some(limit(2)));
+    assert_eq!(touch(&state, 1), None);
+    assert_eq!(state.day_began_ms(), 0);
+    home.now.store(DAY + 5, Ordering::Relaxed);
+    assert_eq!(touch(&state, 5), None, "another day");
+}

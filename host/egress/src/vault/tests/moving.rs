@@ -29,7 +29,7 @@ fn l6_an_older_database_is_noticed_and_taken_only_on_purpose() {
 }
 
 #[test]
-fn a_revision_that_is_missing_behind_or_of_another_vault_raises_no_alarm() {
+fn l6_a_changed_vault_without_its_revision_is_as_suspect_as_an_older_one() {
     let home = Home::new();
     let vault = home.create();
     vault.add_registration(new_registration("agency")).expect("stored");
@@ -41,12 +41,30 @@ fn a_revision_that_is_missing_behind_or_of_another_vault_raises_no_alarm() {
             None => fs::remove_file(&revision).expect("removed"),
             Some(content) => fs::write(&revision, content).expect("written"),
         }
-        drop(home.open().expect("opened"));
+        let error = home.open().expect_err("refused");
+        assert!(matches!(error, VaultError::RevisionMissing { .. }), "{error}");
+        assert!(error.hint().expect("a hint").contains("accept-older"));
+        home.open().expect_err("refused each time");
+        drop(Vault::open_older(&home.state(), &home.by_file()).expect("on purpose"));
         assert!(fs::read_to_string(&revision).expect("written anew").ends_with(&end));
+        drop(home.open().expect("opened"));
     }
-    let line = fs::read_to_string(&revision).expect("read").replace(&end, " 0\n");
-    fs::write(&revision, line).expect("written");
+}
+
+#[test]
+fn a_revision_that_is_behind_raises_no_alarm() {
+    let home = Home::new();
+    let vault = home.create();
+    let revision = home.key().with_extension("revision");
+    let first = fs::read_to_string(&revision).expect("it is there before the first change");
+    vault.add_registration(new_registration("agency")).expect("stored");
+    drop(vault);
+    fs::write(&revision, first).expect("written");
     drop(home.open().expect("a crash left it behind"));
+    let new = Home::new();
+    drop(new.create());
+    fs::remove_file(new.key().with_extension("revision")).expect("removed");
+    drop(new.open().expect("there is nothing older than a vault that was never changed"));
 }
 
 #[test]
@@ -69,6 +87,7 @@ fn the_key_moves_and_everything_stays() {
     let phrase = || by_passphrase("correct horse battery");
     Vault::rekey(&home.state(), &home.by_file(), &phrase()).expect("moved");
     assert!(!home.key().exists(), "the old key is gone");
+    assert!(home.state().join("vault.revision").exists(), "and the revision stands beside the new one");
     assert_eq!(Vault::key_kind(&home.state()).expect("a kind"), KeyKind::Passphrase);
     assert!(matches!(home.open(), Err(VaultError::KeyMissing { .. } | VaultError::OtherKeyKind { .. })));
     let vault = Vault::open(&home.state(), &phrase()).expect("opened");

@@ -82,11 +82,14 @@ fn a_row_put_back_from_an_earlier_copy_is_noticed() {
     let home = Home::new();
     let vault = filled(&home);
     drop(vault);
-    home.tamper("CREATE TABLE copy AS SELECT * FROM records WHERE id = 'b'");
+    let beside = home.folder.path().join("copy.db").display().to_string();
+    home.tamper(&format!(
+        "ATTACH '{beside}' AS beside; CREATE TABLE beside.copy AS SELECT * FROM records WHERE id = 'b'"
+    ));
     let vault = home.open().expect("opened");
     vault.store_access_token(&grant_name("b"), 2, &secret("1000.another").into(), 7, None, None).expect("stored");
     drop(vault);
-    home.tamper("INSERT OR REPLACE INTO records SELECT * FROM copy");
+    home.tamper(&format!("ATTACH '{beside}' AS beside; INSERT OR REPLACE INTO records SELECT * FROM beside.copy"));
     assert!(matches!(home.open(), Err(VaultError::Damaged { .. })));
 }
 
@@ -137,4 +140,44 @@ fn purpose_keys_outlive_the_process_and_open_no_row() {
     let vault = home.open().expect("opened");
     assert_eq!(vault.keys().open(Purpose::Drafts, b"1", &sealed).expect("opened").as_slice(), b"content");
     assert!(!format!("{vault:?} {:?}", vault.keys()).contains("canary"));
+}
+
+/// An index of all rows that was filled for some of them only, and statistics that have it taken.
+const HALF_AN_INDEX: &str = "CREATE INDEX i ON records(kind) WHERE kind <> 'operator';
+    PRAGMA writable_schema = ON;
+    UPDATE sqlite_schema SET sql = 'CREATE INDEX i ON records(kind)' WHERE name = 'i';
+    ANALYZE;
+    DELETE FROM sqlite_stat1;
+    INSERT INTO sqlite_stat1 VALUES ('records', 'records', '1000000 1000000 1');
+    INSERT INTO sqlite_stat1 VALUES ('records', 'i', '1000000 1')";
+
+/// A view in the rows' place, which shows what it likes when it likes.
+const A_VIEW: &str = "ALTER TABLE records RENAME TO r;
+    CREATE VIEW records AS SELECT * FROM r WHERE kind <> 'operator' OR strftime('%s', 'now') % 10 < 5;
+    CREATE TRIGGER i INSTEAD OF INSERT ON records BEGIN
+        INSERT OR REPLACE INTO r VALUES (new.kind, new.id, new.version, new.generation, new.revision, new.sealed);
+    END;
+    CREATE TRIGGER d INSTEAD OF DELETE ON records BEGIN DELETE FROM r WHERE kind = old.kind AND id = old.id; END";
+
+#[test]
+fn a_database_that_is_made_otherwise_is_refused() {
+    for sql in [
+        HALF_AN_INDEX,
+        A_VIEW,
+        "CREATE TABLE other (a)",
+        "CREATE VIEW other AS SELECT * FROM meta",
+        "CREATE INDEX other ON records (kind)",
+        "CREATE TRIGGER other AFTER INSERT ON records BEGIN DELETE FROM token_calls; END",
+        "ANALYZE",
+        "DROP INDEX token_calls_of_a_grant",
+    ] {
+        let home = Home::new();
+        drop(filled(&home));
+        home.tamper(sql);
+        let error = home.open().expect_err(sql);
+        assert!(matches!(error, VaultError::OtherSchema), "{sql}: {error}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("backup")), "{:?}", error.hint());
+        let error = Vault::rekey(&home.state(), &home.by_file(), &by_passphrase("correct horse battery"));
+        assert!(matches!(error, Err(VaultError::OtherSchema)), "{sql}: {error:?}");
+    }
 }

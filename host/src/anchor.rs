@@ -1,0 +1,85 @@
+//! The vault's revision in the audit: an older vault that is put back stands behind what the audit has, whatever was put beside its
+//! key. Rows of the audit are chained and signed, so that whoever takes one away is found out by `audit verify`.
+
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+use wardlock_audit::{Act, Audit, Filter};
+use wardlock_egress::vault::{Vault, VaultError};
+
+use crate::admin::{Command, Failure};
+
+/// What the act is called.
+const ACT: &str = "vault.revision";
+
+/// Notes the vault's revision in the audit.
+pub struct Anchor {
+    /// The revision that was noted last. Held while one is noted, so that rows stand in order.
+    noted: Mutex<u64>,
+}
+
+impl Anchor {
+    /// Compares a vault that was just opened with what the audit says of it.
+    pub fn check(audit: &Audit, vault: &Vault) -> Result<Self, Failure> {
+        let (found, known) = (vault.revision()?, newest(audit)?.unwrap_or(0));
+        if known > found {
+            return Err(VaultError::RolledBack { found, known }.into());
+        }
+        Ok(Self { noted: Mutex::new(known) })
+    }
+
+    /// Notes the revision, if it is another than was noted last, and signs for it. What it stands for is done already, so a failing
+    /// audit is reported, not undone.
+    pub async fn note(&self, audit: &Audit, vault: &Arc<Vault>) {
+        let mut noted = self.noted.lock().await;
+        let vault = Arc::clone(vault);
+        let told = match tokio::task::spawn_blocking(move || vault.revision()).await {
+            Ok(Ok(revision)) if revision == *noted => return,
+            Ok(Ok(revision)) => match record(audit, revision).await {
+                Ok(()) => {
+                    *noted = revision;
+                    return;
+                }
+                Err(failure) => failure.message,
+            },
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::error!(error = told, "the vault's revision could not be noted in the audit");
+    }
+}
+
+/// Writes a revision into the audit. The head that is signed after it covers it, so that it cannot be taken away unnoticed.
+pub async fn record(audit: &Audit, revision: u64) -> Result<(), Failure> {
+    audit.act(Act::admin("wardlock", ACT, "vault", revision.to_string())).await?;
+    audit.head().await?;
+    Ok(())
+}
+
+/// Returns the revision that the newest of these rows holds.
+fn newest(audit: &Audit) -> Result<Option<u64>, Failure> {
+    let rows = audit.list(&Filter { act: Some(ACT.to_owned()), ..Filter::newest(1) })?;
+    let act = rows.first().and_then(|row| row.detail.act.as_ref());
+    Ok(act.and_then(|act| act.result.parse().ok()))
+}
+
+/// Returns whether a command may change who may do what.
+pub fn is_for(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Reload
+            | Command::PolicyAccept { .. }
+            | Command::OperatorAdd { .. }
+            | Command::OperatorRevoke { .. }
+            | Command::AgentAdd { .. }
+            | Command::AgentRotate { .. }
+            | Command::AgentRevoke { .. }
+            | Command::Freeze { .. }
+            | Command::Thaw { .. }
+            | Command::Writes { .. }
+            | Command::Proof { .. }
+            | Command::DraftsApprove { .. }
+            | Command::Connect { .. }
+            | Command::Disconnect { .. }
+    )
+}
