@@ -179,7 +179,7 @@ pub fn authorise(
 /// Returns the operator who may give a command for themselves, whatever their role.
 fn own_of(command: &Command) -> Option<&str> {
     match command {
-        Command::OperatorPasskey { name } => Some(name),
+        Command::OperatorPasskey { name, .. } => Some(name),
         _ => None,
     }
 }

@@ -60,6 +60,8 @@ impl AdminClient {
     ) -> std::io::Result<Result<serde_json::Value, Failure>> {
         let asked = command.clone();
         let signed_as = talk.signs_as().filter(|_| takes_signature(&command));
+        // One signature at most: whoever had a second one would do the same once more.
+        let mut may_sign = signed_as.is_some();
         let mut line = serde_json::to_vec(&Question {
             version: VERSION,
             command,
@@ -87,13 +89,11 @@ impl AdminClient {
                     }
                 }
                 Event::Sign { nonce } => {
-                    let is_one = nonce.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
-                    if !is_one {
-                        // It would stand in the text that is signed.
-                        return Ok(Err(Failure::home(
-                            "what answers at the admin socket asks for a signature over its own words",
-                        )
-                        .hint("nothing was signed; look who has `admin.sock`")));
+                    if !std::mem::take(&mut may_sign) {
+                        return Ok(Err(not_asked_for()));
+                    }
+                    if !is_nonce(&nonce) {
+                        return Ok(Err(its_own_words()));
                     }
                     let signature = match talk.sign(&text_of(&asked, &nonce)) {
                         Ok(signature) => signature,
@@ -108,5 +108,79 @@ impl AdminClient {
             }
         }
         Err(std::io::Error::other("it ended without an answer"))
+    }
+}
+
+/// Whether it may stand in the text that is signed.
+fn is_nonce(nonce: &str) -> bool {
+    nonce.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+}
+
+fn its_own_words() -> Failure {
+    Failure::home("what answers at the admin socket asks for a signature over its own words")
+        .hint("nothing was signed; look who has `admin.sock`")
+}
+
+fn not_asked_for() -> Failure {
+    Failure::home("what answers at the admin socket asks for a signature that this command does not need")
+        .hint(
+            "a command is signed once at most, and nothing more was signed; something else may stand in the daemon's place: look who \
+             has `admin.sock`, and in `wardlock audit list --kind admin` what was done",
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::super::protocol::Page;
+    use super::*;
+
+    /// Somebody who signs whatever they are asked, and keeps what.
+    #[derive(Default)]
+    struct Willing(Mutex<Vec<String>>);
+
+    impl Talk for Willing {
+        fn say(&self, _text: String) {}
+
+        fn open(&self, _page: Page) {}
+
+        fn wait(&self, _text: String) {}
+
+        fn signs_as(&self) -> Option<String> {
+            Some("ada".to_owned())
+        }
+
+        fn sign(&self, text: &str) -> Result<String, String> {
+            self.0.lock().map_err(|error| error.to_string())?.push(text.to_owned());
+            Ok("a signature".to_owned())
+        }
+    }
+
+    /// Has a command given to what only asks for signatures, and returns why it failed, and what was signed.
+    async fn asked_to_sign(command: Command, nonces: &[&str]) -> (Failure, Vec<String>) {
+        let (ours, mut theirs) = UnixStream::pair().expect("a pair");
+        let mut events = Vec::new();
+        for nonce in nonces {
+            let event = Event::Sign { nonce: (*nonce).to_owned() };
+            events.extend(serde_json::to_vec(&event).expect("JSON"));
+            events.push(b'\n');
+        }
+        theirs.write_all(&events).await.expect("asked");
+        let willing = Willing::default();
+        let failed = AdminClient { stream: ours }.ask(command, &Brought::Nothing, &willing).await;
+        (failed.expect_err("it is no daemon"), willing.0.into_inner().expect("unpoisoned"))
+    }
+
+    #[tokio::test]
+    async fn a_command_is_signed_once_at_most_and_one_that_wants_none_never() {
+        let thaw = || Command::Thaw { workspace: None };
+        let (failed, signed) = asked_to_sign(thaw(), &["req_1", "req_2"]).await;
+        assert_eq!(signed, [text_of(&thaw(), "req_1")]);
+        assert!(failed.message.contains("a signature that this command does not need"), "{failed:?}");
+        let (failed, signed) = asked_to_sign(thaw(), &["req_1\n{}"]).await;
+        assert!(signed.is_empty() && failed.message.contains("over its own words"), "{failed:?}");
+        let (failed, signed) = asked_to_sign(Command::Status, &["req_1"]).await;
+        assert!(signed.is_empty() && failed.message.contains("does not need"), "{failed:?}");
     }
 }

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::rows::{AuditFilter, PluginLogFilter, RowForm};
 
 /// The protocol's version; a daemon of another version says so instead of guessing.
-pub const VERSION: u32 = 10;
+pub const VERSION: u32 = 11;
 
 /// One question, on one line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -107,6 +107,10 @@ pub enum Command {
     OperatorPasskey {
         /// Name.
         name: String,
+        /// Where the dashboard is, as whoever prints the link was told: elsewhere its secret would be another's.
+        origin: String,
+        /// SHA-256 of the link's secret, which whoever prints the link makes and tells nobody.
+        secret_sha256: String,
     },
     /// Make a one-time link to the dashboard.
     Dashboard,

@@ -47,7 +47,7 @@ pub(crate) use audit::standing as audit_standing;
 pub(crate) use connections::find as find_connection;
 pub use copies::DANGER;
 pub(crate) use copies::not_written;
-pub(crate) use dashboard::{Enrolled, enrol, told};
+pub(crate) use dashboard::{Enrolled, dashboard_is_off, enrol, told};
 pub use doctor::examine;
 pub(crate) use drafts::{connection_of as connection_of_draft, decided_already, is_there as is_draft};
 pub(crate) use freeze::frozen;
@@ -189,7 +189,9 @@ async fn carry_out(
         }
         Command::OperatorAdd { name, role, public_key } => operators::add(host, &name, role, &public_key).await,
         Command::OperatorList => operators::list(host).await,
-        Command::OperatorPasskey { name } => dashboard::passkey_link(host, &name).await,
+        Command::OperatorPasskey { name, origin, secret_sha256 } => {
+            dashboard::passkey_link(host, &name, &origin, &secret_sha256).await
+        }
         Command::Dashboard => dashboard::login_link(host).await,
         Command::OperatorRevoke { name } => operators::revoke(host, &name).await,
         Command::Proof { place, agent } => {
@@ -264,6 +266,7 @@ fn status(seat: &Seat, unlocked: bool) -> Value {
         "home": seat.home.path().display().to_string(),
         "agents": seat.config.agents().to_string(),
         "operators": seat.config.operators().map(|address| address.to_string()),
+        "dashboard": seat.dashboard.get().map(|address| crate::dashboard::origin(*address)),
         "simulator": seat.world.simulated,
         "vault": if unlocked { "open" } else { "locked" },
         "version": env!("CARGO_PKG_VERSION"),
