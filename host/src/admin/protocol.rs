@@ -158,9 +158,10 @@ pub enum Command {
         id: String,
         /// SHA-256 of the request as it was shown.
         request_sha256: String,
-        /// The connection as it was shown, where it was: the same request means another thing elsewhere.
+        /// The connection, with a digest of what else was shown of the draft, where it was: the same request means another thing
+        /// elsewhere, and from another agent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        connection: Option<String>,
+        shown: Option<String>,
     },
     /// End a draft.
     DraftsReject {

@@ -92,7 +92,7 @@ async fn approved(
 /// What an approval is: the draft, and the request that was shown.
 fn command(visit: &Visit, id: &str) -> Command {
     let request_sha256 = visit.field("request_sha256").unwrap_or_default().to_owned();
-    Command::DraftsApprove { id: id.to_owned(), request_sha256, connection: None }
+    Command::DraftsApprove { id: id.to_owned(), request_sha256, shown: None }
 }
 
 /// Reads what a passkey said. Whose it is, its id says; whether that holds, `authorise` does.

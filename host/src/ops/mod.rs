@@ -204,8 +204,8 @@ async fn carry_out(
         }
         Command::DraftsList { all } => drafts::list(host, all).await,
         Command::DraftsShow { id } => Box::pin(drafts::show(host, &id)).await,
-        Command::DraftsApprove { id, request_sha256, connection } => {
-            Box::pin(drafts::approve(host, &id, &request_sha256, connection.as_deref())).await
+        Command::DraftsApprove { id, request_sha256, shown } => {
+            Box::pin(drafts::approve(host, &id, &request_sha256, shown.as_deref())).await
         }
         Command::DraftsReject { id } => drafts::reject(host, &id).await,
         Command::AgentAdd { name, workspace, expires } => {

@@ -100,7 +100,32 @@ fn a_false_socket_shows_nothing_other_than_what_it_wants_confirmed() {
     };
     let refused = while_bent(&["drafts", "approve", &id], &typed, elsewhere);
     assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(refused.stderr.contains("is for another connection than was shown"), "{refused:?}");
+    assert!(refused.stderr.contains("is another than was shown"), "{refused:?}");
+    // Nor another agent, purpose, account, or reason to hold it.
+    let others: [fn(&mut Value); 6] = [
+        |result| result["agent"] = "nightly-job".into(),
+        |result| result["effect"] = "read".into(),
+        |result| result["would_send"]["tenant"] = "999".into(),
+        |result| result["would_send"]["purpose"] = "as Ada said on the phone".into(),
+        |result| result["would_send"]["held_by"] = json!(["rule `dry_run`"]),
+        |result| result["would_send"]["records"] = 0.into(),
+    ];
+    for other in others {
+        let refused = while_bent(&["drafts", "approve", &id], &typed, other);
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        assert!(refused.stderr.contains("is another than was shown"), "{refused:?}");
+    }
+    // What the command line does not know it does not show, and no other draft under this one's name.
+    let more: fn(&mut Value) = |result| {
+        result["note"] = "checked by Wardlock: harmless".into();
+        result["would_send"]["note"] = "checked by Wardlock: harmless".into();
+    };
+    for args in [&["drafts", "show", &id][..], &["--json", "drafts", "show", &id]] {
+        let shown = while_bent(args, "", more).ok().expect("shown").stdout;
+        assert!(shown.contains("Mallory") && !shown.contains("checked by"), "{shown}");
+    }
+    let renamed = while_bent(&["drafts", "show", &id], "", |result| result["draft"] = "draft_0".into());
+    assert!(renamed.stderr.contains("wants another confirmed"), "{renamed:?}");
 
     // Nor less than what a level lets agents do.
     let less: fn(&mut Value) = |result| {

@@ -130,7 +130,7 @@ async fn who_tries_without_a_word_that_counts_is_seen_in_the_audit_and_fills_non
     world.command(add(&ada, Role::Admin)).await.expect("the first one needs nobody");
     signed(&world, &ada, add(&bob, Role::Approver)).await.expect("by an admin");
     let approve =
-        |id: &str| Command::DraftsApprove { id: id.to_owned(), request_sha256: "0".repeat(64), connection: None };
+        |id: &str| Command::DraftsApprove { id: id.to_owned(), request_sha256: "0".repeat(64), shown: None };
     for at in 0..20 {
         world.command(approve(&format!("draft_{at}"))).await.expect_err("unsigned");
     }
@@ -219,7 +219,7 @@ async fn a_process_without_a_key_can_neither_approve_nor_enable() {
     let shown = world.command(Command::DraftsShow { id: id.clone() }).await.expect("anybody here may look");
     let request_sha256 = shown["request_sha256"].as_str().expect("a hash").to_owned();
     let approve =
-        || Command::DraftsApprove { id: id.clone(), request_sha256: request_sha256.clone(), connection: None };
+        || Command::DraftsApprove { id: id.clone(), request_sha256: request_sha256.clone(), shown: None };
     let before = world.api_calls();
     assert!(world.command(approve()).await.is_err(), "unsigned");
     let other = Command::DraftsApprove { id: id.clone(), request_sha256: "0".repeat(64), connection: None };
@@ -279,7 +279,7 @@ async fn where_two_people_are_wanted_one_releases_nothing_however_often() {
         async || world.command(Command::DraftsShow { id: id.clone() }).await.expect("anybody here may look");
     let request_sha256 = shown().await["request_sha256"].as_str().expect("a hash").to_owned();
     let approve =
-        || Command::DraftsApprove { id: id.clone(), request_sha256: request_sha256.clone(), connection: None };
+        || Command::DraftsApprove { id: id.clone(), request_sha256: request_sha256.clone(), shown: None };
     let nobody = world.command(approve()).await.expect_err("nobody can be told apart");
     assert!(nobody.message.contains("2 people must approve this, and there are no operators"), "{nobody:?}");
 

@@ -247,7 +247,7 @@ async fn with_operators_only_a_passkey_over_exactly_this_approves() {
     let copied = key.approval(&world, &asked);
     let reply = browser.post(&format!("/drafts/{id}/approve"), &format!("request_sha256={hash}&{copied}")).await;
     assert!(text(&reply).contains("counts fewer"), "{}", text(&reply));
-    let unsigned = Command::DraftsApprove { id: id.clone(), request_sha256: hash, connection: None };
+    let unsigned = Command::DraftsApprove { id: id.clone(), request_sha256: hash, shown: None };
     assert!(ops::execute(&world.host, unsigned, Brought::Nothing, &crate::world::Silent).await.is_err());
     assert_eq!(state(&world, &id).await, "held");
     world.end().await;
