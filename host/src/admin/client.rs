@@ -8,12 +8,15 @@ use tokio::net::UnixStream;
 use super::failure::Failure;
 use super::protocol::{Command, Event, Question, VERSION};
 use super::server::Brought;
+use crate::home::is_held_by;
 use crate::operators::{takes_signature, text_of};
 use crate::ops::Talk;
 
 /// A connection to the daemon that holds the home.
 pub struct AdminClient {
     stream: UnixStream,
+    /// Whether who listens there holds the home; `None`: nobody can tell.
+    holds_the_home: Option<bool>,
 }
 
 /// Why there is no daemon to talk to.
@@ -33,7 +36,12 @@ impl AdminClient {
         use std::io::ErrorKind::{ConnectionRefused, NotFound};
 
         match UnixStream::connect(socket).await {
-            Ok(stream) => Ok(Self { stream }),
+            Ok(stream) => {
+                let pid =
+                    stream.peer_cred().ok().and_then(|peer| peer.pid()).and_then(|pid| u32::try_from(pid).ok());
+                let lock = socket.with_file_name("lock");
+                Ok(Self { stream, holds_the_home: pid.and_then(|pid| is_held_by(&lock, pid)) })
+            }
             Err(error) if matches!(error.kind(), NotFound | ConnectionRefused) => Err(ClientError::NotRunning),
             Err(error) => Err(error.into()),
         }
@@ -58,6 +66,10 @@ impl AdminClient {
         brought: &Brought,
         talk: &dyn Talk,
     ) -> std::io::Result<Result<serde_json::Value, Failure>> {
+        let is_secret = !matches!(brought, Brought::Nothing | Brought::File(_)) || command.tells_a_secret();
+        if is_secret && self.holds_the_home == Some(false) {
+            return Ok(Err(another_process()));
+        }
         let asked = command.clone();
         let signed_as = talk.signs_as().filter(|_| takes_signature(&command));
         // One signature at most: whoever had a second one would do the same once more.
@@ -95,7 +107,11 @@ impl AdminClient {
                     if !is_nonce(&nonce) {
                         return Ok(Err(its_own_words()));
                     }
-                    let signature = match talk.sign(&text_of(&asked, &nonce)) {
+                    let passphrase = match brought.bound_to(&nonce) {
+                        Ok(passphrase) => passphrase,
+                        Err(error) => return Ok(Err(error.into())),
+                    };
+                    let signature = match talk.sign(&text_of(&asked, &nonce, passphrase.as_deref())) {
                         Ok(signature) => signature,
                         Err(problem) => return Ok(Err(Failure::no(problem))),
                     };
@@ -109,6 +125,12 @@ impl AdminClient {
         }
         Err(std::io::Error::other("it ended without an answer"))
     }
+}
+
+fn another_process() -> Failure {
+    Failure::home("what answers at the admin socket is not the process that holds this home; nothing secret was sent").hint(
+        "something else may stand in the daemon's place: end `wardlock serve`, look who has `admin.sock`, and start it again",
+    )
 }
 
 /// Whether it may stand in the text that is signed.
@@ -168,7 +190,8 @@ mod tests {
         }
         theirs.write_all(&events).await.expect("asked");
         let willing = Willing::default();
-        let failed = AdminClient { stream: ours }.ask(command, &Brought::Nothing, &willing).await;
+        let failed =
+            AdminClient { stream: ours, holds_the_home: None }.ask(command, &Brought::Nothing, &willing).await;
         (failed.expect_err("it is no daemon"), willing.0.into_inner().expect("unpoisoned"))
     }
 
@@ -176,7 +199,7 @@ mod tests {
     async fn a_command_is_signed_once_at_most_and_one_that_wants_none_never() {
         let thaw = || Command::Thaw { workspace: None };
         let (failed, signed) = asked_to_sign(thaw(), &["req_1", "req_2"]).await;
-        assert_eq!(signed, [text_of(&thaw(), "req_1")]);
+        assert_eq!(signed, [text_of(&thaw(), "req_1", None)]);
         assert!(failed.message.contains("a signature that this command does not need"), "{failed:?}");
         let (failed, signed) = asked_to_sign(thaw(), &["req_1\n{}"]).await;
         assert!(signed.is_empty() && failed.message.contains("over its own words"), "{failed:?}");

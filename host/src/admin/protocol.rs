@@ -337,6 +337,11 @@ impl Command {
         matches!(self, Self::VaultUnlock | Self::VaultExport { .. } | Self::BackupCreate { .. })
     }
 
+    /// Returns whether its answer is a secret of somebody's.
+    pub fn tells_a_secret(&self) -> bool {
+        matches!(self, Self::AgentAdd { .. } | Self::AgentRotate { .. } | Self::Dashboard)
+    }
+
     /// Returns the length of the file that follows it, if one does.
     pub fn file_follows(&self) -> Option<u64> {
         match self {

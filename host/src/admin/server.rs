@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
-use wardlock_egress::vault::{Passphrase, PromptError, Secret};
+use wardlock_egress::vault::{Passphrase, PromptError, Secret, VaultError};
 
 use super::failure::Failure;
 use super::protocol::{Command, Event, Page, Question, VERSION};
@@ -178,6 +178,15 @@ impl Brought {
         }
     }
 
+    /// Returns what stands for the passphrase that came, if one did, in the text that is signed with this nonce: nobody who carries the
+    /// command has another taken in its place. It is slow.
+    pub fn bound_to(&self, nonce: &str) -> Result<Option<String>, VaultError> {
+        match self {
+            Self::Passphrase(passphrase) => passphrase.stretched_for(nonce).map(Some),
+            Self::Nothing | Self::Secret(_) | Self::File(_) => Ok(None),
+        }
+    }
+
     /// Sends it over the socket, as one frame that only `vault` writes and reads.
     pub(super) fn send_over(&self, socket: &std::os::unix::net::UnixStream) -> Result<(), PromptError> {
         match self {
@@ -257,7 +266,7 @@ impl Talk for Caller {
         let _ = self.events.send(Event::Wait { text });
     }
 
-    fn signed(&self, _command: &Command) -> Result<Option<Signed>, String> {
+    fn signed(&self, _command: &Command, _brought: &Brought) -> Result<Option<Signed>, String> {
         self.signed.clone()
     }
 }

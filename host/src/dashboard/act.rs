@@ -129,7 +129,7 @@ async fn question(host: &Arc<Host>, visitor: &Visitor, visit: &Visit, id: &str) 
         Err(failure) => return pages::failed(&failure),
     };
     let nonce = new_request_id().to_string();
-    let text = text_of(&command(visit, id), &nonce);
+    let text = text_of(&command(visit, id), &nonce, None);
     host.visitors().ask(visitor, &text, host.now_ms());
     let passkeys = operators.iter().flat_map(|operator| &operator.passkeys);
     Answer::data(&json!({

@@ -295,12 +295,13 @@ fn unreleased(error: &Unreleased, draft: &Draft) -> Failure {
     match error {
         Unreleased::Unknown { id } => unknown(id),
         Unreleased::NotHeld { .. } => failure.hint(decided_already(&dated(draft))),
-        Unreleased::Decided { request, .. } => failure.hint(match request {
-            Some(request) => {
-                format!("it was released as {request}, and is not sent again; `wardlock audit show {request}` shows its outcome")
-            }
-            None => "it was rejected; the agent may ask again".to_owned(),
-        }),
+        Unreleased::Decided { request: Some(request), .. } => failure.hint(format!(
+            "it was released as {request} and is not sent again: `wardlock audit show {request}` shows its outcome, `wardlock drafts reject` \
+             takes the row away"
+        )),
+        Unreleased::Decided { request: None, .. } => {
+            failure.hint("it was rejected; `wardlock drafts reject` takes the row away, and the agent may ask again")
+        }
         Unreleased::Other { .. } => {
             failure.hint("look at it again with `wardlock drafts show`, and approve what it shows")
         }

@@ -94,10 +94,11 @@ pub trait Talk: Send + Sync {
     fn wait(&self, text: String);
 
     /// Returns the operator's signature over a command, if somebody signs it.
-    fn signed(&self, command: &Command) -> Result<Option<Signed>, String> {
+    fn signed(&self, command: &Command, brought: &Brought) -> Result<Option<Signed>, String> {
         let Some(operator) = self.signs_as() else { return Ok(None) };
         let nonce = new_request_id().to_string();
-        let signature = Signature::Ssh(self.sign(&text_of(command, &nonce))?);
+        let passphrase = brought.bound_to(&nonce).map_err(|error| error.to_string())?;
+        let signature = Signature::Ssh(self.sign(&text_of(command, &nonce, passphrase.as_deref()))?);
         Ok(Some(Signed { operator, nonce, signature }))
     }
 
@@ -140,14 +141,22 @@ pub async fn at_the_gate(
 pub async fn execute(
     host: &Arc<Host>,
     command: Command,
-    brought: Brought,
+    mut brought: Brought,
     talk: &dyn Talk,
 ) -> Result<Value, Failure> {
     let mut doer = Doer { name: talk.name().to_owned(), is_signed: false };
     if takes_signature(&command) {
         let known = operators::all(host).await?;
-        let signed = talk.signed(&command).map_err(|problem| Unauthorised::unsigned(Failure::no(problem)));
-        let word = match signed.and_then(|signed| authorise(&known, &command, signed)) {
+        let signed = match talk.signed(&command, &brought) {
+            Ok(signed) => signed,
+            Err(problem) => {
+                let refused = Unauthorised::unsigned(Failure::no(problem));
+                return Err(attempts::refused(host, talk.name(), &command, refused).await);
+            }
+        };
+        let passphrase;
+        (brought, passphrase) = stands_for(brought, signed.as_ref()).await?;
+        let word = match authorise(&known, &command, signed, passphrase.as_deref()) {
             Ok(word) => word,
             Err(refused) => return Err(attempts::refused(host, talk.name(), &command, refused).await),
         };
@@ -158,6 +167,16 @@ pub async fn execute(
     }
     // In a box: what commands await is deep.
     DOER.scope(doer, Box::pin(carry_out(host, command, brought, talk))).await
+}
+
+/// Returns what stands for a passphrase in the text that was signed, beside what was brought.
+async fn stands_for(brought: Brought, signed: Option<&Signed>) -> Result<(Brought, Option<String>), Failure> {
+    let Some(nonce) = signed.map(|signed| signed.nonce.clone()) else { return Ok((brought, None)) };
+    blocking(move || {
+        let stands = brought.bound_to(&nonce)?;
+        Ok((brought, stands))
+    })
+    .await?
 }
 
 async fn carry_out(
