@@ -209,7 +209,7 @@ mod tests {
     fn what_is_sealed_says_when_it_has_waited_for_too_long() {
         let mut kept = json!({
             "version": 1, "method": "GET", "target": "/", "headers": [], "body": "", "purpose": null, "via": null,
-            "host": null, "tenant": "1", "place": "0".repeat(64), "resources": [], "breadth": null, "holders": [],
+            "host": null, "tenant": "1", "place": Digest::of(b""), "resources": [], "breadth": null, "holders": [],
             "reason": "", "separation": "none",
         });
         let read = |kept: &serde_json::Value| Content::parse(kept.to_string().as_bytes()).expect("a draft");
