@@ -51,10 +51,13 @@ pub struct Word {
     pub passkey: Option<(String, u32)>,
 }
 
-/// The text that is signed: a person can read it, and it is nothing but the command.
-pub fn text_of(command: &Command, nonce: &str) -> String {
+/// The text that is signed: a person can read it, and it is nothing but the command, with what stands for the passphrase that goes with
+/// it ([`Brought::bound_to`](crate::admin::Brought::bound_to)).
+pub fn text_of(command: &Command, nonce: &str, passphrase: Option<&str>) -> String {
     let command = serde_json::to_string_pretty(command).unwrap_or_default();
-    format!("Wardlock: do exactly this, once.\nnonce: {nonce}\n{command}\n")
+    let passphrase =
+        passphrase.map(|stretched| format!("passphrase, by argon2id: {stretched}\n")).unwrap_or_default();
+    format!("Wardlock: do exactly this, once.\nnonce: {nonce}\n{passphrase}{command}\n")
 }
 
 /// Returns the role that a command needs; `None`: whoever reaches this home may give it.
@@ -129,11 +132,12 @@ impl Wrong {
     }
 }
 
-/// Returns whose word a command has; `None`: nobody has a key here, or nobody's is needed.
+/// Returns whose word a command has; `None`: nobody has a key here, or nobody's is needed. `passphrase` stands for what came with it.
 pub fn authorise(
     operators: &[Operator],
     command: &Command,
     signed: Option<Signed>,
+    passphrase: Option<&str>,
 ) -> Result<Option<Word>, Unauthorised> {
     let needed = needs(command).filter(|_| !operators.is_empty());
     let Some(Signed { operator, nonce, signature }) = signed else {
@@ -157,7 +161,7 @@ pub fn authorise(
         let problem = format!("operator `{operator}` is {role}, and this wants an {needed}");
         return refused(Wrong::Role, problem);
     }
-    let text = text_of(command, &nonce);
+    let text = text_of(command, &nonce, passphrase);
     let passkey = match signature {
         Signature::Ssh(signature) if ssh::signs(&found.public_key, &signature, &text) => None,
         Signature::Ssh(_) => {
@@ -179,7 +183,7 @@ pub fn authorise(
 /// Returns the operator who may give a command for themselves, whatever their role.
 fn own_of(command: &Command) -> Option<&str> {
     match command {
-        Command::OperatorPasskey { name } => Some(name),
+        Command::OperatorPasskey { name, .. } => Some(name),
         _ => None,
     }
 }

@@ -8,12 +8,15 @@ use tokio::net::UnixStream;
 use super::failure::Failure;
 use super::protocol::{Command, Event, Question, VERSION};
 use super::server::Brought;
+use crate::home::is_held_by;
 use crate::operators::{takes_signature, text_of};
 use crate::ops::Talk;
 
 /// A connection to the daemon that holds the home.
 pub struct AdminClient {
     stream: UnixStream,
+    /// Whether who listens there holds the home; `None`: nobody can tell.
+    holds_the_home: Option<bool>,
 }
 
 /// Why there is no daemon to talk to.
@@ -33,7 +36,12 @@ impl AdminClient {
         use std::io::ErrorKind::{ConnectionRefused, NotFound};
 
         match UnixStream::connect(socket).await {
-            Ok(stream) => Ok(Self { stream }),
+            Ok(stream) => {
+                let pid =
+                    stream.peer_cred().ok().and_then(|peer| peer.pid()).and_then(|pid| u32::try_from(pid).ok());
+                let lock = socket.with_file_name("lock");
+                Ok(Self { stream, holds_the_home: pid.and_then(|pid| is_held_by(&lock, pid)) })
+            }
             Err(error) if matches!(error.kind(), NotFound | ConnectionRefused) => Err(ClientError::NotRunning),
             Err(error) => Err(error.into()),
         }
@@ -58,8 +66,14 @@ impl AdminClient {
         brought: &Brought,
         talk: &dyn Talk,
     ) -> std::io::Result<Result<serde_json::Value, Failure>> {
+        let is_secret = !matches!(brought, Brought::Nothing | Brought::File(_)) || command.tells_a_secret();
+        if is_secret && self.holds_the_home == Some(false) {
+            return Ok(Err(another_process()));
+        }
         let asked = command.clone();
         let signed_as = talk.signs_as().filter(|_| takes_signature(&command));
+        // One signature at most: whoever had a second one would do the same once more.
+        let mut may_sign = signed_as.is_some();
         let mut line = serde_json::to_vec(&Question {
             version: VERSION,
             command,
@@ -87,15 +101,17 @@ impl AdminClient {
                     }
                 }
                 Event::Sign { nonce } => {
-                    let is_one = nonce.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
-                    if !is_one {
-                        // It would stand in the text that is signed.
-                        return Ok(Err(Failure::home(
-                            "what answers at the admin socket asks for a signature over its own words",
-                        )
-                        .hint("nothing was signed; look who has `admin.sock`")));
+                    if !std::mem::take(&mut may_sign) {
+                        return Ok(Err(not_asked_for()));
                     }
-                    let signature = match talk.sign(&text_of(&asked, &nonce)) {
+                    if !is_nonce(&nonce) {
+                        return Ok(Err(its_own_words()));
+                    }
+                    let passphrase = match brought.bound_to(&nonce) {
+                        Ok(passphrase) => passphrase,
+                        Err(error) => return Ok(Err(error.into())),
+                    };
+                    let signature = match talk.sign(&text_of(&asked, &nonce, passphrase.as_deref())) {
                         Ok(signature) => signature,
                         Err(problem) => return Ok(Err(Failure::no(problem))),
                     };
@@ -108,5 +124,86 @@ impl AdminClient {
             }
         }
         Err(std::io::Error::other("it ended without an answer"))
+    }
+}
+
+fn another_process() -> Failure {
+    Failure::home("what answers at the admin socket is not the process that holds this home; nothing secret was sent").hint(
+        "something else may stand in the daemon's place: end `wardlock serve`, look who has `admin.sock`, and start it again",
+    )
+}
+
+/// Whether it may stand in the text that is signed.
+fn is_nonce(nonce: &str) -> bool {
+    nonce.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+}
+
+fn its_own_words() -> Failure {
+    Failure::home("what answers at the admin socket asks for a signature over its own words")
+        .hint("nothing was signed; look who has `admin.sock`")
+}
+
+fn not_asked_for() -> Failure {
+    Failure::home("what answers at the admin socket asks for a signature that this command does not need")
+        .hint(
+            "a command is signed once at most, and nothing more was signed; something else may stand in the daemon's place: look who \
+             has `admin.sock`, and in `wardlock audit list --kind admin` what was done",
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::super::protocol::Page;
+    use super::*;
+
+    /// Somebody who signs whatever they are asked, and keeps what.
+    #[derive(Default)]
+    struct Willing(Mutex<Vec<String>>);
+
+    impl Talk for Willing {
+        fn say(&self, _text: String) {}
+
+        fn open(&self, _page: Page) {}
+
+        fn wait(&self, _text: String) {}
+
+        fn signs_as(&self) -> Option<String> {
+            Some("ada".to_owned())
+        }
+
+        fn sign(&self, text: &str) -> Result<String, String> {
+            self.0.lock().map_err(|error| error.to_string())?.push(text.to_owned());
+            Ok("a signature".to_owned())
+        }
+    }
+
+    /// Has a command given to what only asks for signatures, and returns why it failed, and what was signed.
+    async fn asked_to_sign(command: Command, nonces: &[&str]) -> (Failure, Vec<String>) {
+        let (ours, mut theirs) = UnixStream::pair().expect("a pair");
+        let mut events = Vec::new();
+        for nonce in nonces {
+            let event = Event::Sign { nonce: (*nonce).to_owned() };
+            events.extend(serde_json::to_vec(&event).expect("JSON"));
+            events.push(b'\n');
+        }
+        theirs.write_all(&events).await.expect("asked");
+        let willing = Willing::default();
+        let failed =
+            AdminClient { stream: ours, holds_the_home: None }.ask(command, &Brought::Nothing, &willing).await;
+        (failed.expect_err("it is no daemon"), willing.0.into_inner().expect("unpoisoned"))
+    }
+
+    #[tokio::test]
+    async fn a_command_is_signed_once_at_most_and_one_that_wants_none_never() {
+        let thaw = || Command::Thaw { workspace: None };
+        let (failed, signed) = asked_to_sign(thaw(), &["req_1", "req_2"]).await;
+        assert_eq!(signed, [text_of(&thaw(), "req_1", None)]);
+        assert!(failed.message.contains("a signature that this command does not need"), "{failed:?}");
+        let (failed, signed) = asked_to_sign(thaw(), &["req_1\n{}"]).await;
+        assert!(signed.is_empty() && failed.message.contains("over its own words"), "{failed:?}");
+        let (failed, signed) = asked_to_sign(Command::Status, &["req_1"]).await;
+        assert!(signed.is_empty() && failed.message.contains("does not need"), "{failed:?}");
     }
 }

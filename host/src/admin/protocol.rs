@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::rows::{AuditFilter, PluginLogFilter, RowForm};
 
 /// The protocol's version; a daemon of another version says so instead of guessing.
-pub const VERSION: u32 = 10;
+pub const VERSION: u32 = 11;
 
 /// One question, on one line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -107,6 +107,10 @@ pub enum Command {
     OperatorPasskey {
         /// Name.
         name: String,
+        /// Where the dashboard is, as whoever prints the link was told: elsewhere its secret would be another's.
+        origin: String,
+        /// SHA-256 of the link's secret, which whoever prints the link makes and tells nobody.
+        secret_sha256: String,
     },
     /// Make a one-time link to the dashboard.
     Dashboard,
@@ -154,9 +158,10 @@ pub enum Command {
         id: String,
         /// SHA-256 of the request as it was shown.
         request_sha256: String,
-        /// The connection as it was shown, where it was: the same request means another thing elsewhere.
+        /// The connection, with a digest of what else was shown of the draft, where it was: the same request means another thing
+        /// elsewhere, and from another agent.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        connection: Option<String>,
+        shown: Option<String>,
     },
     /// End a draft.
     DraftsReject {
@@ -330,6 +335,11 @@ impl Command {
     /// Returns whether what follows it is a passphrase, and not a credential.
     pub fn brings_passphrase(&self) -> bool {
         matches!(self, Self::VaultUnlock | Self::VaultExport { .. } | Self::BackupCreate { .. })
+    }
+
+    /// Returns whether its answer is a secret of somebody's.
+    pub fn tells_a_secret(&self) -> bool {
+        matches!(self, Self::AgentAdd { .. } | Self::AgentRotate { .. } | Self::Dashboard)
     }
 
     /// Returns the length of the file that follows it, if one does.

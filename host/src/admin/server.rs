@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
-use wardlock_egress::vault::{Passphrase, PromptError, Secret};
+use wardlock_egress::vault::{Passphrase, PromptError, Secret, VaultError};
 
 use super::failure::Failure;
 use super::protocol::{Command, Event, Page, Question, VERSION};
@@ -23,6 +23,9 @@ const MAX_QUESTION: usize = 8 << 20;
 
 /// The longest file that follows a question; no component is longer that loads.
 const MAX_FILE: u64 = 64 << 20;
+
+/// How long a signature is waited for: a person types a passphrase, or touches a key. One that somebody kept back comes too late.
+const SIGNED_WITHIN: Duration = Duration::from_mins(2);
 
 /// A pause after a failed accept, so that a lasting fault does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
@@ -98,8 +101,8 @@ async fn answer(mut stream: UnixStream, gate: Arc<Gate>) -> std::io::Result<()> 
         Brought::Nothing
     };
     let signed = match question.signed_as {
-        Some(operator) => Some(sign(&mut stream, operator).await?),
-        None => None,
+        Some(operator) => sign(&mut stream, operator, SIGNED_WITHIN).await?.map(Some),
+        None => Ok(None),
     };
     let (mut reader, writer) = stream.into_split();
     let (sender, events) = mpsc::unbounded_channel();
@@ -175,6 +178,15 @@ impl Brought {
         }
     }
 
+    /// Returns what stands for the passphrase that came, if one did, in the text that is signed with this nonce: nobody who carries the
+    /// command has another taken in its place. It is slow.
+    pub fn bound_to(&self, nonce: &str) -> Result<Option<String>, VaultError> {
+        match self {
+            Self::Passphrase(passphrase) => passphrase.stretched_for(nonce).map(Some),
+            Self::Nothing | Self::Secret(_) | Self::File(_) => Ok(None),
+        }
+    }
+
     /// Sends it over the socket, as one frame that only `vault` writes and reads.
     pub(super) fn send_over(&self, socket: &std::os::unix::net::UnixStream) -> Result<(), PromptError> {
         match self {
@@ -220,19 +232,25 @@ async fn tell(mut writer: OwnedWriteHalf, mut events: mpsc::UnboundedReceiver<Ev
     writer.shutdown().await
 }
 
-/// Has a command signed: the nonce is of this connection, so no signature serves twice.
-async fn sign(stream: &mut UnixStream, operator: String) -> std::io::Result<Signed> {
+/// Has a command signed: the nonce is of this connection, so no signature serves twice. The inner error says why there is none.
+async fn sign(
+    stream: &mut UnixStream,
+    operator: String,
+    within: Duration,
+) -> std::io::Result<Result<Signed, String>> {
     let nonce = new_request_id().to_string();
     write_event(stream, &Event::Sign { nonce: nonce.clone() }).await?;
-    let line = read_line(stream).await?;
-    let signature = Signature::Ssh(serde_json::from_slice(&line)?);
-    Ok(Signed { operator, nonce, signature })
+    let Ok(line) = tokio::time::timeout(within, read_line(stream)).await else {
+        return Ok(Err(format!("no signature came within {} seconds", within.as_secs())));
+    };
+    let signature = Signature::Ssh(serde_json::from_slice(&line?)?);
+    Ok(Ok(Signed { operator, nonce, signature }))
 }
 
 /// Who gave a command, at the other end of the socket.
 struct Caller {
     events: mpsc::UnboundedSender<Event>,
-    signed: Option<Signed>,
+    signed: Result<Option<Signed>, String>,
 }
 
 impl Talk for Caller {
@@ -248,7 +266,23 @@ impl Talk for Caller {
         let _ = self.events.send(Event::Wait { text });
     }
 
-    fn signed(&self, _command: &Command) -> Result<Option<Signed>, String> {
-        Ok(self.signed.clone())
+    fn signed(&self, _command: &Command, _brought: &Brought) -> Result<Option<Signed>, String> {
+        self.signed.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_signature_is_waited_for_only_so_long() {
+        let (mut ours, mut theirs) = UnixStream::pair().expect("a pair");
+        let within = Duration::from_millis(50);
+        let late = sign(&mut ours, "ada".to_owned(), within).await.expect("no fault of the socket's");
+        assert_eq!(late, Err("no signature came within 0 seconds".to_owned()));
+        theirs.write_all(b"\"a signature\"\n").await.expect("sent");
+        let came = sign(&mut ours, "ada".to_owned(), SIGNED_WITHIN).await.expect("a socket").expect("in time");
+        assert_eq!(came.signature, Signature::Ssh("a signature".to_owned()));
     }
 }

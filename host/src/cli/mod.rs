@@ -11,6 +11,7 @@ mod init;
 mod local;
 mod look;
 mod operator_args;
+mod passkey_link;
 mod plugin;
 mod plugin_args;
 mod remote;

@@ -11,7 +11,7 @@ use super::args::{AgentVerb, Cli, ConnectionsVerb, ExplainArgs, PolicyVerb, Verb
 use super::connect_args::{ConnectArgs, RegistrationVerb};
 use super::operator_args::OperatorVerb;
 use super::talk::Person;
-use super::{local, show, talk};
+use super::{local, passkey_link, show, talk};
 use crate::admin::{AdminClient, Brought, ClientError, Command, Failure, How};
 use crate::home::Home;
 use crate::host::{Host, World};
@@ -29,6 +29,7 @@ pub async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
             let brought = secret.map_or(Brought::Nothing, Brought::Secret);
             reach.ask_until_stopped(command, brought, &person).await?
         }
+        Verb::Operator(OperatorVerb::Passkey { name }) => passkey_link::make(cli, name).await?,
         verb => {
             let (command, secret) = command_of(verb)?;
             let brought = secret.map_or(Brought::Nothing, Brought::Secret);
@@ -190,7 +191,7 @@ fn command_of(verb: &Verb) -> Result<(Command, Option<Secret>), Failure> {
 fn operator_command(verb: &OperatorVerb) -> Result<Command, Failure> {
     Ok(match verb {
         OperatorVerb::List => Command::OperatorList,
-        OperatorVerb::Passkey { name } => Command::OperatorPasskey { name: name.clone() },
+        OperatorVerb::Passkey { .. } => return Err(Failure::usage("this command runs by itself")),
         OperatorVerb::Revoke { name } => Command::OperatorRevoke { name: name.clone() },
         OperatorVerb::Add { name, key, role } => {
             let key = crate::home::read_operator_file(key).map_err(Failure::of_named_file)?;
@@ -334,9 +335,9 @@ fn tell(verb: &Verb, result: &Value) {
     if let Verb::Dashboard | Verb::Operator(OperatorVerb::Passkey { .. }) = verb {
         talk::line(&format!(
             "Open this in the browser of whoever it is for, before {}. It works once:\n",
-            result["expires"].as_str().unwrap_or_default()
+            crate::text::for_terminal(result["expires"].as_str().unwrap_or_default())
         ));
-        talk::text(result["link"].as_str().unwrap_or_default());
+        talk::text(&crate::text::for_terminal(result["link"].as_str().unwrap_or_default()));
         return;
     }
     show::show(result);

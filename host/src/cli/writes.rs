@@ -10,7 +10,7 @@ use super::remote::{ask, split};
 use super::write_args::{DraftsVerb, Level, ProofArgs, WritesArgs};
 use super::{show, talk};
 use crate::admin::{Brought, Command, Failure};
-use crate::drafts::is_as_shown;
+use crate::drafts::{is_as_shown, word_for};
 use crate::ops::decided_already;
 use crate::shown::{is_named, members};
 use crate::text::UNCOUNTED;
@@ -149,7 +149,7 @@ pub async fn drafts(cli: &Cli, verb: &DraftsVerb) -> Result<ExitCode, Failure> {
         }
         DraftsVerb::Reject { draft } => Command::DraftsReject { id: draft.clone() },
         DraftsVerb::Approve { draft, request: Some(request) } => {
-            Command::DraftsApprove { id: draft.clone(), request_sha256: request.clone(), connection: None }
+            Command::DraftsApprove { id: draft.clone(), request_sha256: request.clone(), shown: None }
         }
         DraftsVerb::Approve { draft, request: None } => looked_at(cli, draft).await?,
     };
@@ -161,15 +161,80 @@ pub async fn drafts(cli: &Cli, verb: &DraftsVerb) -> Result<ExitCode, Failure> {
 
 /// Returns a draft as it is shown: what it would send is made here, from the bytes that its hash is of.
 async fn look_at(cli: &Cli, draft: &str) -> Result<Value, Failure> {
-    let mut shown = ask(cli, Command::DraftsShow { id: draft.to_owned() }, Brought::Nothing).await?;
-    if is_as_shown(&mut shown) { Ok(shown) } else { Err(not_as_shown()) }
+    let said = ask(cli, Command::DraftsShow { id: draft.to_owned() }, Brought::Nothing).await?;
+    let mut shown = known(&said);
+    let is_it = shown["draft"] == draft && is_as_shown(&mut shown);
+    if is_it { Ok(shown) } else { Err(not_as_shown()) }
+}
+
+/// Members of a draft that are shown, but for its rows: whatever else stands in an answer is nothing that anybody confirms.
+const OF_DRAFT: [&str; 18] = [
+    "draft",
+    "connection",
+    "agent",
+    "operation",
+    "effect",
+    "state",
+    "held",
+    "expires",
+    "code",
+    "outcome",
+    "decided",
+    "decided_by",
+    "request_id",
+    "approved_by",
+    "approvals_wanted",
+    "request_sha256",
+    "exact",
+    "would_send",
+];
+/// Of what it would send, besides what is made here.
+const OF_REQUEST: [&str; 7] = ["reason", "held_by", "purpose", "tenant", "resources", "records", "host"];
+/// Of a record that it would change, and of a field of one.
+const OF_CHANGE: [&str; 4] = ["record", "fields", "problem", "part"];
+const OF_FIELD: [&str; 3] = ["field", "current", "proposed"];
+/// Of a request that it carries.
+const OF_PART: [&str; 11] = [
+    "part",
+    "operation",
+    "effect",
+    "resources",
+    "records",
+    "method",
+    "target",
+    "headers",
+    "body_sha256",
+    "body_is",
+    "body",
+];
+
+/// Takes of a draft as it is told what is known here.
+fn known(said: &Value) -> Value {
+    let mut shown = members(said, &OF_DRAFT, false);
+    if said["would_send"].is_object() {
+        shown["would_send"] = members(&said["would_send"], &OF_REQUEST, false);
+        if let Some(parts) = said["would_send"]["parts"].as_array() {
+            shown["would_send"]["parts"] = parts.iter().map(|part| members(part, &OF_PART, false)).collect();
+        }
+    }
+    let changes = said["changes"].as_array().map(|rows| rows.iter().map(known_change).collect());
+    shown["changes"] = changes.unwrap_or_default();
+    shown
+}
+
+fn known_change(row: &Value) -> Value {
+    let mut change = members(row, &OF_CHANGE, false);
+    for field in change["fields"].as_array_mut().into_iter().flatten() {
+        *field = members(field, &OF_FIELD, false);
+    }
+    change
 }
 
 /// Shows a draft and has the person type the beginning of its hash: what they approve is what they were shown.
 async fn looked_at(cli: &Cli, draft: &str) -> Result<Command, Failure> {
     let shown = look_at(cli, draft).await?;
     let word = |name: &str| shown[name].as_str().unwrap_or_default().to_owned();
-    let (state, request_sha256, connection) = (word("state"), word("request_sha256"), word("connection"));
+    let (state, request_sha256, as_shown) = (word("state"), word("request_sha256"), word_for(&shown));
     if state != DraftState::Held.as_str() || shown["exact"].is_null() {
         return Err(Failure::no(format!("draft `{draft}` is {state} and can no longer be approved"))
             .hint(decided_already(&shown)));
@@ -178,7 +243,7 @@ async fn looked_at(cli: &Cli, draft: &str) -> Result<Command, Failure> {
     let question = format!("\nType the first {TYPED} characters of request sha256 to send exactly this: ");
     let typed = talk::answer(&question);
     if typed.len() >= TYPED && request_sha256.starts_with(&typed) {
-        return Ok(Command::DraftsApprove { id: draft.to_owned(), request_sha256, connection: Some(connection) });
+        return Ok(Command::DraftsApprove { id: draft.to_owned(), request_sha256, shown: Some(as_shown) });
     }
     Err(Failure::no("not confirmed, so nothing was sent")
         .hint("type them as they stand there, or give the whole hash with `--request`"))

@@ -92,7 +92,7 @@ async fn approved(
 /// What an approval is: the draft, and the request that was shown.
 fn command(visit: &Visit, id: &str) -> Command {
     let request_sha256 = visit.field("request_sha256").unwrap_or_default().to_owned();
-    Command::DraftsApprove { id: id.to_owned(), request_sha256, connection: None }
+    Command::DraftsApprove { id: id.to_owned(), request_sha256, shown: None }
 }
 
 /// Reads what a passkey said. Whose it is, its id says; whether that holds, `authorise` does.
@@ -129,7 +129,7 @@ async fn question(host: &Arc<Host>, visitor: &Visitor, visit: &Visit, id: &str) 
         Err(failure) => return pages::failed(&failure),
     };
     let nonce = new_request_id().to_string();
-    let text = text_of(&command(visit, id), &nonce);
+    let text = text_of(&command(visit, id), &nonce, None);
     host.visitors().ask(visitor, &text, host.now_ms());
     let passkeys = operators.iter().flat_map(|operator| &operator.passkeys);
     Answer::data(&json!({

@@ -68,8 +68,8 @@ impl Talk for Signing<'_> {
     }
 
     /// Only what was asked of this visitor's passkey and not answered yet is handed on: the number in its text was made here.
-    fn signed(&self, command: &Command) -> Result<Option<Signed>, String> {
-        if self.visitors.asked(self.visitor, &text_of(command, &self.signed.nonce), self.now_ms) {
+    fn signed(&self, command: &Command, _brought: &Brought) -> Result<Option<Signed>, String> {
+        if self.visitors.asked(self.visitor, &text_of(command, &self.signed.nonce, None), self.now_ms) {
             return Ok(Some(self.signed.clone()));
         }
         Err("no passkey was asked for this here, or it answered already, or too late".to_owned())

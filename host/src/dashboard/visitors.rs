@@ -108,15 +108,15 @@ impl Visitors {
     /// Makes a link; returns its token, of which only the digest is kept.
     pub fn invite(&self, purpose: Purpose, now_ms: u64) -> Result<String, getrandom::Error> {
         let token = random()?;
-        let link = Link {
-            token: digest(&token),
-            purpose,
-            expires_ms: now_ms.saturating_add(LINK_MS),
-            used: false,
-            told: false,
-        };
-        add(&mut self.lock(now_ms).links, link);
+        self.expect(digest(&token), purpose, now_ms);
         Ok(token)
+    }
+
+    /// Makes a link whose token somebody else has: only its digest is known here.
+    pub fn expect(&self, token: Sha, purpose: Purpose, now_ms: u64) {
+        let expires_ms = now_ms.saturating_add(LINK_MS);
+        let link = Link { token, purpose, expires_ms, used: false, told: false };
+        add(&mut self.lock(now_ms).links, link);
     }
 
     /// Ends every link by which somebody was to bring a passkey.

@@ -3,14 +3,12 @@
 //! A word counts while its operator is one, for a day, and for the request that was shown. Whoever can write `state.db` can take
 //! one away, and never make one.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
-use wardlock_egress::vault::{Operator, Vault, VaultError};
+use wardlock_egress::vault::{Operator, Vault};
 use wardlock_state::Draft;
 
 use super::release::Unreleased;
-use super::{DraftError, on_disk, seal, unseal};
+use super::{DraftError, on_disk, on_vault, seal, unseal};
 use crate::host::Host;
 
 /// How long a word waits for the others, milliseconds: a day. Who said yes last week may think otherwise.
@@ -74,25 +72,13 @@ pub(super) async fn gather(host: &Host, draft: &Draft, by: &str) -> Result<Gathe
     if u32::try_from(given.len()).unwrap_or(u32::MAX) < wanted {
         return Ok(Gathered::Waits(given));
     }
-    // Used up, whatever comes of it.
-    let (id, now_ms) = (draft.id.clone(), host.now_ms());
-    on_vault(host, move |vault| vault.note_release(&id, now_ms, now_ms.saturating_sub(LASTS_MS))).await?;
     Ok(Gathered::Enough(given))
 }
 
-/// How often words have released a draft, as the vault knows.
+/// How often a draft was released, as the vault knows: that uses words up, whatever comes of it.
 async fn round(host: &Host, draft: &Draft) -> Result<u64, DraftError> {
     let id = draft.id.clone();
-    on_vault(host, move |vault| vault.releases(&id)).await
-}
-
-/// Asks the vault off the async threads.
-async fn on_vault<T: Send + 'static>(
-    host: &Host,
-    ask: impl FnOnce(&Vault) -> Result<T, VaultError> + Send + 'static,
-) -> Result<T, DraftError> {
-    let vault = Arc::clone(host.vault());
-    Ok(tokio::task::spawn_blocking(move || ask(&vault)).await.map_err(|_| DraftError::Worker)??)
+    Ok(on_vault(host, move |vault| vault.draft_mark(&id)).await?.count)
 }
 
 fn part_of(operator: &str) -> String {

@@ -10,6 +10,7 @@ use wardlock_core::decision::{Held, Holder};
 use wardlock_core::id::Digest;
 use wardlock_core::refusal::Refusal;
 
+use super::WAITS_MS;
 use super::shown::Exact;
 use crate::ingress::KeptAnswer;
 use crate::text::{decode_base64, encode_base64};
@@ -37,6 +38,9 @@ pub enum BadContent {
 #[serde(deny_unknown_fields)]
 pub struct Content {
     version: u32,
+    /// When it was held; nothing where an earlier version kept it, which then has waited for too long.
+    #[serde(default)]
+    held_ms: u64,
     /// Its method.
     pub method: String,
     /// Path and query, in their one spelling.
@@ -93,12 +97,13 @@ impl<'de> Deserialize<'de> for Bytes {
 
 impl Content {
     /// Takes a held request as it would be sent.
-    pub fn of(held: &Held, refusal: &Refusal, host: Option<&str>, separation: Separation) -> Self {
+    pub fn of(held: &Held, refusal: &Refusal, host: Option<&str>, separation: Separation, held_ms: u64) -> Self {
         let request = held.classified.request();
         let operation = held.classified.operation();
         let header = |header: &Header| (header.name.clone(), Bytes(header.value.clone()));
         Self {
             version: VERSION,
+            held_ms,
             method: request.method().as_str().to_owned(),
             target: request.path_and_query(),
             headers: request.headers().iter().map(header).collect(),
@@ -132,6 +137,11 @@ impl Content {
             fields.push(value);
         }
         Digest::of_fields(fields)
+    }
+
+    /// Returns whether its time is over, by what is sealed: whoever writes the state can write another time into its row.
+    pub fn is_over(&self, now_ms: u64) -> bool {
+        now_ms >= self.held_ms.saturating_add(WAITS_MS)
     }
 
     /// Renders it.
@@ -187,4 +197,24 @@ pub fn parse_answer(bytes: &[u8]) -> Result<KeptAnswer, BadContent> {
     }
     let headers = headers.into_iter().map(|(name, value)| (name, value.0));
     Ok(KeptAnswer { status, headers: headers.collect(), body: body.0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_sealed_says_when_it_has_waited_for_too_long() {
+        let mut kept = json!({
+            "version": 1, "method": "GET", "target": "/", "headers": [], "body": "", "purpose": null, "via": null,
+            "host": null, "tenant": "1", "place": Digest::of(b""), "resources": [], "breadth": null, "holders": [],
+            "reason": "", "separation": "none",
+        });
+        let read = |kept: &serde_json::Value| Content::parse(kept.to_string().as_bytes()).expect("a draft");
+        assert!(read(&kept).is_over(WAITS_MS), "an earlier version kept it, and said nothing of when");
+        kept["held_ms"] = 5.into();
+        assert!(!read(&kept).is_over(WAITS_MS + 4) && read(&kept).is_over(WAITS_MS + 5));
+    }
 }

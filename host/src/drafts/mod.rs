@@ -2,17 +2,19 @@
 //!
 //! A draft's id is that of the request that was held, so that the audit's row and the draft name one another. In reading
 //! order: `content` (what is sealed), `shown` (how a person reads it), this file (keeping, finding, the agent's view), `approvals`
-//! (several people's words), `changes` (what would be other than it is), `release` (what an approval does), `refused` (why a release
+//! (several people's words), `decided` (what the vault knows of it), `changes` (what would be other than it is), `release` (what an approval does), `refused` (why a release
 //! sent nothing).
 
 mod approvals;
 mod changes;
 mod content;
+mod decided;
 mod refused;
 mod release;
 mod shown;
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -21,7 +23,7 @@ use wardlock_audit::Separation;
 use wardlock_core::decision::Held;
 use wardlock_core::id::RequestId;
 use wardlock_core::refusal::{Code, DraftPlace, Refusal};
-use wardlock_egress::vault::Purpose;
+use wardlock_egress::vault::{Purpose, Vault, VaultError};
 use wardlock_state::{Draft, DraftBounds, DraftState, Kept, State, StateError};
 
 use crate::approvers::Waiting;
@@ -32,15 +34,20 @@ use crate::ingress::Reply;
 pub use approvals::{given, wanted};
 pub use changes::{changes, changes_something};
 pub use content::Content;
+pub use decided::{reject, reject_all_of};
 use refused::KeptRefusal;
 pub use release::{Approved, Unreleased, release, settle};
-pub use shown::{is_as_shown, told};
+pub use shown::{is_as_shown, told, word_for};
 
 /// How many may wait: a person reads each of them.
 const BOUNDS: DraftBounds = DraftBounds { of_agent: 100, of_workspace: 1000, bytes: 256 << 20 };
 
 /// How long a draft waits for a person, milliseconds: a week.
 const WAITS_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+
+/// How long the vault knows how a draft was decided, milliseconds: longer than one can be put back and still be sent, also where a clock
+/// was set back.
+const KNOWN_MS: u64 = 2 * WAITS_MS;
 
 /// Stands behind the name of whoever ended a draft by revoking its agent.
 pub const BY_REVOKING: &str = ", by revoking its agent";
@@ -53,7 +60,7 @@ pub enum DraftError {
     State(#[from] StateError),
     /// The vault.
     #[error(transparent)]
-    Vault(#[from] wardlock_egress::vault::VaultError),
+    Vault(#[from] VaultError),
     /// What was sealed does not open here.
     #[error(transparent)]
     NotOpened(#[from] wardlock_egress::vault::NotOpened),
@@ -134,7 +141,8 @@ async fn try_keep(
         outcome: None,
     };
     let role = held.classified.definition().map(|definition| definition.host.as_str());
-    let content = Content::of(held, refusal, role.and_then(|role| connection.host(role)), separation);
+    let host_name = role.and_then(|role| connection.host(role));
+    let content = Content::of(held, refusal, host_name, separation, now_ms);
     let sealed = seal(host, &draft, "request", &content.to_bytes())?;
     let (id, asked) = (draft.id.clone(), content.asked());
     let kept = on_disk(host, move |state| state.keep_draft(&draft, asked, &sealed, &BOUNDS)).await?;
@@ -184,6 +192,15 @@ async fn on_disk<T: Send + 'static>(
     let state = host.state().clone();
     let asked = tokio::task::spawn_blocking(move || ask(&state)).await;
     Ok(asked.map_err(|_| DraftError::Worker)??)
+}
+
+/// Asks the vault off the async threads.
+async fn on_vault<T: Send + 'static>(
+    host: &Host,
+    ask: impl FnOnce(&Vault) -> Result<T, VaultError> + Send + 'static,
+) -> Result<T, DraftError> {
+    let vault = Arc::clone(host.vault());
+    Ok(tokio::task::spawn_blocking(move || ask(&vault)).await.map_err(|_| DraftError::Worker)??)
 }
 
 /// Waits until a draft has ended, at most so long. Nobody is kept from locking the vault meanwhile: the host is asked for each time

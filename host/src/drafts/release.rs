@@ -13,7 +13,7 @@ use wardlock_core::refusal::{Code, Refusal};
 use wardlock_state::{Draft, DraftState, Released};
 
 use super::approvals::{Gathered, gather, wanted};
-use super::{Content, DraftError, content, on_disk, refused, seal};
+use super::{Content, DraftError, content, decided, on_disk, refused, seal};
 use crate::host::{Host, new_request_id};
 use crate::pipeline::{self, Ended, OnBehalf};
 
@@ -63,6 +63,14 @@ pub enum Unreleased {
         /// Where it stands.
         state: &'static str,
     },
+    /// The vault knows how it was decided, whatever its row says now.
+    #[error("draft `{id}` was decided already, whatever the state says of it now")]
+    Decided {
+        /// Its id.
+        id: String,
+        /// The request that released it; `None`: it was rejected.
+        request: Option<String>,
+    },
     /// The approval is of another request.
     #[error("draft `{id}` holds another request than the one that was approved")]
     Other {
@@ -101,7 +109,9 @@ pub async fn release(host: &Arc<Host>, id: &str, request: Digest, by: &str) -> R
     if draft.state != DraftState::Held {
         return Err(not_held(draft.state));
     }
-    let content = content(host, &draft).await?.ok_or_else(|| not_held(DraftState::Expired))?;
+    let content = content(host, &draft).await?.filter(|content| !content.is_over(host.now_ms()));
+    let content = content.ok_or_else(|| not_held(DraftState::Expired))?;
+    decided::undecided(host, &draft).await?;
     let by = match gather(host, &draft, by).await? {
         Gathered::Enough(by) => by,
         Gathered::Waits(by) => return Ok(Approved::Waits { by, wanted: wanted(host, &draft) }),
@@ -115,6 +125,12 @@ pub async fn release(host: &Arc<Host>, id: &str, request: Digest, by: &str) -> R
         return Err(not_held(if now == DraftState::Held { DraftState::Expired } else { now }));
     }
     failpoint::pass("after-approval");
+    // From here on it is released, whatever becomes of its row.
+    if let Err(unreleased) = decided::note(host, &draft, release_id.as_str()).await {
+        end_unsent(host, &draft, release_id.as_str(), &unreleased).await;
+        return Err(unreleased);
+    }
+    failpoint::pass("after-noting");
     let ended = send(host, &draft, &content, &release_id, by).await;
     failpoint::pass("after-release");
     let (mut released, mut release) = conclude(host, &draft, release_id, ended);
@@ -122,13 +138,34 @@ pub async fn release(host: &Arc<Host>, id: &str, request: Digest, by: &str) -> R
         // It was revoked meanwhile, and another of its name shall not have this.
         (released.state, release.state) = (DraftState::Rejected, DraftState::Rejected);
     }
-    let (id, its_release) = (draft.id.clone(), release.id.to_string());
-    if let Err(error) = on_disk(host, move |state| state.end_release(&id, &its_release, &released)).await {
+    if let Err(error) = write_end(host, &draft, release.id.as_str(), released).await {
         // It stays `releasing`, and the next start reads in the audit what became of it.
         tracing::error!(draft = draft.id, %error, "the end of a release cannot be written down");
     }
     host.seat().draft_moved.notify_waiters();
     Ok(Approved::Released(release))
+}
+
+/// Writes down how a release ended. The vault is told first where the draft waits on: what is cut off in between is settled at a start.
+async fn write_end(host: &Host, draft: &Draft, release: &str, released: Released) -> Result<(), DraftError> {
+    if released.state == DraftState::Held {
+        decided::take_back(host, draft, release).await?;
+    }
+    let (id, release) = (draft.id.clone(), release.to_owned());
+    on_disk(host, move |state| state.end_release(&id, &release, &released)).await.map(drop)
+}
+
+/// Ends a release that the vault did not take: another one was before it, or the vault cannot be written.
+async fn end_unsent(host: &Host, draft: &Draft, release: &str, unreleased: &Unreleased) {
+    let state = match unreleased {
+        Unreleased::Decided { request: Some(_), .. } => DraftState::Unknown,
+        Unreleased::Decided { request: None, .. } => DraftState::Rejected,
+        _ => DraftState::Held,
+    };
+    let released = Released { state, code: None, outcome: None, answer: None };
+    if let Err(error) = write_end(host, draft, release, released).await {
+        tracing::error!(draft = draft.id, %error, "the end of a release cannot be written down");
+    }
 }
 
 fn asked_by_an_agent(host: &Host, draft: &Draft) -> bool {
@@ -233,11 +270,20 @@ pub fn settle(host: &Host) -> Result<usize, DraftError> {
         );
         let release_id = draft.release_id.as_deref().unwrap_or_default();
         // One that cannot be settled stays as it is, and keeps nothing else from opening.
-        if let Err(error) = host.state().end_release(&draft.id, release_id, &released) {
+        if let Err(error) = settle_one(host, draft, release_id, &released) {
             tracing::error!(draft = draft.id, %error, "a draft cannot be settled");
         }
     }
     Ok(under_way.len())
+}
+
+/// Writes down what became of a draft. Its release is taken back only where the audit shows that nothing was sent by it.
+fn settle_one(host: &Host, draft: &Draft, release: &str, released: &Released) -> Result<(), DraftError> {
+    if released.state == DraftState::Held {
+        host.vault().take_release_back(&draft.id, release)?;
+    }
+    host.state().end_release(&draft.id, release, released)?;
+    Ok(())
 }
 
 /// Reads from a release's rows what became of its draft.

@@ -9,6 +9,7 @@ use wardlock_core::canonical::{CanonicalRequest, Header, parse_json};
 use wardlock_core::id::Digest;
 
 use super::content::{BadContent, Bytes};
+use crate::shown::naming;
 
 /// Whatever a request's digest is of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +73,19 @@ fn body(bytes: &[u8]) -> Value {
     // What no two readers read alike is shown as it is written.
     let json = parse_json(bytes).ok();
     json.or_else(text).unwrap_or_else(|| Value::String(format!("{} bytes that are no text", bytes.len())))
+}
+
+/// What a draft's row shows that is the same at each look.
+const LASTING: [&str; 3] = ["agent", "operation", "effect"];
+/// What is the same at each look of what it would send, besides the request.
+const LASTING_OF_REQUEST: [&str; 7] = ["tenant", "host", "purpose", "reason", "held_by", "resources", "records"];
+
+/// Returns the word for a draft as it is shown: its connection, with a digest of all that an approval is of besides the request.
+pub fn word_for(shown: &Value) -> String {
+    let of_row = LASTING.iter().map(|name| shown[*name].clone());
+    let of_request = LASTING_OF_REQUEST.iter().map(|name| shown["would_send"][*name].clone());
+    let lasting: Value = of_row.chain(of_request).collect();
+    naming(shown["connection"].as_str().unwrap_or_default(), &lasting)
 }
 
 /// Makes what a draft would send anew from its exact bytes, and returns whether those are the request that is named.

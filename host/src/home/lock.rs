@@ -120,6 +120,34 @@ pub(super) fn holder(dir: &Dir, home: &Path) -> Result<Option<Holder>, HomeError
     }
 }
 
+/// Returns whether a process holds the lock that stands at this path, as the kernel has it, whatever the note says; `None`: it does not
+/// tell.
+pub fn is_held_by(path: &Path, pid: u32) -> Option<bool> {
+    let lock = match std::fs::File::open(path) {
+        Ok(lock) => lock,
+        Err(error) => return (error.kind() == std::io::ErrorKind::NotFound).then_some(false),
+    };
+    let found = rustix::fs::fstat(&lock).ok()?;
+    let (major, minor) = (rustix::fs::major(found.st_dev), rustix::fs::minor(found.st_dev));
+    let place = format!("{major:02x}:{minor:02x}:{}", found.st_ino);
+    let holders = holders(&std::fs::read_to_string("/proc/locks").ok()?, &place);
+    if holders.is_empty() {
+        // It stands there under another name, or nobody holds it.
+        return rustix::fs::flock(&lock, FlockOperation::NonBlockingLockShared).ok().map(|()| false);
+    }
+    Some(holders.contains(&pid))
+}
+
+/// Who holds a lock of the kind that a home has on a file, of what `/proc/locks` says (proc(5)).
+fn holders(locks: &str, place: &str) -> Vec<u32> {
+    let holder = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [_, "FLOCK", _, "WRITE", pid, at, ..] = words[..] else { return None };
+        (at == place).then(|| pid.parse().ok()).flatten()
+    };
+    locks.lines().filter_map(holder).collect()
+}
+
 fn open(dir: &Dir) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
@@ -143,4 +171,31 @@ fn read(file: &mut File) -> Holder {
     // What cannot be read is not told.
     let _ = file.seek(SeekFrom::Start(0)).and_then(|_| file.take(1024).read_to_string(&mut text));
     Holder::parse(&text)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernel_says_who_holds_a_lock_whatever_is_written_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, own) = (folder.path().join("lock"), std::process::id());
+        assert_eq!(is_held_by(&path, own), Some(false), "there is none");
+        let file = std::fs::File::create(&path).expect("a file");
+        assert_eq!(is_held_by(&path, own), Some(false), "nobody holds it");
+        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).expect("held");
+        std::fs::write(&path, "pid = 1\n").expect("written");
+        assert_eq!((is_held_by(&path, own), is_held_by(&path, 1)), (Some(true), Some(false)));
+    }
+
+    #[test]
+    fn only_whoever_holds_that_file_is_a_holder() {
+        let locks = "1: FLOCK  ADVISORY  WRITE 15274 fe:00:106 0 EOF\n\
+                     1: -> FLOCK  ADVISORY  WRITE 15275 fe:00:106 0 EOF\n\
+                     2: FLOCK  ADVISORY  READ 15276 fe:00:106 0 EOF\n\
+                     3: POSIX  ADVISORY  WRITE 15277 fe:00:106 0 EOF\n\
+                     4: FLOCK  ADVISORY  WRITE 15278 fe:01:106 0 EOF\n";
+        assert_eq!(holders(locks, "fe:00:106"), [15274]);
+    }
 }

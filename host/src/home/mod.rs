@@ -26,7 +26,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
 pub use error::HomeError;
-pub use lock::{Holder, HomeLock};
+pub use lock::{Holder, HomeLock, is_held_by};
 pub use new_file::NewFile;
 pub use outgoing::Outgoing;
 pub use outside::{

@@ -8,6 +8,7 @@ use wardlock_core::admitted::Admission;
 use wardlock_core::id::{AgentName, GrantName, WorkspaceName};
 use wardlock_state::StateError;
 
+use super::drafts::unreadable;
 use super::{blocking, connect, named, note, who};
 use crate::admin::Failure;
 use crate::drafts;
@@ -105,10 +106,9 @@ pub(super) async fn revoke(host: &Arc<Host>, name: &str) -> Result<Value, Failur
     if !blocking(move || state.revoke(&its_name, dismiss)).await?? && own.is_empty() {
         return Err(StateError::NoAgent { name }.into());
     }
-    let (state, its_name) = (host.state().clone(), name.clone());
     // Another agent of the same name shall not have what this one asked for.
     let by = format!("{}{}", who(), drafts::BY_REVOKING);
-    blocking(move || state.reject_drafts_of(its_name.as_str(), &by)).await??;
+    drafts::reject_all_of(host, name.as_str(), &by).await.map_err(unreadable)?;
     host.seat().draft_moved.notify_waiters();
     note(host, Act::admin(who(), "agent.revoke", name.as_str(), "ok")).await;
     let (mut given_up, mut left) = (Vec::new(), None);

@@ -61,7 +61,7 @@ fn attempted(command: &Command) -> Option<(&'static str, String)> {
         Command::AgentRotate { name, .. } => ("agent.rotate", name.clone()),
         Command::Thaw { workspace } => ("thaw", workspace.clone().unwrap_or_else(|| "all".to_owned())),
         Command::OperatorAdd { name, .. } => ("operator.add", name.clone()),
-        Command::OperatorPasskey { name } => ("operator.passkey", name.clone()),
+        Command::OperatorPasskey { name, .. } => ("operator.passkey", name.clone()),
         Command::OperatorRevoke { name } => ("operator.revoke", name.clone()),
         Command::PluginCase { request_id, .. } => ("plugin.case", request_id.clone()),
         Command::VaultExport { .. } => ("vault.export", "vault".to_owned()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wardlock_audit::Act;
-use wardlock_core::id::OperatorName;
+use wardlock_core::id::{Digest, OperatorName};
 use wardlock_egress::vault::Passkey;
 
 use super::{blocking, named, note, operators, seen_through, who};
@@ -14,37 +14,50 @@ use crate::host::Host;
 
 /// Makes a link that opens a session.
 pub(super) async fn login_link(host: &Arc<Host>) -> Result<Value, Failure> {
-    let link = link(host, "login", Purpose::Login)?;
+    let origin = own_origin(host)?;
+    let now_ms = host.now_ms();
+    let token = host.visitors().invite(Purpose::Login, now_ms).map_err(no_randomness)?;
     note(host, Act::admin(who(), "dashboard.link", "session", "ok")).await;
-    Ok(link)
+    Ok(json!({
+        "link": format!("{origin}/login/{token}"),
+        "expires": crate::text::time(now_ms.saturating_add(LINK_MS)),
+    }))
 }
 
-/// Makes a link by which an operator's browser brings a passkey.
-pub(super) async fn passkey_link(host: &Arc<Host>, name: &str) -> Result<Value, Failure> {
+/// Makes a link by which an operator's browser brings a passkey. Its secret is with whoever signed this, and is in nothing that comes or
+/// goes here: who only carries the command has no link.
+pub(super) async fn passkey_link(
+    host: &Arc<Host>,
+    name: &str,
+    origin: &str,
+    secret_sha256: &str,
+) -> Result<Value, Failure> {
     let name = named(OperatorName::parse(name))?;
+    let secret = named(Digest::parse(secret_sha256))?;
+    let own = own_origin(host)?;
+    if origin != own {
+        return Err(Failure::no(format!("the dashboard is at {own}, and the link would lead elsewhere"))
+            .hint("nothing was made; something else may stand in the daemon's place: look who has `admin.sock`"));
+    }
     if !operators::all(host).await?.iter().any(|known| known.name == name) {
         return Err(wardlock_egress::vault::VaultError::NoOperator(name.to_string()).into());
     }
     let mut challenge = [0; 32];
     getrandom::fill(&mut challenge).map_err(no_randomness)?;
     let purpose = Purpose::Passkey { operator: name.to_string(), by: who(), challenge };
-    let mut link = link(host, "passkey", purpose)?;
-    link["operator"] = name.as_str().into();
+    host.visitors().expect(*secret.as_bytes(), purpose, host.now_ms());
     note(host, Act::admin(who(), "operator.passkey-link", name.as_str(), "ok")).await;
-    Ok(link)
+    Ok(json!({ "operator": name.as_str(), "origin": own }))
 }
 
-fn link(host: &Host, kind: &str, purpose: Purpose) -> Result<Value, Failure> {
-    let Some(address) = host.seat().dashboard.get() else {
-        return Err(Failure::no("the dashboard is off")
-            .hint("start `wardlock serve --dashboard`, or set `dashboard` under `[listen]` in wardlock.toml"));
-    };
-    let now_ms = host.now_ms();
-    let token = host.visitors().invite(purpose, now_ms).map_err(no_randomness)?;
-    Ok(json!({
-        "link": format!("{}/{kind}/{token}", origin(*address)),
-        "expires": crate::text::time(now_ms.saturating_add(LINK_MS)),
-    }))
+fn own_origin(host: &Host) -> Result<String, Failure> {
+    host.seat().dashboard.get().map(|address| origin(*address)).ok_or_else(dashboard_is_off)
+}
+
+/// Says that there are no pages to which a link would lead.
+pub(crate) fn dashboard_is_off() -> Failure {
+    Failure::no("the dashboard is off")
+        .hint("start `wardlock serve --dashboard`, or set `dashboard` under `[listen]` in wardlock.toml")
 }
 
 fn no_randomness(error: getrandom::Error) -> Failure {

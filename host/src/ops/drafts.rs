@@ -102,6 +102,15 @@ fn extend(value: &mut Value, more: Value) {
     }
 }
 
+/// The word for a draft as it is shown; `None`: nothing of it is left to be sent.
+async fn word(host: &Arc<Host>, draft: &Draft) -> Result<Option<String>, Failure> {
+    let Some(content) = drafts::content(host, draft).await.map_err(unreadable)? else { return Ok(None) };
+    let request = content.request().map_err(|error| unreadable(error.into()))?;
+    let mut shown = row(draft);
+    shown["would_send"] = would_send(&content, &request, None);
+    Ok(Some(drafts::word_for(&shown)))
+}
+
 /// Exactly what an approval sends, and why it waits.
 fn would_send(content: &Content, request: &CanonicalRequest, classified: Option<&Classified>) -> Value {
     let held_by = content.holders.iter().map(|holder| match holder {
@@ -154,8 +163,10 @@ pub(super) async fn approve(
 ) -> Result<Value, Failure> {
     let request = named(Digest::parse(request))?;
     let draft = find(host, id).await?;
-    if shown_as.is_some_and(|shown_as| shown_as != place(&draft)) {
-        return Err(Failure::no(format!("draft `{id}` is for another connection than was shown"))
+    if let Some(shown_as) = shown_as
+        && word(host, &draft).await?.is_some_and(|word| word != shown_as)
+    {
+        return Err(Failure::no(format!("draft `{id}` is another than was shown"))
             .hint("look at it again with `wardlock drafts show`, and approve what it shows"));
     }
     // A release that is given up under way leaves everybody in doubt.
@@ -211,8 +222,7 @@ pub(super) async fn reject(host: &Arc<Host>, id: &str) -> Result<Value, Failure>
 
 async fn reject_as(host: &Arc<Host>, draft: &Draft, by: String) -> Result<Value, Failure> {
     let id = draft.id.as_str();
-    let (state, its_id, whose) = (host.state().clone(), draft.id.clone(), by.clone());
-    if !blocking(move || state.reject_draft(&its_id, &whose)).await?? {
+    if !drafts::reject(host, id, &by).await.map_err(unreadable)? {
         let now = find(host, id).await?.state.as_str();
         return Err(Failure::no(format!("draft `{id}` is {now} and can no longer be rejected")));
     }
@@ -251,7 +261,7 @@ fn unknown(id: &str) -> Failure {
         .hint("`wardlock drafts list` shows those that wait, `--all` every one that is left")
 }
 
-fn unreadable(error: DraftError) -> Failure {
+pub(super) fn unreadable(error: DraftError) -> Failure {
     match error {
         DraftError::State(error) => error.into(),
         other => Failure::home(other).hint("run `wardlock doctor`"),
@@ -285,6 +295,13 @@ fn unreleased(error: &Unreleased, draft: &Draft) -> Failure {
     match error {
         Unreleased::Unknown { id } => unknown(id),
         Unreleased::NotHeld { .. } => failure.hint(decided_already(&dated(draft))),
+        Unreleased::Decided { request: Some(request), .. } => failure.hint(format!(
+            "it was released as {request} and is not sent again: `wardlock audit show {request}` shows its outcome, `wardlock drafts reject` \
+             takes the row away"
+        )),
+        Unreleased::Decided { request: None, .. } => {
+            failure.hint("it was rejected; `wardlock drafts reject` takes the row away, and the agent may ask again")
+        }
         Unreleased::Other { .. } => {
             failure.hint("look at it again with `wardlock drafts show`, and approve what it shows")
         }

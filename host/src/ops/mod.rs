@@ -49,7 +49,7 @@ pub(crate) use audit::standing as audit_standing;
 pub(crate) use connections::find as find_connection;
 pub use copies::DANGER;
 pub(crate) use copies::not_written;
-pub(crate) use dashboard::{Enrolled, enrol, told};
+pub(crate) use dashboard::{Enrolled, dashboard_is_off, enrol, told};
 pub use doctor::examine;
 pub(crate) use drafts::{connection_of as connection_of_draft, decided_already, is_there as is_draft};
 pub(crate) use freeze::frozen;
@@ -96,10 +96,11 @@ pub trait Talk: Send + Sync {
     fn wait(&self, text: String);
 
     /// Returns the operator's signature over a command, if somebody signs it.
-    fn signed(&self, command: &Command) -> Result<Option<Signed>, String> {
+    fn signed(&self, command: &Command, brought: &Brought) -> Result<Option<Signed>, String> {
         let Some(operator) = self.signs_as() else { return Ok(None) };
         let nonce = new_request_id().to_string();
-        let signature = Signature::Ssh(self.sign(&text_of(command, &nonce))?);
+        let passphrase = brought.bound_to(&nonce).map_err(|error| error.to_string())?;
+        let signature = Signature::Ssh(self.sign(&text_of(command, &nonce, passphrase.as_deref()))?);
         Ok(Some(Signed { operator, nonce, signature }))
     }
 
@@ -142,14 +143,22 @@ pub async fn at_the_gate(
 pub async fn execute(
     host: &Arc<Host>,
     command: Command,
-    brought: Brought,
+    mut brought: Brought,
     talk: &dyn Talk,
 ) -> Result<Value, Failure> {
     let mut doer = Doer { name: talk.name().to_owned(), is_signed: false };
     if takes_signature(&command) {
         let known = operators::all(host).await?;
-        let signed = talk.signed(&command).map_err(|problem| Unauthorised::unsigned(Failure::no(problem)));
-        let word = match signed.and_then(|signed| authorise(&known, &command, signed)) {
+        let signed = match talk.signed(&command, &brought) {
+            Ok(signed) => signed,
+            Err(problem) => {
+                let refused = Unauthorised::unsigned(Failure::no(problem));
+                return Err(attempts::refused(host, talk.name(), &command, refused).await);
+            }
+        };
+        let passphrase;
+        (brought, passphrase) = stands_for(brought, signed.as_ref()).await?;
+        let word = match authorise(&known, &command, signed, passphrase.as_deref()) {
             Ok(word) => word,
             Err(refused) => return Err(attempts::refused(host, talk.name(), &command, refused).await),
         };
@@ -165,6 +174,16 @@ pub async fn execute(
         host.note_revision().await;
     }
     done
+}
+
+/// Returns what stands for a passphrase in the text that was signed, beside what was brought.
+async fn stands_for(brought: Brought, signed: Option<&Signed>) -> Result<(Brought, Option<String>), Failure> {
+    let Some(nonce) = signed.map(|signed| signed.nonce.clone()) else { return Ok((brought, None)) };
+    blocking(move || {
+        let stands = brought.bound_to(&nonce)?;
+        Ok((brought, stands))
+    })
+    .await?
 }
 
 async fn carry_out(
@@ -196,7 +215,9 @@ async fn carry_out(
         }
         Command::OperatorAdd { name, role, public_key } => operators::add(host, &name, role, &public_key).await,
         Command::OperatorList => operators::list(host).await,
-        Command::OperatorPasskey { name } => dashboard::passkey_link(host, &name).await,
+        Command::OperatorPasskey { name, origin, secret_sha256 } => {
+            dashboard::passkey_link(host, &name, &origin, &secret_sha256).await
+        }
         Command::Dashboard => dashboard::login_link(host).await,
         Command::OperatorRevoke { name } => operators::revoke(host, &name).await,
         Command::Proof { place, agent } => {
@@ -209,8 +230,8 @@ async fn carry_out(
         }
         Command::DraftsList { all } => drafts::list(host, all).await,
         Command::DraftsShow { id } => Box::pin(drafts::show(host, &id)).await,
-        Command::DraftsApprove { id, request_sha256, connection } => {
-            Box::pin(drafts::approve(host, &id, &request_sha256, connection.as_deref())).await
+        Command::DraftsApprove { id, request_sha256, shown } => {
+            Box::pin(drafts::approve(host, &id, &request_sha256, shown.as_deref())).await
         }
         Command::DraftsReject { id } => drafts::reject(host, &id).await,
         Command::AgentAdd { name, workspace, expires } => {
@@ -271,6 +292,7 @@ fn status(seat: &Seat, unlocked: bool) -> Value {
         "home": seat.home.path().display().to_string(),
         "agents": seat.config.agents().to_string(),
         "operators": seat.config.operators().map(|address| address.to_string()),
+        "dashboard": seat.dashboard.get().map(|address| crate::dashboard::origin(*address)),
         "simulator": seat.world.simulated,
         "vault": if unlocked { "open" } else { "locked" },
         "version": env!("CARGO_PKG_VERSION"),

@@ -99,7 +99,7 @@ async fn show(host: &Arc<Host>, id: &str) -> Value {
 async fn approve(host: &Arc<Host>, id: &str) -> Value {
     let shown = show(host, id).await;
     let request_sha256 = shown["request_sha256"].as_str().unwrap_or_default().to_owned();
-    command(host, Command::DraftsApprove { id: id.to_owned(), request_sha256, connection: None }).await
+    command(host, Command::DraftsApprove { id: id.to_owned(), request_sha256, shown: None }).await
 }
 
 async fn command(host: &Arc<Host>, command: Command) -> Value {

@@ -8,8 +8,9 @@ use crate::suite::{Host, PATIENCE, Suite};
 use crate::world::{Plan, plugin, workspace};
 
 /// The instants of a release, in order.
-const INSTANTS: [&str; 10] = [
+const INSTANTS: [&str; 11] = [
     "after-approval",
+    "after-noting",
     "after-decision",
     "after-quotas",
     "audit-before-commit",

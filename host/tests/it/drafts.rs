@@ -55,7 +55,7 @@ pub async fn show(world: &World, id: &str) -> Value {
 pub async fn approve(world: &World, id: &str) -> Result<Value, Failure> {
     let shown = show(world, id).await;
     let request_sha256 = shown["request_sha256"].as_str().expect("a hash").to_owned();
-    world.command(Command::DraftsApprove { id: id.to_owned(), request_sha256, connection: None }).await
+    world.command(Command::DraftsApprove { id: id.to_owned(), request_sha256, shown: None }).await
 }
 
 /// Approves and wants nothing to be sent: the draft's state and the refusal's code.
@@ -247,7 +247,7 @@ async fn nothing_is_sent_for_who_is_gone_frozen_or_shown_something_else() {
     let mut world = drafting(&allowing()).await;
     let id = held(&world, LEAD).await;
     let other = "0".repeat(64);
-    let command = Command::DraftsApprove { id: id.clone(), request_sha256: other, connection: None };
+    let command = Command::DraftsApprove { id: id.clone(), request_sha256: other, shown: None };
     let refused = world.command(command).await.expect_err("another request");
     assert!(
         refused.message.contains("holds another request than the one that was approved"),

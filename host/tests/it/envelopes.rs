@@ -231,10 +231,8 @@ async fn a_held_composite_is_shown_part_by_part_and_released_byte_for_byte() {
     }]);
     assert_eq!(shown["changes"], expected);
     let request_sha256 = shown["request_sha256"].as_str().expect("a hash").to_owned();
-    let ended = world
-        .command(Command::DraftsApprove { id: draft, request_sha256, connection: None })
-        .await
-        .expect("released");
+    let ended =
+        world.command(Command::DraftsApprove { id: draft, request_sha256, shown: None }).await.expect("released");
     assert_eq!((&ended["sent"], &ended["outcome"]), (&json!(true), &json!("ok")), "{ended}");
     assert_eq!(sent(&world).pop().expect("sent").body, body.as_bytes());
     assert_eq!(world.simulator.records(ORG, "Leads")[0]["Last_Name"], "Renamed");

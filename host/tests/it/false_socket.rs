@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use wardlock_tests::home::{Output, Wardlock};
 
-use crate::program::run;
+use crate::program::{run, with_home};
 use crate::shown::{LEADS, answering, held, json, taking_leads, token};
 
 /// Takes the daemon's place: asks it what it is asked, and bends what it answers.
@@ -100,7 +100,32 @@ fn a_false_socket_shows_nothing_other_than_what_it_wants_confirmed() {
     };
     let refused = while_bent(&["drafts", "approve", &id], &typed, elsewhere);
     assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(refused.stderr.contains("is for another connection than was shown"), "{refused:?}");
+    assert!(refused.stderr.contains("is another than was shown"), "{refused:?}");
+    // Nor another agent, purpose, account, or reason to hold it.
+    let others: [fn(&mut Value); 6] = [
+        |result| result["agent"] = "nightly-job".into(),
+        |result| result["effect"] = "read".into(),
+        |result| result["would_send"]["tenant"] = "999".into(),
+        |result| result["would_send"]["purpose"] = "as Ada said on the phone".into(),
+        |result| result["would_send"]["held_by"] = json!(["rule `dry_run`"]),
+        |result| result["would_send"]["records"] = 0.into(),
+    ];
+    for other in others {
+        let refused = while_bent(&["drafts", "approve", &id], &typed, other);
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        assert!(refused.stderr.contains("is another than was shown"), "{refused:?}");
+    }
+    // What the command line does not know it does not show, and no other draft under this one's name.
+    let more: fn(&mut Value) = |result| {
+        result["note"] = "checked by Wardlock: harmless".into();
+        result["would_send"]["note"] = "checked by Wardlock: harmless".into();
+    };
+    for args in [&["drafts", "show", &id][..], &["--json", "drafts", "show", &id]] {
+        let shown = while_bent(args, "", more).ok().expect("shown").stdout;
+        assert!(shown.contains("Mallory") && !shown.contains("checked by"), "{shown}");
+    }
+    let renamed = while_bent(&["drafts", "show", &id], "", |result| result["draft"] = "draft_0".into());
+    assert!(renamed.stderr.contains("wants another confirmed"), "{renamed:?}");
 
     // Nor less than what a level lets agents do.
     let less: fn(&mut Value) = |result| {
@@ -116,5 +141,22 @@ fn a_false_socket_shows_nothing_other_than_what_it_wants_confirmed() {
     assert_eq!(connection["readiness"]["writes_enabled"], "draft", "{connection}");
     let approved = answering(&wardlock, &["--json", "drafts", "approve", &id], &typed);
     assert_eq!(approved.json().expect("one document")["sent"], true, "{approved:?}");
+    serving.stop().expect("it ends");
+}
+
+#[test]
+fn a_process_that_does_not_hold_the_home_is_given_no_secret() {
+    let wardlock = with_home();
+    let serving = wardlock.serve(&[]).expect("it serves");
+    let real = stand_before(&wardlock, |_| ());
+    let id = ["registration", "add", "zoho", "--service", "zoho-crm", "--client-id", "1000.ID", "--secret-stdin"];
+    for args in [&id[..], &["agent", "add", "a1", "--workspace", "acme"], &["dashboard"]] {
+        let refused = answering(&wardlock, args, "1000.a-secret-that-stays-here\n");
+        assert!(refused.code != Some(0), "{refused:?}");
+        assert!(refused.stderr.contains("is not the process that holds this home"), "{refused:?}");
+    }
+    stand_aside(&wardlock, &real);
+    assert_eq!(json(&wardlock, &["registration", "list"]), json!([]));
+    answering(&wardlock, &id, "1000.a-secret-of-the-simulators\n").ok().expect("the daemon takes it");
     serving.stop().expect("it ends");
 }

@@ -57,8 +57,7 @@ async fn what_is_beyond_a_days_records_waits_for_a_person_whose_word_passes_it()
     let id = said["draft"].as_str().expect("a draft").to_owned();
     let shown = world.command(Command::DraftsShow { id: id.clone() }).await.expect("shown");
     let request_sha256 = shown["request_sha256"].as_str().expect("a hash").to_owned();
-    let ended =
-        world.command(Command::DraftsApprove { id, request_sha256, connection: None }).await.expect("an end");
+    let ended = world.command(Command::DraftsApprove { id, request_sha256, shown: None }).await.expect("an end");
     assert_eq!((&ended["sent"], &ended["status"]), (&json!(true), &json!(201)), "{ended}");
     assert_held(&create(&world, "Contacts", 1, "").await, "max_records_a_day", "have touched 8");
     // Reading is not bounded.

@@ -9,7 +9,7 @@ use ssh_key::{HashAlg, LineEnding};
 use wardlock::admin::{Brought, Command, Failure, Page};
 use wardlock::ops::{self, Talk};
 use wardlock_audit::Filter;
-use wardlock_egress::vault::Role;
+use wardlock_egress::vault::{Passphrase, Role};
 
 use crate::proofs::{enable, prove};
 use crate::world::{Plan, World, plugin, workspace};
@@ -130,7 +130,7 @@ async fn who_tries_without_a_word_that_counts_is_seen_in_the_audit_and_fills_non
     world.command(add(&ada, Role::Admin)).await.expect("the first one needs nobody");
     signed(&world, &ada, add(&bob, Role::Approver)).await.expect("by an admin");
     let approve =
-        |id: &str| Command::DraftsApprove { id: id.to_owned(), request_sha256: "0".repeat(64), connection: None };
+        |id: &str| Command::DraftsApprove { id: id.to_owned(), request_sha256: "0".repeat(64), shown: None };
     for at in 0..20 {
         world.command(approve(&format!("draft_{at}"))).await.expect_err("unsigned");
     }
@@ -219,12 +219,13 @@ async fn a_process_without_a_key_can_neither_approve_nor_enable() {
     let shown = world.command(Command::DraftsShow { id: id.clone() }).await.expect("anybody here may look");
     let request_sha256 = shown["request_sha256"].as_str().expect("a hash").to_owned();
     let approve =
-        || Command::DraftsApprove { id: id.clone(), request_sha256: request_sha256.clone(), connection: None };
+        || Command::DraftsApprove { id: id.clone(), request_sha256: request_sha256.clone(), shown: None };
     let before = world.api_calls();
     assert!(world.command(approve()).await.is_err(), "unsigned");
-    let other = Command::DraftsApprove { id: id.clone(), request_sha256: "0".repeat(64), connection: None };
-    let replayed =
-        Replayed(Arc::new(bob.signed(&other).expect("signed").expect("a signature over something else")));
+    let other = Command::DraftsApprove { id: id.clone(), request_sha256: "0".repeat(64), shown: None };
+    let replayed = Replayed(Arc::new(
+        bob.signed(&other, &Brought::Nothing).expect("signed").expect("a signature over something else"),
+    ));
     assert!(
         ops::execute(&world.host, approve(), Brought::Nothing, &replayed).await.is_err(),
         "of another command"
@@ -261,7 +262,7 @@ impl Talk for Replayed {
 
     fn wait(&self, _text: String) {}
 
-    fn signed(&self, _command: &Command) -> Result<Option<wardlock::ops::Signed>, String> {
+    fn signed(&self, _command: &Command, _brought: &Brought) -> Result<Option<wardlock::ops::Signed>, String> {
         Ok(Some((*self.0).clone()))
     }
 }
@@ -279,7 +280,7 @@ async fn where_two_people_are_wanted_one_releases_nothing_however_often() {
         async || world.command(Command::DraftsShow { id: id.clone() }).await.expect("anybody here may look");
     let request_sha256 = shown().await["request_sha256"].as_str().expect("a hash").to_owned();
     let approve =
-        || Command::DraftsApprove { id: id.clone(), request_sha256: request_sha256.clone(), connection: None };
+        || Command::DraftsApprove { id: id.clone(), request_sha256: request_sha256.clone(), shown: None };
     let nobody = world.command(approve()).await.expect_err("nobody can be told apart");
     assert!(nobody.message.contains("2 people must approve this, and there are no operators"), "{nobody:?}");
 
@@ -328,7 +329,85 @@ async fn where_two_people_are_wanted_one_releases_nothing_however_often() {
     let older = "DELETE FROM drafts; INSERT INTO drafts SELECT * FROM kept; INSERT INTO draft_approvals SELECT * FROM words";
     state.execute_batch(older).expect("put back");
     assert_eq!(shown().await["approved_by"], json!([]));
-    let alone = signed(&world, &ada, approve()).await.expect("her word");
-    assert_eq!((&alone["sent"], world.api_calls()), (&json!(false), before + 1), "{alone}");
+    let again = signed(&world, &ada, approve()).await.expect_err("it was sent");
+    assert!(again.message.contains("was decided already"), "{again:?}");
+    assert_eq!((&shown().await["approved_by"], world.api_calls()), (&json!([]), before + 1));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draft_that_is_decided_is_not_decided_anew_by_putting_its_row_back() {
+    let file = workspace("acme", "eu", "", &plugin("probe", r#"{ mode = "hold" }"#));
+    let world =
+        World::start(Plan { workspaces: vec![("acme", file)], guests: vec!["probe"], ..Plan::default() }).await;
+    let ada = Operator::new("ada", 1);
+    world.command(add(&ada, Role::Admin)).await.expect("added");
+    let mut drafts = Vec::new();
+    for page in [1, 2] {
+        let path = format!("/acme/zoho/crm/v8/Leads?fields=Last_Name&per_page=2&page={page}");
+        let said = world.ask("acme", "GET", &path, "Accept: application/problem+json\r\n", "").await;
+        let id = said.json().expect("json")["draft"].as_str().expect("a draft").to_owned();
+        let shown = world.command(Command::DraftsShow { id: id.clone() }).await.expect("shown");
+        let request_sha256 = shown["request_sha256"].as_str().expect("a hash").to_owned();
+        drafts.push(Command::DraftsApprove { id: id.clone(), request_sha256, shown: None });
+        drafts.push(Command::DraftsReject { id });
+    }
+    let state = rusqlite::Connection::open(world.folder().join("home/state/state.db")).expect("the state");
+    state.execute_batch("CREATE TEMP TABLE kept AS SELECT * FROM drafts").expect("a copy of what is true now");
+    let ended = signed(&world, &ada, drafts[0].clone()).await.expect("approved");
+    assert_eq!(ended["sent"], true, "{ended}");
+    world.command(drafts[3].clone()).await.expect("rejected");
+    let before = world.api_calls();
+    let request = ended["request_id"].as_str().expect("its request").to_owned();
+    let refused = async |at: usize, hint: &str| {
+        let refused = signed(&world, &ada, drafts[at].clone()).await.expect_err("it was decided");
+        assert!(refused.message.contains("was decided already"), "{refused:?}");
+        assert!(refused.hint.as_deref().is_some_and(|told| told.contains(hint)), "{refused:?}");
+        assert_eq!(world.api_calls(), before, "nothing was sent");
+    };
+    state.execute_batch("DELETE FROM drafts; INSERT INTO drafts SELECT * FROM kept").expect("put back");
+    refused(0, &format!("`wardlock audit show {request}`")).await;
+    refused(2, "it was rejected").await;
+    world.end().await;
+}
+
+/// Somebody who signed for another passphrase than the one that arrives.
+struct ForAnother<'a>(&'a Operator, Brought);
+
+impl Talk for ForAnother<'_> {
+    fn say(&self, _text: String) {}
+
+    fn open(&self, _page: Page) {}
+
+    fn wait(&self, _text: String) {}
+
+    fn signed(&self, command: &Command, _brought: &Brought) -> Result<Option<wardlock::ops::Signed>, String> {
+        self.0.signed(command, &self.1)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_opens_by_the_passphrase_that_was_signed_and_by_no_other() {
+    let world = World::start(Plan::default()).await;
+    let ada = Operator::new("ada", 1);
+    world.command(add(&ada, Role::Admin)).await.expect("added");
+    let phrase = |text: &str| {
+        let bytes = zeroize::Zeroizing::new(text.as_bytes().to_vec());
+        Brought::Passphrase(Passphrase::from_bytes(bytes).expect("a passphrase"))
+    };
+    let export = || Command::VaultExport { recipients: Vec::new() };
+    for command in [export(), Command::BackupCreate { recipients: Vec::new() }] {
+        let signed_for = ForAnother(&ada, phrase("what ada chose"));
+        let exchanged =
+            ops::execute(&world.host, command.clone(), phrase("mallory chose this"), &signed_for).await;
+        assert_eq!(
+            exchanged.expect_err("another passphrase").message,
+            "this is no signature of operator `ada` over this"
+        );
+        let left_out = ForAnother(&ada, Brought::Nothing);
+        let unsigned = ops::execute(&world.host, command, phrase("mallory chose this"), &left_out).await;
+        assert!(unsigned.is_err(), "a passphrase that nobody signed for");
+    }
+    ops::execute(&world.host, export(), phrase("what ada chose"), &ada).await.expect("exported");
     world.end().await;
 }

@@ -223,6 +223,15 @@ impl Way {
     }
 }
 
+impl Passphrase {
+    /// Stretches it for a number that is used once, as hex: who signs that signs for this passphrase, and tells nobody which it is.
+    pub fn stretched_for(&self, number: &str) -> Result<String, VaultError> {
+        // No salt of a lock is as long: what comes of this is never a vault's key.
+        let salt = format!("wardlock signed passphrase/{number}");
+        Ok(hex::encode(stretched(self, salt.as_bytes(), Stretch::USUAL)?.as_slice()))
+    }
+}
+
 fn stretched(passphrase: &Passphrase, salt: &[u8], stretch: Stretch) -> Result<Key, VaultError> {
     let Stretch { memory_kib, passes, lanes } = stretch;
     if memory_kib > MOST_MEMORY_KIB || passes > MOST_PASSES || lanes != 1 {

@@ -1,13 +1,15 @@
-//! What must not be put back: for each connection, how often its write level was set, and its newest proof; for each draft, how often
-//! several people's words released it.
+//! What must not be put back: for each connection, how often its write level was set, and its newest proof; for each draft, how it was
+//! decided, and how often it was released.
 //!
-//! Levels and proofs stand in the state, under a mark of the vault's; a row that was true once would stay true for ever without this.
+//! Levels, proofs and drafts stand in the state, under a mark of the vault's or sealed; a row that was true once would stay true for ever
+//! without this.
 
+use rusqlite::Transaction;
 use serde::{Deserialize, Serialize};
 
 use super::error::VaultError;
 use super::kept::to_bytes;
-use super::rows::{self, Kind, Row};
+use super::rows::{self, Head, Kind, Row};
 use super::store::{Vault, content};
 
 /// What the vault knows of one connection's level and proof.
@@ -20,36 +22,111 @@ pub struct WriteMark {
     pub proof: String,
 }
 
-/// How often a draft was released, and when last.
-#[derive(Debug, Default, Serialize, Deserialize)]
+/// How often a draft was released, when last, and how it is decided.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Releases {
-    count: u64,
-    at_ms: u64,
+pub struct DraftMark {
+    /// How often it was released: a word on it that was given before counts for nothing.
+    pub count: u64,
+    /// When that was written last.
+    pub at_ms: u64,
+    /// How it is decided; `None`: it may wait.
+    #[serde(default)]
+    pub decided: Option<Decided>,
+}
+
+/// How a draft is decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "how", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Decided {
+    /// It was released.
+    Released {
+        /// The request by which it was sent, as the audit has it.
+        request: String,
+    },
+    /// A person said no, or its agent was revoked.
+    Rejected,
 }
 
 impl Vault {
-    /// Returns how often several people's words have released a draft.
-    pub fn releases(&self, draft: &str) -> Result<u64, VaultError> {
+    /// Returns what is known of a draft.
+    pub fn draft_mark(&self, draft: &str) -> Result<DraftMark, VaultError> {
         let row = self.rows.read(&self.connection(), Kind::Release, draft)?;
-        Ok(row.as_ref().map_or_else(|| Ok(Releases::default()), content)?.count)
+        row.as_ref().map_or_else(|| Ok(DraftMark::default()), content)
     }
 
-    /// Counts a release. Counts from before `since_ms` are forgotten: no word of then is one any more.
-    pub fn note_release(&self, draft: &str, at_ms: u64, since_ms: u64) -> Result<(), VaultError> {
+    /// Notes that a draft is released by a request, unless it is decided already: then it returns how. What is from before `since_ms` is
+    /// forgotten: no draft of then can be sent any more.
+    pub fn note_release(
+        &self,
+        draft: &str,
+        request: &str,
+        at_ms: u64,
+        since_ms: u64,
+    ) -> Result<Option<Decided>, VaultError> {
         self.write(|transaction, head| {
-            for row in self.rows.read_all(transaction, Kind::Release)? {
-                if row.id != draft && content::<Releases>(&row)?.at_ms < since_ms {
-                    rows::remove(transaction, Kind::Release, &row.id)?;
+            self.forget_drafts(transaction, since_ms)?;
+            self.change_draft_mark(transaction, head, draft, |mark| {
+                if mark.decided.is_none() {
+                    let (count, request) = (mark.count.saturating_add(1), request.to_owned());
+                    *mark = DraftMark { count, at_ms, decided: Some(Decided::Released { request }) };
+                    return None;
                 }
-            }
-            let row = self.rows.read(transaction, Kind::Release, draft)?;
-            let before: Releases = row.as_ref().map_or_else(|| Ok(Releases::default()), content)?;
-            let now = Releases { count: before.count.saturating_add(1), at_ms };
-            let content = to_bytes(&now).ok_or(VaultError::NotWritten)?;
-            let row = Row { id: draft.to_owned(), generation: 0, content };
-            self.rows.write(transaction, head, Kind::Release, &row)
+                mark.decided.clone()
+            })
         })
+    }
+
+    /// Takes back that a request released a draft: nothing was sent by it, and the draft waits on.
+    pub fn take_release_back(&self, draft: &str, request: &str) -> Result<(), VaultError> {
+        let released = Some(Decided::Released { request: request.to_owned() });
+        if self.draft_mark(draft)?.decided != released {
+            return Ok(());
+        }
+        self.write(|transaction, head| {
+            self.change_draft_mark(transaction, head, draft, |mark| {
+                mark.decided = mark.decided.take().filter(|decided| Some(decided) != released.as_ref());
+            })
+        })
+    }
+
+    /// Notes that drafts are rejected, but for those that were released before.
+    pub fn note_rejections(&self, drafts: &[String], at_ms: u64, since_ms: u64) -> Result<(), VaultError> {
+        self.write(|transaction, head| {
+            self.forget_drafts(transaction, since_ms)?;
+            drafts.iter().try_for_each(|draft| {
+                self.change_draft_mark(transaction, head, draft, |mark| {
+                    if mark.decided.is_none() {
+                        *mark = DraftMark { count: mark.count, at_ms, decided: Some(Decided::Rejected) };
+                    }
+                })
+            })
+        })
+    }
+
+    fn change_draft_mark<T>(
+        &self,
+        transaction: &Transaction<'_>,
+        head: &mut Head,
+        draft: &str,
+        change: impl FnOnce(&mut DraftMark) -> T,
+    ) -> Result<T, VaultError> {
+        let row = self.rows.read(transaction, Kind::Release, draft)?;
+        let mut mark: DraftMark = row.as_ref().map_or_else(|| Ok(DraftMark::default()), content)?;
+        let said = change(&mut mark);
+        let content = to_bytes(&mark).ok_or(VaultError::NotWritten)?;
+        let row = Row { id: draft.to_owned(), generation: 0, content };
+        self.rows.write(transaction, head, Kind::Release, &row)?;
+        Ok(said)
+    }
+
+    fn forget_drafts(&self, transaction: &Transaction<'_>, since_ms: u64) -> Result<(), VaultError> {
+        for row in self.rows.read_all(transaction, Kind::Release)? {
+            if content::<DraftMark>(&row)?.at_ms < since_ms {
+                rows::remove(transaction, Kind::Release, &row.id)?;
+            }
+        }
+        Ok(())
     }
 
     /// Returns what is known of a connection, by the name under which its level is kept.

@@ -71,10 +71,20 @@ fn client(world: &World, kind: &str, challenge: &str) -> Vec<u8> {
     json!({ "type": kind, "challenge": challenge, "origin": origin }).to_string().into_bytes()
 }
 
+/// A command for a link, and the secret of the link.
+fn asked_link(world: &World, name: &str) -> (Command, String) {
+    let mut bits = [0; 32];
+    ring::rand::SecureRandom::fill(&SystemRandom::new(), &mut bits).expect("random bits");
+    let secret = encoded(&bits);
+    let secret_sha256 = hex::encode(Sha256::digest(&secret));
+    let origin = format!("http://{}", host(world));
+    (Command::OperatorPasskey { name: name.to_owned(), origin, secret_sha256 }, secret)
+}
+
 async fn passkey_link(world: &World, by: &Operator, name: &str) -> Result<String, Failure> {
-    let made = signed(world, by, Command::OperatorPasskey { name: name.to_owned() }).await?;
-    let link = made["link"].as_str().expect("a link");
-    Ok(link.strip_prefix(&format!("http://{}", host(world))).expect("our origin").to_owned())
+    let (command, secret) = asked_link(world, name);
+    signed(world, by, command).await?;
+    Ok(format!("/passkey/{secret}"))
 }
 
 /// Brings a passkey by a link.
@@ -100,9 +110,9 @@ async fn a_passkey_is_brought_by_a_link_that_its_operator_or_an_admin_signed() {
     let (ada, bob) = (Operator::new("ada", 1), Operator::new("bob", 2));
     world.command(add(&ada, Role::Admin)).await.expect("added");
     signed(&world, &ada, add(&bob, Role::Approver)).await.expect("added");
-    let unsigned = world.command(Command::OperatorPasskey { name: "ada".to_owned() }).await;
+    let unsigned = world.command(asked_link(&world, "ada").0).await;
     assert!(unsigned.expect_err("unsigned").message.contains("operator's signature"));
-    let unsigned = world.command(Command::OperatorPasskey { name: "bob".to_owned() }).await.expect_err("unsigned");
+    let unsigned = world.command(asked_link(&world, "bob").0).await.expect_err("unsigned");
     assert!(
         unsigned.hint.as_deref().is_some_and(|hint| hint.ends_with("those who may: ada, bob")),
         "{unsigned:?}"
@@ -129,6 +139,30 @@ async fn a_passkey_is_brought_by_a_link_that_its_operator_or_an_admin_signed() {
     signed(&world, &ada, Command::OperatorRevoke { name: "bob".to_owned() }).await.expect("revoked");
     let after = passkey_link(&world, &ada, "ada").await.expect("a link");
     assert_eq!(enrol(&world, &after, &key).await, 200, "revoking bob took his passkeys along");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_carries_the_command_for_a_passkey_learns_no_link() {
+    let world = drafting().await;
+    let ada = Operator::new("ada", 1);
+    world.command(add(&ada, Role::Admin)).await.expect("added");
+    let (command, secret) = asked_link(&world, "ada");
+    let asked = serde_json::to_string(&command).expect("JSON");
+    let said = signed(&world, &ada, command.clone()).await.expect("signed").to_string();
+    assert!(!asked.contains(&secret) && !said.contains(&secret), "{asked} {said}");
+    assert!(!said.contains("/passkey/"), "{said}");
+    // What both carry opens nothing.
+    let Command::OperatorPasskey { name, secret_sha256, .. } = command else { unreachable!() };
+    assert_eq!(get(&world, &format!("/passkey/{secret_sha256}"), "").await.status, 410);
+    assert_eq!(get(&world, &format!("/passkey/{secret}"), "").await.status, 200);
+    // A link that would lead elsewhere, where somebody else takes its secret, is none here.
+    let (_, secret) = asked_link(&world, "ada");
+    let secret_sha256 = hex::encode(Sha256::digest(&secret));
+    let elsewhere = Command::OperatorPasskey { name, origin: "http://localhost:1".to_owned(), secret_sha256 };
+    let refused = signed(&world, &ada, elsewhere).await.expect_err("another address");
+    assert!(refused.message.ends_with("the link would lead elsewhere"), "{refused:?}");
+    assert_eq!(get(&world, &format!("/passkey/{secret}"), "").await.status, 410);
     world.end().await;
 }
 
@@ -213,7 +247,7 @@ async fn with_operators_only_a_passkey_over_exactly_this_approves() {
     let copied = key.approval(&world, &asked);
     let reply = browser.post(&format!("/drafts/{id}/approve"), &format!("request_sha256={hash}&{copied}")).await;
     assert!(text(&reply).contains("counts fewer"), "{}", text(&reply));
-    let unsigned = Command::DraftsApprove { id: id.clone(), request_sha256: hash, connection: None };
+    let unsigned = Command::DraftsApprove { id: id.clone(), request_sha256: hash, shown: None };
     assert!(ops::execute(&world.host, unsigned, Brought::Nothing, &crate::world::Silent).await.is_err());
     assert_eq!(state(&world, &id).await, "held");
     world.end().await;
