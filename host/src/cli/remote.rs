@@ -126,7 +126,8 @@ impl Reach {
 /// Returns what is known of the connection.
 async fn confirm_region(reach: &Reach, connect: &ConnectArgs, person: &Person) -> Result<Value, Failure> {
     let (workspace, connection) = split(&connect.connection)?;
-    let shown = reach.ask(Command::ConnectionsShow { workspace, connection }, Brought::Nothing, person).await?;
+    let looked = Command::ConnectionsShow { workspace, connection, agent: None };
+    let shown = reach.ask(looked, Brought::Nothing, person).await?;
     let configured = shown["region"].as_str().unwrap_or_default();
     let said = match &connect.region {
         Some(region) => region.clone(),
@@ -153,9 +154,9 @@ fn command_of(verb: &Verb) -> Result<(Command, Option<Secret>), Failure> {
         Verb::Freeze(freeze) => Command::Freeze { workspace: freeze.workspace.clone() },
         Verb::Thaw(thaw) => Command::Thaw { workspace: thaw.workspace.clone() },
         Verb::Connections(ConnectionsVerb::List) => Command::ConnectionsList,
-        Verb::Connections(ConnectionsVerb::Show { connection }) => {
+        Verb::Connections(ConnectionsVerb::Show { connection, agent }) => {
             let (workspace, connection) = split(connection)?;
-            Command::ConnectionsShow { workspace, connection }
+            Command::ConnectionsShow { workspace, connection, agent: agent.clone() }
         }
         Verb::Operator(verb) => operator_command(verb)?,
         Verb::Agent(AgentVerb::Add { name, workspace, expires }) => {
@@ -339,7 +340,18 @@ fn tell(verb: &Verb, result: &Value) {
         talk::text(result["link"].as_str().unwrap_or_default());
         return;
     }
+    if let Verb::Connections(ConnectionsVerb::List) = verb {
+        return show::show(&with_names(result.clone()));
+    }
     show::show(result);
+}
+
+/// A list of connections with agents' names alone: a cell has no room for what is known of each.
+fn with_names(mut listed: Value) -> Value {
+    for agent in listed.as_array_mut().into_iter().flatten().filter_map(|row| row["agents"].as_array_mut()).flatten() {
+        *agent = agent["agent"].take();
+    }
+    listed
 }
 
 /// A program reads the answer off the exit code: 1 where the answer is no.

@@ -25,13 +25,25 @@ pub async fn prove(cli: &Cli, asked: &ProofArgs) -> Result<ExitCode, Failure> {
     if cli.json {
         talk::data(&result);
     } else {
-        result["proofs"].as_array().into_iter().flatten().for_each(tell_proof);
+        let rows = |name: &str| result[name].as_array().into_iter().flatten();
+        rows("proofs").for_each(tell_proof);
+        rows("not_proved").for_each(tell_unproved);
+        if rows("proofs").chain(rows("not_proved")).next().is_none() {
+            talk::line("There is no connection, so nothing was proved.");
+        }
     }
     Ok(ExitCode::from(u8::from(result["passed"] != true)))
 }
 
+fn word(value: &Value) -> String {
+    crate::text::for_terminal(value.as_str().unwrap_or_default())
+}
+
+fn tell_unproved(row: &Value) {
+    talk::text(&format!("{}: not proved\n  {}", word(&row["connection"]), word(&row["why"])));
+}
+
 fn tell_proof(proof: &Value) {
-    let word = |value: &Value| crate::text::for_terminal(value.as_str().unwrap_or_default());
     let passed = if proof["passed"] == true { "passed" } else { "FAILED" };
     talk::text(&format!("{}: {passed}", word(&proof["connection"])));
     let tell = |indent: &str, criterion: &Value| {
@@ -52,6 +64,9 @@ fn tell_proof(proof: &Value) {
         }
         talk::text(&format!("  {}: {}", word(&request["what"]), word(&request["request"])));
         request["criteria"].as_array().into_iter().flatten().for_each(|criterion| tell("    ", criterion));
+    }
+    if proof["writes_ended"] == true {
+        talk::text("  writes are off now: what was enabled rested on a proof that is no longer the newest");
     }
 }
 
@@ -86,7 +101,7 @@ pub async fn set(cli: &Cli, asked: &WritesArgs) -> Result<ExitCode, Failure> {
     let mut result = ask(cli, command(true, basis), Brought::Nothing).await?;
     if !cli.json {
         // What it means was shown before; what has changed is this.
-        result = members(&result, &["connection", "writes", "enabled"], false);
+        result = members(&result, &["connection", "writes", "enabled", "agents"], false);
     }
     tell(cli, &result);
     Ok(ExitCode::SUCCESS)

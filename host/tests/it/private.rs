@@ -56,7 +56,7 @@ async fn each_agent_uses_its_own_consent_and_never_another_s() {
     assert_eq!(world.api_calls(), before, "no other's consent serves");
 
     let shown = world
-        .command(Command::ConnectionsShow { workspace: "acme".to_owned(), connection: "zoho".to_owned() })
+        .command(Command::ConnectionsShow { workspace: "acme".to_owned(), connection: "zoho".to_owned(), agent: None })
         .await
         .expect("shown");
     assert_eq!((&shown["owner"], &shown["agents"][0]["agent"]), (&"agent".into(), &"agent-acme".into()));

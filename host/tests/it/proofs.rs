@@ -65,7 +65,7 @@ async fn passes_in(region: &str) {
     ];
     assert_eq!(asked, expected);
     let (workspace, connection) = ("acme".to_owned(), "zoho".to_owned());
-    let shown = world.command(Command::ConnectionsShow { workspace, connection }).await.expect("shown");
+    let shown = world.command(Command::ConnectionsShow { workspace, connection, agent: None }).await.expect("shown");
     let ready = &shown["readiness"];
     assert_eq!((&ready["verified"], &ready["writes_enabled"]), (&json!(true), &json!("off")), "{ready:#}");
     let items =
@@ -81,7 +81,7 @@ async fn passes_in(region: &str) {
     let command = Command::AuditVerify { heads: String::new(), public_key: None };
     world.command(command).await.expect("verified");
     let (workspace, connection) = ("acme".to_owned(), "zoho".to_owned());
-    let shown = world.command(Command::ConnectionsShow { workspace, connection }).await.expect("shown");
+    let shown = world.command(Command::ConnectionsShow { workspace, connection, agent: None }).await.expect("shown");
     assert!(rows(&shown["readiness"]) > before, "the newest verification is told");
     world.end().await;
 }
