@@ -33,8 +33,10 @@ pub fn for_agent(connection: &Connection, agent: Option<&AgentName>) -> Result<C
             Err(Failure::usage("consents of this connection are the workspace's, and not an agent's own")
                 .hint("leave `--agent` out: what is done here is done for every agent"))
         }
-        (Owner::Agent, None) => Err(Failure::usage("consents of this connection are each agent's own")
-            .hint("say whose: `--agent NAME`")),
+        (Owner::Agent, None) => {
+            Err(Failure::usage("consents of this connection are each agent's own")
+                .hint("say whose: `--agent NAME`"))
+        }
     }
 }
 

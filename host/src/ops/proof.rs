@@ -105,9 +105,7 @@ async fn each_of(
     if agents.is_empty() {
         let (whose, connect) = match agent {
             None => ("none".to_owned(), format!("{} --agent NAME", report::connect_command(connection))),
-            Some(agent) => {
-                (format!("none of `{agent}`"), report::connect_command(&connection.of_agent(agent)))
-            }
+            Some(agent) => (format!("none of `{agent}`"), report::connect_command(&connection.of_agent(agent))),
         };
         return Ok(Err(format!("consents are each agent's own, and there is {whose}: run `{connect}`")));
     }

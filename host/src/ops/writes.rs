@@ -95,8 +95,7 @@ async fn put(
     proved: Option<String>,
 ) -> Result<(), Failure> {
     let mut row = WriteLevel { level, since_ms: host.now_ms(), basis, who: who(), mac: [0; 32] };
-    let (state, workspace, key) =
-        (host.state().clone(), connection.workspace.clone(), writes::key_of(connection));
+    let (state, workspace, key) = (host.state().clone(), connection.workspace.clone(), writes::key_of(connection));
     let target = key.clone();
     let vault = Arc::clone(host.vault());
     blocking(move || {
@@ -151,11 +150,7 @@ pub(super) async fn consenting(host: &Arc<Host>, connection: &Connection) -> Res
 
 /// Returns the grant's generation for which writes may be enabled, and the mark of the proof: the workspace file allows it, and a proof
 /// holds.
-async fn allowed(
-    host: &Arc<Host>,
-    connection: &Connection,
-    level: WriteMode,
-) -> Result<(u64, String), Failure> {
+async fn allowed(host: &Arc<Host>, connection: &Connection, level: WriteMode) -> Result<(u64, String), Failure> {
     if level > connection.writes {
         let problem = format!("the workspace file allows `writes = \"{}\"` at most", connection.writes.as_str());
         return Err(Failure::no(problem).hint(format!(

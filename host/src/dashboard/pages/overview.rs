@@ -139,7 +139,8 @@ async fn connection(gate: &Arc<Gate>, row: &Value, in_full: bool) -> ConnectionV
 
 /// How far writes are enabled now; where consents are each agent's own, for each of them.
 fn writes(row: &Value) -> String {
-    let own: Vec<String> =
-        rows(&row["agents"]).map(|agent| format!("{}: {}", word(&agent["agent"]), word(&agent["writes"]))).collect();
+    let own: Vec<String> = rows(&row["agents"])
+        .map(|agent| format!("{}: {}", word(&agent["agent"]), word(&agent["writes"])))
+        .collect();
     if own.is_empty() { word(&row["writes"]) } else { own.join(", ") }
 }
