@@ -84,14 +84,10 @@ pub async fn set(cli: &Cli, asked: &WritesArgs) -> Result<ExitCode, Failure> {
     let mut basis = None;
     if asked.level != Level::Off {
         let shown = ask(cli, command(false, None), Brought::Nothing).await?;
-        let typed = match &asked.confirm {
-            Some(typed) => typed.clone(),
-            None => {
-                show::show_before(&shown);
-                let question = format!("\nType the connection, {}, to enable this: ", asked.connection);
-                talk::answer(&question)
-            }
-        };
+        show::show_before(&shown);
+        let typed = asked.confirm.clone().unwrap_or_else(|| {
+            talk::answer(&format!("\nType the connection, {}, to enable this: ", asked.connection))
+        });
         if typed != asked.connection {
             return Err(Failure::no("not confirmed, so nothing was changed")
                 .hint("type the connection as it stands there, or give it with `--confirm`"));
@@ -202,6 +198,7 @@ async fn looked_at(cli: &Cli, draft: &str) -> Result<Command, Failure> {
 /// A draft as a person reads it: of a record that was not read, nothing stands there as its value.
 fn for_person(shown: Value) -> Value {
     let mut shown = members(&shown, &["exact"], true);
+    show::changes_in_words(&mut shown);
     for record in shown["changes"].as_array_mut().into_iter().flatten() {
         if record["problem"].is_null() {
             continue;
@@ -239,6 +236,8 @@ mod tests {
         let unread = json!({ "field": "Phone", "value_now": "not read", "proposed": "1" });
         assert_eq!(shown["changes"][1]["fields"][0], unread);
         assert_eq!(shown["would_send"]["records"], UNCOUNTED);
+        let why = json!({ "changes": null, "changes_note": "not read: so it is" });
+        assert_eq!(for_person(why), json!({ "changes": "not read: so it is" }));
         let read = for_person(json!({ "would_send": { "records": 3 }, "changes": null }));
         assert_eq!(read, json!({ "would_send": { "records": 3 }, "changes": null }));
     }

@@ -30,7 +30,7 @@ use crate::host::Host;
 use crate::ingress::Reply;
 
 pub use approvals::{given, wanted};
-pub use changes::{changes, changes_something};
+pub use changes::{changes, unread};
 pub use content::Content;
 use refused::KeptRefusal;
 pub use release::{Approved, Unreleased, release, settle};
