@@ -20,6 +20,8 @@ use crate::metrics::Metrics;
 const WAITING: usize = 256;
 /// How long a program may take before it is ended.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What a program gets of the daemon's environment: the rest may hold what opens the vault.
+const KEPT: [&str; 3] = ["PATH", "HOME", "LANG"];
 /// How often it is looked whether it has ended.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -94,11 +96,13 @@ fn message(of: &Waiting) -> Vec<u8> {
         .into_bytes()
 }
 
-/// Runs the program as it is, without a shell, and ends it if it takes too long. What it says is not kept. Blocks.
+/// Runs the program as it is, without a shell and with nothing of the daemon's environment but [`KEPT`], and ends it if it takes too long. What it says is not kept. Blocks.
 fn run(command: &[String], of: &Waiting) -> Result<(), String> {
     let (program, arguments) = command.split_first().ok_or("no program is named")?;
     let mut child = Command::new(program)
         .args(arguments)
+        .env_clear()
+        .envs(KEPT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
         .env("WARDLOCK_DRAFT", &of.draft)
         .env("WARDLOCK_CONNECTION", &of.connection)
         .stdin(Stdio::null())

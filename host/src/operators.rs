@@ -83,10 +83,22 @@ pub fn needs(command: &Command) -> Option<Role> {
     }
 }
 
-/// Returns whether a command does more where somebody signed it, or is not done at all.
+/// Returns whether a command takes a signature: it is not done without one, does more with one, or names in the audit who signed.
 pub fn takes_signature(command: &Command) -> bool {
     // Signed, an explanation reads what stands at the provider now.
-    needs(command).is_some() || matches!(command, Command::PolicyExplain { .. })
+    needs(command).is_some() || matches!(command, Command::PolicyExplain { .. }) || narrows(command)
+}
+
+/// Returns whether a command takes away what agents may do: nobody must sign it, and who does stands in the record.
+fn narrows(command: &Command) -> bool {
+    match command {
+        Command::Writes { level, .. } => level == WriteMode::Off.as_str(),
+        Command::DraftsReject { .. }
+        | Command::Freeze { .. }
+        | Command::AgentRevoke { .. }
+        | Command::Disconnect { .. } => true,
+        _ => false,
+    }
 }
 
 /// Why a command is not done.

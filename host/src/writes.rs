@@ -9,6 +9,8 @@ use wardlock_core::id::{AgentName, Digest};
 use wardlock_egress::vault::{Keys, Purpose};
 use wardlock_state::{Basis, Proof, WriteLevel};
 
+use crate::admin::Failure;
+
 /// Returns the name under which a connection's proof and level are kept: where consents are each agent's own, one for each agent.
 pub fn key_of(connection: &Connection) -> String {
     match connection.grant.agent() {
@@ -22,12 +24,19 @@ pub fn place_of(workspace: &str, key: &str) -> String {
     format!("{workspace}/{key}")
 }
 
-/// Returns the connection as an agent uses it, for a proof and a level.
-pub fn for_agent(connection: &Connection, agent: Option<&AgentName>) -> Option<Connection> {
+/// Returns the connection as an agent uses it, for a proof and a level; or why no agent, or one, must be named.
+pub fn for_agent(connection: &Connection, agent: Option<&AgentName>) -> Result<Connection, Failure> {
     match (connection.owner, agent) {
-        (Owner::Workspace, _) => Some(connection.clone()),
-        (Owner::Agent, Some(agent)) => Some(connection.of_agent(agent)),
-        (Owner::Agent, None) => None,
+        (Owner::Workspace, None) => Ok(connection.clone()),
+        (Owner::Agent, Some(agent)) => Ok(connection.of_agent(agent)),
+        (Owner::Workspace, Some(_)) => {
+            Err(Failure::usage("consents of this connection are the workspace's, and not an agent's own")
+                .hint("leave `--agent` out: what is done here is done for every agent"))
+        }
+        (Owner::Agent, None) => {
+            Err(Failure::usage("consents of this connection are each agent's own")
+                .hint("say whose: `--agent NAME`"))
+        }
     }
 }
 

@@ -74,7 +74,7 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The request is not HTTP with one reading.
+    /// The request is not HTTP with one reading, or says to Wardlock what it does not know.
     BadRequest = "bad_request", 400, false, Agent;
     /// The target, query or body has more than one reading.
     NotCanonical = "not_canonical", 400, false, Agent;
@@ -320,10 +320,25 @@ impl Refusal {
 
     /// Renders the refusal as problem+json (RFC 9457).
     pub fn problem(&self, request_id: &str) -> Value {
+        self.problem_under(request_id, self.code.status())
+    }
+
+    /// Renders it for an answer with another status than its code's: the member must say the one that is sent (section 3.1.2).
+    pub fn problem_under(&self, request_id: &str, status: u16) -> Value {
         let mut members = self.members(request_id);
-        members.insert("title".to_owned(), json!(self.code.meaning()));
-        members.insert("status".to_owned(), json!(self.code.status()));
+        members.insert("title".to_owned(), json!(self.title()));
+        members.insert("status".to_owned(), json!(status));
         Value::Object(members)
+    }
+
+    /// What it means; of a dry run nothing is kept.
+    fn title(&self) -> &'static str {
+        match self.code {
+            Code::Held if self.dry_run.is_some() => {
+                "A person would have to approve the request; it was only looked at, and nothing was kept or sent."
+            }
+            code => code.meaning(),
+        }
     }
 
     /// Renders the refusal in a provider's own error shape.

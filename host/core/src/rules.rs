@@ -155,10 +155,18 @@ impl Judge {
                 ));
             }
             let detail = format!("resource `{resource}` is not among this connection's resources");
-            return Err(Refusal::new(Code::ResourceNotAllowed, "resources", detail).hint(format!(
-                "allowed here: {}",
-                allowed.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
-            )));
+            let listed = allowed.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let beyond = if resource.starts_with('$') {
+                format!(
+                    "; it reaches beyond the pinned account, which `*` does not: the operator may name `{resource}` itself in \
+                     `resources` of connection `{}`",
+                    self.connection.name
+                )
+            } else {
+                String::new()
+            };
+            return Err(Refusal::new(Code::ResourceNotAllowed, "resources", detail)
+                .hint(format!("allowed here: {listed}{beyond}")));
         }
         Ok(())
     }

@@ -54,10 +54,10 @@ impl AdminClient {
         brought: &Brought,
         talk: &dyn Talk,
     ) -> Result<serde_json::Value, Failure> {
-        self.hear(command, brought, talk).await.map_err(|error| {
-            Failure::no(format!("failed to talk to the daemon: {error}"))
-                .hint("see whether `wardlock serve` still runs")
-        })?
+        let hint = hint_where_lost(&command);
+        self.hear(command, brought, talk)
+            .await
+            .map_err(|error| Failure::no(format!("failed to talk to the daemon: {error}")).hint(hint))?
     }
 
     async fn hear(
@@ -124,6 +124,17 @@ impl AdminClient {
             }
         }
         Err(std::io::Error::other("it ended without an answer"))
+    }
+}
+
+/// What to do where the daemon ended before it answered: what it was told may be done.
+fn hint_where_lost(command: &Command) -> String {
+    match command {
+        Command::DraftsApprove { id, .. } => format!(
+            "the request may have been sent: start `wardlock serve`, and `wardlock drafts show {id}` tells what became of it, \
+             `wardlock audit show` with its `request_id` what was recorded"
+        ),
+        _ => "see whether `wardlock serve` still runs".to_owned(),
     }
 }
 

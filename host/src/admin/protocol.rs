@@ -91,6 +91,9 @@ pub enum Command {
         workspace: String,
         /// Connection.
         connection: String,
+        /// The agent whose own consent it is about.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agent: Option<String>,
     },
     /// Add an operator.
     OperatorAdd {

@@ -329,6 +329,9 @@ pub enum ConnectionsVerb {
     Show {
         /// `workspace/connection`.
         connection: String,
+        /// The agent whose own consent it is about.
+        #[arg(long, value_name = "AGENT")]
+        agent: Option<String>,
     },
 }
 

@@ -15,9 +15,9 @@ pub enum OperatorVerb {
         /// The public key: a file that ends in `.pub`.
         #[arg(long, value_name = "FILE")]
         key: PathBuf,
-        /// What the person may do.
-        #[arg(long, value_enum, default_value_t = RoleChoice::Admin)]
-        role: RoleChoice,
+        /// What the person may do; without it the first is an admin, and every other an approver.
+        #[arg(long, value_enum)]
+        role: Option<RoleChoice>,
     },
     /// Make a one-time link by which a person's browser brings a passkey, to say yes in the dashboard.
     ///

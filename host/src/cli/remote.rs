@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use serde_json::Value;
-use wardlock_egress::vault::Secret;
+use wardlock_egress::vault::{Role, Secret};
 
 use super::args::{AgentVerb, Cli, ConnectionsVerb, ExplainArgs, PolicyVerb, Verb};
 use super::connect_args::{ConnectArgs, RegistrationVerb};
@@ -33,7 +33,9 @@ pub async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         verb => {
             let (command, secret) = command_of(verb)?;
             let brought = secret.map_or(Brought::Nothing, Brought::Secret);
-            Reach::open(cli).await?.ask(command, brought, &Person::new(false).signing(cli)).await?
+            let (reach, person) = (Reach::open(cli).await?, Person::new(false).signing(cli));
+            let command = first_is_admin(&reach, verb, command, &person).await?;
+            reach.ask(command, brought, &person).await?
         }
     };
     if cli.json {
@@ -127,7 +129,8 @@ impl Reach {
 /// Returns what is known of the connection.
 async fn confirm_region(reach: &Reach, connect: &ConnectArgs, person: &Person) -> Result<Value, Failure> {
     let (workspace, connection) = split(&connect.connection)?;
-    let shown = reach.ask(Command::ConnectionsShow { workspace, connection }, Brought::Nothing, person).await?;
+    let looked = Command::ConnectionsShow { workspace, connection, agent: None };
+    let shown = reach.ask(looked, Brought::Nothing, person).await?;
     let configured = shown["region"].as_str().unwrap_or_default();
     let said = match &connect.region {
         Some(region) => region.clone(),
@@ -154,9 +157,9 @@ fn command_of(verb: &Verb) -> Result<(Command, Option<Secret>), Failure> {
         Verb::Freeze(freeze) => Command::Freeze { workspace: freeze.workspace.clone() },
         Verb::Thaw(thaw) => Command::Thaw { workspace: thaw.workspace.clone() },
         Verb::Connections(ConnectionsVerb::List) => Command::ConnectionsList,
-        Verb::Connections(ConnectionsVerb::Show { connection }) => {
+        Verb::Connections(ConnectionsVerb::Show { connection, agent }) => {
             let (workspace, connection) = split(connection)?;
-            Command::ConnectionsShow { workspace, connection }
+            Command::ConnectionsShow { workspace, connection, agent: agent.clone() }
         }
         Verb::Operator(verb) => operator_command(verb)?,
         Verb::Agent(AgentVerb::Add { name, workspace, expires }) => {
@@ -188,6 +191,24 @@ fn command_of(verb: &Verb) -> Result<(Command, Option<Secret>), Failure> {
     Ok((command, None))
 }
 
+/// Makes the first operator an admin, where no role is named: nobody else could add another.
+async fn first_is_admin(
+    reach: &Reach,
+    verb: &Verb,
+    mut command: Command,
+    person: &Person,
+) -> Result<Command, Failure> {
+    if let (Verb::Operator(OperatorVerb::Add { role: None, .. }), Command::OperatorAdd { role, .. }) =
+        (verb, &mut command)
+    {
+        let known = reach.ask(Command::OperatorList, Brought::Nothing, person).await?;
+        if known.as_array().is_some_and(Vec::is_empty) {
+            *role = Role::Admin;
+        }
+    }
+    Ok(command)
+}
+
 fn operator_command(verb: &OperatorVerb) -> Result<Command, Failure> {
     Ok(match verb {
         OperatorVerb::List => Command::OperatorList,
@@ -196,7 +217,8 @@ fn operator_command(verb: &OperatorVerb) -> Result<Command, Failure> {
         OperatorVerb::Add { name, key, role } => {
             let key = crate::home::read_operator_file(key).map_err(Failure::of_named_file)?;
             let public_key = String::from_utf8_lossy(&key).into_owned();
-            Command::OperatorAdd { name: name.clone(), role: (*role).into(), public_key }
+            let role = role.map_or(Role::Approver, Role::from);
+            Command::OperatorAdd { name: name.clone(), role, public_key }
         }
     })
 }
@@ -340,7 +362,22 @@ fn tell(verb: &Verb, result: &Value) {
         talk::text(&crate::text::for_terminal(result["link"].as_str().unwrap_or_default()));
         return;
     }
-    show::show(result);
+    if let Verb::Connections(ConnectionsVerb::List) = verb {
+        return show::show(&with_names(result.clone()));
+    }
+    let mut result = result.clone();
+    show::changes_in_words(&mut result);
+    show::show(&result);
+}
+
+/// A list of connections with agents' names alone: a cell has no room for what is known of each.
+fn with_names(mut listed: Value) -> Value {
+    for agent in
+        listed.as_array_mut().into_iter().flatten().filter_map(|row| row["agents"].as_array_mut()).flatten()
+    {
+        *agent = agent["agent"].take();
+    }
+    listed
 }
 
 /// A program reads the answer off the exit code: 1 where the answer is no.

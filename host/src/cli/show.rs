@@ -22,6 +22,15 @@ pub fn show_before(shown: &Value) {
     talk::line(&rendered(shown));
 }
 
+/// Says in words why nothing stands in `changes`, in its place: for people, who would take a dash for "nothing".
+pub fn changes_in_words(shown: &mut Value) {
+    if let Some(note) = shown.as_object_mut().and_then(|shown| shown.shift_remove("changes_note"))
+        && note.is_string()
+    {
+        shown["changes"] = note;
+    }
+}
+
 /// Shows rows that are too wide for a table one below the other, without what is not there.
 pub fn show_blocks(rows: &Value) {
     let blocks = rows.as_array().map(Vec::as_slice).unwrap_or_default().iter().map(|row| rendered(&present(row)));

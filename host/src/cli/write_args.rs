@@ -11,7 +11,7 @@ pub struct ProofArgs {
     /// Every connection that serves.
     #[arg(long)]
     pub all: bool,
-    /// The agent whose own consent is proved, and in whose name it is asked.
+    /// The agent whose own consent is proved, and in whose name it is asked; `--all` without it proves each agent's.
     #[arg(long, value_name = "AGENT")]
     pub agent: Option<String>,
 }
@@ -23,7 +23,7 @@ pub struct WritesArgs {
     pub level: Level,
     /// `workspace/connection`.
     pub connection: String,
-    /// The agent whose own consent it is.
+    /// The agent whose own consent it is; without it `off` is for every agent.
     #[arg(long, value_name = "AGENT")]
     pub agent: Option<String>,
     /// The connection once more, instead of typing it when asked.

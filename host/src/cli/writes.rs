@@ -25,13 +25,25 @@ pub async fn prove(cli: &Cli, asked: &ProofArgs) -> Result<ExitCode, Failure> {
     if cli.json {
         talk::data(&result);
     } else {
-        result["proofs"].as_array().into_iter().flatten().for_each(tell_proof);
+        let rows = |name: &str| result[name].as_array().into_iter().flatten();
+        rows("proofs").for_each(tell_proof);
+        rows("not_proved").for_each(tell_unproved);
+        if rows("proofs").chain(rows("not_proved")).next().is_none() {
+            talk::line("There is no connection, so nothing was proved.");
+        }
     }
     Ok(ExitCode::from(u8::from(result["passed"] != true)))
 }
 
+fn word(value: &Value) -> String {
+    crate::text::for_terminal(value.as_str().unwrap_or_default())
+}
+
+fn tell_unproved(row: &Value) {
+    talk::text(&format!("{}: not proved\n  {}", word(&row["connection"]), word(&row["why"])));
+}
+
 fn tell_proof(proof: &Value) {
-    let word = |value: &Value| crate::text::for_terminal(value.as_str().unwrap_or_default());
     let passed = if proof["passed"] == true { "passed" } else { "FAILED" };
     talk::text(&format!("{}: {passed}", word(&proof["connection"])));
     let tell = |indent: &str, criterion: &Value| {
@@ -53,6 +65,9 @@ fn tell_proof(proof: &Value) {
         talk::text(&format!("  {}: {}", word(&request["what"]), word(&request["request"])));
         request["criteria"].as_array().into_iter().flatten().for_each(|criterion| tell("    ", criterion));
     }
+    if proof["writes_ended"] == true {
+        talk::text("  writes are off now: what was enabled rested on a proof that is no longer the newest");
+    }
 }
 
 /// Sets how far writes are enabled, once the person has seen what that means.
@@ -69,14 +84,10 @@ pub async fn set(cli: &Cli, asked: &WritesArgs) -> Result<ExitCode, Failure> {
     let mut basis = None;
     if asked.level != Level::Off {
         let shown = ask(cli, command(false, None), Brought::Nothing).await?;
-        let typed = match &asked.confirm {
-            Some(typed) => typed.clone(),
-            None => {
-                show::show_before(&shown);
-                let question = format!("\nType the connection, {}, to enable this: ", asked.connection);
-                talk::answer(&question)
-            }
-        };
+        show::show_before(&shown);
+        let typed = asked.confirm.clone().unwrap_or_else(|| {
+            talk::answer(&format!("\nType the connection, {}, to enable this: ", asked.connection))
+        });
         if typed != asked.connection {
             return Err(Failure::no("not confirmed, so nothing was changed")
                 .hint("type the connection as it stands there, or give it with `--confirm`"));
@@ -86,7 +97,7 @@ pub async fn set(cli: &Cli, asked: &WritesArgs) -> Result<ExitCode, Failure> {
     let mut result = ask(cli, command(true, basis), Brought::Nothing).await?;
     if !cli.json {
         // What it means was shown before; what has changed is this.
-        result = members(&result, &["connection", "writes", "enabled"], false);
+        result = members(&result, &["connection", "writes", "enabled", "agents"], false);
     }
     tell(cli, &result);
     Ok(ExitCode::SUCCESS)
@@ -252,6 +263,7 @@ async fn looked_at(cli: &Cli, draft: &str) -> Result<Command, Failure> {
 /// A draft as a person reads it: of a record that was not read, nothing stands there as its value.
 fn for_person(shown: Value) -> Value {
     let mut shown = members(&shown, &["exact"], true);
+    show::changes_in_words(&mut shown);
     for record in shown["changes"].as_array_mut().into_iter().flatten() {
         if record["problem"].is_null() {
             continue;
@@ -289,6 +301,8 @@ mod tests {
         let unread = json!({ "field": "Phone", "value_now": "not read", "proposed": "1" });
         assert_eq!(shown["changes"][1]["fields"][0], unread);
         assert_eq!(shown["would_send"]["records"], UNCOUNTED);
+        let why = json!({ "changes": null, "changes_note": "not read: so it is" });
+        assert_eq!(for_person(why), json!({ "changes": "not read: so it is" }));
         let read = for_person(json!({ "would_send": { "records": 3 }, "changes": null }));
         assert_eq!(read, json!({ "would_send": { "records": 3 }, "changes": null }));
     }

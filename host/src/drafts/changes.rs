@@ -137,9 +137,19 @@ fn found_in(part: Option<u32>, of: &Classified) -> Vec<Row> {
     vec![Row { part, of: Of::Destroyed { id, operation: of.operation().name.clone(), line } }]
 }
 
-/// Returns whether a request would change or take away records that can be told.
-pub fn changes_something(classified: &Classified) -> bool {
-    !found(classified).is_empty()
+/// Says why a request has no row of what it would change; `None`: it has some.
+pub fn unread(classified: &Classified) -> Option<String> {
+    if !found(classified).is_empty() {
+        return None;
+    }
+    let operation = classified.operation();
+    Some(match operation.effect {
+        Effect::Read => "not read: it changes nothing".to_owned(),
+        Effect::Write | Effect::Destructive => format!(
+            "not read: the service's definition does not tell how what `{}` changes is read, and what it would make stands nowhere yet",
+            operation.name
+        ),
+    })
 }
 
 /// Says that no record stands in the answer to a read.

@@ -32,7 +32,7 @@ use crate::host::Host;
 use crate::ingress::Reply;
 
 pub use approvals::{given, wanted};
-pub use changes::{changes, changes_something};
+pub use changes::{changes, unread};
 pub use content::Content;
 pub use decided::{reject, reject_all_of};
 use refused::KeptRefusal;

@@ -54,6 +54,8 @@ pub enum Browsers {
     OwnForms,
 }
 
+/// What an agent says to this host alone.
+const OWN_HEADERS: [&str; 3] = ["wardlock-token", "wardlock-purpose", "wardlock-dry-run"];
 /// The most room that is made for a body before its bytes are there: the usual limit.
 const MOST_ROOM: usize = 4 << 20;
 /// The operators' listener answers small questions of few.
@@ -155,9 +157,18 @@ pub struct AgentRequest {
     pub scheme: Option<String>,
     /// The name under which this host was reached: one of those that are allowed.
     pub host: Option<String>,
+    /// A header that begins as ours do and is none of them: those are taken out.
+    pub stray: Option<String>,
 }
 
 impl AgentRequest {
+    /// Refuses a header that begins as ours do and is none of them: whoever misspells `Wardlock-Dry-Run` wants nothing sent.
+    pub fn refuse_stray(&self) -> Result<(), Refusal> {
+        let Some(name) = &self.stray else { return Ok(()) };
+        Err(bad(format!("the header `{name}` is none that is known here, and nothing was sent"))
+            .hint("known are `Wardlock-Token`, `Wardlock-Purpose` and `Wardlock-Dry-Run`; mend its name, or leave it out"))
+    }
+
     /// Returns every part of it that an agent writes freely.
     pub fn parts(&self) -> impl Iterator<Item = &[u8]> {
         let purpose = self.purpose.as_deref().unwrap_or_default().as_bytes();
@@ -354,7 +365,7 @@ impl RawRequest {
     /// request's own: step 2 without the look-up. `Wardlock-Token` wins over `Authorization`, and both over the
     /// query parameter that the service names for SDKs that know no header.
     pub fn take_token(mut self, query_name: Option<&str>) -> Result<(Option<String>, AgentRequest), Refusal> {
-        for name in ["wardlock-token", "wardlock-purpose", "wardlock-dry-run"] {
+        for name in OWN_HEADERS {
             if self.headers.iter().filter(|header| header.name == name).count() > 1 {
                 return Err(bad(format!("the header `{name}` stands more than once")));
             }
@@ -389,6 +400,8 @@ impl RawRequest {
             .is_some_and(|header| String::from_utf8_lossy(&header.value).contains("application/problem+json"));
         let host = self.headers.iter().find(|header| header.name == "host");
         let host = host.and_then(|header| String::from_utf8(header.value.clone()).ok());
+        let stray = self.headers.iter().find(|header| header.name.starts_with("wardlock-"));
+        let stray = stray.map(|header| header.name.clone());
         let listed = connection_listed(&self.headers);
         self.headers.retain(|header| !is_connection_header(&header.name) && !listed.contains(&header.name));
         let Self { method, target, headers } = self;
@@ -406,6 +419,7 @@ impl RawRequest {
                 wants_problem_json,
                 scheme,
                 host,
+                stray,
             },
         ))
     }

@@ -25,15 +25,19 @@ impl Prefers {
             match name.trim().to_ascii_lowercase().as_str() {
                 "respond-async" => prefers.respond_async = true,
                 "wait" => {
-                    let seconds = value.trim().trim_matches('"').parse::<u64>().ok();
-                    let wait = seconds.map(|seconds| Duration::from_secs(seconds.min(LONGEST)));
-                    prefers.wait = prefers.wait.or(wait);
+                    prefers.wait = prefers.wait.or(wait(value.trim().trim_matches('"')));
                 }
                 _ => {}
             }
         }
         prefers
     }
+}
+
+/// Reads seconds; so many that no number holds them are the most.
+fn wait(seconds: &str) -> Option<Duration> {
+    let is_number = !seconds.is_empty() && seconds.bytes().all(|digit| digit.is_ascii_digit());
+    is_number.then(|| Duration::from_secs(seconds.parse().unwrap_or(LONGEST).min(LONGEST)))
 }
 
 #[cfg(test)]
@@ -50,7 +54,9 @@ mod tests {
             ("Wait = \"10\" ; x=y", false, wait(10)),
             ("wait=10, wait=20", false, wait(10)),
             ("wait=600", false, wait(55)),
+            ("wait=99999999999999999999", false, wait(55)),
             ("wait=soon", false, None),
+            ("wait=", false, None),
             ("wait=-1", false, None),
             ("return=minimal, RESPOND-ASYNC", true, None),
         ] {

@@ -289,8 +289,11 @@ impl Reply {
 
     /// Tells a client that asked for it (`Prefer: respond-async`, RFC 7240 section 4.1) that its request is held.
     #[must_use]
-    pub(crate) fn accepted(mut self, refusal: &Refusal) -> Self {
+    pub(crate) fn accepted(mut self, id: &RequestId, refusal: &Refusal, shape: Option<&RefusalShape>) -> Self {
         self.status = StatusCode::ACCEPTED.as_u16();
+        if shape.is_none() {
+            self.body = whole(refusal.problem_under(id.as_str(), self.status).to_string());
+        }
         let preference = HeaderName::from_static("preference-applied");
         self.headers.push((preference, HeaderValue::from_static("respond-async")));
         let place = refusal.draft.as_ref().and_then(|place| HeaderValue::from_str(&place.url).ok());

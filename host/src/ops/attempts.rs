@@ -49,6 +49,10 @@ fn act(through: &'static str, what: &str, target: &str, why: Wrong, claimed: Opt
 fn attempted(command: &Command) -> Option<(&'static str, String)> {
     let (what, target) = match command {
         Command::DraftsApprove { id, .. } => ("drafts.approve", id.clone()),
+        Command::DraftsReject { id } => ("drafts.reject", id.clone()),
+        Command::Freeze { workspace } => ("freeze", workspace.clone().unwrap_or_else(|| "all".to_owned())),
+        Command::AgentRevoke { name } => ("agent.revoke", name.clone()),
+        Command::Disconnect { grant } => ("disconnect", grant.clone()),
         Command::Writes { workspace, connection, .. } => ("writes", format!("{workspace}/{connection}")),
         Command::PolicyAccept { .. } => ("policy.accept", "workspaces".to_owned()),
         Command::PolicyExplain { workspace, connection, .. } => {

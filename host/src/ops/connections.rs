@@ -4,55 +4,103 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use wardlock_core::connection::{Connection, Owner};
-use wardlock_core::id::PublisherName;
+use wardlock_core::connection::{Connection, Owner, WriteMode};
+use wardlock_core::id::{AgentName, PublisherName};
 use wardlock_core::service::{GrantType, ServiceDefinition, TenantOf};
 use wardlock_egress::vault::{GrantInfo, RegistrationInfo};
 
-use super::{blocking, grants, readiness, registrations};
+use super::{blocking, grants, named, readiness, registrations};
 use crate::admin::Failure;
 use crate::host::Host;
 use crate::loaded::{Loaded, LoadedConnection, State};
+use crate::writes;
+
+/// What is said of a connection where each agent has its own.
+const EACH_ITS_OWN: &str = "each agent's own";
 
 pub(super) async fn list(host: &Arc<Host>) -> Result<Value, Failure> {
     let stored = Stored::read(host).await?;
     let loaded = host.loaded();
-    let rows = loaded.connections().map(|found| {
+    let mut rows = Vec::new();
+    for found in loaded.connections() {
         let connection = &found.connection;
         let grant = stored.grant(found);
-        json!({
+        rows.push(json!({
             "connection": format!("{}/{}", connection.workspace, connection.name),
             "label": connection.label,
             "service": connection.service.name.as_str(),
             "region": connection.region.as_str(),
             "grant": connection.grant.as_str(),
             "tenant": tenant_of(found, grant),
-            "writes": connection.writes.as_str(),
+            "writes": level(host, found, grant),
+            "writes_at_most": connection.writes.as_str(),
             "state": state_word(found, grant),
             "stale": loaded.stale(connection.workspace.as_str()),
-            "agents": stored.of_agents(found),
+            "agents": stored.of_agents(host, found).await?,
             "scopes_missing": missing(connection, grant),
             "access_expires": grant.and_then(|grant| grant.access_expires_ms).map(crate::text::time),
             "token_calls_left": stored.calls_left(found, grant),
-        })
-    });
-    let closed = loaded.closed().map(|(workspace, reason)| {
+        }));
+    }
+    rows.extend(loaded.closed().map(|(workspace, reason)| {
         json!({ "connection": format!("{workspace}/*"), "state": format!("closed: {reason}") })
-    });
-    Ok(Value::Array(rows.chain(closed).collect()))
+    }));
+    Ok(Value::Array(rows))
 }
 
-pub(super) async fn show(host: &Arc<Host>, workspace: &str, connection: &str) -> Result<Value, Failure> {
+/// Shows a connection; where consents are each agent's own, as the named agent has it, or with what each of them has.
+pub(super) async fn show(
+    host: &Arc<Host>,
+    (workspace, connection): (&str, &str),
+    agent: Option<&str>,
+) -> Result<Value, Failure> {
+    let agent = agent.map(AgentName::parse).map(named).transpose()?;
     let loaded = host.loaded();
     let found = find(&loaded, workspace, connection)?;
     let stored = Stored::read(host).await?;
-    let mut shown = described(found, &stored);
-    if found.connection.owner == Owner::Workspace {
-        let grant = stored.grant(found);
-        let ready = readiness::of(host, found, grant, stored.registration_for(found, grant)).await?;
-        shown["readiness"] = ready;
+    if agent.is_some() {
+        let own = writes::for_agent(&found.connection, agent.as_ref())?;
+        return shown(host, &LoadedConnection { connection: Arc::new(own), ..found.clone() }, &stored).await;
     }
+    if found.connection.owner == Owner::Workspace {
+        return shown(host, found, &stored).await;
+    }
+    let mut all = described(host, found, &stored).await?;
+    for row in all["agents"].as_array_mut().into_iter().flatten() {
+        if let Some(agent) = row["agent"].as_str().and_then(|agent| AgentName::parse(agent).ok()) {
+            row["readiness"] = stored.readiness(host, &of_agent(found, &agent)).await?;
+        }
+    }
+    Ok(all)
+}
+
+/// A connection with one consent, and whether it can be relied on.
+async fn shown(host: &Arc<Host>, found: &LoadedConnection, stored: &Stored) -> Result<Value, Failure> {
+    let mut shown = described(host, found, stored).await?;
+    shown["readiness"] = stored.readiness(host, found).await?;
     Ok(shown)
+}
+
+fn of_agent(found: &LoadedConnection, agent: &AgentName) -> LoadedConnection {
+    LoadedConnection { connection: Arc::new(found.connection.of_agent(agent)), ..found.clone() }
+}
+
+/// Returns whether it is about all agents' consents, and not about one.
+fn is_of_all(connection: &Connection) -> bool {
+    connection.owner == Owner::Agent && connection.grant.agent().is_none()
+}
+
+/// How far writes are enabled now.
+fn level(host: &Host, found: &LoadedConnection, grant: Option<&GrantInfo>) -> &'static str {
+    let connection = &found.connection;
+    match &found.state {
+        _ if is_of_all(connection) => EACH_ITS_OWN,
+        State::Open(open) => {
+            let set = host.write_level(open, connection, grant.map(|grant| grant.generation));
+            set.min(connection.writes).as_str()
+        }
+        State::Closed { .. } => WriteMode::Off.as_str(),
+    }
 }
 
 /// Finds a connection, or says what there is.
@@ -110,25 +158,34 @@ impl Stored {
         self.grants.iter().find(|grant| grant.name == found.connection.grant)
     }
 
-    /// Where consents are each agent's own: each one's.
-    fn of_agents(&self, found: &LoadedConnection) -> Option<Vec<Value>> {
-        if found.connection.owner == Owner::Workspace {
-            return None;
+    /// Where consents are each agent's own: each one's, and how far its writes are enabled.
+    async fn of_agents(&self, host: &Arc<Host>, found: &LoadedConnection) -> Result<Option<Vec<Value>>, Failure> {
+        if !is_of_all(&found.connection) {
+            return Ok(None);
         }
-        let theirs = self.grants.iter().filter(|grant| found.connection.uses(&grant.name));
-        let row = |grant: &GrantInfo| {
-            json!({
-                "agent": grant.name.agent(),
-                "grant": grant.name.as_str(),
-                "state": grants::condition(grant),
-                "scopes_missing": missing(&found.connection, Some(grant)),
-                "tenant": grant.tenant.as_ref().map(|tenant| tenant.id.as_str()),
-                "account": grant.tenant.as_ref().map(|tenant| tenant.label.as_str()),
-                "access_expires": grant.access_expires_ms.map(crate::text::time),
-                "token_calls_left": self.calls_left(found, Some(grant)),
-            })
-        };
-        Some(theirs.map(row).collect())
+        let agents = super::writes::agents_of(host, &found.connection).await?;
+        Ok(Some(agents.iter().map(|agent| self.of_agent(host, &of_agent(found, agent))).collect()))
+    }
+
+    fn of_agent(&self, host: &Host, own: &LoadedConnection) -> Value {
+        let grant = self.grant(own);
+        let tenant = grant.and_then(|grant| grant.tenant.as_ref());
+        json!({
+            "agent": own.connection.grant.agent(),
+            "grant": own.connection.grant.as_str(),
+            "state": grant.map_or("not connected".to_owned(), grants::condition),
+            "writes": level(host, own, grant),
+            "scopes_missing": missing(&own.connection, grant),
+            "tenant": tenant.map(|tenant| tenant.id.as_str()),
+            "account": tenant.map(|tenant| tenant.label.as_str()),
+            "access_expires": grant.and_then(|grant| grant.access_expires_ms).map(crate::text::time),
+            "token_calls_left": self.calls_left(own, grant),
+        })
+    }
+
+    async fn readiness(&self, host: &Arc<Host>, found: &LoadedConnection) -> Result<Value, Failure> {
+        let grant = self.grant(found);
+        readiness::of(host, found, grant, self.registration_for(found, grant)).await
     }
 
     /// How many token calls the provider's budget still allows now.
@@ -163,7 +220,7 @@ fn tenant_of(found: &LoadedConnection, grant: Option<&GrantInfo>) -> Option<Stri
     }
 }
 
-fn described(found: &LoadedConnection, stored: &Stored) -> Value {
+async fn described(host: &Arc<Host>, found: &LoadedConnection, stored: &Stored) -> Result<Value, Failure> {
     let connection = &found.connection;
     let service = &connection.service;
     let grant = stored.grant(found);
@@ -173,12 +230,13 @@ fn described(found: &LoadedConnection, stored: &Stored) -> Value {
     let needed = wardlock_egress::scopes_for(connection);
     let scopes = grant.map(|grant| grant.scopes.clone());
     let plugins = plugins(found);
-    json!({
+    Ok(json!({
         "connection": format!("{}/{}", connection.workspace, connection.name),
         "label": connection.label,
         "state": state_word(found, grant),
         "owner": if connection.owner == Owner::Agent { "agent" } else { "workspace" },
-        "agents": stored.of_agents(found),
+        "agent": connection.grant.agent(),
+        "agents": stored.of_agents(host, found).await?,
         "service": service.name.as_str(),
         "auth_type": auth_type(service),
         "grant_types": service.oauth.grants.iter().map(|grant| grant.as_str()).collect::<Vec<_>>(),
@@ -205,7 +263,8 @@ fn described(found: &LoadedConnection, stored: &Stored) -> Value {
         "account": grant.and_then(|grant| grant.tenant.as_ref()).map(|tenant| tenant.label.clone()),
         "resources": connection.resources,
         "operations": connection.operations,
-        "writes": connection.writes.as_str(),
+        "writes": level(host, found, grant),
+        "writes_at_most": connection.writes.as_str(),
         "plugins": plugins,
         "secrets": {
             "client_secret": match registration {
@@ -219,7 +278,7 @@ fn described(found: &LoadedConnection, stored: &Stored) -> Value {
             },
             "access_token": stored_word(grant.is_some_and(|grant| grant.access_expires_ms.is_some())),
         },
-    })
+    }))
 }
 
 /// Its chain. One that does not load has none.
@@ -275,7 +334,7 @@ fn stored_word(stored: bool) -> &'static str {
 fn state_word(found: &LoadedConnection, grant: Option<&GrantInfo>) -> String {
     match (&found.state, grant) {
         (State::Closed { reason }, _) => format!("closed: {reason}"),
-        (State::Open(_), None) if found.connection.owner == Owner::Agent => "each agent's own".to_owned(),
+        (State::Open(_), None) if is_of_all(&found.connection) => EACH_ITS_OWN.to_owned(),
         (State::Open(_), None) => "not connected".to_owned(),
         (State::Open(_), Some(grant)) => {
             let pinned = crate::report::pinned_tenant(&found.connection, grant);

@@ -68,6 +68,7 @@ pub(super) async fn show(host: &Arc<Host>, id: &str) -> Result<Value, Failure> {
     let request = content.as_ref().map(Content::request).transpose().map_err(|error| unreadable(error.into()))?;
     let classified = request.clone().and_then(|request| classified(host, &draft, request));
     let mut shown = dated(&draft);
+    let (changes, note) = changes(host, &draft, content.as_ref(), classified.as_deref()).await;
     let more = json!({
         "approved_by": drafts::given(host, &draft).await.map_err(unreadable)?,
         "approvals_wanted": drafts::wanted(host, &draft),
@@ -75,25 +76,43 @@ pub(super) async fn show(host: &Arc<Host>, id: &str) -> Result<Value, Failure> {
         "would_send": content.as_ref().zip(request).map(|(content, request)| {
             would_send(content, &request, classified.as_deref())
         }),
-        "changes": match (&content, &classified) {
-            (Some(content), Some(classified)) if draft.state == DraftState::Held => {
-                let asked = OnBehalf {
-                    workspace: &draft.workspace,
-                    connection: &draft.connection,
-                    agent: &draft.agent,
-                    purpose: Some(PURPOSE.to_owned()),
-                    via: None,
-                    separation: content.separation,
-                    approval: None,
-                };
-                drafts::changes(host, asked, None, classified).await
-            }
-            _ => Value::Null,
-        },
+        "changes": changes,
+        "changes_note": note,
         "exact": content.as_ref().map(Content::exact),
     });
     extend(&mut shown, more);
     Ok(shown)
+}
+
+/// What stands there now, row by row, or why nothing of it is read.
+async fn changes(
+    host: &Host,
+    draft: &Draft,
+    content: Option<&Content>,
+    classified: Option<&Classified>,
+) -> (Value, Option<String>) {
+    let (content, classified) = match (content, classified) {
+        _ if draft.state != DraftState::Held => {
+            return (Value::Null, Some(format!("not read: the draft is {}", draft.state.as_str())));
+        }
+        (Some(content), Some(classified)) => (content, classified),
+        _ => {
+            return (Value::Null, Some("not read: its connection does not know this request any more".to_owned()));
+        }
+    };
+    if let Some(unread) = drafts::unread(classified) {
+        return (Value::Null, Some(unread));
+    }
+    let asked = OnBehalf {
+        workspace: &draft.workspace,
+        connection: &draft.connection,
+        agent: &draft.agent,
+        purpose: Some(PURPOSE.to_owned()),
+        via: None,
+        separation: content.separation,
+        approval: None,
+    };
+    (drafts::changes(host, asked, None, classified).await, None)
 }
 
 fn extend(value: &mut Value, more: Value) {

@@ -23,7 +23,7 @@ use crate::policy::{Question, explain as explain_question};
 use crate::quotas::Taking;
 
 /// Why nothing was read of what stands there now.
-const UNREAD: &str = "current values are read for an operator who signs: --as NAME --sign-with KEY";
+const UNREAD: &str = "not read: current values are read for an operator who signs: --as NAME --sign-with KEY";
 
 /// What is to be explained.
 pub(super) struct Asked {
@@ -69,12 +69,16 @@ pub(super) async fn explain(host: &Arc<Host>, asked: Asked) -> Result<Value, Fai
     let mut told = serde_json::to_value(&explanation).map_err(Failure::no)?;
     let sends = explanation.decision != "deny";
     let classified = asked.filter(|_| sends).and_then(|asked| classify(&found.connection.service, asked).ok());
-    told["changes"] = match classified.map(Box::new) {
-        Some(classified) if !drafts::changes_something(&classified) => Value::Null,
-        Some(_) if !reads => json!(UNREAD),
-        Some(classified) => changes(host, found, &agent, &classified).await,
-        None => Value::Null,
+    let (rows, note) = match classified.map(Box::new) {
+        Some(classified) => match drafts::unread(&classified) {
+            None if reads => (changes(host, found, &agent, &classified).await, None),
+            None => (Value::Null, Some(UNREAD.to_owned())),
+            unread => (Value::Null, unread),
+        },
+        None => (Value::Null, Some("not read: it would not be sent".to_owned())),
     };
+    told["changes"] = rows;
+    told["changes_note"] = note.into();
     if !is_agent {
         told["agent_note"] = json!(format!(
             "there is no agent `{agent}` in workspace `{workspace}`: only what its files say of that name was asked"

@@ -210,8 +210,8 @@ async fn carry_out(
         Command::Disconnect { grant } => connect::disconnect(host, &grant).await,
         Command::Grants => grants::list(host).await,
         Command::ConnectionsList => connections::list(host).await,
-        Command::ConnectionsShow { workspace, connection } => {
-            connections::show(host, &workspace, &connection).await
+        Command::ConnectionsShow { workspace, connection, agent } => {
+            connections::show(host, (&workspace, &connection), agent.as_deref()).await
         }
         Command::OperatorAdd { name, role, public_key } => operators::add(host, &name, role, &public_key).await,
         Command::OperatorList => operators::list(host).await,

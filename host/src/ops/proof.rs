@@ -7,19 +7,19 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use wardlock_audit::{Act, Kind, Row, Separation};
 use wardlock_core::answer::Outcome;
-use wardlock_core::connection::Connection;
-use wardlock_core::id::AgentName;
+use wardlock_core::connection::{Connection, Owner, WriteMode};
+use wardlock_core::id::{AgentName, WorkspaceName};
 use wardlock_core::refusal::Refusal;
 use wardlock_core::service::ProofRequest;
 use wardlock_egress::GrantStatus;
-use wardlock_state::Proof;
+use wardlock_state::{Proof, State as Store, StateError, WriteLevel};
 
 use super::connections::{find, missing};
 use super::{blocking, named, note, who};
 use crate::admin::Failure;
 use crate::host::{Host, new_request_id};
 use crate::ingress::KeptAnswer;
-use crate::loaded::State;
+use crate::loaded::{LoadedConnection, State};
 use crate::pipeline::{self, Ended, OnBehalf};
 use crate::{report, text, writes};
 
@@ -64,29 +64,52 @@ pub(super) async fn prove(
 ) -> Result<Value, Failure> {
     let agent = agent.map(AgentName::parse).map(named).transpose()?;
     let loaded = host.loaded();
-    let connections: Vec<Arc<Connection>> = match place {
-        Some((workspace, connection)) => vec![Arc::clone(&find(&loaded, workspace, connection)?.connection)],
-        None => loaded
-            .connections()
-            .filter(|found| matches!(found.state, State::Open(_)))
-            .map(|found| Arc::clone(&found.connection))
-            .collect(),
-    };
-    let mut proofs = Vec::new();
-    for connection in connections {
-        let of_agent = writes::for_agent(&connection, agent.as_ref()).ok_or_else(|| {
-            let name = format!("{}/{}", connection.workspace, connection.name);
-            Failure::usage(format!("consents of `{name}` are each agent's own"))
-                .hint("say whose is proved: `--agent NAME`")
-        });
-        match of_agent {
-            Ok(of_agent) => proofs.push(prove_one(host, &of_agent, agent.as_ref()).await?),
-            Err(failure) if place.is_some() => return Err(failure),
-            Err(_) => {}
+    let (mut proofs, mut left_out) = (Vec::new(), Vec::new());
+    if let Some((workspace, connection)) = place {
+        let own = writes::for_agent(&find(&loaded, workspace, connection)?.connection, agent.as_ref())?;
+        proofs.push(prove_one(host, &own, agent.as_ref()).await?);
+    } else {
+        for found in loaded.connections() {
+            match each_of(host, found, agent.as_ref()).await? {
+                Ok(each) => {
+                    for (own, agent) in each {
+                        proofs.push(prove_one(host, &own, agent.as_ref()).await?);
+                    }
+                }
+                Err(why) => {
+                    let name = format!("{}/{}", found.connection.workspace, found.connection.name);
+                    left_out.push(json!({ "connection": name, "why": why }));
+                }
+            }
         }
     }
     let passed = !proofs.is_empty() && proofs.iter().all(|proof| proof["passed"] == true);
-    Ok(json!({ "passed": passed, "proofs": proofs }))
+    Ok(json!({ "passed": passed, "proofs": proofs, "not_proved": left_out }))
+}
+
+/// Returns a connection as it is proved where all are: once, or for each agent that has a consent of its own; or why it is not.
+async fn each_of(
+    host: &Arc<Host>,
+    found: &LoadedConnection,
+    agent: Option<&AgentName>,
+) -> Result<Result<Vec<(Connection, Option<AgentName>)>, String>, Failure> {
+    let connection = &found.connection;
+    if let State::Closed { reason } = &found.state {
+        return Ok(Err(format!("it does not serve: {reason}")));
+    }
+    if connection.owner == Owner::Workspace {
+        return Ok(Ok(vec![(Connection::clone(connection), None)]));
+    }
+    let mut agents = super::writes::consenting(host, connection).await?;
+    agents.retain(|known| agent.is_none_or(|named| named == known));
+    if agents.is_empty() {
+        let (whose, connect) = match agent {
+            None => ("none".to_owned(), format!("{} --agent NAME", report::connect_command(connection))),
+            Some(agent) => (format!("none of `{agent}`"), report::connect_command(&connection.of_agent(agent))),
+        };
+        return Ok(Err(format!("consents are each agent's own, and there is {whose}: run `{connect}`")));
+    }
+    Ok(Ok(agents.into_iter().map(|agent| (connection.of_agent(&agent), Some(agent))).collect()))
 }
 
 async fn prove_one(
@@ -123,24 +146,26 @@ async fn prove_one(
     }
     let passed = criteria.iter().all(|criterion| criterion.problem.is_none())
         && steps.iter().all(|step| step["passed"] != false);
-    let shown = json!({
+    let mut shown = json!({
         "connection": name,
         "passed": passed,
         "criteria": criteria.iter().map(Criterion::to_json).collect::<Vec<_>>(),
         "requests": steps,
     });
-    keep(host, connection, generation.unwrap_or(0), passed, &shown).await?;
+    let ended = keep(host, connection, generation.unwrap_or(0), passed, &shown).await?;
+    shown["writes_ended"] = ended.into();
     Ok(shown)
 }
 
-/// Keeps the proof, and says in the audit what came of it.
+/// Keeps the proof, and says in the audit what came of it. One that fails ends the level that rested on an older one; returns whether
+/// there was such a level.
 async fn keep(
     host: &Arc<Host>,
     connection: &Connection,
     generation: u64,
     passed: bool,
     shown: &Value,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let mut proof = Proof {
         at_ms: host.now_ms(),
         basis: writes::basis(connection, generation),
@@ -154,16 +179,35 @@ async fn keep(
     let place = writes::place_of(workspace.as_str(), &key);
     let vault = Arc::clone(host.vault());
     writes::mark_proof(&vault.keys(), &place, &mut proof);
-    blocking(move || {
-        // The vault first: an older proof must not stay the newest.
-        vault.change_write_mark(&place, |mark| mark.proof = writes::mark_word(&proof.mac))?;
+    let ended = blocking(move || {
+        // The vault first: an older proof must not stay the newest, nor a level hold that rested on it.
+        vault.change_write_mark(&place, |mark| {
+            mark.proof = writes::mark_word(&proof.mac);
+            mark.settings += u64::from(!proof.passed);
+        })?;
+        let ended = !proof.passed && end_level(&state, &workspace, &key, &proof)?;
         state.keep_proof(&workspace, &key, &proof)?;
-        Ok::<_, Failure>(())
+        Ok::<_, Failure>(ended)
     })
     .await??;
-    let act = Act::admin(who(), "proof", target, if passed { "passed" } else { "failed" });
-    note(host, act.on(connection.workspace.as_str(), connection.name.as_str())).await;
-    Ok(())
+    let on = |act: Act| act.on(connection.workspace.as_str(), connection.name.as_str());
+    let result = if passed { "passed" } else { "failed" };
+    note(host, on(Act::admin(who(), "proof", target.as_str(), result))).await;
+    if ended {
+        note(host, on(Act::admin(who(), "writes.off", target, "the proof failed"))).await;
+    }
+    Ok(ended)
+}
+
+/// Takes the level away that no proof bears any more; returns whether there was one.
+fn end_level(state: &Store, workspace: &WorkspaceName, key: &str, proof: &Proof) -> Result<bool, StateError> {
+    let was_set = state.write_level(workspace, key).is_some();
+    // From memory at once, whatever the disk says.
+    state.distrust_write_level(&(workspace.to_string(), key.to_owned()));
+    let (since_ms, basis, who) = (proof.at_ms, proof.basis, proof.who.clone());
+    let off = WriteLevel { level: WriteMode::Off, since_ms, basis, who, mac: [0; 32] };
+    state.set_write_level(workspace, key, &off)?;
+    Ok(was_set)
 }
 
 /// There is a grant, of the right region, for the account that the connection is pinned to.

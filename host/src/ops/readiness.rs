@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use wardlock_audit::{Against, Verified};
 use wardlock_core::connection::{Connection, WriteMode};
 use wardlock_egress::vault::{GrantInfo, KeyKind, RegistrationInfo};
+use wardlock_state::Proof;
 
 use super::connections::missing;
 use super::{blocking, proof};
@@ -50,7 +51,7 @@ pub(super) async fn of(
             !connection.chain.is_empty(),
             format!("{}, each pinned by its digest", connection.chain.len()),
         ),
-        level(host, open.map(AsRef::as_ref), connection, generation),
+        level(host, open.map(AsRef::as_ref), connection, generation, newest.as_ref()),
         audit(host).await,
         key_source(host).await,
     ];
@@ -64,9 +65,17 @@ pub(super) async fn of(
 }
 
 /// How far writes are enabled: what the state holds is about this grant and these rules, or there is nothing.
-fn level(host: &Host, open: Option<&OpenConnection>, connection: &Connection, generation: Option<u64>) -> Item {
+fn level(
+    host: &Host,
+    open: Option<&OpenConnection>,
+    connection: &Connection,
+    generation: Option<u64>,
+    newest: Option<&Proof>,
+) -> Item {
     let Some(set) = host.state().write_level(&connection.workspace, &writes::key_of(connection)) else {
-        return ("writes", true, "off".to_owned());
+        let failed = newest.is_some_and(|proof| !proof.passed);
+        let why = if failed { ": the newest proof failed, and ended what was enabled before it" } else { "" };
+        return ("writes", true, format!("off{why}"));
     };
     let by = format!("{} set `{}` at {}", set.who, set.level.as_str(), time(set.since_ms));
     if open.is_some_and(|open| host.write_level(open, connection, generation) == set.level) {

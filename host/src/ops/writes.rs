@@ -1,12 +1,13 @@
 //! How far writes are enabled on a connection: never without a proof that holds now.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wardlock_audit::Act;
-use wardlock_core::connection::{Connection, WriteLimit, WriteMode};
+use wardlock_core::connection::{Connection, Owner, WriteLimit, WriteMode};
 use wardlock_core::id::AgentName;
-use wardlock_state::WriteLevel;
+use wardlock_state::{Basis, WriteLevel};
 
 use super::abilities::{abilities, scopes};
 use super::connections::find;
@@ -29,10 +30,14 @@ pub(super) async fn set(
     let agent = agent.map(AgentName::parse).map(named).transpose()?;
     let loaded = host.loaded();
     let found = find(&loaded, workspace, connection)?;
-    let connection = writes::for_agent(&found.connection, agent.as_ref()).ok_or_else(|| {
-        Failure::usage("consents of this connection are each agent's own").hint("say whose: `--agent NAME`")
-    })?;
-    let generation = if level == WriteMode::Off { 0 } else { allowed(host, &connection, level).await? };
+    if level == WriteMode::Off && agent.is_none() && found.connection.owner == Owner::Agent {
+        return off_for_all(host, &found.connection).await;
+    }
+    let connection = writes::for_agent(&found.connection, agent.as_ref())?;
+    let (generation, proved) = match level {
+        WriteMode::Off => (0, None),
+        level => allowed(host, &connection, level).await.map(|(generation, mark)| (generation, Some(mark)))?,
+    };
     let basis = writes::basis(&connection, generation);
     let mut shown = json!({
         "connection": format!("{workspace}/{}", writes::key_of(&connection)),
@@ -58,27 +63,94 @@ pub(super) async fn set(
                 .hint("look again at what it would be able to do, and confirm that"));
         }
     }
+    put(host, &connection, level, basis, proved).await?;
+    Ok(shown)
+}
+
+/// Sets every agent's own level off: of each that has a consent, without which no level holds, or a level.
+async fn off_for_all(host: &Arc<Host>, connection: &Connection) -> Result<Value, Failure> {
+    let (agents, mut failed) = (agents_of(host, connection).await?, None);
+    for agent in &agents {
+        let own = connection.of_agent(agent);
+        // One that fails keeps none of the others on.
+        failed = put(host, &own, WriteMode::Off, writes::basis(&own, 0), None).await.err().or(failed);
+    }
+    match failed {
+        Some(failure) => Err(failure),
+        None => Ok(json!({
+            "connection": format!("{}/{}", connection.workspace, connection.name),
+            "writes": WriteMode::Off.as_str(),
+            "agents": agents.iter().map(AgentName::as_str).collect::<Vec<_>>(),
+            "enabled": false,
+        })),
+    }
+}
+
+/// Sets a level, and says so in the audit. It rests on the proof with the mark `proved`, if that is still the newest.
+async fn put(
+    host: &Arc<Host>,
+    connection: &Connection,
+    level: WriteMode,
+    basis: Basis,
+    proved: Option<String>,
+) -> Result<(), Failure> {
     let mut row = WriteLevel { level, since_ms: host.now_ms(), basis, who: who(), mac: [0; 32] };
-    let (state, workspace, key) =
-        (host.state().clone(), connection.workspace.clone(), writes::key_of(&connection));
+    let (state, workspace, key) = (host.state().clone(), connection.workspace.clone(), writes::key_of(connection));
     let target = key.clone();
     let vault = Arc::clone(host.vault());
     blocking(move || {
         let place = writes::place_of(workspace.as_str(), &key);
+        let mut rests = true;
         // The vault first: what was set before must not hold again.
-        let settings = vault.change_write_mark(&place, |mark| mark.settings += 1)?.settings;
-        writes::mark_level(&vault.keys(), &place, &mut row, settings);
+        let mark = vault.change_write_mark(&place, |mark| {
+            rests = proved.is_none_or(|proved| proved == mark.proof);
+            mark.settings += u64::from(rests);
+        })?;
+        if !rests {
+            return Err(overtaken());
+        }
+        writes::mark_level(&vault.keys(), &place, &mut row, mark.settings);
         state.set_write_level(&workspace, &key, &row)?;
+        // What came between, a proof that failed or another level, did not see this one.
+        if level != WriteMode::Off && vault.write_mark(&place)?.settings != mark.settings {
+            state.distrust_write_level(&(workspace.to_string(), key));
+            return Err(overtaken());
+        }
         Ok::<_, Failure>(())
     })
     .await??;
     let act = Act::admin(who(), format!("writes.{}", level.as_str()), target, "ok");
     note(host, act.on(connection.workspace.as_str(), connection.name.as_str())).await;
-    Ok(shown)
+    Ok(())
 }
 
-/// Returns the grant's generation for which writes may be enabled: the workspace file allows it, and a proof holds.
-async fn allowed(host: &Arc<Host>, connection: &Connection, level: WriteMode) -> Result<u64, Failure> {
+fn overtaken() -> Failure {
+    Failure::no("another proof or level was set meanwhile, so this one was not")
+        .hint("look at `wardlock connections show`, and give the command again")
+}
+
+/// Returns the agents that have a consent of their own on a connection, or a level.
+pub(super) async fn agents_of(host: &Arc<Host>, connection: &Connection) -> Result<BTreeSet<AgentName>, Failure> {
+    let mut agents = consenting(host, connection).await?;
+    let levels = host.state().write_levels();
+    let here = levels.iter().filter(|((workspace, _), _)| workspace == connection.workspace.as_str());
+    let theirs = here.filter_map(|((_, key), _)| key.split_once('@'));
+    let theirs = theirs.filter(|(name, _)| *name == connection.name.as_str());
+    agents.extend(theirs.filter_map(|(_, agent)| AgentName::parse(agent).ok()));
+    Ok(agents)
+}
+
+/// Returns the agents that have a consent of their own on a connection.
+pub(super) async fn consenting(host: &Arc<Host>, connection: &Connection) -> Result<BTreeSet<AgentName>, Failure> {
+    let vault = Arc::clone(host.vault());
+    let grants = blocking(move || vault.grants()).await??;
+    let own = grants.iter().filter(|grant| connection.uses(&grant.name));
+    Ok(own.filter_map(|grant| AgentName::parse(grant.name.agent()?).ok()).collect())
+}
+
+/// Returns the grant's generation for which writes may be enabled, and the mark of the proof: the workspace file allows it, and a proof
+/// holds.
+async fn allowed(host: &Arc<Host>, connection: &Connection, level: WriteMode) -> Result<(u64, String), Failure> {
     if level > connection.writes {
         let problem = format!("the workspace file allows `writes = \"{}\"` at most", connection.writes.as_str());
         return Err(Failure::no(problem).hint(format!(
@@ -92,8 +164,8 @@ async fn allowed(host: &Arc<Host>, connection: &Connection, level: WriteMode) ->
         Failure::no(format!("there is no grant `{}`", connection.grant))
             .hint(format!("run `{}`, then `{command}`", crate::report::connect_command(connection)))
     })?;
-    if proof::current(host, connection, &grant).await?.is_some() {
-        return Ok(grant.generation);
+    if let Some(proof) = proof::current(host, connection, &grant).await? {
+        return Ok((grant.generation, writes::mark_word(&proof.mac)));
     }
     let (state, workspace, key) = (host.state().clone(), connection.workspace.clone(), writes::key_of(connection));
     let newest = blocking(move || state.proof(&workspace, &key)).await??;

@@ -65,6 +65,7 @@ fn authenticate(host: &Host, raw: RawRequest, seen: &mut Seen) -> Result<(Agent,
     let agent = Agent { name: agent.name, workspace: agent.workspace };
     Span::current().record("workspace", agent.workspace.as_str()).record("agent", agent.name.as_str());
     seen.agent = Some(agent.clone());
+    request.refuse_stray()?;
     Ok((agent, token, request))
 }
 

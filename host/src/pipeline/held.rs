@@ -94,6 +94,11 @@ pub(super) fn dry_run_ends(
     changes: Value,
 ) -> Stop {
     let mut told = policy::dry_run(&seen.verdicts, classified, connection);
+    told["changes_note"] = match &concluded {
+        Concluded::Stopped(_) => Some("not read: it would not be sent".to_owned()),
+        Concluded::Permitted(_) | Concluded::Held(..) => drafts::unread(classified),
+    }
+    .into();
     told["changes"] = changes;
     match concluded {
         Concluded::Permitted(_) => {

@@ -42,7 +42,8 @@ pub(super) async fn refuse(host: &Host, separation: Separation, id: &RequestId, 
     }
     host.metrics().refused(refusal.code);
     let reply = Reply::refused(id, decision, outcome, &refusal, shape.as_ref());
-    if respond_async && refusal.draft.is_some() { reply.accepted(&refusal) } else { reply }
+    let accepts = respond_async && refusal.draft.is_some();
+    if accepts { reply.accepted(id, &refusal, shape.as_ref()) } else { reply }
 }
 
 /// Counts a request of a known agent that was not sent. Only names that the configuration holds become labels.

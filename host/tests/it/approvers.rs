@@ -55,7 +55,12 @@ async fn a_new_draft_is_told_once_with_its_id_and_nothing_of_the_request() {
     let (address, received) = hook();
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("told");
-    let script = format!("echo \\\"$WARDLOCK_DRAFT $WARDLOCK_CONNECTION\\\" >> {}", file.display());
+    let kept = folder.path().join("environment");
+    let script = format!(
+        "env > {}; echo \\\"$WARDLOCK_DRAFT $WARDLOCK_CONNECTION\\\" >> {}",
+        kept.display(),
+        file.display()
+    );
     let config = format!("[approvers]\nwebhook = \"{address}\"\ncommand = [\"sh\", \"-c\", \"{script}\"]\n");
     let world = holding(config).await;
     let draft = held(&world, LEADS).await;
@@ -72,6 +77,12 @@ async fn a_new_draft_is_told_once_with_its_id_and_nothing_of_the_request() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(fs::read_to_string(&file).expect("it ran"), format!("{draft} acme/zoho\n"));
+    let kept = fs::read_to_string(&kept).expect("it ran");
+    let names = kept.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name);
+    let expected =
+        ["PATH", "HOME", "LANG", "WARDLOCK_DRAFT", "WARDLOCK_CONNECTION", "PWD", "OLDPWD", "SHLVL", "_"];
+    let more: Vec<&str> = names.filter(|name| !expected.contains(name)).collect();
+    assert!(more.is_empty(), "it got more of the environment than it needs: {more:?}");
     while told(&world, "told").await.is_none() && began.elapsed() < PATIENCE {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

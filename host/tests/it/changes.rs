@@ -22,7 +22,7 @@ async fn what_stands_there_now_is_shown_beside_what_would() {
         "fields": [{ "field": "Last_Name", "current": name, "proposed": "Renamed" }],
         "problem": null,
     }]);
-    assert_eq!(shown["changes"], expected);
+    assert_eq!((&shown["changes"], &shown["changes_note"]), (&expected, &Value::Null));
     // A look at it tells the same, by reads of their own, and writes nothing.
     let before = world.api_calls();
     let dry = format!("Wardlock-Dry-Run: true\r\n{PROBLEM}");
@@ -52,6 +52,7 @@ async fn what_stands_there_now_is_shown_beside_what_would() {
     // Reading has nothing to set beside.
     let said = world.ask("acme", "GET", LIST, &dry, "").await.json().expect("json");
     assert_eq!((&said["code"], &said["dry_run"]["changes"]), (&json!("dry_run"), &Value::Null), "{said}");
+    assert_eq!(said["dry_run"]["changes_note"], "not read: it changes nothing", "{said}");
     assert_eq!(approve(&world, &id).await.expect("released")["outcome"], "ok");
     let missing = json!({ "data": [{ "id": "1", "Last_Name": "Nobody" }] }).to_string();
     let said = world.ask("acme", "PUT", LEADS, PROBLEM, &missing).await.json().expect("json");
@@ -124,5 +125,20 @@ async fn what_would_be_gone_is_told_as_that() {
         "problem": format!("not read: `records.delete_one` is destructive, and what it names would be gone: DELETE /crm/v8/Leads/{lead}"),
     }]);
     assert_eq!(shown["changes"], expected, "{shown}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_is_read_it_says_why() {
+    let world = drafting(&allowing()).await;
+    let body = r#"{"data":[{"Last_Name":"New","Company":"C"}]}"#;
+    let said = world.ask("acme", "POST", LEADS, PROBLEM, body).await.json().expect("json");
+    let id = said["draft"].as_str().expect("a draft");
+    let shown = show(&world, id).await;
+    let note = shown["changes_note"].as_str().expect("a sentence");
+    assert!(shown["changes"].is_null() && note.starts_with("not read: the service's definition"), "{shown}");
+    approve(&world, id).await.expect("released");
+    let shown = show(&world, id).await;
+    assert_eq!((&shown["changes"], &shown["changes_note"]), (&Value::Null, &json!("not read: the draft is sent")));
     world.end().await;
 }

@@ -165,6 +165,7 @@ async fn what_a_client_prefers_is_how_it_is_told() {
     assert_eq!((reply.status, reply.header("preference-applied")), (202, Some("respond-async")));
     let said = reply.json().expect("json");
     assert_eq!((reply.header("location"), &said["code"]), (said["draft_url"].as_str(), &json!("held")));
+    assert_eq!(said["status"], 202, "the member is the status that is sent");
 
     // Nobody says anything: the client is told so when its time is over.
     let before = Instant::now();
@@ -429,6 +430,8 @@ async fn a_dry_run_of_what_would_be_held_keeps_nothing() {
     assert_eq!(reply.status, 403, "nothing was taken, so nothing is told to have been");
     let said = reply.json().expect("json");
     assert_eq!((&said["code"], &said["draft"]), (&json!("held"), &Value::Null), "{said}");
+    let title = said["title"].as_str().expect("a title");
+    assert!(title.ends_with("it was only looked at, and nothing was kept or sent."), "{title}");
     let listed = world.command(Command::DraftsList { all: true }).await.expect("listed");
     assert_eq!(listed, json!([]));
     world.end().await;

@@ -160,3 +160,29 @@ fn a_process_that_does_not_hold_the_home_is_given_no_secret() {
     answering(&wardlock, &id, "1000.a-secret-of-the-simulators\n").ok().expect("the daemon takes it");
     serving.stop().expect("it ends");
 }
+
+#[test]
+fn a_daemon_that_ends_under_an_approval_leaves_word_where_to_look() {
+    let (wardlock, serving) = taking_leads();
+    let socket = wardlock.home().join("state/admin.sock");
+    let real = wardlock.home().join("state/daemon.sock");
+    std::fs::rename(&socket, &real).expect("moved");
+    let listener = UnixListener::bind(&socket).expect("in its place");
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let _ = BufReader::new(stream).read_line(&mut String::new());
+        }
+    });
+    let id = format!("draft_{}", "0".repeat(32));
+    let said = run(&wardlock, &["drafts", "approve", &id, "--request", &"0".repeat(64)]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    for words in
+        ["the request may have been sent", &format!("`wardlock drafts show {id}`"), "`wardlock audit show`"]
+    {
+        assert!(said.stderr.contains(words), "`{words}` is not said: {}", said.stderr);
+    }
+    let other = run(&wardlock, &["drafts", "list"]);
+    assert!(other.stderr.contains("see whether `wardlock serve` still runs"), "{}", other.stderr);
+    stand_aside(&wardlock, &real);
+    serving.stop().expect("it ends");
+}

@@ -3,6 +3,10 @@
 use crate::program::{register, run, with_home, with_workspace};
 use wardlock_tests::home::Wardlock;
 
+/// The public keys of RFC 8032, section 7.1, tests 1 and 2.
+const ADA: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea ada\n";
+const BOB: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAID1AF8PoQ4lakrcKp00bfrycmCzPLsSWjMDNVfEq9GYM bob\n";
+
 #[test]
 fn error_in_a_workspace_file_shows_the_line() {
     let wardlock = with_workspace();
@@ -192,4 +196,23 @@ fn service_schema_is_the_published_one() {
     let wardlock = with_home();
     let printed = run(&wardlock, &["service", "schema"]).ok().expect("a schema").stdout;
     assert_eq!(printed.trim_end(), include_str!("../../../docs/service.schema.json").trim_end());
+}
+
+#[test]
+fn first_operator_is_an_admin_every_other_an_approver_and_each_has_one_key() {
+    let wardlock = with_workspace();
+    let add = |name: &str, keys: &str| {
+        wardlock.write("one.pub", keys).expect("written");
+        let key = wardlock.home().join("one.pub").display().to_string();
+        run(&wardlock, &["--json", "operator", "add", name, "--key", &key])
+    };
+    let two = add("ada", &format!("{ADA}{BOB}"));
+    assert_eq!(two.code, Some(2), "{two:?}");
+    assert!(two.stderr.contains("more than one line"), "{two:?}");
+    assert_eq!(add("ada", ADA).json().expect("json")["role"], "admin");
+    // It wants a signature; what would be signed names the role.
+    let unsigned = add("bob", BOB);
+    assert!(unsigned.stderr.contains("wants an operator's signature"), "{unsigned:?}");
+    let listed = run(&wardlock, &["--json", "operator", "list"]).json().expect("json");
+    assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed}");
 }

@@ -56,7 +56,11 @@ async fn each_agent_uses_its_own_consent_and_never_another_s() {
     assert_eq!(world.api_calls(), before, "no other's consent serves");
 
     let shown = world
-        .command(Command::ConnectionsShow { workspace: "acme".to_owned(), connection: "zoho".to_owned() })
+        .command(Command::ConnectionsShow {
+            workspace: "acme".to_owned(),
+            connection: "zoho".to_owned(),
+            agent: None,
+        })
         .await
         .expect("shown");
     assert_eq!((&shown["owner"], &shown["agents"][0]["agent"]), (&"agent".into(), &"agent-acme".into()));
@@ -95,5 +99,71 @@ async fn the_workspace_s_check_asks_why_and_names_no_agent_s_grant() {
     let problems: Vec<String> = loaded.problems().iter().map(|problem| problem.message.clone()).collect();
     assert!(problems.iter().any(|problem| problem.contains("this is one agent's own grant")), "{problems:?}");
     drop(loaded);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn levels_and_proofs_are_each_agent_s_own_and_all_are_set_off_at_once() {
+    let own = "writes = \"draft\"\nowner = \"agent\"\nowner_reason = \"each seller sees their own records\"";
+    let file = workspace("acme", "eu", own, &plugin("read-only", "{}"));
+    let plan = Plan { workspaces: vec![("acme", file)], connect: Vec::new(), ..Plan::default() };
+    let mut world = World::start(plan).await;
+    world.add_agent("second", "acme").await;
+    let all = || Command::Proof { place: None, agent: None };
+    let told = world.command(all()).await.expect("told");
+    assert_eq!((&told["passed"], &told["not_proved"][0]["connection"]), (&false.into(), &"acme/zoho".into()));
+    let why = told["not_proved"][0]["why"].as_str().expect("a reason");
+    assert!(why.ends_with("run `wardlock connect acme/zoho --agent NAME`"), "{why}");
+
+    for agent in ["agent-acme", "second"] {
+        connect(&world, Some(agent)).await.expect("connected");
+    }
+    let told = world.command(all()).await.expect("told");
+    let proved: Vec<&str> = told["proofs"]
+        .as_array()
+        .expect("proofs")
+        .iter()
+        .filter_map(|proof| proof["connection"].as_str())
+        .collect();
+    assert_eq!(
+        (proved, &told["passed"]),
+        (vec!["acme/zoho@agent-acme", "acme/zoho@second"], &true.into()),
+        "{told}"
+    );
+
+    let writes = |agent: Option<&str>, level: &str, basis: Option<&Value>| Command::Writes {
+        workspace: "acme".to_owned(),
+        connection: "zoho".to_owned(),
+        agent: agent.map(str::to_owned),
+        level: level.to_owned(),
+        confirmed: basis.is_some(),
+        basis: basis.and_then(Value::as_str).map(str::to_owned),
+    };
+    let nobody = world.command(writes(None, "draft", None)).await.expect_err("whose?");
+    assert_eq!(nobody.hint.as_deref(), Some("say whose: `--agent NAME`"));
+    for agent in ["agent-acme", "second"] {
+        let shown = world.command(writes(Some(agent), "draft", None)).await.expect("shown");
+        world.command(writes(Some(agent), "draft", Some(&shown["basis"]))).await.expect("enabled");
+    }
+    let show = |agent: Option<&str>| Command::ConnectionsShow {
+        workspace: "acme".to_owned(),
+        connection: "zoho".to_owned(),
+        agent: agent.map(str::to_owned),
+    };
+    let levels = |shown: &Value| -> Vec<Value> {
+        let agents = shown["agents"].as_array().expect("agents").iter();
+        agents.flat_map(|row| [row["writes"].clone(), row["readiness"]["writes_enabled"].clone()]).collect()
+    };
+    let shown = world.command(show(None)).await.expect("shown");
+    assert_eq!(levels(&shown), ["draft"; 4], "{shown}");
+    let one = world.command(show(Some("second"))).await.expect("shown");
+    assert_eq!((&one["writes"], &one["readiness"]["writes_enabled"]), (&"draft".into(), &"draft".into()));
+    assert_eq!((&one["grant"], &one["agents"]), (&"acme-zoho@second".into(), &Value::Null));
+
+    let off = world.command(writes(None, "off", None)).await.expect("off");
+    assert_eq!((&off["writes"], &off["agents"]), (&"off".into(), &serde_json::json!(["agent-acme", "second"])));
+    let shown = world.command(show(None)).await.expect("shown");
+    assert_eq!(levels(&shown), ["off"; 4], "{shown}");
+    assert_eq!((&shown["writes"], &shown["writes_at_most"]), (&"each agent's own".into(), &"draft".into()));
     world.end().await;
 }

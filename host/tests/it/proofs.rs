@@ -65,7 +65,8 @@ async fn passes_in(region: &str) {
     ];
     assert_eq!(asked, expected);
     let (workspace, connection) = ("acme".to_owned(), "zoho".to_owned());
-    let shown = world.command(Command::ConnectionsShow { workspace, connection }).await.expect("shown");
+    let shown =
+        world.command(Command::ConnectionsShow { workspace, connection, agent: None }).await.expect("shown");
     let ready = &shown["readiness"];
     assert_eq!((&ready["verified"], &ready["writes_enabled"]), (&json!(true), &json!("off")), "{ready:#}");
     let items =
@@ -81,7 +82,8 @@ async fn passes_in(region: &str) {
     let command = Command::AuditVerify { heads: String::new(), public_key: None };
     world.command(command).await.expect("verified");
     let (workspace, connection) = ("acme".to_owned(), "zoho".to_owned());
-    let shown = world.command(Command::ConnectionsShow { workspace, connection }).await.expect("shown");
+    let shown =
+        world.command(Command::ConnectionsShow { workspace, connection, agent: None }).await.expect("shown");
     assert!(rows(&shown["readiness"]) > before, "the newest verification is told");
     world.end().await;
 }
@@ -278,5 +280,62 @@ async fn what_writes_mean_is_told_as_it_will_be_decided() {
         (&told["enabled"], &enable(&world, "off").await.expect("off")["enabled"]),
         (&json!(true), &json!(false))
     );
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_that_fails_ends_what_an_older_one_enabled() {
+    let world = World::start(plan("eu", "writes = \"on\"")).await;
+    assert_eq!(prove(&world).await["passed"], true);
+    enable(&world, "on").await.expect("enabled");
+    let show = || async {
+        let (workspace, connection) = ("acme".to_owned(), "zoho".to_owned());
+        world.command(Command::ConnectionsShow { workspace, connection, agent: None }).await.expect("shown")
+    };
+    assert_eq!((&show().await["writes"], &show().await["writes_at_most"]), (&json!("on"), &json!("on")));
+    let again = prove(&world).await;
+    assert_eq!((&again["passed"], &again["writes_ended"]), (&json!(true), &json!(false)));
+    assert_eq!(show().await["writes"], "on", "a proof that passes takes nothing");
+
+    world.simulator.switches().change(|it| it.api_answers.push_back(ApiAnswer::Internal));
+    let failed = prove(&world).await;
+    assert_eq!((&failed["passed"], &failed["writes_ended"]), (&json!(false), &json!(true)));
+    let shown = show().await;
+    assert_eq!((&shown["writes"], &shown["writes_at_most"]), (&json!("off"), &json!("on")));
+    let items = &shown["readiness"]["items"];
+    assert_eq!((&items[3]["item"], &items[3]["holds"]), (&json!("proof"), &json!(false)), "{items}");
+    let words = "off: the newest proof failed, and ended what was enabled before it";
+    assert_eq!(items[5]["words"], words, "{items}");
+    let listed = world.command(Command::ConnectionsList).await.expect("listed");
+    assert_eq!((&listed[0]["writes"], &listed[0]["writes_at_most"]), (&json!("off"), &json!("on")));
+    assert_eq!(prove(&world).await["writes_ended"], false, "one that passes enables nothing by itself");
+    assert_eq!(show().await["writes"], "off");
+    let left = world.leave().await;
+    assert_eq!(level_after(&left).await, WriteMode::Off);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_is_named_only_where_consents_are_its_own() {
+    let world = World::start(plan("eu", "writes = \"draft\"")).await;
+    assert_eq!(prove(&world).await["passed"], true);
+    let agent = || Some("ghost".to_owned());
+    let writes = |level: &str| Command::Writes {
+        workspace: "acme".to_owned(),
+        connection: "zoho".to_owned(),
+        agent: agent(),
+        level: level.to_owned(),
+        confirmed: true,
+        basis: None,
+    };
+    let place = || ("acme".to_owned(), "zoho".to_owned());
+    let show =
+        Command::ConnectionsShow { workspace: "acme".to_owned(), connection: "zoho".to_owned(), agent: agent() };
+    for command in [writes("draft"), writes("off"), Command::Proof { place: Some(place()), agent: agent() }, show]
+    {
+        let refused = world.command(command).await.expect_err("nobody's own");
+        assert_eq!(refused.exit, 2, "{refused:?}");
+        assert!(refused.message.contains("the workspace's"), "{refused:?}");
+        assert!(refused.hint.as_deref().is_some_and(|hint| hint.contains("leave `--agent` out")), "{refused:?}");
+    }
     world.end().await;
 }

@@ -69,6 +69,8 @@ fn writes_show_what_they_mean_before_and_what_has_changed_after() {
     let set = answering(&wardlock, &["writes", "on", "acme/zoho"], "acme/zoho\n").ok().expect("set");
     assert!(set.stderr.contains("passes, up to the limit of records"), "{}", set.stderr);
     assert_eq!(set.stdout, "connection: acme/zoho\nwrites: on\nenabled: yes\n");
+    let set = run(&wardlock, &["writes", "draft", "acme/zoho", "--confirm", "acme/zoho"]).ok().expect("set");
+    assert!(set.stderr.contains("will be able to:") && set.stderr.contains("held for a person"), "{}", set.stderr);
     let off = run(&wardlock, &["writes", "off", "acme/zoho"]).ok().expect("off");
     assert_eq!(off.stdout, "connection: acme/zoho\nwrites: off\nenabled: no\n");
     let no = answering(&wardlock, &["--json", "writes", "on", "acme/zoho"], "acme\n");

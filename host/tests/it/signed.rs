@@ -105,6 +105,20 @@ async fn what_widens_wants_the_signature_of_somebody_who_may() {
     // What narrows is done at once, whoever asks.
     world.command(Command::AgentRevoke { name: "a1".to_owned() }).await.expect("revoked");
     world.command(Command::Freeze { workspace: Some("acme".to_owned()) }).await.expect("frozen");
+    // Signed, it names who did it, whatever their role; a signature that is none is refused and not left out.
+    signed(&world, &bob, Command::Freeze { workspace: Some("acme".to_owned()) }).await.expect("frozen");
+    assert_eq!(who_did(&world, "freeze").as_deref(), Some("bob"));
+    let off = Command::Writes {
+        workspace: "acme".to_owned(),
+        connection: "zoho".to_owned(),
+        agent: None,
+        level: "off".to_owned(),
+        confirmed: true,
+        basis: None,
+    };
+    signed(&world, &bob, off).await.expect("off");
+    assert_eq!(who_did(&world, "writes.off").as_deref(), Some("bob"));
+    signed(&world, &eve, Command::Freeze { workspace: None }).await.expect_err("a stranger");
     assert!(world.command(Command::Thaw { workspace: Some("acme".to_owned()) }).await.is_err());
     signed(&world, &ada, Command::Thaw { workspace: Some("acme".to_owned()) }).await.expect("thawed");
 
@@ -188,7 +202,7 @@ async fn an_explanation_that_nobody_signs_reads_nothing_of_the_account() {
     let explain = explaining(&world, "agent-acme");
     let told = world.command(explain.clone()).await.expect("it decides as ever");
     assert_eq!((&told["decision"], world.api_calls()), (&json!("hold"), before), "{told}");
-    let why = told["changes"].as_str().expect("why nothing was read");
+    let why = told["changes_note"].as_str().expect("why nothing was read");
     assert!(why.ends_with("for an operator who signs: --as NAME --sign-with KEY"), "{why}");
     signed(&world, &eve, explain.clone()).await.expect_err("a stranger");
     assert_eq!(world.api_calls(), before);

@@ -159,7 +159,8 @@ impl Broker {
 
     /// What `connections show` says.
     pub async fn shown(&self) -> Value {
-        let command = Command::ConnectionsShow { workspace: "acme".to_owned(), connection: "api".to_owned() };
+        let command =
+            Command::ConnectionsShow { workspace: "acme".to_owned(), connection: "api".to_owned(), agent: None };
         self.command(command).await.expect("shown")
     }
 

@@ -171,3 +171,25 @@ fn what_is_no_select_is_told_so_and_an_unread_one_where_its_reader_stopped() {
         assert!(refusal.detail.starts_with(cannot) && refusal.detail.contains(&character), "{refusal:?}");
     }
 }
+
+#[test]
+fn what_reaches_beyond_the_pinned_account_is_told_to_be_named_by_itself() {
+    let meta = parse(include_str!("../../../services/meta-ads.toml"), "meta-ads.toml").expect("the definition");
+    let told = |resources: &[&str]| {
+        let connection = Connection {
+            service: Arc::new(meta.clone()),
+            resources: resources.iter().map(|&name| name.to_owned()).collect(),
+            operations: BTreeSet::from(["objects.get".to_owned()]),
+            ..Connection::clone(&judge(WriteRules::default()).connection)
+        };
+        let agent = AgentName::parse("reporter").expect("a name");
+        let judge = Judge::new(Arc::new(connection), agent, WriteMode::Off);
+        let request = CanonicalRequest::parse("GET", "/v26.0/120?fields=name", Vec::new(), Vec::new());
+        judge.check(&judge.classify(request.expect("canonical")).expect("classified"))
+    };
+    let refusal = told(&["*"]).expect_err("any account's");
+    let hint = refusal.hint.expect("a hint");
+    let named = "may name `$any_account` itself in `resources` of connection `zoho`";
+    assert!(hint.starts_with("allowed here: *; ") && hint.ends_with(named), "{hint}");
+    told(&["*", "$any_account"]).expect("named by itself");
+}

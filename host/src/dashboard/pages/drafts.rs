@@ -206,6 +206,7 @@ fn facts(draft: &DraftRow, shown: &Value) -> Vec<(&'static str, String)> {
         ("Account", maybe(&would["tenant"])),
         ("Touches", maybe(&would["resources"])),
         ("How many records", records),
+        ("What stands there now", maybe(&shown["changes_note"]).filter(|_| draft.waits)),
         ("Approvals", approvals(shown)),
         ("Held since", Some(format!("{} UTC", draft.held))),
         ("Waits until", Some(format!("{} UTC", draft.expires)).filter(|_| draft.waits)),

@@ -101,7 +101,7 @@ async fn connection(gate: &Arc<Gate>, row: &Value, in_full: bool) -> ConnectionV
     let shown = match name.split_once('/').filter(|_| in_full) {
         Some((workspace, connection)) => {
             let (workspace, connection) = (workspace.to_owned(), connection.to_owned());
-            ask(gate, Command::ConnectionsShow { workspace, connection }).await.unwrap_or_default()
+            ask(gate, Command::ConnectionsShow { workspace, connection, agent: None }).await.unwrap_or_default()
         }
         None => Value::Null,
     };
@@ -117,7 +117,6 @@ async fn connection(gate: &Arc<Gate>, row: &Value, in_full: bool) -> ConnectionV
         "not connected" => Mark::waits,
         _ => Mark::bad,
     };
-    let writes = super::maybe(&readiness["writes_enabled"]).unwrap_or_else(|| word(&row["writes"]));
     ConnectionView {
         name: word(&row["connection"]),
         label: word(&row["label"]),
@@ -132,8 +131,16 @@ async fn connection(gate: &Arc<Gate>, row: &Value, in_full: bool) -> ConnectionV
             ("Service", format!("{} in {}", word(&row["service"]), word(&row["region"]))),
             ("Account", word(&row["tenant"])),
             ("Grant", word(&row["grant"])),
-            ("Writes", writes),
+            ("Writes", writes(row)),
         ],
         stale: super::maybe(&row["stale"]),
     }
+}
+
+/// How far writes are enabled now; where consents are each agent's own, for each of them.
+fn writes(row: &Value) -> String {
+    let own: Vec<String> = rows(&row["agents"])
+        .map(|agent| format!("{}: {}", word(&agent["agent"]), word(&agent["writes"])))
+        .collect();
+    if own.is_empty() { word(&row["writes"]) } else { own.join(", ") }
 }

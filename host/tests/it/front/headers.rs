@@ -1,6 +1,7 @@
 //! Rows A10 to A13: headers that must not pass on, names that have two spellings, and headers that only browsers send.
 
 use super::{BAD, Door, LEADS, LEADS_UPSTREAM};
+use crate::world::{Plan, World};
 
 fn get(fields: &str) -> String {
     format!("GET {LEADS} HTTP/1.1\r\n{{who}}{fields}\r\n")
@@ -170,4 +171,20 @@ async fn what_comes_from_a_web_page_is_refused() {
         door.refuses(&[(fields, &get(fields), (403, "browser_refused"))]).await;
     }
     door.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn header_that_begins_as_ours_and_is_none_of_them_is_refused() {
+    let world = World::start(Plan::default()).await;
+    for name in ["Wardlock-DryRun", "wardlock-dry-runs", "Wardlock-Request-Id"] {
+        let headers = format!("{name}: true\r\nAccept: application/problem+json\r\n");
+        let reply = world.ask("acme", "GET", "/acme/zoho/crm/v8/Leads?fields=Last_Name", &headers, "").await;
+        let said = reply.json().expect("json");
+        assert_eq!((reply.status, &said["code"]), (400, &serde_json::json!("bad_request")), "{said}");
+        let (detail, hint) = (said["detail"].as_str().expect("text"), said["hint"].as_str().expect("text"));
+        assert!(detail.contains(&format!("`{}`", name.to_ascii_lowercase())), "{detail}");
+        assert!(hint.contains("`Wardlock-Token`, `Wardlock-Purpose` and `Wardlock-Dry-Run`"), "{hint}");
+    }
+    assert_eq!(world.api_calls(), 0);
+    world.end().await;
 }

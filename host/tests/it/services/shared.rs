@@ -161,6 +161,7 @@ async fn shown(world: &World) {
     let show = |connection: &str| Command::ConnectionsShow {
         workspace: "acme".to_owned(),
         connection: connection.to_owned(),
+        agent: None,
     };
     let marketing = world.command(show("marketing")).await.expect("shown");
     assert_eq!(texts(&marketing["scopes_asked"]), BTreeSet::from(MARKETING));
