@@ -179,6 +179,7 @@ fn what_reaches_beyond_the_pinned_account_is_told_to_be_named_by_itself() {
         let connection = Connection {
             service: Arc::new(meta.clone()),
             resources: resources.iter().map(|&name| name.to_owned()).collect(),
+            tenant: Some("111".to_owned()),
             operations: BTreeSet::from(["objects.get".to_owned()]),
             ..Connection::clone(&judge(WriteRules::default()).connection)
         };
