@@ -2,8 +2,8 @@
 //!
 //! A draft's id is that of the request that was held, so that the audit's row and the draft name one another. In reading
 //! order: `content` (what is sealed), `shown` (how a person reads it), this file (keeping, finding, the agent's view), `approvals`
-//! (several people's words), `decided` (what the vault knows of it), `changes` (what would be other than it is), `release` (what an approval does), `refused` (why a release
-//! sent nothing).
+//! (several people's words), `decided` (what the vault knows of it), `changes` (what would be other than it is), `release` (what an
+//! approval does), `refused` (why a release sent nothing).
 
 mod approvals;
 mod changes;
