@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::canonical::{CanonicalRequest, parse_json};
-use crate::plugin::Edit;
+use crate::plugin::{Edit, caps::NO_POINTER};
 use crate::pointer;
 
 /// Headers that no plugin may set or remove: credentials, routing, framing, and the host's own.
@@ -69,6 +69,9 @@ fn editable_header(name: &str) -> Result<&str, String> {
 }
 
 fn set_json(body: &[u8], pointer: &str, value: &str) -> Result<Vec<u8>, String> {
+    if !pointer::is_pointer(pointer) {
+        return Err(NO_POINTER.to_owned());
+    }
     let mut document = parse_json(body).map_err(|error| error.to_string())?;
     let value = parse_json(value.as_bytes()).map_err(|_| format!("the value for `{pointer}` is not JSON"))?;
     match document.pointer_mut(pointer) {
