@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::classify::places;
 use crate::service::AnswerRules;
 
-pub use cut::{NotJson, cut};
+pub use cut::{CutError, cut};
 pub use failures::{FailedRecord, Failures};
 pub use parts::{PartReading, read_answer_to};
 

@@ -19,6 +19,7 @@ use crate::plugin::{Answer, Attribute, Edit, Field, PluginFault, Reason, Verdict
 use crate::refusal::{Code, PartOf, Refusal, RefusedBy};
 use crate::rules::Judge;
 
+pub use edit::try_edits;
 pub use response::{AnswerStep, judge_answer, not_edited};
 
 /// What one plugin said, for the audit: names and codes, never a value.

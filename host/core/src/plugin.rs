@@ -4,7 +4,7 @@
 //! What a plugin says comes through the caps of [`accept`] and [`accept_response`].
 
 mod bounds;
-mod caps;
+pub(crate) mod caps;
 pub mod quota;
 mod response;
 pub mod text;

@@ -41,7 +41,10 @@ pub fn main() -> ExitCode {
         return wardlock_sandbox::worker_main();
     }
     crate::harden::forbid_core_dumps();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
     let json = cli.json;
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -74,6 +77,22 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Verb::Audit(verb) => audit::run(&cli, verb).await,
         _ => remote::run(&cli).await,
     }
+}
+
+/// Tells what is wrong with the command line itself, or the help that was asked for.
+fn misused(error: &clap::Error) -> ExitCode {
+    let is_json = std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json");
+    if is_json && error.use_stderr() {
+        let text = error.render().to_string();
+        let (first, rest) = text.trim().split_once("\n\n").unwrap_or((&text, ""));
+        let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        talk::data(&serde_json::json!({
+            "error": flat(first.trim_start_matches("error: ")), "hint": flat(rest), "exit": error.exit_code(),
+        }));
+    }
+    // Nobody is left to tell where that fails.
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 /// Tells a failure: a sentence, then what to do.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use cap_std::fs::{OpenOptions, OpenOptionsExt as _};
 
@@ -13,6 +14,9 @@ use super::{CONFIG_FILE, Home, check};
 const TEXT_LIMIT: u64 = 1 << 20;
 /// The largest other file that is read: components from Python toolchains have 40 MB.
 const BYTES_LIMIT: u64 = 128 << 20;
+
+/// How often a file was written by this process.
+static WRITINGS: AtomicU64 = AtomicU64::new(0);
 
 /// How many folders deep an operator's files may stand.
 const DEEPEST: usize = 8;
@@ -37,7 +41,9 @@ impl Home {
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), HomeError> {
         Self::check_name(name)?;
         let path = self.path.join(name);
-        let temporary = format!("{name}.{}.tmp", std::process::id());
+        // A name for each writing: two of one file may be under way at once.
+        let number = WRITINGS.fetch_add(1, Ordering::Relaxed);
+        let temporary = format!("{name}.{}-{number}.tmp", std::process::id());
         let written =
             self.write_new(&temporary, bytes).and_then(|()| self.dir.rename(&temporary, &self.dir, name));
         if let Err(error) = written {

@@ -12,6 +12,7 @@ use wardlock_core::id::{Digest, WorkspaceName};
 
 use super::{blocking, connections, note, recordings, who};
 use crate::admin::Failure;
+use crate::config::Document;
 use crate::home::{Home, HomeError};
 use crate::host::Host;
 use crate::loaded::{self, LoadedConnection, State};
@@ -96,7 +97,12 @@ pub(super) async fn add(
     })
     .await??;
     let placed = Placed { about: &about, file: &kept.file, digest, standing: &kept.standing };
-    let table = table::of(&placed, place.map(|(_, connection)| connection), text.as_deref());
+    let unread = workspace_file.as_deref().zip(text.as_deref());
+    let unread = unread.and_then(|(file, text)| Document::parse(file, text).err());
+    let table = match &unread {
+        Some(_) => table::bare(&placed),
+        None => table::of(&placed, place.map(|(_, connection)| connection), text.as_deref()),
+    };
     note(host, Act::admin(who(), "plugin.add", format!("plugins/{}", kept.file), digest.to_string())).await;
     let workspace = place.map(|(workspace, _)| workspace);
     // The component is kept by now: what cannot be compared is told, and takes nothing back.
@@ -119,6 +125,7 @@ pub(super) async fn add(
         "signer": kept.standing.words(),
         "capabilities": about.description.capabilities,
         "workspace_file": workspace_file,
+        "unread": unread.map(|error| error.to_string()),
         "toml": table.toml,
         "replaces_line": table.replaces,
         "warnings": table.warnings,

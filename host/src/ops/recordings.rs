@@ -1,5 +1,6 @@
 //! What plugins saw, as far as it is recorded: asked again, asked of another component, and made a golden case of.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -166,7 +167,9 @@ pub(super) async fn otherwise(
         let place = format!("{its}/{}", found.connection.name);
         let mut row = match load(host, plugin, digest, bytes).await {
             Ok(new) => compare(host, its, found.connection.name.as_str(), &new).await?,
-            Err(why) => json!({ "compared": 0, "not_compared": 0, "otherwise": 0, "differing": [], "why": why }),
+            Err(why) => json!({
+                "requests": 0, "compared": 0, "not_compared": 0, "otherwise": 0, "cut": false, "differing": [], "why": why,
+            }),
         };
         row["place"] = place.into();
         told.push(row);
@@ -192,6 +195,7 @@ async fn load(host: &Host, of: &Plugin, digest: Digest, bytes: &[u8]) -> Result<
 
 async fn compare(host: &Arc<Host>, workspace: &str, connection: &str, new: &Plugin) -> Result<Value, Failure> {
     let (mut compared, mut unknown, mut otherwise, mut differing) = (0_u32, 0_u32, 0_u32, Vec::new());
+    let mut requests = BTreeSet::new();
     for place in places(host, Some(workspace), None, NEWEST).await? {
         // What does not open is `audit replay`'s to tell.
         let Ok(Some(record)) = read(host, &place).await? else { continue };
@@ -200,7 +204,11 @@ async fn compare(host: &Arc<Host>, workspace: &str, connection: &str, new: &Plug
         }
         let asked = record.asked.iter().filter(|asked| asked.plugin == new.name().as_str());
         for asked in asked {
-            match tried(new, &record, asked).await {
+            let tried = tried(new, &record, asked).await;
+            if !matches!(tried, Tried::Unknown(_)) {
+                requests.insert(record.request_id.clone());
+            }
+            match tried {
                 Tried::Same => compared += 1,
                 Tried::Unknown(_) => unknown += 1,
                 Tried::Otherwise { says, differences } => {
@@ -221,7 +229,13 @@ async fn compare(host: &Arc<Host>, workspace: &str, connection: &str, new: &Plug
         }
     }
     Ok(json!({
-        "compared": compared, "not_compared": unknown, "otherwise": otherwise, "differing": differing, "why": null,
+        "requests": requests.len(),
+        "compared": compared,
+        "not_compared": unknown,
+        "otherwise": otherwise,
+        "cut": (differing.len() as u64) < u64::from(otherwise),
+        "differing": differing,
+        "why": null,
     }))
 }
 

@@ -1,5 +1,7 @@
 //! Reads a request off a line for curl, as somebody copies it from a terminal or a browser. Nothing is sent.
 
+use super::shell::{self, ShellError};
+
 /// A request as curl would send it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CurlRequest {
@@ -16,9 +18,9 @@ pub struct CurlRequest {
 /// Why a line is no request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CurlError {
-    /// A quote is not closed.
-    #[error("the line ends within a quote")]
-    Quote,
+    /// The line is no words, or other ones than a shell would make of it.
+    #[error(transparent)]
+    Words(#[from] ShellError),
     /// Not a line for curl.
     #[error("the line does not begin with `curl`")]
     NotCurl,
@@ -55,7 +57,7 @@ impl CurlError {
     /// Returns how to mend it.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Quote => "quote the whole line for your shell, and close every quote in it",
+            Self::Words(error) => error.hint(),
             Self::NotCurl => "give it as `--curl 'curl -X PUT …'`",
             Self::Option { .. } => {
                 "read are -X, -H, -d, --data, --data-raw, --data-binary, --json, -I and what only concerns the answer"
@@ -68,7 +70,8 @@ impl CurlError {
 }
 
 /// Options that only concern the answer or the connection.
-const IGNORED: [&str; 12] = [
+const IGNORED: [&str; 13] = [
+    "insecure",
     "silent",
     "show-error",
     "include",
@@ -83,15 +86,13 @@ const IGNORED: [&str; 12] = [
     "location",
 ];
 /// The same as letters.
-const IGNORED_LETTERS: &str = "sSivfNgL";
+const IGNORED_LETTERS: &str = "sSivfNgLk";
 /// Letters that take a value, and their long names.
 const LETTERS: [(char, &str); 3] = [('X', "request"), ('H', "header"), ('d', "data")];
 
 /// Reads a line.
 pub fn parse(line: &str) -> Result<CurlRequest, CurlError> {
-    // A line that goes on in the next one, as browsers copy it.
-    let words = shlex::split(&line.replace("\\\n", " ")).ok_or(CurlError::Quote)?;
-    let mut words = words.into_iter();
+    let mut words = shell::words(line)?.into_iter();
     if words.next().as_deref() != Some("curl") {
         return Err(CurlError::NotCurl);
     }
@@ -253,6 +254,11 @@ mod tests {
         check("curl -d a=1 -d b=2 h/p", "POST", "/p", &form, Some("a=1&b=2"));
         let json = [("accept", "application/json"), ("content-type", "application/json")];
         check(r#"curl --json '{"a":1}' --request=PATCH h/p"#, "PATCH", "/p", &json, Some(r#"{"a":1}"#));
+        // As a browser copies it.
+        let form = [("content-type", "text/plain")];
+        let line = "curl 'https://h/p' \\\n  -H 'content-type: text/plain' \\\n  --data-raw $'it\\'s\\n\\u0021 $5' --insecure";
+        check(line, "POST", "/p", &form, Some("it's\n! $5"));
+        check("curl -sk h/p", "GET", "/p", &[], None);
         check(
             "curl --data-raw @x -H content-type:text/plain h",
             "POST",
@@ -266,7 +272,8 @@ mod tests {
     fn what_is_not_read_is_told() {
         let option = |option: &str| CurlError::Option { option: option.to_owned() };
         for (line, error) in [
-            ("curl 'http://h", CurlError::Quote),
+            ("curl 'http://h", CurlError::Words(ShellError::Quote)),
+            ("curl http://h/$ID", CurlError::Words(ShellError::Replaced { what: "$ID".to_owned() })),
             ("wget http://h", CurlError::NotCurl),
             ("curl -u a:b h", option("-u")),
             ("curl -sG h", option("-G")),

@@ -1,10 +1,11 @@
 //! A folder that a plugin's author works in, opened as a capability.
 
-use std::io::{self, Write as _};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::fchown;
 use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, OpenOptions};
+use cap_std::fs::{Dir, Metadata, MetadataExt as _, OpenOptions};
 
 /// Why a folder of an author's, or a file in it, cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -77,16 +78,48 @@ impl Folder {
         Ok(self.dir.entries().map_err(io_at("list", &self.path))?.next().is_none())
     }
 
-    /// Writes a file so that at any instant either the old or the new one stands there.
+    /// Writes a file so that at any instant either the old or the new one stands there. What is there already keeps its mode and
+    /// owner, and one that this user may not write stays as it is.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
+        let there = self.writable(name).map_err(io_at("write", self.path_of(name)))?;
         let temporary = format!("{name}.{}.tmp", std::process::id());
-        let written =
-            self.dir.write(&temporary, bytes).and_then(|()| self.dir.rename(&temporary, &self.dir, name));
+        let written = self
+            .write_like(&temporary, bytes, there.as_ref())
+            .and_then(|()| self.dir.rename(&temporary, &self.dir, name));
         written.map_err(|error| {
             // The first error is the one to tell.
             let _ = self.dir.remove_file(&temporary);
             io_at("write", self.path_of(name))(error)
         })
+    }
+
+    /// Returns what is known of a file that this user may write; `None` where there is none. Root may write everything, and is told
+    /// of a file that nobody is to write all the same.
+    fn writable(&self, name: &str) -> io::Result<Option<Metadata>> {
+        match self.dir.open_with(name, OpenOptions::new().write(true)) {
+            Ok(file) => {
+                let about = file.metadata()?;
+                if about.permissions().readonly() {
+                    Err(ErrorKind::PermissionDenied.into())
+                } else {
+                    Ok(Some(about))
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes a file with the owner and the mode of another one.
+    fn write_like(&self, name: &str, bytes: &[u8], like: Option<&Metadata>) -> io::Result<()> {
+        let mut file = self.dir.create(name)?;
+        file.write_all(bytes)?;
+        let Some(like) = like else { return Ok(()) };
+        let made = file.metadata()?;
+        if (made.uid(), made.gid()) != (like.uid(), like.gid()) {
+            fchown(&file, Some(like.uid()), Some(like.gid()))?;
+        }
+        file.set_permissions(like.permissions())
     }
 
     /// Lists the files whose names end with `.` and `extension`, sorted.
@@ -114,4 +147,33 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, FolderError> {
 
 pub(super) fn io_at(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> FolderError {
     move |source| FolderError::Io { doing, path: path.into(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{Permissions, metadata, read, set_permissions, write};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_file_keeps_its_mode_and_one_that_nobody_may_write_stays() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (folder, path) = (Folder::open(home.path()).expect("opened"), home.path().join("a.toml"));
+        write(&path, "old").expect("written");
+        for mode in [0o640, 0o664, 0o600] {
+            set_permissions(&path, Permissions::from_mode(mode)).expect("set");
+            folder.write("a.toml", b"new").expect("written");
+            assert_eq!(metadata(&path).expect("there").permissions().mode() & 0o777, mode);
+        }
+        assert_eq!(read(&path).expect("there"), b"new");
+        set_permissions(&path, Permissions::from_mode(0o444)).expect("set");
+        let error = crate::text::with_causes(&folder.write("a.toml", b"newer").expect_err("refused"));
+        assert!(error.contains("a.toml"), "{error}");
+        assert_eq!(
+            (read(&path).expect("there"), folder.list("tmp").expect("listed")),
+            (b"new".to_vec(), Vec::new())
+        );
+        folder.write("b.toml", b"b").expect("a new one");
+    }
 }

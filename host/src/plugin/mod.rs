@@ -7,5 +7,6 @@ pub mod curl;
 pub mod folder;
 pub mod observed;
 pub mod project;
+mod shell;
 pub mod wit;
 pub mod words;

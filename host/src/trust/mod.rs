@@ -63,7 +63,7 @@ pub enum TrustError {
         wanted: String,
     },
     /// It is by a key that no publisher has.
-    #[error("it is signed by the key {key}, which no publisher in wardlock.toml has, and {wanted} is wanted")]
+    #[error("its signature names the key {key}, which no publisher in wardlock.toml has, and {wanted} is wanted")]
     Untrusted {
         /// The key.
         key: KeyId,
@@ -187,7 +187,9 @@ impl Standing {
     pub fn words(&self) -> String {
         match self {
             Self::Unsigned => "not signed".to_owned(),
-            Self::Untrusted { key } => format!("signed by a key that is not trusted: {key}"),
+            Self::Untrusted { key } => {
+                format!("its signature is checked by nobody: it names the key {key}, which no publisher here has")
+            }
             Self::Signed(Signer { publisher, key, comment }) if comment.is_empty() => {
                 format!("signed by `{publisher}` (key {key})")
             }

@@ -153,6 +153,7 @@ async fn an_edit_that_cannot_be_made_withholds_the_answer() {
     let page = || ApiAnswer::Raw { status: 200, content_type: "text/html".to_owned(), body: b"<p>a@b.c".to_vec() };
     for (settings, answer) in [
         (edit("redact-json", "/data/*/Email"), Some(page())),
+        (edit("redact-json", "/data/00/Email"), None),
         (edit("remove-header", "content-type"), None),
         (edit("remove-header", "wardlock-decision"), None),
     ] {

@@ -323,6 +323,7 @@ async fn plugin_add_tells_what_the_component_would_decide_otherwise() {
         (&"acme/zoho".into(), &3.into(), &3.into()),
         "{added}"
     );
+    assert_eq!((&row["requests"], &row["cut"]), (&3.into(), &false.into()), "{added}");
     assert_eq!(
         (&row["differing"][0]["now"], &row["differing"][0]["operation"]),
         (&"allow".into(), &"records.list".into())
@@ -330,7 +331,10 @@ async fn plugin_add_tells_what_the_component_would_decide_otherwise() {
     let none = add(&world, "page-cap", None).await;
     assert_eq!(none["recorded"], Value::Array(Vec::new()), "no chain has a plugin of that name");
     let shown = shown(&world, &["plugin", "add", "read-only"]).await;
-    assert!(shown.stderr.contains("acme/zoho: of 3 recorded requests it decides 3 otherwise"), "{shown:?}");
+    assert!(
+        shown.stderr.contains("acme/zoho: of 3 recorded decisions (3 requests) it decides 3 otherwise"),
+        "{shown:?}"
+    );
     let shown = self::shown(&world, &["plugin", "add", "page-cap"]).await;
     assert!(shown.stderr.contains("none recorded"), "{shown:?}");
     world.end().await;

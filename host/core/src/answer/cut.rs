@@ -16,14 +16,20 @@ use crate::pointer;
 /// What stands where a string was.
 const REDACTED: &str = "\"[REDACTED]\"";
 
-/// A body that is no JSON: nothing can be found in it.
+/// Why nothing is taken out of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the body is not JSON, so nothing can be taken out of it")]
-pub struct NotJson;
+pub enum CutError {
+    /// It is no JSON: nothing can be found in it.
+    #[error("the body is not JSON, so nothing can be taken out of it")]
+    NotJson,
+    /// A pointer leads into a list by a number with leading zeros: that is no place in it, and some other one is meant.
+    #[error("a pointer leads into a list by a number with leading zeros, which is no place in it")]
+    Index,
+}
 
 /// Returns a JSON text without what the edits take out of it; edits of headers are not looked at.
-pub fn cut(body: &[u8], edits: &[ResponseEdit]) -> Result<Vec<u8>, NotJson> {
-    let text: &RawValue = serde_json::from_slice(body).map_err(|_| NotJson)?;
+pub fn cut(body: &[u8], edits: &[ResponseEdit]) -> Result<Vec<u8>, CutError> {
+    let text: &RawValue = serde_json::from_slice(body).map_err(|_| CutError::NotJson)?;
     let pointers: Vec<_> = edits.iter().filter_map(pointer).collect();
     let places: Vec<Place<'_>> = pointers.iter().map(|(steps, action)| Place { steps, action: *action }).collect();
     let mut out = String::with_capacity(body.len());
@@ -70,6 +76,11 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
+    /// Returns whether the next step is a number as no list has it.
+    fn is_odd(&self) -> bool {
+        self.steps.first().is_some_and(|step| pointer::is_odd_index(step))
+    }
+
     /// Returns the place as it is seen from one step below; `None` where it does not lead there.
     fn below(self, name: &str) -> Option<Self> {
         let (first, rest) = self.steps.split_first()?;
@@ -83,11 +94,11 @@ fn here(places: &[Place<'_>]) -> Option<Action> {
 }
 
 /// Writes a value without what is taken out below it. How deep this goes, the places bound.
-fn below(text: &str, places: &[Place<'_>], out: &mut String) -> Result<(), NotJson> {
+fn below(text: &str, places: &[Place<'_>], out: &mut String) -> Result<(), CutError> {
     let parts = match text.as_bytes().first() {
         _ if places.is_empty() => None,
-        Some(b'{') => Some(serde_json::from_str::<Members<'_>>(text).map_err(|_| NotJson)?.0),
-        Some(b'[') => Some(serde_json::from_str::<Items<'_>>(text).map_err(|_| NotJson)?.0),
+        Some(b'{') => Some(serde_json::from_str::<Members<'_>>(text).map_err(|_| CutError::NotJson)?.0),
+        Some(b'[') => Some(serde_json::from_str::<Items<'_>>(text).map_err(|_| CutError::NotJson)?.0),
         _ => None,
     };
     let Some(parts) = parts else {
@@ -95,6 +106,9 @@ fn below(text: &str, places: &[Place<'_>], out: &mut String) -> Result<(), NotJs
         return Ok(());
     };
     let is_object = text.starts_with('{');
+    if !is_object && places.iter().any(Place::is_odd) {
+        return Err(CutError::Index);
+    }
     out.push(if is_object { '{' } else { '[' });
     let mut is_first = true;
     for (name, value) in parts {
@@ -108,7 +122,7 @@ fn below(text: &str, places: &[Place<'_>], out: &mut String) -> Result<(), NotJs
             out.push(',');
         }
         if is_object {
-            out.push_str(&serde_json::to_string(&name).map_err(|_| NotJson)?);
+            out.push_str(&serde_json::to_string(&name).map_err(|_| CutError::NotJson)?);
             out.push(':');
         }
         match left.flatten() {
@@ -244,9 +258,23 @@ mod tests {
     #[test]
     fn in_what_is_no_json_nothing_is_found() {
         for body in ["", "<html>", "{", r#"{"a":1} {"a":2}"#, "{\"a\":1}\n{\"a\":2}", "\u{feff}{}", "NaN"] {
-            assert_eq!(cut(body.as_bytes(), &edits(&["redact /a"])), Err(NotJson), "{body}");
+            assert_eq!(cut(body.as_bytes(), &edits(&["redact /a"])), Err(CutError::NotJson), "{body}");
         }
-        assert_eq!(cut(b"{\"a\":\"\xff\"}", &edits(&["redact /a"])), Err(NotJson));
+        assert_eq!(cut(b"{\"a\":\"\xff\"}", &edits(&["redact /a"])), Err(CutError::NotJson));
+    }
+
+    #[test]
+    fn number_with_leading_zeros_is_no_place_in_a_list_and_a_name_in_an_object() {
+        let cut_of = |body: &str, place: &str| cut(body.as_bytes(), &edits(&[place]));
+        for (body, place) in [
+            (r#"{"data":[{"Email":"a"}]}"#, "redact /data/00/Email"),
+            (r#"{"data":[]}"#, "remove /data/01"),
+            (r#"{"x":{"data":[1]}}"#, "redact /*/data/000"),
+        ] {
+            assert_eq!(cut_of(body, place), Err(CutError::Index), "{place}");
+        }
+        check(r#"{"data":{"00":{"Email":"a"}}}"#, &["remove /data/00/Email"], r#"{"data":{"00":{}}}"#);
+        check(r#"{"data":"a"}"#, &["remove /data/00/Email"], r#"{"data":"a"}"#);
     }
 
     fn json() -> impl Strategy<Value = serde_json::Value> {

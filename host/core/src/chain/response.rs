@@ -41,7 +41,8 @@ pub fn judge_answer(
                 detail: format!("{} (the request was sent; its answer is withheld)", reason.message),
                 by: RefusedBy::Plugin { name: link.name.to_string(), code: Some(reason.code) },
                 hint: reason.hint,
-                retry_after: reason.retry_after_seconds,
+                // The request was sent: no word of a plugin's is a reason to send it again.
+                retry_after: None,
                 part: None,
                 draft: None,
                 dry_run: None,
@@ -121,8 +122,10 @@ mod tests {
 
     #[test]
     fn a_refused_answer_says_that_the_request_was_sent() {
-        let (record, step) = judge_answer(&link(LinkMode::Enforce), word(ResponseVerdict::Deny(reason())), 5);
+        let later = Reason { retry_after_seconds: Some(60), ..reason() };
+        let (record, step) = judge_answer(&link(LinkMode::Enforce), word(ResponseVerdict::Deny(later)), 5);
         let AnswerStep::Withhold(refusal) = step else { panic!("{step:?}") };
+        assert_eq!(refusal.retry_after, None, "and so would waiting");
         assert_eq!((refusal.code, record.verdict), (Code::AnswerDenied, "deny"));
         assert!(refusal.detail.contains("the request was sent"), "{}", refusal.detail);
         assert!(!refusal.code.retryable(), "sending it again would do it again");

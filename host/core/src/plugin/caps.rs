@@ -7,6 +7,7 @@ use super::text::{Dashes, is_code, is_plain};
 use super::{
     Answer, Attribute, Edit, PluginFault, Reason, ResponseAnswer, ResponseEdit, ResponseVerdict, Verdict,
 };
+use crate::pointer::is_pointer;
 
 /// The most bytes that a message may have.
 const MAX_MESSAGE: usize = 2 << 10;
@@ -24,6 +25,9 @@ const MAX_VALUE: usize = 16 << 10;
 const MAX_JSON: usize = 256 << 10;
 /// The most bytes of a body: the most that the host buffers of an agent's.
 pub const MAX_BODY: usize = 4 << 20;
+/// What is told of a text that is no JSON pointer.
+pub(crate) const NO_POINTER: &str =
+    "a JSON pointer is empty or begins with `/`, and `~` stands in it as `~0` or `~1` only";
 /// The longest that an agent may be told to wait: a year.
 const MAX_RETRY_SECONDS: u32 = 366 * 24 * 3600;
 
@@ -74,10 +78,7 @@ fn response_edit(edit: &ResponseEdit) -> Result<(), String> {
         ResponseEdit::RemoveHeader(of) => name(of),
         ResponseEdit::RedactJson(pointer) | ResponseEdit::RemoveJson(pointer) => {
             name(pointer)?;
-            if pointer.is_empty() || pointer.starts_with('/') {
-                return Ok(());
-            }
-            Err("a JSON pointer is empty or begins with `/`".to_owned())
+            if is_pointer(pointer) { Ok(()) } else { Err(NO_POINTER.to_owned()) }
         }
     }
 }
@@ -196,7 +197,10 @@ mod tests {
         let edit = |edits| ResponseVerdict::Edit(edits, reason.clone());
         let redact = |pointer: &str| ResponseEdit::RedactJson(pointer.to_owned());
         check(edit(vec![redact("/a"); MAX_EDITS + 1]), "edits");
-        check(edit(vec![redact("data/0")]), "begins with `/`");
+        for none in ["data/0", "/data/~2", "/data/Email~", "/~~0"] {
+            check(edit(vec![redact(none)]), "begins with `/`");
+            check(edit(vec![ResponseEdit::RemoveJson(none.to_owned())]), "`~0` or `~1` only");
+        }
         check(edit(vec![redact(&format!("/{}", "a".repeat(MAX_NAME)))]), "name in an edit");
         check(edit(vec![ResponseEdit::RemoveHeader("a\nb".to_owned())]), "control");
         check(ResponseVerdict::Deny(Reason { code: "A".to_owned(), ..reason.clone() }), "code");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderName};
-use wardlock_core::answer::{NotJson, cut};
+use wardlock_core::answer::{CutError, cut};
 use wardlock_core::plugin::ResponseEdit;
 
 use super::{Scrubbed, ScrubbedBody};
@@ -17,9 +17,9 @@ const OF_BYTES: [&str; 5] = ["etag", "content-md5", "digest", "content-digest", 
 /// Why an answer cannot be edited. What a plugin wanted gone would still be there, so it does not reach the agent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EditError {
-    /// Its body is no JSON.
+    /// Nothing can be taken out of its body.
     #[error(transparent)]
-    NotJson(#[from] NotJson),
+    Body(#[from] CutError),
     /// It flows.
     #[error("the answer flows, so nothing can be taken out of it")]
     Flows,
@@ -146,7 +146,9 @@ mod tests {
             assert_eq!(answered("{}", &[]).apply(&[edit]).expect_err("withheld"), expected);
         }
         let page = answered("<html>a@b.c</html>", &[]).apply(&[redact("/Email")]);
-        assert_eq!(page.expect_err("withheld"), EditError::NotJson(NotJson));
+        assert_eq!(page.expect_err("withheld"), EditError::Body(CutError::NotJson));
+        let index = answered(r#"[{"Email":"a@b.c"}]"#, &[]).apply(&[redact("/00/Email")]);
+        assert_eq!(index.expect_err("withheld"), EditError::Body(CutError::Index));
         assert!(answered("", &[]).apply(&[redact("/Email")]).is_ok(), "there is nothing in an empty body");
     }
 }

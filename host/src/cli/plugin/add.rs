@@ -33,6 +33,11 @@ pub(super) async fn run(cli: &Cli, args: &AddArgs) -> Result<ExitCode, Failure> 
         file => file,
     };
     match added["replaces_line"].as_u64() {
+        _ if added["unread"].is_string() => {
+            talk::line(&format!("\n{goes_into} does not parse, so what stands there is not known:\n"));
+            talk::line(&for_terminal_lines(text("unread")));
+            talk::line("\nMend it, put this into the plugin's table, then run `wardlock reload`:\n");
+        }
         Some(line) => talk::line(&format!(
             "\nreplace the table of that name in {goes_into}, line {line}, by this, then run `wardlock reload`:\n"
         )),
@@ -67,9 +72,11 @@ fn tell_recorded(added: &Value) {
             0 => String::new(),
             not => format!("; {not} more could not be compared"),
         };
-        let (otherwise, compared) = (count("otherwise"), count("compared"));
-        talk::line(&format!("\n{name}: of {compared} recorded requests it decides {otherwise} otherwise{not}"));
-        for row in place["differing"].as_array().into_iter().flatten() {
+        let (otherwise, compared) = (count("otherwise"), many(count("compared"), "recorded decision"));
+        let requests = many(count("requests"), "request");
+        talk::line(&format!("\n{name}: of {compared} ({requests}) it decides {otherwise} otherwise{not}"));
+        let differing = place["differing"].as_array().map(Vec::as_slice).unwrap_or_default();
+        for row in differing {
             let text = |key: &str| row[key].as_str().unwrap_or_default();
             let line = format!(
                 "  {} {}: recorded `{}`, now `{}`",
@@ -80,5 +87,14 @@ fn tell_recorded(added: &Value) {
             );
             talk::line(&for_terminal(&line));
         }
+        let more = otherwise.saturating_sub(differing.len() as u64);
+        if more > 0 {
+            talk::line(&format!("  and {more} more"));
+        }
     }
+}
+
+/// Says how many there are of something.
+fn many(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -35,9 +35,13 @@ pub(super) async fn run(cli: &Cli, args: &LogsArgs) -> Result<ExitCode, Failure>
 
 async fn show(cli: &Cli, args: &LogsArgs, socket: &Path, asked: PluginLogFilter) -> Result<ExitCode, Failure> {
     let mut page = ask(cli, socket, asked.clone()).await?;
+    if !args.follow && cli.json {
+        talk::data(&rows(&page));
+        return Ok(ExitCode::SUCCESS);
+    }
     if !args.follow {
         print(&page);
-        if page["lines"].as_array().is_some_and(Vec::is_empty) && !cli.json {
+        if page["lines"].as_array().is_some_and(Vec::is_empty) {
             talk::line("(none)");
         }
         return Ok(ExitCode::SUCCESS);
@@ -70,6 +74,12 @@ async fn ask(cli: &Cli, socket: &Path, filter: PluginLogFilter) -> Result<Value,
 fn print(page: &Value) -> bool {
     let lines = page["lines"].as_array().map(Vec::as_slice).unwrap_or_default();
     talk::lines(lines.iter().filter_map(Value::as_str))
+}
+
+/// Returns the lines of a page as one document; what follows without an end is a document a line.
+fn rows(page: &Value) -> Value {
+    let lines = page["lines"].as_array().map(Vec::as_slice).unwrap_or_default();
+    lines.iter().filter_map(Value::as_str).filter_map(|line| serde_json::from_str::<Value>(line).ok()).collect()
 }
 
 fn filter(args: &LogsArgs) -> Result<PluginLogFilter, Failure> {

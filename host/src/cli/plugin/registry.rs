@@ -51,6 +51,8 @@ pub(super) async fn pull(cli: &Cli, args: &PullArgs) -> Result<ExitCode, Failure
     let (component, signature) = (new_file(&file)?, new_file(&beside(&file))?);
     let credentials = credentials(&args.account)?;
     let pulled = registry::pull(&dialer()?, &reference, credentials).await.map_err(no)?;
+    // As before a push: what would not load is not kept.
+    sandbox().await?.inspect(pulled.component.clone()).await?.about?;
     // The signature first, so that a component is never without one that came with it.
     if let Some(text) = &pulled.signature {
         keep(signature, &beside(&file), text.as_bytes())?;

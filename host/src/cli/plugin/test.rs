@@ -163,5 +163,6 @@ fn found_json(found: &Found) -> Value {
         }),
         Found::Problems(problems) => json!({ "problems": problems }),
         Found::Fault(fault) => json!({ "fault": fault }),
+        Found::Refused(why) => json!({ "refused": why }),
     }
 }

@@ -27,6 +27,12 @@ pub(super) fn of(placed: &Placed<'_>, connection: Option<&str>, text: Option<&st
     }
 }
 
+/// Writes only what tells the component, for a file in which nothing can be found as it stands.
+pub(super) fn bare(placed: &Placed<'_>) -> Table {
+    let toml = format!("file   = \"{}\"\nsha256 = \"{}\"\n", placed.file, placed.digest);
+    Table { toml, replaces: None, warnings: Vec::new() }
+}
+
 /// Returns whether a workspace file, as it stands, has a connection of that name.
 pub(super) fn names_connection(text: &str, connection: &str) -> bool {
     Document::parse(text).is_ok_and(|document| connection_of(&document, connection).is_some())

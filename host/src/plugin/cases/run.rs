@@ -4,8 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use wardlock_core::chain::try_edits;
 use wardlock_core::id::{Digest, PluginName};
-use wardlock_core::plugin::{Answer, PluginFault};
+use wardlock_core::plugin::{Answer, PluginFault, Verdict};
 use wardlock_sandbox::{CAPABILITIES, Files, LoadError, LoadSpec, LogFilter, Plugin, Quotas, Sandbox};
 
 use crate::quotas::Untouched;
@@ -127,7 +128,11 @@ impl<'a> Tested<'a> {
             self.replace(case);
         }
         let slow = decided.is_ok() && took > USUAL_TIME && self.is_slow(&plugin, case).await;
-        Ok(Tried { found: Found::take(Ok(decided))?, log, slow })
+        let found = match refused(&plugin, case, &decided) {
+            Some(why) => Found::Refused(why),
+            None => Found::take(Ok(decided))?,
+        };
+        Ok(Tried { found, log, slow })
     }
 
     /// Asks once more, with the usual time: a busy machine alone makes no plugin slow, because its own running time counts.
@@ -144,6 +149,15 @@ impl<'a> Tested<'a> {
         self.logged = page.last;
         page.lines.into_iter().map(|line| (line.level.as_str(), line.text)).collect()
     }
+}
+
+/// Says why a change of the request would be refused wherever the plugin serves; what it declares is granted here, and no more.
+fn refused(plugin: &Plugin, case: &Case, decided: &Result<Answer, PluginFault>) -> Option<String> {
+    let Ok(Answer { verdict: Verdict::Shape(edits, _), .. }) = decided else { return None };
+    if !plugin.capabilities().contains("shape") {
+        return Some("the plugin does not declare the capability `shape`".to_owned());
+    }
+    try_edits(&case.request, edits).err()
 }
 
 /// Returns whether it is the settings that a plugin failed over.

@@ -113,4 +113,6 @@ fn update_writes_edits_and_problems() {
 fn no_case_can_expect_a_fault() {
     let case = parse("[expect]\nverdict = \"allow\"\n");
     assert_eq!(update(&case, &Found::Fault("it trapped".to_owned())), Ok(None));
+    assert_eq!(update(&case, &Found::Refused("no `shape`".to_owned())), Ok(None));
+    assert!(case.differences(&Found::Refused("no `shape`".to_owned()))[0].ends_with("when it serves: no `shape`"));
 }

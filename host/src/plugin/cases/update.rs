@@ -9,13 +9,13 @@ use super::{Case, Expected, Found, Said};
 /// The keys of `[expect]`, in the order in which new ones are written.
 const KEYS: [&str; 5] = ["verdict", "code", "retry_after_seconds", "edits", "problems"];
 
-/// Returns the case's text with what was found as what is expected; `None` where the plugin gave no answer, which no
-/// case can expect.
+/// Returns the case's text with what was found as what is expected; `None` where the plugin gave no answer, or one
+/// that the host refuses: no case can expect that.
 pub fn update(case: &Case, found: &Found) -> Result<Option<String>, TextError> {
     let expected = match found {
         Found::Said(said, _) => Expected::Said(said.clone()),
         Found::Problems(found) => Expected::Problems(found.keys().cloned().collect()),
-        Found::Fault(_) => return Ok(None),
+        Found::Fault(_) | Found::Refused(_) => return Ok(None),
     };
     let mut document: DocumentMut = match case.text.parse() {
         Ok(document) => document,

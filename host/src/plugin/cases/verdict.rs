@@ -44,6 +44,8 @@ pub enum Found {
     Problems(BTreeMap<String, String>),
     /// The plugin gave no answer.
     Fault(String),
+    /// It would change the request as the host never lets it; why.
+    Refused(String),
 }
 
 impl Expected {
@@ -155,6 +157,9 @@ pub(super) fn differences(expected: &Expected, found: &Found) -> Vec<String> {
             "problems: some at {expected:?} are expected, and the settings are taken; the verdict is `{}`",
             found.verdict
         )],
+        (_, Found::Refused(why)) => {
+            vec![format!("verdict: it is `shape`, which is refused when it serves: {why}")]
+        }
         (_, Found::Fault(fault)) => vec![format!("verdict: there is none: {fault}")],
     }
 }

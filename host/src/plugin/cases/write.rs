@@ -37,7 +37,7 @@ pub fn write(
     let expected = match found {
         Found::Said(said, _) => Expected::Said(said.clone()),
         Found::Problems(found) => Expected::Problems(found.keys().cloned().collect()),
-        Found::Fault(fault) => return Err(WriteError::Fault(fault.clone())),
+        Found::Fault(fault) | Found::Refused(fault) => return Err(WriteError::Fault(fault.clone())),
     };
     let mut document = DocumentMut::new();
     if let Json::Object(members) = settings

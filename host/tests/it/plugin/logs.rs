@@ -70,6 +70,15 @@ async fn lines_are_found_by_their_place_and_their_request() {
 #[test]
 fn without_a_daemon_there_are_none_and_wrong_places_are_told() {
     let wardlock = with_home();
+    // What the parser finds is told to programs as all else is.
+    for wrong in [&["--json", "plugin", "logs", "--limit"][..], &["plugin", "lgos", "--json"]] {
+        let refused = run(&wardlock, wrong);
+        let told: Value = serde_json::from_str(&refused.stdout).expect("json");
+        assert_eq!((refused.code, &told["exit"]), (Some(2), &2.into()), "{refused:?}");
+        assert!(
+            told["error"].as_str().is_some_and(|error| !error.starts_with("error:")) && told["hint"].is_string()
+        );
+    }
     let none = run(&wardlock, &["plugin", "logs"]);
     assert_eq!(none.code, Some(1), "{none:?}");
     assert!(
@@ -99,11 +108,14 @@ fn daemon_tells_lines_of_explained_requests() {
     let serving = wardlock.serve(&["--simulator"]).expect("it serves");
     let empty = run(&wardlock, &["plugin", "logs", "acme/zoho"]).ok().expect("nothing yet");
     assert_eq!((empty.stdout.as_str(), empty.stderr.as_str()), ("", "(none)\n"));
+    let empty = run(&wardlock, &["--json", "plugin", "logs"]).ok().expect("nothing yet");
+    assert_eq!(empty.stdout, "[]\n");
     run(&wardlock, &["policy", "explain", "acme/zoho", "GET", "/crm/v8/Leads?fields=Last_Name"]);
     let told = run(&wardlock, &["plugin", "logs", "acme/zoho/probe", "--limit", "1"]).ok().expect("a line");
     assert!(told.stdout.contains(" acme/zoho/probe ") && told.stdout.ends_with(" heard\n"), "{told:?}");
     let rows = run(&wardlock, &["--json", "plugin", "logs"]).ok().expect("lines").stdout;
-    assert_eq!(rows.lines().count(), 2, "{rows}");
+    let rows: Vec<Value> = serde_json::from_str(&rows).expect("one document");
+    assert!(rows.len() == 2 && rows[0]["text"] == "heard", "{rows:?}");
     let other = run(&wardlock, &["plugin", "logs", "acme/zoho/other"]);
     assert_eq!((other.code, other.stdout.as_str()), (Some(1), ""), "{}: {other:?}", text(&file));
     assert!(

@@ -108,7 +108,13 @@ fn signed_plugin_is_named_by_its_publisher_wherever_it_is_shown() {
     assert!(check().ok().expect("it loads").stdout.contains("signature: not signed\n"));
     acme.sign(component(), "release 7\u{1b}[31m");
     assert_eq!(look()["state"], "untrusted");
-    assert!(check().ok().expect("it loads").stdout.contains("signed by a key that is not trusted: "));
+    assert!(
+        check()
+            .ok()
+            .expect("it loads")
+            .stdout
+            .contains("signature: its signature is checked by nobody: it names the key ")
+    );
     let table =
         run(&wardlock, &["plugin", "trust", "acme", text(&acme.path("minisign.pub"))]).ok().expect("a key");
     trust(&wardlock, &table.stdout);
@@ -117,6 +123,15 @@ fn signed_plugin_is_named_by_its_publisher_wherever_it_is_shown() {
         (&"acme".into(), &"release 7\\u{1b}[31m".into())
     );
     assert!(check().ok().expect("it loads").stdout.contains("signature: signed by `acme` (key "));
+    acme.sign(b"another file", "release 7");
+    let wrong = check();
+    assert_eq!(wrong.code, Some(1), "{wrong:?}");
+    assert!(
+        !wrong.stdout.contains("signed by `acme`") && wrong.stdout.contains("is not of this component"),
+        "{wrong:?}"
+    );
+    assert_eq!(run(&wardlock, &["plugin", "add", text(&file)]).code, Some(1));
+    acme.sign(component(), "release 7\u{1b}[31m");
 
     let args = ["plugin", "add", text(&file), "--workspace", "acme", "--connection", "zoho"];
     let added = run(&wardlock, &args).ok().expect("added");
