@@ -138,7 +138,7 @@ codes! {
     PluginLost = "plugin_lost", 503, true, Operator;
     /// The plugin engine failed; that denies.
     PluginFailed = "plugin_failed", 503, true, Operator;
-    /// A plugin failed so often in a row that it is not run for a while; that denies.
+    /// A plugin failed so often in a row for this agent that it is not run for it for a while; that denies.
     PluginTripped = "plugin_tripped", 503, true, Operator;
     /// What plugins take of their quotas, or writes of a day's records, cannot be written down; nothing is sent.
     QuotaUnavailable = "quota_unavailable", 503, true, Operator;

@@ -154,7 +154,7 @@ pub async fn drafts(cli: &Cli, verb: &DraftsVerb) -> Result<ExitCode, Failure> {
             if cli.json {
                 talk::data(&shown);
             } else {
-                show::show(&for_person(shown));
+                show::show(&for_person(&shown));
             }
             return Ok(ExitCode::SUCCESS);
         }
@@ -250,7 +250,7 @@ async fn looked_at(cli: &Cli, draft: &str) -> Result<Command, Failure> {
         return Err(Failure::no(format!("draft `{draft}` is {state} and can no longer be approved"))
             .hint(decided_already(&shown)));
     }
-    show::show_before(&for_person(shown));
+    show::show_before(&for_person(&shown));
     let question = format!("\nType the first {TYPED} characters of request sha256 to send exactly this: ");
     let typed = talk::answer(&question);
     if typed.len() >= TYPED && request_sha256.starts_with(&typed) {
@@ -261,8 +261,8 @@ async fn looked_at(cli: &Cli, draft: &str) -> Result<Command, Failure> {
 }
 
 /// A draft as a person reads it: of a record that was not read, nothing stands there as its value.
-fn for_person(shown: Value) -> Value {
-    let mut shown = members(&shown, &["exact"], true);
+fn for_person(shown: &Value) -> Value {
+    let mut shown = members(shown, &["exact"], true);
     show::changes_in_words(&mut shown);
     for record in shown["changes"].as_array_mut().into_iter().flatten() {
         if record["problem"].is_null() {
@@ -296,14 +296,14 @@ mod tests {
         let field = json!({ "field": "Phone", "current": null, "proposed": "1" });
         let record = |problem: Value| json!({ "record": "1", "fields": [field.clone()], "problem": problem });
         let changes = json!([record(Value::Null), record(json!("not read: nobody may"))]);
-        let shown = for_person(json!({ "would_send": { "records": null }, "changes": changes }));
+        let shown = for_person(&json!({ "would_send": { "records": null }, "changes": changes }));
         assert_eq!(shown["changes"][0]["fields"][0], field);
         let unread = json!({ "field": "Phone", "value_now": "not read", "proposed": "1" });
         assert_eq!(shown["changes"][1]["fields"][0], unread);
         assert_eq!(shown["would_send"]["records"], UNCOUNTED);
         let why = json!({ "changes": null, "changes_note": "not read: so it is" });
-        assert_eq!(for_person(why), json!({ "changes": "not read: so it is" }));
-        let read = for_person(json!({ "would_send": { "records": 3 }, "changes": null }));
+        assert_eq!(for_person(&why), json!({ "changes": "not read: so it is" }));
+        let read = for_person(&json!({ "would_send": { "records": 3 }, "changes": null }));
         assert_eq!(read, json!({ "would_send": { "records": 3 }, "changes": null }));
     }
 }

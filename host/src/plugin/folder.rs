@@ -150,6 +150,7 @@ pub(super) fn io_at(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnc
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests look at the files from outside")]
 mod tests {
     use std::fs::{Permissions, metadata, read, set_permissions, write};
     use std::os::unix::fs::PermissionsExt as _;
