@@ -22,28 +22,42 @@ const LONGEST: u64 = 128;
 /// Where the revision is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Beside {
-    File(PathBuf),
+    File {
+        path: PathBuf,
+        /// In the vault's folder, where nothing can be written beside the key: it may be mounted to be read only.
+        instead: Option<PathBuf>,
+    },
     Keychain,
 }
 
 impl Beside {
     /// Returns the place that belongs to a source of the key.
     pub(super) fn of(source: &KeySource, folder: &Path) -> Self {
+        let of_vault = folder.join(store::REVISION);
         match source {
             KeySource::Keychain => Self::Keychain,
-            KeySource::File { path } => Self::File(path.with_extension("revision")),
-            KeySource::Passphrase(_) | KeySource::Credential { .. } => Self::File(folder.join(store::REVISION)),
+            KeySource::File { path } => {
+                let path = path.with_extension("revision");
+                Self::File { instead: Some(of_vault).filter(|of_vault| *of_vault != path), path }
+            }
+            KeySource::Passphrase(_) | KeySource::Credential { .. } => {
+                Self::File { path: of_vault, instead: None }
+            }
         }
     }
 
     /// Reads the revision; `None` where none was written yet, or it is of another vault.
     pub(super) fn read(&self, vault: &str) -> Result<Option<u64>, VaultError> {
-        let content = match self {
-            Self::Keychain => keychain::get(vault, Item::Revision).map_err(VaultError::Keychain)?,
-            Self::File(path) if files::check_file(path)? => Some(files::read(path, LONGEST)?),
-            Self::File(_) => None,
-        };
-        Ok(content.and_then(|content| parse(&content, vault)))
+        match self {
+            Self::Keychain => {
+                let content = keychain::get(vault, Item::Revision).map_err(VaultError::Keychain)?;
+                Ok(content.and_then(|content| parse(&content, vault)))
+            }
+            Self::File { path, instead } => {
+                let instead = instead.as_deref().map(|path| read_file(path, vault)).transpose()?.flatten();
+                Ok(read_file(path, vault)?.max(instead))
+            }
+        }
     }
 
     pub(super) fn write(&self, vault: &str, revision: u64) -> Result<(), VaultError> {
@@ -52,7 +66,10 @@ impl Beside {
             Self::Keychain => {
                 keychain::set(vault, Item::Revision, Zeroizing::new(line)).map_err(VaultError::Keychain)
             }
-            Self::File(path) => files::replace(path, &line),
+            Self::File { path, instead } => match (files::replace(path, &line), instead) {
+                (Err(_), Some(instead)) => files::replace(instead, &line),
+                (written, _) => written,
+            },
         }
     }
 
@@ -60,9 +77,16 @@ impl Beside {
     pub(super) fn remove(&self, vault: &str) -> Result<(), VaultError> {
         match self {
             Self::Keychain => keychain::remove(vault, Item::Revision).map_err(VaultError::Keychain),
-            Self::File(path) => files::remove(path),
+            Self::File { path, .. } => files::remove(path),
         }
     }
+}
+
+fn read_file(path: &Path, vault: &str) -> Result<Option<u64>, VaultError> {
+    if !files::check_file(path)? {
+        return Ok(None);
+    }
+    Ok(parse(&files::read(path, LONGEST)?, vault))
 }
 
 fn parse(content: &[u8], vault: &str) -> Option<u64> {

@@ -1,6 +1,7 @@
 //! Moving the key to another source, and an older database in the newer one's place.
 
 use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
 
 use super::*;
 use crate::vault::KeyKind;
@@ -65,6 +66,31 @@ fn a_revision_that_is_behind_raises_no_alarm() {
     drop(new.create());
     fs::remove_file(new.key().with_extension("revision")).expect("removed");
     drop(new.open().expect("there is nothing older than a vault that was never changed"));
+}
+
+#[test]
+fn where_nothing_can_be_written_beside_the_key_the_revision_stands_in_the_vault_s_folder() {
+    let home = Home::new();
+    let mounted = home.state().join("mounted");
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&mounted).expect("made");
+    let source = || KeySource::File { path: mounted.join("vault.key") };
+    // As good as a folder that is read only, for whoever runs the tests.
+    let vault = Vault::create(&home.state(), &source()).expect("made");
+    fs::remove_file(mounted.join("vault.revision")).expect("removed");
+    fs::DirBuilder::new().mode(0o700).create(mounted.join("vault.new")).expect("made");
+    vault.add_registration(new_registration("agency")).expect("stored");
+    let newest = vault.revision().expect("read");
+    drop(vault);
+    assert!(!mounted.join("vault.revision").exists());
+    let noted = fs::read_to_string(home.state().join("vault.revision")).expect("written");
+    assert!(noted.ends_with(&format!(" {newest}\n")), "{noted}");
+    let before = fs::read(home.db()).expect("its bytes");
+    let vault = Vault::open(&home.state(), &source()).expect("opened");
+    vault.add_registration(new_registration("another")).expect("stored");
+    drop(vault);
+    fs::write(home.db(), before).expect("put back");
+    let error = Vault::open(&home.state(), &source()).expect_err("older");
+    assert!(matches!(error, VaultError::RolledBack { .. }), "{error}");
 }
 
 #[test]
