@@ -103,7 +103,7 @@ impl ConnectionMetrics {
         }
     }
 
-    /// Returns how often a plugin failed since the start.
+    /// Returns how often a plugin failed since its connection was loaded.
     pub fn faults_of(&self, plugin: &str) -> u64 {
         let found = self.plugins.iter().find(|known| known.name == plugin);
         found.map_or(0, |plugin| plugin.faults.iter().filter_map(Lazy::get).map(Counter::get).sum())
