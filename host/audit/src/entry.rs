@@ -8,7 +8,7 @@ use crate::detail::Detail;
 pub(crate) const TEXT_BYTES: usize = 512;
 
 /// How many items of one list a row keeps.
-pub(crate) const LIST_ITEMS: usize = 64;
+pub const LIST_ITEMS: usize = 64;
 
 /// What kind of row it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -65,7 +65,7 @@ pub use described::Described;
 pub use detail::{
     ActDetail, AnswerDetail, Detail, PartDetail, PartOutcome, PluginDetail, RefusalDetail, RequestDetail, Value,
 };
-pub use entry::{Durabilities, Durability, Kind, Separation};
+pub use entry::{Durabilities, Durability, Kind, LIST_ITEMS, Separation};
 pub use error::{AuditError, FileProblem};
 pub use escape::{escape, escape_json, misleads};
 pub use files::is_of_log;

@@ -15,7 +15,7 @@ use super::{local, passkey_link, show, talk};
 use crate::admin::{AdminClient, Brought, ClientError, Command, Failure, How};
 use crate::home::Home;
 use crate::host::{Host, World};
-use crate::ops;
+use crate::ops::{self, Talk as _};
 
 /// Runs a command that needs the home's state.
 pub async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
@@ -198,8 +198,11 @@ async fn first_is_admin(
     mut command: Command,
     person: &Person,
 ) -> Result<Command, Failure> {
+    // Where somebody signs, there is no first operator to make, whatever answers here says.
+    let signed = person.signs_as().is_some();
     if let (Verb::Operator(OperatorVerb::Add { role: None, .. }), Command::OperatorAdd { role, .. }) =
         (verb, &mut command)
+        && !signed
     {
         let known = reach.ask(Command::OperatorList, Brought::Nothing, person).await?;
         if known.as_array().is_some_and(Vec::is_empty) {

@@ -179,7 +179,7 @@ async fn look_at(cli: &Cli, draft: &str) -> Result<Value, Failure> {
 }
 
 /// Members of a draft that are shown, but for its rows: whatever else stands in an answer is nothing that anybody confirms.
-const OF_DRAFT: [&str; 18] = [
+const OF_DRAFT: [&str; 19] = [
     "draft",
     "connection",
     "agent",
@@ -198,6 +198,7 @@ const OF_DRAFT: [&str; 18] = [
     "request_sha256",
     "exact",
     "would_send",
+    "changes_note",
 ];
 /// Of what it would send, besides what is made here.
 const OF_REQUEST: [&str; 7] = ["reason", "held_by", "purpose", "tenant", "resources", "records", "host"];

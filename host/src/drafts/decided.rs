@@ -2,7 +2,7 @@
 //! person rejected is not released at all.
 
 use wardlock_egress::vault::Decided;
-use wardlock_state::Draft;
+use wardlock_state::{Draft, DraftState};
 
 use super::release::Unreleased;
 use super::{DraftError, KNOWN_MS, on_disk, on_vault};
@@ -41,25 +41,29 @@ pub(super) async fn take_back(host: &Host, draft: &Draft, release: &str) -> Resu
 
 /// Ends a draft by a person's no. Returns whether it was held.
 pub async fn reject(host: &Host, id: &str, by: &str) -> Result<bool, DraftError> {
-    let (its_id, by) = (id.to_owned(), by.to_owned());
-    if !on_disk(host, move |state| state.reject_draft(&its_id, &by)).await? {
+    let whose = id.to_owned();
+    let found = on_disk(host, move |state| state.draft(&whose)).await?;
+    if found.is_none_or(|draft| draft.state != DraftState::Held) {
         return Ok(false);
     }
-    let (ids, now_ms) = (vec![id.to_owned()], host.now_ms());
-    on_vault(host, move |vault| vault.note_rejections(&ids, now_ms, now_ms.saturating_sub(KNOWN_MS))).await?;
-    Ok(true)
+    // The vault first: what it knows to be rejected is released no more, whatever stands in the state.
+    note_rejections(host, vec![id.to_owned()]).await?;
+    let (its_id, by) = (id.to_owned(), by.to_owned());
+    on_disk(host, move |state| state.reject_draft(&its_id, &by)).await
 }
 
 /// Ends every draft of an agent that waits. Returns how many there were.
 pub async fn reject_all_of(host: &Host, agent: &str, by: &str) -> Result<usize, DraftError> {
-    let whose = agent.to_owned();
-    let held = on_disk(host, move |state| state.drafts(Some(wardlock_state::DraftState::Held), u32::MAX)).await?;
-    let ids: Vec<String> = held.into_iter().filter(|draft| draft.agent == whose).map(|draft| draft.id).collect();
-    let (whose, by) = (agent.to_owned(), by.to_owned());
-    let rejected = on_disk(host, move |state| state.reject_drafts_of(&whose, &by)).await?;
-    let now_ms = host.now_ms();
+    let held = on_disk(host, move |state| state.drafts(Some(DraftState::Held), u32::MAX)).await?;
+    let ids: Vec<String> = held.into_iter().filter(|draft| draft.agent == agent).map(|draft| draft.id).collect();
     if !ids.is_empty() {
-        on_vault(host, move |vault| vault.note_rejections(&ids, now_ms, now_ms.saturating_sub(KNOWN_MS))).await?;
+        note_rejections(host, ids).await?;
     }
-    Ok(rejected)
+    let (whose, by) = (agent.to_owned(), by.to_owned());
+    on_disk(host, move |state| state.reject_drafts_of(&whose, &by)).await
+}
+
+async fn note_rejections(host: &Host, ids: Vec<String>) -> Result<(), DraftError> {
+    let now_ms = host.now_ms();
+    on_vault(host, move |vault| vault.note_rejections(&ids, now_ms, now_ms.saturating_sub(KNOWN_MS))).await
 }

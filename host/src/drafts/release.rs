@@ -279,6 +279,12 @@ pub fn settle(host: &Host) -> Result<usize, DraftError> {
 
 /// Writes down what became of a draft. Its release is taken back only where the audit shows that nothing was sent by it.
 fn settle_one(host: &Host, draft: &Draft, release: &str, released: &Released) -> Result<(), DraftError> {
+    if released.state == DraftState::Held && !asked_by_an_agent(host, draft) {
+        // It was revoked meanwhile, and another of its name shall not have this.
+        let rejected = Released { state: DraftState::Rejected, code: None, outcome: None, answer: None };
+        host.state().end_release(&draft.id, release, &rejected)?;
+        return Ok(());
+    }
     if released.state == DraftState::Held {
         host.vault().take_release_back(&draft.id, release)?;
     }

@@ -42,27 +42,34 @@ impl Rates {
     /// Counts a request of an agent that is known. One that is refused as the agent's own counts for nobody else.
     pub fn take(&self, agent: &AgentName) -> Result<(), Refusal> {
         let (rate, limiter) = &self.per_agent;
-        limiter.check_key(agent).map_err(|early| self.too_often("this agent", *rate, &early))?;
+        limiter.check_key(agent).map_err(|early| self.too_often("this agent", *rate, &early, Duration::ZERO))?;
         let (rate, limiter) = &self.all;
-        limiter.check().map_err(|early| self.too_often("all agents together", *rate, &early))
+        limiter.check().map_err(|early| self.too_often("all agents together", *rate, &early, Duration::ZERO))
     }
 
     /// Counts what a request that is counted carries beyond one: a call with a hundred parts is a hundred, here as at the provider.
     pub fn take_parts(&self, agent: &AgentName, parts: usize) -> Result<(), Refusal> {
-        let Some(more) = u32::try_from(parts.saturating_sub(1)).ok().and_then(NonZeroU32::new) else {
-            return Ok(());
-        };
+        let count = u32::try_from(parts).unwrap_or(u32::MAX);
+        let Some(more) = count.checked_sub(1).and_then(NonZeroU32::new) else { return Ok(()) };
+        // Its first is counted already, and the others must have room beside it.
+        let fits = |rate: Rate| count <= rate.count.get();
         let never = |who: &str, rate: Rate| {
             let detail = format!("this carries {parts} requests, and {who} may make {} at once", rate.count);
             Refusal::new(Code::RateLimited, "rates", detail)
                 .hint("send fewer in one call; the operator sets `rate_per_agent` and `rate` in wardlock.toml")
         };
-        let (rate, limiter) = &self.per_agent;
-        let taken = limiter.check_key_n(agent, more).map_err(|_| never("this agent", *rate))?;
-        taken.map_err(|early| self.too_often("this agent", *rate, &early))?;
-        let (rate, limiter) = &self.all;
-        let taken = limiter.check_n(more).map_err(|_| never("all agents together", *rate))?;
-        taken.map_err(|early| self.too_often("all agents together", *rate, &early))
+        let ((own, of_agent), (all, of_all)) = (&self.per_agent, &self.all);
+        for (who, rate) in [("this agent", *own), ("all agents together", *all)] {
+            if !fits(rate) {
+                return Err(never(who, rate));
+            }
+        }
+        let taken = of_agent.check_key_n(agent, more).map_err(|_| never("this agent", *own))?;
+        // Whoever comes again is counted once before the others are.
+        let once_more = |rate: Rate| rate.per / rate.count.get();
+        taken.map_err(|early| self.too_often("this agent", *own, &early, once_more(*own)))?;
+        let taken = of_all.check_n(more).map_err(|_| never("all agents together", *all))?;
+        taken.map_err(|early| self.too_often("all agents together", *all, &early, once_more(*all)))
     }
 
     /// Counts a refusal before anything was judged, and returns how long it must wait.
@@ -82,8 +89,9 @@ impl Rates {
         who: &str,
         rate: Rate,
         early: &governor::NotUntil<<DefaultClock as Clock>::Instant>,
+        longer: Duration,
     ) -> Refusal {
-        let wait = early.wait_time_from(self.clock.now());
+        let wait = early.wait_time_from(self.clock.now()) + longer;
         let detail = format!("{who} may make {} requests in {} s", rate.count, rate.per.as_secs());
         Refusal::new(Code::RateLimited, "rates", detail)
             .hint("send less often; the operator sets `rate_per_agent` and `rate` in wardlock.toml")
@@ -156,8 +164,12 @@ mod tests {
         rates.take(&agent("one")).expect("the call itself");
         rates.take_parts(&agent("one"), 8).expect("seven more");
         let refusal = rates.take_parts(&agent("one"), 4).expect_err("two are left");
-        assert!(refusal.detail.starts_with("this agent may make 10 requests") && refusal.retry_after.is_some());
+        assert!(refusal.detail.starts_with("this agent may make 10 requests"));
+        let wait = refusal.retry_after.expect("a time");
+        assert!((710..=720).contains(&wait), "one more, and the call itself: {wait}");
         rates.take_parts(&agent("one"), 3).expect("two more");
+        let never = rates.take_parts(&agent("two"), 11).expect_err("one too many for ever");
+        assert_eq!((never.code, never.retry_after), (Code::RateLimited, None));
         let never = rates.take_parts(&agent("two"), 12).expect_err("never");
         assert_eq!((never.code, never.retry_after), (Code::RateLimited, None));
         assert_eq!(never.detail, "this carries 12 requests, and this agent may make 10 at once");

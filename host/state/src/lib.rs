@@ -38,7 +38,7 @@ pub use quotas::{Counting, Reservation};
 pub use recordings::{Bounds, RecordPlace, RecordQuery, RecordedOf, Recordings, SealedRecord};
 pub use state::{Clock, State};
 pub use token::AgentToken;
-pub use touched::DayLimit;
+pub use touched::{Day, DayLimit};
 pub use writes::{Basis, Proof, WriteLevel};
 
 #[cfg(test)]

@@ -19,6 +19,17 @@ pub(crate) type Counted = BTreeMap<[String; 3], (i64, i64)>;
 /// Milliseconds of a day.
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
+/// A day of UTC, counted from 1970-01-01.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Day(u64);
+
+impl Day {
+    /// Returns when it began, milliseconds since 1970-01-01T00:00:00Z.
+    pub fn began_ms(self) -> u64 {
+        self.0 * DAY_MS
+    }
+}
+
 /// One bound on a day's records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DayLimit {
@@ -65,9 +76,9 @@ impl State {
         let mut now = Vec::new();
         for limit in limits {
             let key = [workspace, connection, &limit.what].map(str::to_owned);
-            let before = written(&transaction, &key)?.max(counted.get(&key).copied());
+            let before = [written(&transaction, &key)?, counted.get(&key).copied()];
             // A day that has begun here goes on, whatever the clock says meanwhile.
-            let (day, records) = before.filter(|(day, _)| *day >= today).unwrap_or((today, 0));
+            let (day, records) = most(today, before.into_iter().flatten());
             let records = records.saturating_add(limit.records.into());
             if limit.most.is_some_and(|most| records > i64::from(most)) {
                 // Dropped, and with it what was counted under the others.
@@ -83,23 +94,30 @@ impl State {
         Ok(None)
     }
 
-    /// Takes it that a connection's writes of today have touched no fewer records under a bound than this.
-    pub fn recall(&self, workspace: &str, connection: &str, what: &str, records: u64) {
-        let now = (integer(self.today()), integer(records));
+    /// Takes it that a connection's writes of a day have touched no fewer records under a bound than this.
+    pub fn recall(&self, day: Day, [workspace, connection, what]: [&str; 3], records: u64) {
+        let recalled = (integer(day.0), integer(records));
         let key = [workspace, connection, what].map(str::to_owned);
         let mut counted = self.0.counted();
-        let known = counted.entry(key).or_insert(now);
-        *known = now.max(*known);
+        let known = counted.entry(key).or_insert(recalled);
+        *known = most(recalled.0, [*known, recalled].into_iter());
     }
 
-    /// Returns when today began, milliseconds since 1970-01-01T00:00:00Z.
-    pub fn day_began_ms(&self) -> u64 {
-        self.today() * DAY_MS
+    /// Returns the day that it is.
+    pub fn day(&self) -> Day {
+        Day(self.today())
     }
 
     fn today(&self) -> u64 {
         self.0.now_ms() / DAY_MS
     }
+}
+
+/// Returns the latest of these days, and the most records that any from `today` on has: a row that says another day with fewer takes
+/// none back.
+fn most(today: i64, known: impl Iterator<Item = (i64, i64)>) -> (i64, i64) {
+    let since = known.filter(|(day, _)| *day >= today);
+    since.fold((today, 0), |(day, records), (other, more)| (day.max(other), records.max(more)))
 }
 
 /// Returns all that the file has.

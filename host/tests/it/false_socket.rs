@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use wardlock_tests::home::{Output, Wardlock};
 
 use crate::program::{run, with_home};
-use crate::shown::{LEADS, answering, held, json, taking_leads, token};
+use crate::shown::{KEY, LEADS, answering, held, json, taking_leads, token};
 
 /// Takes the daemon's place: asks it what it is asked, and bends what it answers.
 fn stand_before(wardlock: &Wardlock, bend: fn(&mut Value)) -> PathBuf {
@@ -124,6 +124,19 @@ fn a_false_socket_shows_nothing_other_than_what_it_wants_confirmed() {
         let shown = while_bent(args, "", more).ok().expect("shown").stdout;
         assert!(shown.contains("Mallory") && !shown.contains("checked by"), "{shown}");
     }
+    // An operator whose role nobody named is no admin because it says that there is none yet.
+    let key = wardlock.home().join("ada.pub");
+    std::fs::write(&key, KEY).expect("written");
+    let key = key.display().to_string();
+    let nobody: fn(&mut Value) = |result| {
+        if result.is_array() {
+            *result = json!([]);
+        }
+    };
+    let args = ["--as", "eve", "--sign-with", &key, "operator", "add", "bob", "--key", &key];
+    let said = while_bent(&args, "", nobody);
+    assert!(said.code != Some(0) && said.stderr.contains("\"role\": \"approver\""), "{said:?}");
+
     let renamed = while_bent(&["drafts", "show", &id], "", |result| result["draft"] = "draft_0".into());
     assert!(renamed.stderr.contains("wants another confirmed"), "{renamed:?}");
 

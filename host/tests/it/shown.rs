@@ -9,7 +9,8 @@ use wardlock_tests::raw;
 use crate::program::{connect, program, register, run};
 
 /// The public key of RFC 8032, section 7.1, test 1.
-const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea ada\n";
+pub(crate) const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINdamAGCsQq31Uv+08lkBzoO4XLz2qYjJa8CGmj3B1Ea ada\n";
 pub(crate) const LEADS: &str = "/acme/zoho/crm/v8/Leads";
 
 /// A served home that takes leads in; its account is connected, and the connection proved.

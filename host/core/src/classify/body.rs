@@ -86,7 +86,7 @@ fn form(body: &[u8]) -> Result<Value, &'static str> {
         let value = match looks_like_json(&value).then(|| parse_json(value.as_bytes())) {
             Some(Ok(json)) => json,
             // A reader less strict than ours may find members in it.
-            Some(Err(_)) if value.contains(['"', '\\']) => {
+            Some(Err(_)) if value.contains(['"', '\\']) || is_json(&value) => {
                 return Err("a value looks like JSON and has more than one reading");
             }
             Some(Err(_)) | None => Value::String(value),
@@ -96,6 +96,11 @@ fn form(body: &[u8]) -> Result<Value, &'static str> {
         }
     }
     Ok(Value::Object(members))
+}
+
+/// Returns whether an ordinary reader takes it for JSON.
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 
 /// Returns whether a text begins as a JSON object or array does.

@@ -66,11 +66,31 @@ impl Beside {
             Self::Keychain => {
                 keychain::set(vault, Item::Revision, Zeroizing::new(line)).map_err(VaultError::Keychain)
             }
-            Self::File { path, instead } => match (files::replace(path, &line), instead) {
-                (Err(_), Some(instead)) => files::replace(instead, &line),
-                (written, _) => written,
+            Self::File { path, instead: None } => files::replace(path, &line),
+            Self::File { path, instead: Some(instead) } => match files::replace(path, &line) {
+                // One place has it, or an older one taken on purpose would stand behind the other.
+                Ok(()) => files::remove(instead),
+                Err(_) => files::replace(instead, &line),
             },
         }
+    }
+
+    /// Writes the revision of an older vault that is taken on purpose, or says what stands in its way.
+    pub(super) fn take_older(&self, vault: &str, revision: u64) -> Result<(), VaultError> {
+        self.write(vault, revision)?;
+        match (self, self.read(vault)?) {
+            (Self::File { path, .. }, Some(known)) if known > revision => {
+                let source =
+                    std::io::Error::other(format!("it holds the newer revision {known} and cannot be replaced"));
+                Err(files::failed(path, source))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns whether this is where another writes instead.
+    pub(super) fn is_second_of(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::File { path, .. }, Self::File { instead: Some(instead), .. }) if path == instead)
     }
 
     /// Removes it, when the key moves elsewhere.

@@ -87,14 +87,19 @@ pub(super) fn read_handed_over(path: &Path, limit: u64) -> Result<Zeroizing<Vec<
     read_bounded(&mut file, limit).map_err(|source| failed(path, source))
 }
 
-/// Replaces a small file at once: after a crash it is the old one or the new one. It need not be durable.
+/// Replaces a small file at once, and waits until it is durable: after a crash it is the old one or the new one.
 pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), VaultError> {
     let new = path.with_extension("new");
     remove(&new)?;
     let mut options = OpenOptions::new();
     let file = options.write(true).create_new(true).mode(0o600).custom_flags(NO_FOLLOW).open(&new);
-    file.and_then(|mut file| file.write_all(content)).map_err(|source| failed(&new, source))?;
-    fs::rename(&new, path).map_err(|source| failed(path, source))
+    let written = file.and_then(|mut file| {
+        file.write_all(content)?;
+        file.sync_all()
+    });
+    written.map_err(|source| failed(&new, source))?;
+    fs::rename(&new, path).map_err(|source| failed(path, source))?;
+    sync_folder_of(path)
 }
 
 /// Reads at most `limit` bytes and one more, into a buffer that never grows.
@@ -182,7 +187,7 @@ fn not_safe(path: &Path, problem: &str, mend: String) -> VaultError {
     VaultError::Unsafe { path: path.to_owned(), problem: problem.to_owned(), mend }
 }
 
-fn failed(path: &Path, source: io::Error) -> VaultError {
+pub(super) fn failed(path: &Path, source: io::Error) -> VaultError {
     VaultError::File { path: path.to_owned(), source }
 }
 

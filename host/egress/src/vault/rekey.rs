@@ -75,6 +75,6 @@ fn forget(db: &Path, old: &KeySource, new: &KeySource, vault: &str) -> Result<()
         (KeySource::Passphrase(_) | KeySource::Credential { .. }, _) => {}
     }
     // A key file's may be the very file that others have, too.
-    let before = Beside::of(old, folder);
-    if before == Beside::of(new, folder) { Ok(()) } else { before.remove(vault) }
+    let (before, after) = (Beside::of(old, folder), Beside::of(new, folder));
+    if before == after || before.is_second_of(&after) { Ok(()) } else { before.remove(vault) }
 }

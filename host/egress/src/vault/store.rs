@@ -329,7 +329,9 @@ fn unlock(db: &Path, source: &KeySource, older: Older) -> Result<Vault, VaultErr
     if older == Older::Refused {
         compare(known, found)?;
     }
-    if known.is_none() {
+    if older == Older::Accepted {
+        beside.take_older(lock.vault(), found)?;
+    } else if known.is_none() {
         // Here and not on the noter's thread: from the first change on, one that is missing was taken away.
         beside.write(lock.vault(), found)?;
     }

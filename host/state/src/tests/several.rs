@@ -96,12 +96,24 @@ fn rows_that_are_taken_away_take_nothing_back_of_what_was_there_at_opening() {
 
     let state = home.open();
     assert!(state.touched_today("acme", "crm").expect("read").is_empty(), "nobody remembers");
-    state.recall("acme", "crm", "", 4);
-    state.recall("acme", "crm", "", 3);
+    let place = ["acme", "crm", ""];
+    state.recall(state.day(), place, 4);
+    state.recall(state.day(), place, 3);
     assert_eq!(state.touched_today("acme", "crm").expect("read")[""], 4, "the larger of what is said");
     assert_eq!(touch(&state, 2), Some(limit(2)));
     assert_eq!(touch(&state, 1), None);
-    assert_eq!(state.day_began_ms(), 0);
+    assert_eq!(state.day().began_ms(), 0);
+    // A later day with fewer records takes none back, while it runs and after a start.
+    other.execute("UPDATE touched SET day = day + 1, records = 0", []).expect("changed");
+    assert_eq!(touch(&state, 1), Some(limit(1)));
+    assert_eq!(state.touched_today("acme", "crm").expect("read")[""], 5);
+    drop(state);
+    let state = home.open();
+    state.recall(state.day(), place, 5);
+    assert_eq!(touch(&state, 1), Some(limit(1)));
+    other.execute("DELETE FROM touched", []).expect("removed");
+    drop(state);
+    let state = home.open();
     home.now.store(DAY + 5, Ordering::Relaxed);
     assert_eq!(touch(&state, 5), None, "another day");
 }
