@@ -14,11 +14,12 @@ use crate::operators::{Word, checked_key, fingerprint};
 
 pub(super) async fn add(host: &Arc<Host>, name: &str, role: Role, public_key: &str) -> Result<Value, Failure> {
     let name = named(OperatorName::parse(name))?;
-    if public_key.lines().filter(|line| !line.trim().is_empty()).count() > 1 {
+    let lines = public_key.lines().filter(|line| !line.trim().is_empty()).count();
+    let public_key = checked_key(public_key)?;
+    if lines > 1 {
         return Err(Failure::usage("this file holds more than one line, and an operator has one key")
             .hint("put the one public key into a file of its own"));
     }
-    let public_key = checked_key(public_key)?;
     // What serves is what counts as accepted: nothing is loaded between that and the first key.
     let _turn = host.hold_reloads().await;
     let known = all(host).await?;
