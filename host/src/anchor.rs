@@ -38,21 +38,25 @@ impl Anchor {
     /// audit is reported, not undone.
     pub async fn note(&self, audit: &Audit, vault: &Arc<Vault>) {
         let mut noted = self.noted.lock().await;
-        let vault = Arc::clone(vault);
-        let told = match tokio::task::spawn_blocking(move || vault.revision()).await {
-            Ok(Ok(revision)) if revision == *noted => return,
-            Ok(Ok(revision)) => match record(audit, revision).await {
-                Ok(()) => {
-                    *noted = revision;
-                    return;
-                }
-                Err(failure) => failure.message,
-            },
-            Ok(Err(error)) => error.to_string(),
-            Err(error) => error.to_string(),
-        };
-        tracing::error!(error = told, "the vault's revision could not be noted in the audit");
+        match newer(audit, vault, *noted).await {
+            Ok(revision) => *noted = revision,
+            Err(failure) => {
+                let error = failure.message;
+                tracing::error!(error, "the vault's revision could not be noted in the audit");
+            }
+        }
     }
+}
+
+/// Records the vault's revision where it is another than was noted, and returns it.
+async fn newer(audit: &Audit, vault: &Arc<Vault>, noted: u64) -> Result<u64, Failure> {
+    let vault = Arc::clone(vault);
+    let revision = tokio::task::spawn_blocking(move || vault.revision()).await;
+    let revision = revision.map_err(|error| Failure::no(format!("a worker thread failed: {error}")))??;
+    if revision != noted {
+        record(audit, revision).await?;
+    }
+    Ok(revision)
 }
 
 /// Writes a revision into the audit. The head that is signed after it covers it, so that it cannot be taken away unnoticed.
@@ -69,7 +73,8 @@ fn newest(audit: &Audit) -> Result<Option<u64>, Failure> {
     Ok(act.and_then(|act| act.result.parse().ok()))
 }
 
-/// Returns whether a command may change who may do what.
+/// Returns whether a command may change who may do what, so that the audit knows at once. Whatever else changes the vault it knows
+/// within a minute ([`Host::write_down`](crate::host::Host::write_down)).
 pub fn is_for(command: &Command) -> bool {
     matches!(
         command,

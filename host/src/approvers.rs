@@ -96,7 +96,8 @@ fn message(of: &Waiting) -> Vec<u8> {
         .into_bytes()
 }
 
-/// Runs the program as it is, without a shell and with nothing of the daemon's environment but [`KEPT`], and ends it if it takes too long. What it says is not kept. Blocks.
+/// Runs the program as it is, without a shell and with nothing of the daemon's environment but [`KEPT`], and ends it if it takes too
+/// long. What it says is not kept. Blocks.
 fn run(command: &[String], of: &Waiting) -> Result<(), String> {
     let (program, arguments) = command.split_first().ok_or("no program is named")?;
     let mut child = Command::new(program)

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use wardlock_audit::{Act, Audit};
@@ -71,6 +71,8 @@ pub struct Host {
     audit_looked: AuditLooked,
     /// Held while everything is loaded anew: of two reloads, the later one is what stays.
     reloading: tokio::sync::Mutex<()>,
+    /// One at a time sets a level or a proof, in the vault and in the state.
+    levels: Mutex<()>,
 }
 
 impl Host {
@@ -129,6 +131,7 @@ impl Host {
             callback: tokio::sync::Mutex::default(),
             audit_looked: AuditLooked::default(),
             reloading: tokio::sync::Mutex::default(),
+            levels: Mutex::default(),
         });
         if !seat.drafts_settled.swap(true, Ordering::SeqCst) {
             host.settle_drafts().await?;
@@ -150,6 +153,11 @@ impl Host {
                 tracing::error!(%error, "the audit cannot record");
             }
         }
+    }
+
+    /// Waits until nobody else sets a level or a proof. Blocks.
+    pub(crate) fn turn_of_levels(&self) -> MutexGuard<'_, ()> {
+        self.levels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes no notice of write levels that this vault did not make, or made and took back since.

@@ -14,10 +14,18 @@ pub fn is_named(word: &str, shown: &Value) -> bool {
     word.rsplit_once('-').is_some_and(|(_, of)| of == digest(shown).to_string())
 }
 
-/// Returns these members, or with `but` all others, in their order.
-pub fn members(of: &Value, names: &[&str], but: bool) -> Value {
-    let all = of.as_object().into_iter().flatten();
-    let wanted = all.filter(|(name, _)| names.contains(&name.as_str()) != but);
+/// Returns these members, in their order.
+pub fn only(of: &Value, names: &[&str]) -> Value {
+    members(of, |name| names.contains(&name))
+}
+
+/// Returns all others, in their order.
+pub fn without(of: &Value, names: &[&str]) -> Value {
+    members(of, |name| !names.contains(&name))
+}
+
+fn members(of: &Value, is_wanted: impl Fn(&str) -> bool) -> Value {
+    let wanted = of.as_object().into_iter().flatten().filter(|(name, _)| is_wanted(name));
     wanted.map(|(name, value)| (name.clone(), value.clone())).collect::<Map<_, _>>().into()
 }
 
@@ -41,7 +49,7 @@ mod tests {
         let milder = json!({ "writes": "draft", "will_be_able_to": [] });
         assert!(!is_named(&word, &milder) && !is_named("3", &shown) && !is_named("", &Value::Null));
         assert_ne!(naming("4-ab", &shown), word);
-        assert_eq!(members(&json!({ "b": 1, "a": 2, "c": 3 }), &["a"], true).to_string(), r#"{"b":1,"c":3}"#);
-        assert_eq!(members(&json!({ "b": 1, "a": 2 }), &["a", "z"], false).to_string(), r#"{"a":2}"#);
+        assert_eq!(without(&json!({ "b": 1, "a": 2, "c": 3 }), &["a"]).to_string(), r#"{"b":1,"c":3}"#);
+        assert_eq!(only(&json!({ "b": 1, "a": 2 }), &["a", "z"]).to_string(), r#"{"a":2}"#);
     }
 }

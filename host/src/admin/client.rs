@@ -74,14 +74,9 @@ impl AdminClient {
         let signed_as = talk.signs_as().filter(|_| takes_signature(&command));
         // One signature at most: whoever had a second one would do the same once more.
         let mut may_sign = signed_as.is_some();
-        let mut line = serde_json::to_vec(&Question {
-            version: VERSION,
-            command,
-            secret_follows: matches!(brought, Brought::Secret(_) | Brought::Passphrase(_)),
-            signed_as,
-        })?;
-        line.push(b'\n');
-        self.stream.write_all(&line).await?;
+        let secret_follows = matches!(brought, Brought::Secret(_) | Brought::Passphrase(_));
+        let question = line_of(&Question { version: VERSION, command, secret_follows, signed_as })?;
+        self.stream.write_all(&question).await?;
         // A second handle on the socket, for the one frame that only `vault` writes.
         let own = self.stream.into_std()?;
         let frames = own.try_clone()?;
@@ -104,19 +99,11 @@ impl AdminClient {
                     if !std::mem::take(&mut may_sign) {
                         return Ok(Err(not_asked_for()));
                     }
-                    if !is_nonce(&nonce) {
-                        return Ok(Err(its_own_words()));
-                    }
-                    let passphrase = match brought.bound_to(&nonce) {
-                        Ok(passphrase) => passphrase,
-                        Err(error) => return Ok(Err(error.into())),
-                    };
-                    let signature = match talk.sign(&text_of(&asked, &nonce, passphrase.as_deref())) {
+                    let signature = match signed(&asked, brought, talk, &nonce) {
                         Ok(signature) => signature,
-                        Err(problem) => return Ok(Err(Failure::no(problem))),
+                        Err(failure) => return Ok(Err(failure)),
                     };
-                    let mut line = serde_json::to_vec(&signature)?;
-                    line.push(b'\n');
+                    let line = line_of(&signature)?;
                     UnixStream::from_std(frames.try_clone()?)?.write_all(&line).await?;
                 }
                 Event::Done { result } => return Ok(Ok(result)),
@@ -125,6 +112,21 @@ impl AdminClient {
         }
         Err(std::io::Error::other("it ended without an answer"))
     }
+}
+
+fn line_of(said: &impl serde::Serialize) -> serde_json::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(said)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// Has a command signed with a nonce, for what goes along with it.
+fn signed(command: &Command, brought: &Brought, talk: &dyn Talk, nonce: &str) -> Result<String, Failure> {
+    if !is_nonce(nonce) {
+        return Err(its_own_words());
+    }
+    let passphrase = brought.bound_to(nonce)?;
+    talk.sign(&text_of(command, nonce, passphrase.as_deref())).map_err(Failure::no)
 }
 
 /// What to do where the daemon ended before it answered: what it was told may be done.

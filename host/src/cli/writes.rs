@@ -12,7 +12,7 @@ use super::{show, talk};
 use crate::admin::{Brought, Command, Failure};
 use crate::drafts::{is_as_shown, word_for};
 use crate::ops::decided_already;
-use crate::shown::{is_named, members};
+use crate::shown::{is_named, only, without};
 use crate::text::UNCOUNTED;
 
 /// How many characters of a request's hash a person types: enough to show that they mean this one.
@@ -92,12 +92,12 @@ pub async fn set(cli: &Cli, asked: &WritesArgs) -> Result<ExitCode, Failure> {
             return Err(Failure::no("not confirmed, so nothing was changed")
                 .hint("type the connection as it stands there, or give it with `--confirm`"));
         }
-        basis = Some(basis_of(&shown, &members(&shown, &["basis", "enabled"], true))?);
+        basis = Some(basis_of(&shown, &without(&shown, &["basis", "enabled"]))?);
     }
     let mut result = ask(cli, command(true, basis), Brought::Nothing).await?;
     if !cli.json {
         // What it means was shown before; what has changed is this.
-        result = members(&result, &["connection", "writes", "enabled", "agents"], false);
+        result = only(&result, &["connection", "writes", "enabled", "agents"]);
     }
     tell(cli, &result);
     Ok(ExitCode::SUCCESS)
@@ -222,11 +222,11 @@ const OF_PART: [&str; 11] = [
 
 /// Takes of a draft as it is told what is known here.
 fn known(said: &Value) -> Value {
-    let mut shown = members(said, &OF_DRAFT, false);
+    let mut shown = only(said, &OF_DRAFT);
     if said["would_send"].is_object() {
-        shown["would_send"] = members(&said["would_send"], &OF_REQUEST, false);
+        shown["would_send"] = only(&said["would_send"], &OF_REQUEST);
         if let Some(parts) = said["would_send"]["parts"].as_array() {
-            shown["would_send"]["parts"] = parts.iter().map(|part| members(part, &OF_PART, false)).collect();
+            shown["would_send"]["parts"] = parts.iter().map(|part| only(part, &OF_PART)).collect();
         }
     }
     let changes = said["changes"].as_array().map(|rows| rows.iter().map(known_change).collect());
@@ -235,9 +235,9 @@ fn known(said: &Value) -> Value {
 }
 
 fn known_change(row: &Value) -> Value {
-    let mut change = members(row, &OF_CHANGE, false);
+    let mut change = only(row, &OF_CHANGE);
     for field in change["fields"].as_array_mut().into_iter().flatten() {
-        *field = members(field, &OF_FIELD, false);
+        *field = only(field, &OF_FIELD);
     }
     change
 }
@@ -263,7 +263,7 @@ async fn looked_at(cli: &Cli, draft: &str) -> Result<Command, Failure> {
 
 /// A draft as a person reads it: of a record that was not read, nothing stands there as its value.
 fn for_person(shown: &Value) -> Value {
-    let mut shown = members(shown, &["exact"], true);
+    let mut shown = without(shown, &["exact"]);
     show::changes_in_words(&mut shown);
     for record in shown["changes"].as_array_mut().into_iter().flatten() {
         if record["problem"].is_null() {

@@ -134,10 +134,8 @@ pub async fn release(host: &Arc<Host>, id: &str, request: Digest, by: &str) -> R
     let ended = send(host, &draft, &content, &release_id, by).await;
     failpoint::pass("after-release");
     let (mut released, mut release) = conclude(host, &draft, release_id, ended);
-    if released.state == DraftState::Held && !asked_by_an_agent(host, &draft) {
-        // It was revoked meanwhile, and another of its name shall not have this.
-        (released.state, release.state) = (DraftState::Rejected, DraftState::Rejected);
-    }
+    released.state = unless_revoked(host, &draft, released.state);
+    release.state = released.state;
     if let Err(error) = write_end(host, &draft, release.id.as_str(), released).await {
         // It stays `releasing`, and the next start reads in the audit what became of it.
         tracing::error!(draft = draft.id, %error, "the end of a release cannot be written down");
@@ -168,9 +166,11 @@ async fn end_unsent(host: &Host, draft: &Draft, release: &str, unreleased: &Unre
     }
 }
 
-fn asked_by_an_agent(host: &Host, draft: &Draft) -> bool {
+/// Where a draft stands after a release: one whose agent was revoked meanwhile waits no more, or another of its name would have it.
+fn unless_revoked(host: &Host, draft: &Draft, state: DraftState) -> DraftState {
     let names = AgentName::parse(&draft.agent).ok().zip(WorkspaceName::parse(&draft.workspace).ok());
-    names.is_some_and(|(agent, workspace)| host.state().is_agent(&agent, &workspace))
+    let has_agent = names.is_some_and(|(agent, workspace)| host.state().is_agent(&agent, &workspace));
+    if state == DraftState::Held && !has_agent { DraftState::Rejected } else { state }
 }
 
 async fn find(host: &Host, id: &str) -> Result<Draft, Unreleased> {
@@ -262,7 +262,8 @@ pub fn settle(host: &Host) -> Result<usize, DraftError> {
             Some(id) => host.audit().show(id).map_err(|_| DraftError::Worker)?,
             None => Vec::new(),
         };
-        let released = as_recorded(&rows);
+        let mut released = as_recorded(&rows);
+        released.state = unless_revoked(host, draft, released.state);
         tracing::warn!(
             draft = draft.id,
             state = released.state.as_str(),
@@ -279,12 +280,6 @@ pub fn settle(host: &Host) -> Result<usize, DraftError> {
 
 /// Writes down what became of a draft. Its release is taken back only where the audit shows that nothing was sent by it.
 fn settle_one(host: &Host, draft: &Draft, release: &str, released: &Released) -> Result<(), DraftError> {
-    if released.state == DraftState::Held && !asked_by_an_agent(host, draft) {
-        // It was revoked meanwhile, and another of its name shall not have this.
-        let rejected = Released { state: DraftState::Rejected, code: None, outcome: None, answer: None };
-        host.state().end_release(&draft.id, release, &rejected)?;
-        return Ok(());
-    }
     if released.state == DraftState::Held {
         host.vault().take_release_back(&draft.id, release)?;
     }

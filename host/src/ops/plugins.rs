@@ -97,21 +97,15 @@ pub(super) async fn add(
     })
     .await??;
     let placed = Placed { about: &about, file: &kept.file, digest, standing: &kept.standing };
-    let unread = workspace_file.as_deref().zip(text.as_deref());
-    let unread = unread.and_then(|(file, text)| Document::parse(file, text).err());
-    let table = match &unread {
-        Some(_) => table::bare(&placed),
-        None => table::of(&placed, place.map(|(_, connection)| connection), text.as_deref()),
-    };
+    let file = workspace_file.as_deref().zip(text.as_deref());
+    let (table, unread) = table_for(&placed, place.map(|(_, connection)| connection), file);
     note(host, Act::admin(who(), "plugin.add", format!("plugins/{}", kept.file), digest.to_string())).await;
     let workspace = place.map(|(workspace, _)| workspace);
     // The component is kept by now: what cannot be compared is told, and takes nothing back.
     let compared = recordings::otherwise(host, workspace, &about.description.name, digest, &component);
-    let recorded = Box::pin(compared).await;
-    let (recorded, not_compared) = match recorded {
-        Ok(recorded) => (recorded, None),
-        Err(failure) => (Vec::new(), Some(failure.message)),
-    };
+    let (recorded, not_compared) = Box::pin(compared)
+        .await
+        .map_or_else(|failure| (Vec::new(), Some(failure.message)), |recorded| (recorded, None));
     Ok(json!({
         "recorded": recorded,
         "not_compared": not_compared,
@@ -125,11 +119,24 @@ pub(super) async fn add(
         "signer": kept.standing.words(),
         "capabilities": about.description.capabilities,
         "workspace_file": workspace_file,
-        "unread": unread.map(|error| error.to_string()),
+        "unread": unread,
         "toml": table.toml,
         "replaces_line": table.replaces,
         "warnings": table.warnings,
     }))
+}
+
+/// Writes the table for a component; where the workspace's file, by its name and text, does not parse, only what tells the component, with
+/// why.
+fn table_for(
+    placed: &Placed<'_>,
+    connection: Option<&str>,
+    file: Option<(&str, &str)>,
+) -> (table::Table, Option<String>) {
+    match file.and_then(|(name, text)| Document::parse(name, text).err()) {
+        Some(error) => (table::bare(placed), Some(error.to_string())),
+        None => (table::of(placed, connection, file.map(|(_, text)| text)), None),
+    }
 }
 
 /// Finds the connection that a component is for. One that stands in its file already, and is not loaded, has a hint of its own.

@@ -64,24 +64,24 @@ pub(super) async fn prove(
 ) -> Result<Value, Failure> {
     let agent = agent.map(AgentName::parse).map(named).transpose()?;
     let loaded = host.loaded();
-    let (mut proofs, mut left_out) = (Vec::new(), Vec::new());
+    let (mut wanted, mut left_out) = (Vec::new(), Vec::new());
     if let Some((workspace, connection)) = place {
         let own = writes::for_agent(&find(&loaded, workspace, connection)?.connection, agent.as_ref())?;
-        proofs.push(prove_one(host, &own, agent.as_ref()).await?);
+        wanted.push((own, agent));
     } else {
         for found in loaded.connections() {
             match each_of(host, found, agent.as_ref()).await? {
-                Ok(each) => {
-                    for (own, agent) in each {
-                        proofs.push(prove_one(host, &own, agent.as_ref()).await?);
-                    }
-                }
+                Ok(each) => wanted.extend(each),
                 Err(why) => {
                     let name = format!("{}/{}", found.connection.workspace, found.connection.name);
                     left_out.push(json!({ "connection": name, "why": why }));
                 }
             }
         }
+    }
+    let mut proofs = Vec::new();
+    for (own, agent) in &wanted {
+        proofs.push(prove_one(host, own, agent.as_ref()).await?);
     }
     let passed = !proofs.is_empty() && proofs.iter().all(|proof| proof["passed"] == true);
     Ok(json!({ "passed": passed, "proofs": proofs, "not_proved": left_out }))
@@ -177,9 +177,10 @@ async fn keep(
     let (state, workspace, key) = (host.state().clone(), connection.workspace.clone(), writes::key_of(connection));
     let target = key.clone();
     let place = writes::place_of(workspace.as_str(), &key);
-    let vault = Arc::clone(host.vault());
+    let (vault, of_host) = (Arc::clone(host.vault()), Arc::clone(host));
     writes::mark_proof(&vault.keys(), &place, &mut proof);
     let ended = blocking(move || {
+        let _turn = of_host.turn_of_levels();
         // The vault first: an older proof must not stay the newest, nor a level hold that rested on it.
         vault.change_write_mark(&place, |mark| {
             mark.proof = writes::mark_word(&proof.mac);

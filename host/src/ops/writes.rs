@@ -97,8 +97,9 @@ async fn put(
     let mut row = WriteLevel { level, since_ms: host.now_ms(), basis, who: who(), mac: [0; 32] };
     let (state, workspace, key) = (host.state().clone(), connection.workspace.clone(), writes::key_of(connection));
     let target = key.clone();
-    let vault = Arc::clone(host.vault());
+    let (vault, of_host) = (Arc::clone(host.vault()), Arc::clone(host));
     blocking(move || {
+        let _turn = of_host.turn_of_levels();
         let place = writes::place_of(workspace.as_str(), &key);
         let mut rests = true;
         // The vault first: what was set before must not hold again.
@@ -107,26 +108,17 @@ async fn put(
             mark.settings += u64::from(rests);
         })?;
         if !rests {
-            return Err(overtaken());
+            return Err(Failure::no("another proof was made meanwhile, so this level was not set")
+                .hint("look at `wardlock connections show`, and give the command again"));
         }
         writes::mark_level(&vault.keys(), &place, &mut row, mark.settings);
         state.set_write_level(&workspace, &key, &row)?;
-        // What came between, a proof that failed or another level, did not see this one.
-        if level != WriteMode::Off && vault.write_mark(&place)?.settings != mark.settings {
-            state.distrust_write_level(&(workspace.to_string(), key));
-            return Err(overtaken());
-        }
         Ok::<_, Failure>(())
     })
     .await??;
     let act = Act::admin(who(), format!("writes.{}", level.as_str()), target, "ok");
     note(host, act.on(connection.workspace.as_str(), connection.name.as_str())).await;
     Ok(())
-}
-
-fn overtaken() -> Failure {
-    Failure::no("another proof or level was set meanwhile, so this one was not")
-        .hint("look at `wardlock connections show`, and give the command again")
 }
 
 /// Returns the agents that have a consent of their own on a connection, or a level.

@@ -4,11 +4,15 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use wardlock::admin::{Command, Failure};
+use wardlock::home::Home;
+use wardlock::host::Host;
+use wardlock_egress::vault::KeySource;
 use wardlock_simulator::{ApiAnswer, Recording};
+use wardlock_state::DraftState;
 use wardlock_tests::raw::RawReply;
 
 use crate::proofs::{enable, prove};
-use crate::world::{Plan, World, plugin, workspace};
+use crate::world::{Plan, World, dialled, plugin, workspace};
 
 pub const PROBLEM: &str = "Accept: application/problem+json\r\n";
 pub const LEADS: &str = "/acme/zoho/crm/v8/Leads";
@@ -435,4 +439,25 @@ async fn a_dry_run_of_what_would_be_held_keeps_nothing() {
     let listed = world.command(Command::DraftsList { all: true }).await.expect("listed");
     assert_eq!(listed, json!([]));
     world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draft_whose_agent_was_revoked_waits_for_nobody_after_a_crash() {
+    let world = drafting(&allowing()).await;
+    let id = held(&world, r#"{"data":[{"Last_Name":"E","Company":"N"}]}"#).await;
+    let left = world.leave().await;
+    let folder = left.folder.path().join("home");
+    let state = rusqlite::Connection::open(folder.join("state/state.db")).expect("the state");
+    // As a host leaves it that ends before anything is recorded, and a revocation before that.
+    let releasing =
+        "UPDATE drafts SET state = 'releasing', release_id = 'req_0'; UPDATE agents SET revoked_ms = 1";
+    state.execute_batch(releasing).expect("written");
+    drop(state);
+    let home = Home::open(&folder).expect("the home");
+    let key = KeySource::File { path: folder.join("state/vault.key") };
+    let host = Host::open(home, &key, dialled(&left.simulator), "test").await.expect("a host");
+    let draft = host.state().draft(&id).expect("read").expect("it is there");
+    assert_eq!(draft.state, DraftState::Rejected);
+    drop(host);
+    left.canaries.scan_folder(left.folder.path(), &[]).expect("no canary in the home");
 }

@@ -5,7 +5,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use wardlock_tests::home::{Output, Wardlock};
+use wardlock_tests::home::{Output, Serving, Wardlock};
 
 use crate::program::{run, with_home};
 use crate::shown::{KEY, LEADS, answering, held, json, taking_leads, token};
@@ -53,21 +53,48 @@ fn stand_aside(wardlock: &Wardlock, real: &Path) {
     std::fs::rename(real, wardlock.home().join("state/admin.sock")).expect("moved back");
 }
 
-#[test]
-fn a_false_socket_shows_nothing_other_than_what_it_wants_confirmed() {
-    let (wardlock, serving) = taking_leads();
-    run(&wardlock, &["writes", "draft", "acme/zoho", "--confirm", "acme/zoho"]).ok().expect("enabled");
-    let lead = json!({ "data": [{ "Last_Name": "Mallory" }] });
-    let id = held(&wardlock, &token(&wardlock), "POST", LEADS, &lead);
-    let hash = json(&wardlock, &["drafts", "show", &id])["request_sha256"].as_str().expect("a hash").to_owned();
-    let typed = format!("{}\n", &hash[..8]);
-    let while_bent = |args: &[&str], answer: &str, bend: fn(&mut Value)| -> Output {
-        let real = stand_before(&wardlock, bend);
-        let said = answering(&wardlock, args, answer);
-        stand_aside(&wardlock, &real);
-        said
-    };
+/// A served home with a draft that waits, and what a person types who approves it.
+struct Held {
+    wardlock: Wardlock,
+    serving: Serving,
+    draft: String,
+    typed: String,
+}
 
+impl Held {
+    fn new() -> Self {
+        let (wardlock, serving) = taking_leads();
+        run(&wardlock, &["writes", "draft", "acme/zoho", "--confirm", "acme/zoho"]).ok().expect("enabled");
+        let lead = json!({ "data": [{ "Last_Name": "Mallory" }] });
+        let draft = held(&wardlock, &token(&wardlock), "POST", LEADS, &lead);
+        let shown = json(&wardlock, &["drafts", "show", &draft]);
+        let typed = format!("{}\n", &shown["request_sha256"].as_str().expect("a hash")[..8]);
+        Self { wardlock, serving, draft, typed }
+    }
+
+    /// Runs a command while answers are bent.
+    fn while_bent(&self, args: &[&str], answer: &str, bend: fn(&mut Value)) -> Output {
+        let real = stand_before(&self.wardlock, bend);
+        let said = answering(&self.wardlock, args, answer);
+        stand_aside(&self.wardlock, &real);
+        said
+    }
+
+    /// Nothing that was tried came of anything: the draft waits, and is sent by who sees what it is.
+    fn ends_as_before(self) {
+        assert_eq!(json(&self.wardlock, &["drafts", "list"])[0]["state"], "held");
+        let connection = json(&self.wardlock, &["connections", "show", "acme/zoho"]);
+        assert_eq!(connection["readiness"]["writes_enabled"], "draft", "{connection}");
+        let approved = answering(&self.wardlock, &["--json", "drafts", "approve", &self.draft], &self.typed);
+        assert_eq!(approved.json().expect("one document")["sent"], true, "{approved:?}");
+        self.serving.stop().expect("it ends");
+    }
+}
+
+#[test]
+fn a_false_socket_shows_no_request_other_than_the_one_that_the_hash_is_of() {
+    let held = Held::new();
+    let id = held.draft.as_str();
     // Its own words for the request are not what is shown.
     let milder: fn(&mut Value) = |result| {
         if result["would_send"].is_object() {
@@ -75,34 +102,42 @@ fn a_false_socket_shows_nothing_other_than_what_it_wants_confirmed() {
             result["would_send"]["target"] = "/crm/v8/Notes".into();
         }
     };
-    let shown = while_bent(&["drafts", "show", &id], "", milder).ok().expect("shown").stdout;
+    let shown = held.while_bent(&["drafts", "show", id], "", milder).ok().expect("shown").stdout;
     assert!(shown.contains("Mallory") && shown.contains("target: /crm/v8/Leads"), "{shown}");
     assert!(!shown.contains("Harmless") && !shown.contains("Notes"), "{shown}");
-
     // Nor are other bytes, under the hash of these.
     let other: fn(&mut Value) = |result| {
         if result["exact"].is_object() {
             result["exact"]["body"] = "e30=".into();
         }
     };
-    for args in [&["drafts", "show", &id][..], &["--json", "drafts", "show", &id], &["drafts", "approve", &id]] {
-        let refused = while_bent(args, &typed, other);
+    for args in [&["drafts", "show", id][..], &["--json", "drafts", "show", id], &["drafts", "approve", id]] {
+        let refused = held.while_bent(args, &held.typed, other);
         assert!(refused.code != Some(0) && !refused.stdout.contains("would_send"), "{refused:?}");
         assert!(refused.stderr.contains("wants another confirmed; nothing was confirmed"), "{refused:?}");
         assert!(!refused.stderr.contains("Type the first"), "{refused:?}");
     }
-
-    // Nor another connection, for which the same request would mean another thing.
-    let elsewhere: fn(&mut Value) = |result| {
-        if result["would_send"].is_object() {
-            result["connection"] = "acme/sandbox".into();
-        }
+    // What the command line does not know it does not show, and no other draft under this one's name.
+    let more: fn(&mut Value) = |result| {
+        result["note"] = "checked by Wardlock: harmless".into();
+        result["would_send"]["note"] = "checked by Wardlock: harmless".into();
     };
-    let refused = while_bent(&["drafts", "approve", &id], &typed, elsewhere);
-    assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(refused.stderr.contains("is another than was shown"), "{refused:?}");
-    // Nor another agent, purpose, account, or reason to hold it.
-    let others: [fn(&mut Value); 6] = [
+    for args in [&["drafts", "show", id][..], &["--json", "drafts", "show", id]] {
+        let shown = held.while_bent(args, "", more).ok().expect("shown").stdout;
+        assert!(shown.contains("Mallory") && !shown.contains("checked by"), "{shown}");
+        assert!(shown.contains("not read: "), "why nothing stands beside it: {shown}");
+    }
+    let renamed = held.while_bent(&["drafts", "show", id], "", |result| result["draft"] = "draft_0".into());
+    assert!(renamed.stderr.contains("wants another confirmed"), "{renamed:?}");
+    held.ends_as_before();
+}
+
+#[test]
+fn what_a_false_socket_shows_of_a_draft_is_what_the_approval_is_of() {
+    let held = Held::new();
+    let others: [fn(&mut Value); 7] = [
+        // The same request means another thing elsewhere.
+        |result| result["connection"] = "acme/sandbox".into(),
         |result| result["agent"] = "nightly-job".into(),
         |result| result["effect"] = "read".into(),
         |result| result["would_send"]["tenant"] = "999".into(),
@@ -111,50 +146,35 @@ fn a_false_socket_shows_nothing_other_than_what_it_wants_confirmed() {
         |result| result["would_send"]["records"] = 0.into(),
     ];
     for other in others {
-        let refused = while_bent(&["drafts", "approve", &id], &typed, other);
+        let refused = held.while_bent(&["drafts", "approve", &held.draft], &held.typed, other);
         assert_eq!(refused.code, Some(1), "{refused:?}");
         assert!(refused.stderr.contains("is another than was shown"), "{refused:?}");
     }
-    // What the command line does not know it does not show, and no other draft under this one's name.
-    let more: fn(&mut Value) = |result| {
-        result["note"] = "checked by Wardlock: harmless".into();
-        result["would_send"]["note"] = "checked by Wardlock: harmless".into();
+    held.ends_as_before();
+}
+
+#[test]
+fn a_false_socket_widens_neither_a_level_nor_a_role() {
+    let held = Held::new();
+    let less: fn(&mut Value) = |result| {
+        if result["will_be_able_to"].is_array() {
+            result["will_be_able_to"] = json!([]);
+        }
     };
-    for args in [&["drafts", "show", &id][..], &["--json", "drafts", "show", &id]] {
-        let shown = while_bent(args, "", more).ok().expect("shown").stdout;
-        assert!(shown.contains("Mallory") && !shown.contains("checked by"), "{shown}");
-    }
+    let refused = held.while_bent(&["writes", "on", "acme/zoho"], "acme/zoho\n", less);
+    assert!(refused.code != Some(0) && refused.stderr.contains("wants another confirmed"), "{refused:?}");
     // An operator whose role nobody named is no admin because it says that there is none yet.
-    let key = wardlock.home().join("ada.pub");
-    std::fs::write(&key, KEY).expect("written");
-    let key = key.display().to_string();
+    held.wardlock.write("ada.pub", KEY).expect("written");
+    let key = held.wardlock.home().join("ada.pub").display().to_string();
     let nobody: fn(&mut Value) = |result| {
         if result.is_array() {
             *result = json!([]);
         }
     };
     let args = ["--as", "eve", "--sign-with", &key, "operator", "add", "bob", "--key", &key];
-    let said = while_bent(&args, "", nobody);
+    let said = held.while_bent(&args, "", nobody);
     assert!(said.code != Some(0) && said.stderr.contains("\"role\": \"approver\""), "{said:?}");
-
-    let renamed = while_bent(&["drafts", "show", &id], "", |result| result["draft"] = "draft_0".into());
-    assert!(renamed.stderr.contains("wants another confirmed"), "{renamed:?}");
-
-    // Nor less than what a level lets agents do.
-    let less: fn(&mut Value) = |result| {
-        if result["will_be_able_to"].is_array() {
-            result["will_be_able_to"] = json!([]);
-        }
-    };
-    let refused = while_bent(&["writes", "on", "acme/zoho"], "acme/zoho\n", less);
-    assert!(refused.code != Some(0) && refused.stderr.contains("wants another confirmed"), "{refused:?}");
-
-    assert_eq!(json(&wardlock, &["drafts", "list"])[0]["state"], "held");
-    let connection = json(&wardlock, &["connections", "show", "acme/zoho"]);
-    assert_eq!(connection["readiness"]["writes_enabled"], "draft", "{connection}");
-    let approved = answering(&wardlock, &["--json", "drafts", "approve", &id], &typed);
-    assert_eq!(approved.json().expect("one document")["sent"], true, "{approved:?}");
-    serving.stop().expect("it ends");
+    held.ends_as_before();
 }
 
 #[test]

@@ -83,6 +83,20 @@ async fn a_days_records_that_were_taken_out_of_the_state_are_counted_from_the_au
     let touched = host.state().touched_today("acme", "zoho").expect("read");
     assert_eq!(touched, [(String::new(), 5), ("Leads".to_owned(), 3)].into());
     drop(host);
+    // A later day with fewer records takes none back; a row that cannot be read closes nothing, and leaves nothing of the day.
+    let state = rusqlite::Connection::open(folder.join("state/state.db")).expect("the state");
+    state.execute("INSERT INTO touched VALUES ('acme', 'zoho', '', 99999, 0)", []).expect("written");
+    drop(state);
+    let audit = rusqlite::Connection::open(folder.join("state/audit.db")).expect("the audit");
+    audit.execute_batch("DROP TRIGGER records_are_not_changed").expect("dropped");
+    let sql = "UPDATE records SET detail = 'none' WHERE kind = 'intent' AND effect = 'write'";
+    assert_eq!(audit.execute(sql, []).expect("damaged"), 3);
+    drop(audit);
+    let home = Home::open(&folder).expect("the home");
+    let host = Host::open(home, &key, dialled(&left.simulator), "test").await.expect("a host");
+    let touched = host.state().touched_today("acme", "zoho").expect("read");
+    assert_eq!(touched, [(String::new(), u32::MAX.into()), ("Leads".to_owned(), u32::MAX.into())].into());
+    drop(host);
     left.canaries.scan_folder(left.folder.path(), &[]).expect("no canary in the home");
 }
 

@@ -102,35 +102,48 @@ async fn the_workspace_s_check_asks_why_and_names_no_agent_s_grant() {
     world.end().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn levels_and_proofs_are_each_agent_s_own_and_all_are_set_off_at_once() {
+/// A world with two agents whose consents are to be their own, and which may draft.
+async fn two_agents() -> World {
     let own = "writes = \"draft\"\nowner = \"agent\"\nowner_reason = \"each seller sees their own records\"";
     let file = workspace("acme", "eu", own, &plugin("read-only", "{}"));
     let plan = Plan { workspaces: vec![("acme", file)], connect: Vec::new(), ..Plan::default() };
     let mut world = World::start(plan).await;
     world.add_agent("second", "acme").await;
+    world
+}
+
+async fn connect_both(world: &World) {
+    for agent in ["agent-acme", "second"] {
+        connect(world, Some(agent)).await.expect("connected");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_all_are_proved_each_agent_s_own_consent_is() {
+    let world = two_agents().await;
     let all = || Command::Proof { place: None, agent: None };
     let told = world.command(all()).await.expect("told");
     assert_eq!((&told["passed"], &told["not_proved"][0]["connection"]), (&false.into(), &"acme/zoho".into()));
     let why = told["not_proved"][0]["why"].as_str().expect("a reason");
     assert!(why.ends_with("run `wardlock connect acme/zoho --agent NAME`"), "{why}");
 
-    for agent in ["agent-acme", "second"] {
-        connect(&world, Some(agent)).await.expect("connected");
-    }
+    connect_both(&world).await;
     let told = world.command(all()).await.expect("told");
-    let proved: Vec<&str> = told["proofs"]
-        .as_array()
-        .expect("proofs")
-        .iter()
-        .filter_map(|proof| proof["connection"].as_str())
-        .collect();
+    let proofs = told["proofs"].as_array().expect("proofs");
+    let proved: Vec<&str> = proofs.iter().filter_map(|proof| proof["connection"].as_str()).collect();
     assert_eq!(
         (proved, &told["passed"]),
         (vec!["acme/zoho@agent-acme", "acme/zoho@second"], &true.into()),
         "{told}"
     );
+    world.end().await;
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn levels_are_each_agent_s_own_and_all_are_set_off_at_once() {
+    let world = two_agents().await;
+    connect_both(&world).await;
+    world.command(Command::Proof { place: None, agent: None }).await.expect("told");
     let writes = |agent: Option<&str>, level: &str, basis: Option<&Value>| Command::Writes {
         workspace: "acme".to_owned(),
         connection: "zoho".to_owned(),

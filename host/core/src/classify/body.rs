@@ -269,6 +269,8 @@ mod tests {
             ("a=%7B%22b%22%3A1%2C%22b%22%3A2%7D", JSON),
             ("a=%EF%BB%BF%7B%22b%22%3A1%7D", JSON),
             ("a=+%5B%5Cu0061", JSON),
+            // JSON for others, and none for us: they would see a list where rules see a text.
+            ("ids=%5B1%2C2%2C1.000000000000000001%5D", JSON),
             ("a=%zz", "a `%` in the form is not followed by two hexadecimal digits"),
             ("a=%2", "a `%` in the form is not followed by two hexadecimal digits"),
             ("a=%ff", "the form does not decode to UTF-8"),

@@ -326,14 +326,15 @@ fn unlock(db: &Path, source: &KeySource, older: Older) -> Result<Vault, VaultErr
     let found = rows.read_head(&connection)?.revision;
     let beside = Beside::of(source, db.parent().unwrap_or(Path::new(".")));
     let known = beside.read(lock.vault())?;
-    if older == Older::Refused {
-        compare(known, found)?;
-    }
-    if older == Older::Accepted {
-        beside.take_older(lock.vault(), found)?;
-    } else if known.is_none() {
-        // Here and not on the noter's thread: from the first change on, one that is missing was taken away.
-        beside.write(lock.vault(), found)?;
+    match older {
+        Older::Accepted => beside.take_older(lock.vault(), found)?,
+        Older::Refused => {
+            compare(known, found)?;
+            if known.is_none() {
+                // Here and not on the noter's thread: from the first change on, one that is missing was taken away.
+                beside.write(lock.vault(), found)?;
+            }
+        }
     }
     let revisions = Noter::start(beside, lock.vault().to_owned());
     if known.is_some_and(|known| known != found) {

@@ -91,6 +91,17 @@ fn where_nothing_can_be_written_beside_the_key_the_revision_stands_in_the_vault_
     fs::write(home.db(), before).expect("put back");
     let error = Vault::open(&home.state(), &source()).expect_err("older");
     assert!(matches!(error, VaultError::RolledBack { .. }), "{error}");
+    // Where the key's folder can be written again, the older one that is taken on purpose stands behind no other place.
+    fs::remove_dir(mounted.join("vault.new")).expect("removed");
+    drop(Vault::open_older(&home.state(), &source()).expect("on purpose"));
+    assert!(!home.state().join("vault.revision").exists());
+    drop(Vault::open(&home.state(), &source()).expect("it is the newest now"));
+    // A newer number that cannot be replaced stands in its way, and is named.
+    let newer = noted.split_once(' ').expect("two words").0.to_owned() + " 999\n";
+    fs::write(mounted.join("vault.revision"), newer).expect("written");
+    fs::DirBuilder::new().mode(0o700).create(mounted.join("vault.new")).expect("made");
+    let error = Vault::open_older(&home.state(), &source()).expect_err("it stands there");
+    assert!(error.to_string().contains("mounted/vault.revision"), "{error}");
 }
 
 #[test]
