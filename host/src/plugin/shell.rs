@@ -1,4 +1,5 @@
-//! Splits a line into words as bash does. What bash would put in the place of something, nobody knows here: that is refused.
+//! Splits a line into words as bash does. What bash would put in the place of something (`$ID`, `$(…)`), nobody knows here: that is
+//! refused. Its operators (`&`, `;`, `|`) are taken as they stand, so that an address with `&` is read although nobody quoted it.
 
 use std::iter::Peekable;
 use std::str::Chars;
