@@ -79,27 +79,6 @@ pub struct AnswerReading {
 /// not read and counts as done.
 const MOST_VALUES: usize = 100_000;
 
-/// Counts the results of which nothing stands there, in the first of these arrays that is one.
-fn empty_ones(pointers: &[String], json: &Value) -> Option<Failures> {
-    let results = pointers.iter().find_map(|pointer| at(json, pointer)?.as_array())?;
-    let mut failures = Failures::default();
-    for result in results.iter().take(MOST_VALUES) {
-        if is_empty(result) { failures.failed(None) } else { failures.passed() }
-    }
-    failures.any()
-}
-
-/// Whether nothing stands in a result. One that says of what kind it would be is empty, too.
-fn is_empty(result: &Value) -> bool {
-    match result {
-        Value::Null => true,
-        Value::Object(members) => {
-            members.values().all(|member| member.is_null() || member.as_object().is_some_and(Map::is_empty))
-        }
-        _ => false,
-    }
-}
-
 /// Reads an answer. `body` is `None` where it was not buffered.
 ///
 /// Results stand in every array under any key of the top object, and in arrays within those (`data:[[…]]`). An object
@@ -127,7 +106,12 @@ pub fn read_answer(rules: &AnswerRules, status: u16, body: Option<&[u8]>) -> Ans
     if holds(&rules.partial_pointers) {
         tally.failed += 1;
         // It says that some failed, and not in their places: those are empty.
-        failures = json.as_ref().and_then(|json| empty_ones(&rules.partial_results, json));
+        failures = json.as_ref().and_then(|json| failures::told_apart(rules, json));
+        if failures.as_ref().is_some_and(|told| told.failed == told.of) {
+            tally.done = 0;
+        }
+        tally.first_error =
+            tally.first_error.or_else(|| failures.as_ref()?.first.iter().find_map(|one| one.code.clone()));
     }
     let failed = holds(&rules.error_pointers);
     let request_code = top.as_ref().map(|top| top.code.clone());

@@ -1,6 +1,14 @@
 //! Which of a request's records the answer says failed: how many of how many, and the first of them by place and code. What the
 //! provider writes of each stays in its answer: it may quote what the account holds.
 
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{MOST_VALUES, at, code_text};
+use crate::classify::places;
+use crate::service::{AnswerRules, PartialErrors};
+
 /// How many failed records are told one by one.
 const MOST_TOLD: usize = 20;
 
@@ -49,4 +57,44 @@ impl Failures {
 /// A code is a word; what is none could be anything.
 fn is_word(code: &str) -> bool {
     (1..=64).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
+}
+
+/// Counts the results of which nothing stands there, in the first of the service's arrays of results that is one, each with its code
+/// where the answer lists errors by their places.
+pub(super) fn told_apart(rules: &AnswerRules, json: &Value) -> Option<Failures> {
+    let results = rules.partial_results.iter().find_map(|pointer| at(json, pointer)?.as_array())?;
+    let codes = rules.partial_errors.as_ref().map(|errors| codes(errors, json)).unwrap_or_default();
+    let mut failures = Failures::default();
+    for (place, result) in (0_u64..).zip(results.iter().take(MOST_VALUES)) {
+        if is_empty(result) {
+            failures.failed(codes.get(&place).map(String::as_str));
+        } else {
+            failures.passed();
+        }
+    }
+    failures.any()
+}
+
+/// Whether nothing stands in a result. One that says of what kind it would be is empty, too.
+fn is_empty(result: &Value) -> bool {
+    match result {
+        Value::Null => true,
+        Value::Object(members) => {
+            members.values().all(|member| member.is_null() || member.as_object().is_some_and(Map::is_empty))
+        }
+        _ => false,
+    }
+}
+
+/// Returns the first code that stands for each place.
+fn codes(errors: &PartialErrors, json: &Value) -> BTreeMap<u64, String> {
+    let mut codes = BTreeMap::new();
+    for error in places::at(json, &errors.list).into_iter().take(MOST_VALUES) {
+        let place = places::at(error, &errors.place).first().and_then(|place| place.as_u64());
+        let code = places::at(error, &errors.code).first().and_then(|code| code_text(code));
+        if let (Some(place), Some(code)) = (place, code) {
+            codes.entry(place).or_insert(code);
+        }
+    }
+    codes
 }

@@ -157,6 +157,17 @@ pub struct RequestRules {
     pub deny_body: BTreeSet<String>,
 }
 
+/// Where an answer lists what is wrong with the records that failed. JSON pointers, `*` standing for any item or member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartialErrors {
+    /// To each error (`/partialFailureError/details/*/errors/*`).
+    pub list: String,
+    /// From an error to its record's place in the request, which is counted from 0.
+    pub place: String,
+    /// From an error to the provider's code.
+    pub code: String,
+}
+
 /// How an answer is read: by its body, not by its status.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AnswerRules {
@@ -174,6 +185,8 @@ pub struct AnswerRules {
     /// JSON pointers to arrays with a result for each record (`/results`), in which an empty one is of a record that failed, where
     /// a part failed.
     pub partial_results: Vec<String>,
+    /// Where the answer says what is wrong with the records that failed.
+    pub partial_errors: Option<PartialErrors>,
     /// JSON pointers to how long to wait, in seconds, perhaps with an `s` after them.
     pub retry_after_pointers: Vec<String>,
     /// JSON pointers to links that lead to the provider's hosts (`/paging/next`), `*` standing for any member. They are

@@ -11,12 +11,13 @@ use super::grants;
 use super::lint::lint;
 use super::operation::operation;
 use super::raw::{
-    RawAnswer, RawGuide, RawPin, RawProof, RawRegion, RawRequest, RawService, RawTenant, RawTenantOf, RawUser,
+    RawAnswer, RawGuide, RawPartialErrors, RawPin, RawProof, RawRegion, RawRequest, RawService, RawTenant,
+    RawTenantOf, RawUser,
 };
 use super::text::{Source, visible};
 use super::{
-    AnswerRules, Guide, OAuth, Param, PathRules, Pin, ProofStep, RefusalShape, RegionRow, RegistrationSecret,
-    RequestRules, ServiceDefinition, TenantLookup, TenantOf, UserLookup,
+    AnswerRules, Guide, OAuth, Param, PartialErrors, PathRules, Pin, ProofStep, RefusalShape, RegionRow,
+    RegistrationSecret, RequestRules, ServiceDefinition, TenantLookup, TenantOf, UserLookup,
 };
 use crate::id::{Digest, Region, ServiceName};
 use crate::plugin::Effect;
@@ -227,6 +228,11 @@ fn answer(raw: RawAnswer) -> AnswerRules {
         error_pointers: raw.error_pointers,
         partial_pointers: raw.partial_pointers,
         partial_results: raw.partial_results,
+        partial_errors: raw.partial_errors.map(|RawPartialErrors { list, place, code }| PartialErrors {
+            list,
+            place,
+            code,
+        }),
         retry_after_pointers: raw.retry_after_pointers,
         links: raw.links,
         scheduled_values: raw.scheduled_values,

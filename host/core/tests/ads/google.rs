@@ -298,6 +298,15 @@ fn answers_are_read_by_their_bodies() {
         let first: Vec<u32> = failures.first.iter().map(|failed| failed.number).collect();
         assert_eq!((failures.failed, failures.of, first), (1, 3, vec![2]), "{body}");
     }
+    let errors = r#""partialFailureError":{"code":3,"details":[{"errors":[
+        {"errorCode":{"mutateError":"RESOURCE_NOT_FOUND"},"location":{"fieldPathElements":[{"fieldName":"operations","index":1}]}},
+        {"errorCode":{"rangeError":"TOO_LOW"},"location":{"fieldPathElements":[{"fieldName":"operations","index":1}]}}]}]}"#;
+    let body = format!(r#"{{"results":[{{"resourceName":"x"}},{{}}],{errors}}}"#);
+    check(200, &body, "partial RESOURCE_NOT_FOUND");
+    let failures = read_answer(&service().answer, 200, Some(body.as_bytes())).failures.expect("which failed");
+    assert_eq!(failures.first[0].code.as_deref(), Some("RESOURCE_NOT_FOUND"));
+    // Where every one failed, nothing was done.
+    check(200, &format!(r#"{{"results":[{{}},{{}}],{errors}}}"#), "failed RESOURCE_NOT_FOUND");
     check(401, r#"{"error":{"code":401,"status":"UNAUTHENTICATED"}}"#, "failed UNAUTHENTICATED stale");
     check(400, r#"[{"error":{"code":400,"status":"INVALID_ARGUMENT"}}]"#, "failed INVALID_ARGUMENT");
     check(200, r#"{"error":{"message":"x"}}"#, "failed -");

@@ -234,6 +234,11 @@ fn check_answer(source: &Source<'_>, answer: &RawAnswer) -> Checked {
             check_pointer(source, pointer, &(0..0), key)?;
         }
     }
+    if let Some(errors) = &answer.partial_errors {
+        for pointer in [&errors.list, &errors.place, &errors.code] {
+            check_pointer(source, pointer, &(0..0), "answer.partial_errors")?;
+        }
+    }
     Ok(())
 }
 

@@ -202,6 +202,8 @@ pub(in crate::service) struct RawAnswer {
     #[serde(default)]
     #[schemars(inner(regex(pattern = r"^/")))]
     pub(in crate::service) partial_results: Vec<String>,
+    /// Where the answer lists what is wrong with those records, by their places.
+    pub(in crate::service) partial_errors: Option<RawPartialErrors>,
     /// JSON pointers to how long to wait, in seconds, perhaps with an `s` after them.
     #[serde(default)]
     #[schemars(inner(regex(pattern = r"^/")))]
@@ -231,6 +233,21 @@ pub(in crate::service) struct RawAnswer {
     /// Code, and what it means and how to mend it, in plain words.
     #[serde(default)]
     pub(in crate::service) help: BTreeMap<String, String>,
+}
+
+/// JSON pointers in which `*` stands for any item or member.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::service) struct RawPartialErrors {
+    /// To each error.
+    #[schemars(regex(pattern = r"^/"))]
+    pub(in crate::service) list: String,
+    /// From an error to its record's place in the request, counted from 0.
+    #[schemars(regex(pattern = r"^/"))]
+    pub(in crate::service) place: String,
+    /// From an error to the provider's code.
+    #[schemars(regex(pattern = r"^/"))]
+    pub(in crate::service) code: String,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
