@@ -173,11 +173,31 @@ impl Loaded {
         loaded
     }
 
-    /// Returns a connection that serves, or why it does not: for agents of the workspace.
+    /// Returns a connection that serves, or says that it does not: for agents of the workspace, who learn nothing of its files.
     pub fn open(&self, workspace: &WorkspaceName, connection: &str) -> Result<Arc<OpenConnection>, Refusal> {
+        self.open_or(workspace, connection, |_| {
+            "this connection is closed, and its operator must look why".to_owned()
+        })
+    }
+
+    /// The same with the reason, for operators.
+    pub fn open_or_why(
+        &self,
+        workspace: &WorkspaceName,
+        connection: &str,
+    ) -> Result<Arc<OpenConnection>, Refusal> {
+        self.open_or(workspace, connection, |reason| format!("this connection is closed: {reason}"))
+    }
+
+    fn open_or(
+        &self,
+        workspace: &WorkspaceName,
+        connection: &str,
+        told: impl Fn(&str) -> String,
+    ) -> Result<Arc<OpenConnection>, Refusal> {
         let closed = |reason: &str| {
-            Refusal::new(Code::ConnectionClosed, "workspace", format!("this connection is closed: {reason}"))
-                .hint("the operator mends it and runs `wardlock reload`")
+            Refusal::new(Code::ConnectionClosed, "workspace", told(reason))
+                .hint("the operator sees why in `wardlock connections list`, mends it and runs `wardlock reload`")
         };
         let Some(found) = self.workspaces.get(workspace) else {
             return Err(closed(&format!("there is no file workspaces/{workspace}.toml")));
