@@ -9,8 +9,8 @@ use wardlock_egress::vault::{Vault, VaultError};
 
 use crate::admin::{Command, Failure};
 
-/// What the act is called.
-const ACT: &str = "vault.revision";
+/// What the act is called. The newest of them never ages out of the log.
+pub const ACT: &str = "vault.revision";
 
 /// Notes the vault's revision in the audit.
 pub struct Anchor {
