@@ -99,13 +99,21 @@ impl WriteRules {
         Digest::of_fields(fields.iter().map(String::as_bytes))
     }
 
+    /// Returns the bounds that bear these names, however their case.
+    pub fn limits_named<'a>(
+        &'a self,
+        names: impl Fn(&str) -> bool + 'a,
+    ) -> impl Iterator<Item = (&'a str, WriteLimit)> {
+        self.limits.iter().filter(move |(what, _)| names(what)).map(|(what, limit)| (what.as_str(), *limit))
+    }
+
     /// Returns the tighter bounds of a write: its operation's, and those of its resources, however a provider takes their case.
     fn limits_of<'a>(&'a self, view: &'a OperationView) -> impl Iterator<Item = (&'a str, WriteLimit)> {
         let is_of = |what: &str| {
             let mut names = std::iter::once(&view.name).chain(&view.resources);
             names.any(|name| name.eq_ignore_ascii_case(what))
         };
-        self.limits.iter().filter(move |(what, _)| is_of(what)).map(|(what, limit)| (what.as_str(), *limit))
+        self.limits_named(is_of)
     }
 }
 

@@ -370,7 +370,7 @@ impl Refusal {
             members.insert("part".to_owned(), json!(part));
         }
         members.insert("hint".to_owned(), json!(self.remedy()));
-        members.insert("retryable".to_owned(), json!(self.code.retryable()));
+        members.insert("retryable".to_owned(), json!(self.code.retryable() || self.retry_after.is_some()));
         members.insert("actor".to_owned(), json!(self.code.actor().as_str()));
         members.insert("retry_after".to_owned(), json!(self.retry_after));
         if let Some(place) = &self.draft {

@@ -116,7 +116,8 @@ impl Judge {
         };
         if let Some(reason) = &definition.refused {
             let detail = format!("operation `{}` is refused: {reason}", definition.name);
-            return Err(Refusal::new(Code::OperationNotAllowed, "operations", detail));
+            let hint = "ask for something else: the service's definition lets nobody allow this operation";
+            return Err(Refusal::new(Code::OperationNotAllowed, "operations", detail).hint(hint));
         }
         let name = &definition.name;
         if !self.connection.operations.contains(name) {
@@ -150,9 +151,8 @@ impl Judge {
                 if let Some(Unread::Stopped { at: Some(at) }) = classified.unread() {
                     let _ = write!(detail, ": it reads the query up to character {at}, and not what stands there");
                 }
-                return Err(Refusal::new(Code::ResourceNotAllowed, "resources", detail).hint(
-                    "name them plainly: one module in the path, or a COQL query in the documented grammar",
-                ));
+                return Err(Refusal::new(Code::ResourceNotAllowed, "resources", detail)
+                    .hint("name them plainly: in the path, or in a query as the provider documents it"));
             }
             let detail = format!("resource `{resource}` is not among this connection's resources");
             let listed = allowed.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -268,7 +268,11 @@ fn beyond(bounds: &[Bound<'_>]) -> Option<String> {
             broken.most,
             of(broken.what)
         ),
-        None => "the host cannot tell how many records this touches, so a person must approve it".to_owned(),
+        None => format!(
+            "the host cannot tell how many records this touches, and at most {}{} pass without a person's approval",
+            broken.most,
+            of(broken.what)
+        ),
     })
 }
 

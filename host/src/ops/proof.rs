@@ -12,10 +12,11 @@ use wardlock_core::id::{AgentName, WorkspaceName};
 use wardlock_core::refusal::Refusal;
 use wardlock_core::service::ProofRequest;
 use wardlock_egress::GrantStatus;
+use wardlock_egress::vault::{Condition, GrantInfo, VaultError};
 use wardlock_state::{Proof, State as Store, StateError, WriteLevel};
 
 use super::connections::{find, missing};
-use super::{blocking, named, note, seen_through, who};
+use super::{blocking, grants, named, note, seen_through, who};
 use crate::admin::Failure;
 use crate::host::{Host, new_request_id};
 use crate::ingress::KeptAnswer;
@@ -118,8 +119,8 @@ async fn prove_one(
     agent: Option<&AgentName>,
 ) -> Result<Value, Failure> {
     let name = format!("{}/{}", connection.workspace, writes::key_of(connection));
-    let grant = host.egress().grant_status(&connection.grant)?;
-    let mut criteria = vec![connected(connection, grant.as_deref())];
+    let grant = stored(host, connection).await?;
+    let mut criteria = vec![connected(connection, grant.as_ref())];
     let mut steps = Vec::new();
     let tenant = grant.as_ref().and_then(|grant| report::pinned_tenant(connection, grant).ok());
     if let (Some(tenant), Some(grant)) = (&tenant, &grant) {
@@ -155,6 +156,16 @@ async fn prove_one(
     let ended = keep(host, connection, generation.unwrap_or(0), passed, &shown).await?;
     shown["writes_ended"] = ended.into();
     Ok(shown)
+}
+
+/// Reads the grant as the vault has it now: what the provider said of it since is told, too.
+async fn stored(host: &Arc<Host>, connection: &Connection) -> Result<Option<GrantInfo>, Failure> {
+    let (vault, grant) = (Arc::clone(host.vault()), connection.grant.clone());
+    match blocking(move || vault.grant_info(&grant)).await? {
+        Ok(info) => Ok(Some(info)),
+        Err(VaultError::NoGrant(_)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Keeps the proof, and says in the audit what came of it. One that fails ends the level that rested on an older one; returns whether
@@ -225,7 +236,17 @@ fn connected(connection: &Connection, grant: Option<&GrantStatus>) -> Criterion 
             return Criterion::new("connected", Some(format!("there is no grant `{}`", connection.grant)))
                 .hint(Some(format!("run `{connect}`")));
         }
-        Some(grant) => report::pinned_tenant(connection, grant).err(),
+        Some(grant) => {
+            if let Some(Condition::Reconnect { .. }) = grant.condition {
+                let connect = report::connect_command(connection);
+                return Criterion::new(
+                    "connected",
+                    Some(format!("grant `{}` {}", grant.name, grants::condition(grant))),
+                )
+                .hint(Some(format!("run `{connect}`")));
+            }
+            report::pinned_tenant(connection, grant).err()
+        }
     };
     Criterion::new("connected", refused.as_ref().map(|refusal| refusal.detail.clone()))
         .hint(refused.and_then(|refusal| refusal.hint))

@@ -7,16 +7,17 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use wardlock_audit::{Against, Verified};
 use wardlock_core::connection::{Connection, WriteMode};
-use wardlock_egress::vault::{GrantInfo, KeyKind, RegistrationInfo};
+use wardlock_core::id::AgentName;
+use wardlock_egress::vault::{Condition, GrantInfo, KeyKind, RegistrationInfo};
 use wardlock_state::Proof;
 
 use super::connections::missing;
-use super::{blocking, proof};
+use super::{blocking, grants, proof};
 use crate::admin::Failure;
 use crate::host::Host;
 use crate::loaded::{LoadedConnection, OpenConnection, State};
 use crate::text::time;
-use crate::writes;
+use crate::{report, writes};
 
 /// One item: its name, whether it is true, and in which words.
 type Item = (&'static str, bool, String);
@@ -43,8 +44,9 @@ pub(super) async fn of(
     let enabled = open.map_or(WriteMode::Off, |open| host.write_level(open, connection, generation));
     let items: Vec<Item> = vec![
         redirect(host, registration),
+        granted(connection, grant),
         region(connection, grant),
-        scopes(connection, grant),
+        scopes(host, connection, grant),
         ("proof", proved, proof::in_words(newest.as_ref(), proved)),
         (
             "plugins",
@@ -74,7 +76,7 @@ fn level(
 ) -> Item {
     let Some(set) = host.state().write_level(&connection.workspace, &writes::key_of(connection)) else {
         let failed = newest.is_some_and(|proof| !proof.passed);
-        let why = if failed { ": the newest proof failed, and ended what was enabled before it" } else { "" };
+        let why = if failed { ": the newest proof failed, and ends whatever was enabled before it" } else { "" };
         return ("writes", true, format!("off{why}"));
     };
     let by = format!("{} set `{}` at {}", set.who, set.level.as_str(), time(set.since_ms));
@@ -157,6 +159,19 @@ fn redirect(host: &Host, registration: Option<&RegistrationInfo>) -> Item {
     }
 }
 
+/// The grant can be renewed, as far as the provider has said, and is of the account that the connection is pinned to.
+fn granted(connection: &Connection, grant: Option<&GrantInfo>) -> Item {
+    const NAME: &str = "grant";
+    let Some(grant) = grant else { return (NAME, false, "not connected".to_owned()) };
+    if let Some(Condition::Reconnect { .. }) = grant.condition {
+        return (NAME, false, grants::condition(grant));
+    }
+    match report::pinned_tenant(connection, grant) {
+        Ok(_) => (NAME, true, grants::condition(grant)),
+        Err(refusal) => (NAME, false, refusal.detail),
+    }
+}
+
 fn region(connection: &Connection, grant: Option<&GrantInfo>) -> Item {
     match grant {
         None => ("region", false, "not connected".to_owned()),
@@ -168,20 +183,37 @@ fn region(connection: &Connection, grant: Option<&GrantInfo>) -> Item {
     }
 }
 
-/// The grant has what the operations need, and nothing besides.
-fn scopes(connection: &Connection, grant: Option<&GrantInfo>) -> Item {
+/// The grant has what the operations need, those of every connection that uses it, and nothing besides.
+fn scopes(host: &Host, connection: &Connection, grant: Option<&GrantInfo>) -> Item {
     const NAME: &str = "least-privilege scopes";
     let Some(grant) = grant else { return (NAME, false, "not connected".to_owned()) };
     let lacking = missing(connection, Some(grant));
     if !lacking.is_empty() {
         return (NAME, false, format!("missing: {}", lacking.join(", ")));
     }
-    let needed = connection.service.least_scopes(&connection.operations, &connection.resources);
-    let needed: BTreeSet<String> = needed.iter().map(|scope| scope.to_lowercase()).collect();
+    if grant.scopes.is_empty() {
+        let asked = wardlock_egress::scopes_for(connection).join(", ");
+        return (
+            NAME,
+            true,
+            format!("the provider does not tell what it granted; what the operations need is {asked}"),
+        );
+    }
+    let loaded = host.loaded();
+    let agent = connection.grant.agent().and_then(|agent| AgentName::parse(agent).ok());
+    let using = loaded.connections().filter(|found| match &agent {
+        None => found.connection.grant == connection.grant,
+        Some(agent) => found.connection.of_agent(agent).grant == connection.grant,
+    });
+    let needed: BTreeSet<String> = using
+        .flat_map(|found| wardlock_egress::scopes_for(&found.connection))
+        .chain(wardlock_egress::scopes_for(connection))
+        .map(|scope| scope.to_lowercase())
+        .collect();
     let beyond: Vec<&str> =
         grant.scopes.iter().map(String::as_str).filter(|scope| !needed.contains(&scope.to_lowercase())).collect();
     if beyond.is_empty() {
         return (NAME, true, "what the operations need, and nothing besides".to_owned());
     }
-    (NAME, false, format!("more than this connection needs: {}", beyond.join(", ")))
+    (NAME, false, format!("more than what uses this grant needs: {}", beyond.join(", ")))
 }

@@ -71,10 +71,11 @@ async fn passes_in(region: &str) {
     assert_eq!((&ready["verified"], &ready["writes_enabled"]), (&json!(true), &json!("off")), "{ready:#}");
     let items =
         ready["items"].as_array().expect("items").iter().map(|item| item["item"].as_str().expect("a name"));
-    let expected = ["redirect", "region", "least-privilege scopes", "proof", "plugins", "writes", "audit", "key"];
+    let expected =
+        ["redirect", "grant", "region", "least-privilege scopes", "proof", "plugins", "writes", "audit", "key"];
     assert_eq!(items.collect::<Vec<_>>(), expected);
     let rows = |ready: &Value| {
-        let words = ready["items"][6]["words"].as_str().expect("words");
+        let words = ready["items"][7]["words"].as_str().expect("words");
         words.split(' ').next().expect("a number").parse::<u64>().expect("a number")
     };
     let before = rows(ready);
@@ -253,7 +254,8 @@ async fn what_writes_mean_is_told_as_it_will_be_decided() {
     let file = workspace(
         "acme",
         "eu",
-        "writes = \"on\"\nunattended = [\"mass.update\"]",
+        "writes = \"on\"\nunattended = [\"mass.update\", \"records.update\"]\n[connections.zoho.limits.Leads]\nmax_records = 5\n\
+         [connections.zoho.limits.\"records.update\"]\nmax_records = 9",
         &plugin("probe", r#"{ mode = "allow" }"#),
     );
     let file = file.replace("\"records.write\"]", more);
@@ -267,9 +269,13 @@ async fn what_writes_mean_is_told_as_it_will_be_decided() {
     };
     let uncounted = "held for a person: nobody can tell how many records it touches";
     assert_eq!(row("mass.change_owner")["how"], uncounted);
-    assert_eq!(row("mass.update")["how"], "passes, however many records");
     assert_eq!(row("mass.delete")["how"], "held for a person: it destroys");
     assert_eq!(row("records.create")["how"], "passes, up to the limit of records");
+    // A bound of a resource counts, too, where nobody need say yes.
+    assert_eq!(row("records.update")["how"], "passes, up to 9 records; up to the limits of `Leads` on those");
+    let some =
+        "passes, however many records; held for a person on `Leads`: nobody can tell how many records it touches";
+    assert_eq!(row("mass.update")["how"], some);
     let bulk = "passes, as a read; with `callback` in its body it destroys, and is held for a person";
     assert_eq!(
         (&row("bulk.read.create")["how"], &row("bulk.read.create")["effect"]),
@@ -280,6 +286,46 @@ async fn what_writes_mean_is_told_as_it_will_be_decided() {
         (&told["enabled"], &enable(&world, "off").await.expect("off")["enabled"]),
         (&json!(true), &json!(false))
     );
+    world.end().await;
+}
+
+/// An item of the readiness of a connection.
+async fn item(world: &World, connection: &str, name: &str) -> Value {
+    let (workspace, connection) = ("acme".to_owned(), connection.to_owned());
+    let shown =
+        world.command(Command::ConnectionsShow { workspace, connection, agent: None }).await.expect("shown");
+    let items = shown["readiness"]["items"].as_array().expect("items").clone();
+    let found = items.into_iter().find(|item| item["item"] == name).expect("the item");
+    json!({ "holds": found["holds"], "words": found["words"], "verified": shown["readiness"]["verified"] })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_that_the_provider_took_back_is_neither_ready_nor_proved() {
+    let world = World::start(plan("eu", "")).await;
+    assert_eq!(prove(&world).await["passed"], true);
+    assert_eq!(item(&world, "zoho", "grant").await, json!({ "holds": true, "words": "works", "verified": true }));
+    world.simulator.revoke_user("owner@eu.acme.example");
+    world.get("/acme/zoho/crm/v8/Leads?fields=id&per_page=1").await;
+    let grant = item(&world, "zoho", "grant").await;
+    assert_eq!((&grant["holds"], &grant["verified"]), (&json!(false), &json!(false)), "{grant}");
+    assert!(grant["words"].as_str().is_some_and(|words| words.starts_with("needs consent: ")), "{grant}");
+    assert!(failing(&prove(&world).await).contains(&"connected".to_owned()));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scopes_that_another_connection_of_the_grant_needs_are_none_too_many() {
+    let plugins = plugin("probe", r#"{ mode = "allow" }"#);
+    let wide = workspace("acme", "eu", "", &plugins);
+    let narrow = "[connections.contacts]\nlabel = \"test\"\nservice = \"zoho-crm\"\nregion = \"eu\"\ngrant = \"acme-zoho\"\n\
+                  resources = [\"Contacts\"]\noperations = [\"metadata\", \"records.read\"]\n";
+    let file = format!("{wide}\n{narrow}\n{}", plugins.replace("connections.zoho", "connections.contacts"));
+    let world =
+        World::start(Plan { workspaces: vec![("acme", file)], guests: vec!["probe"], ..Plan::default() }).await;
+    for connection in ["zoho", "contacts"] {
+        let scopes = item(&world, connection, "least-privilege scopes").await;
+        assert_eq!(scopes["holds"], true, "{connection}: {scopes}");
+    }
     world.end().await;
 }
 
@@ -303,9 +349,9 @@ async fn a_proof_that_fails_ends_what_an_older_one_enabled() {
     let shown = show().await;
     assert_eq!((&shown["writes"], &shown["writes_at_most"]), (&json!("off"), &json!("on")));
     let items = &shown["readiness"]["items"];
-    assert_eq!((&items[3]["item"], &items[3]["holds"]), (&json!("proof"), &json!(false)), "{items}");
-    let words = "off: the newest proof failed, and ended what was enabled before it";
-    assert_eq!(items[5]["words"], words, "{items}");
+    assert_eq!((&items[4]["item"], &items[4]["holds"]), (&json!("proof"), &json!(false)), "{items}");
+    let words = "off: the newest proof failed, and ends whatever was enabled before it";
+    assert_eq!(items[6]["words"], words, "{items}");
     let listed = world.command(Command::ConnectionsList).await.expect("listed");
     assert_eq!((&listed[0]["writes"], &listed[0]["writes_at_most"]), (&json!("off"), &json!("on")));
     assert_eq!(prove(&world).await["writes_ended"], false, "one that passes enables nothing by itself");

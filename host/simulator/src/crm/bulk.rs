@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::route::{invalid_id, missing, no_such_url, only};
 use super::write::{no_data, succeeded};
-use super::{Ctx, Outcome};
+use super::{Ctx, Outcome, scope};
 use crate::instant::iso;
 use crate::schema::{self, Module, scope_name};
 use crate::wire::{Call, Reply};
@@ -13,10 +13,12 @@ use crate::wire::{Call, Reply};
 /// Answers `POST /crm/bulk/v8/read`.
 pub(crate) fn create_read(ctx: &mut Ctx<'_>, call: &Call) -> Outcome {
     only(call, &Method::POST)?;
-    ctx.session.need(&[&["ZohoCRM.bulk.READ", "ZohoCRM.modules.ALL"]])?;
     let body = call.json()?;
     let name = body.pointer("/query/module/api_name").and_then(Value::as_str).unwrap_or_default();
-    schema::module(name).ok_or_else(super::route::invalid_module)?;
+    let module = schema::module(name).ok_or_else(super::route::invalid_module)?;
+    // The OAS wants `modules.ALL`; the v8 page takes the module's own scope, too.
+    let own = scope::of_module(module.name, "READ");
+    ctx.session.need(&[&["ZohoCRM.bulk.READ", &own], &["ZohoCRM.bulk.READ", "ZohoCRM.modules.ALL"]])?;
     let id = ctx.org.make_id();
     ctx.org.accepted.push(("bulk_read".into(), json!({"id": id, "job": body})));
     let details = json!({"id": id, "operation": "read", "state": "ADDED", "created_by": ctx.owner,
