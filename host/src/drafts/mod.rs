@@ -45,8 +45,8 @@ const BOUNDS: DraftBounds = DraftBounds { of_agent: 100, of_workspace: 1000, byt
 /// How long a draft waits for a person, milliseconds: a week.
 const WAITS_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 
-/// How long the vault knows how a draft was decided, milliseconds: longer than one can be put back and still be sent, also where a clock
-/// was set back.
+/// How long the vault knows how a draft was decided, milliseconds: longer than one waits. What it forgets leaves a floor, below which
+/// nothing is sent, whatever the clock says.
 const KNOWN_MS: u64 = 2 * WAITS_MS;
 
 /// Stands behind the name of whoever ended a draft by revoking its agent.
@@ -142,7 +142,9 @@ async fn try_keep(
     };
     let role = held.classified.definition().map(|definition| definition.host.as_str());
     let host_name = role.and_then(|role| connection.host(role));
-    let content = Content::of(held, refusal, host_name, separation, now_ms);
+    // A clock that was ahead leaves a floor in what is to come. Whatever is held meanwhile waits all the same.
+    let floor_ms = on_vault(host, Vault::draft_floor).await?;
+    let content = Content::of(held, refusal, host_name, separation, now_ms, floor_ms);
     let sealed = seal(host, &draft, "request", &content.to_bytes())?;
     let (id, asked) = (draft.id.clone(), content.asked());
     let kept = on_disk(host, move |state| state.keep_draft(&draft, asked, &sealed, &BOUNDS)).await?;

@@ -321,6 +321,10 @@ fn unreleased(error: &Unreleased, draft: &Draft) -> Failure {
         Unreleased::Decided { request: None, .. } => {
             failure.hint("it was rejected; `wardlock drafts reject` takes the row away, and the agent may ask again")
         }
+        Unreleased::Forgotten { .. } => failure.hint(
+            "nothing is sent, and it waits no more: the clock was ahead, or the row was put back; look at the provider, and have the agent ask \
+             again if it is still wanted",
+        ),
         Unreleased::Other { .. } => {
             failure.hint("look at it again with `wardlock drafts show`, and approve what it shows")
         }

@@ -68,6 +68,7 @@ mod envelopes;
 mod false_socket;
 mod flowing;
 mod folder;
+mod forgotten;
 mod formats;
 mod front;
 mod guides;
