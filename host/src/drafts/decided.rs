@@ -58,10 +58,35 @@ pub async fn reject(host: &Host, id: &str, by: &str) -> Result<bool, DraftError>
     on_disk(host, move |state| state.reject_draft(&its_id, &by)).await
 }
 
-/// Ends every draft of an agent that waits. Returns how many there were.
-pub async fn reject_all_of(host: &Host, agent: &str, by: &str) -> Result<usize, DraftError> {
+/// Ends every draft of an agent that waits, by a person's no. Returns those that it ended; the agent fetches what it was answered before.
+pub async fn reject_held_of(host: &Host, agent: &str, by: &str) -> Result<Vec<Draft>, DraftError> {
+    let its = held_of(host, agent).await?;
+    if its.is_empty() {
+        return Ok(its);
+    }
+    note_rejections(host, &its).await?;
+    let by = by.to_owned();
+    on_disk(host, move |state| {
+        let mut ended = Vec::with_capacity(its.len());
+        for draft in its {
+            // One that was decided between the two stays as it is.
+            if state.reject_draft(&draft.id, &by)? {
+                ended.push(draft);
+            }
+        }
+        Ok(ended)
+    })
+    .await
+}
+
+async fn held_of(host: &Host, agent: &str) -> Result<Vec<Draft>, DraftError> {
     let held = on_disk(host, move |state| state.drafts(Some(DraftState::Held), u32::MAX)).await?;
-    let its: Vec<Draft> = held.into_iter().filter(|draft| draft.agent == agent).collect();
+    Ok(held.into_iter().filter(|draft| draft.agent == agent).collect())
+}
+
+/// Ends all that there is of an agent's drafts, which is revoked. Returns how many waited.
+pub async fn reject_all_of(host: &Host, agent: &str, by: &str) -> Result<usize, DraftError> {
+    let its = held_of(host, agent).await?;
     if !its.is_empty() {
         note_rejections(host, &its).await?;
     }

@@ -7,7 +7,7 @@ use wardlock_audit::Act;
 use wardlock_core::canonical::CanonicalRequest;
 use wardlock_core::classify::{Classified, Part, classify};
 use wardlock_core::decision::Holder;
-use wardlock_core::id::Digest;
+use wardlock_core::id::{AgentName, Digest};
 use wardlock_state::{Draft, DraftState, StateError};
 
 use super::{blocking, named, note, seen_through, who};
@@ -249,6 +249,23 @@ async fn reject_as(host: &Arc<Host>, draft: &Draft, by: String) -> Result<Value,
     let act = Act::admin(by, "drafts.reject", id, "ok");
     note(host, act.on(draft.workspace.as_str(), draft.connection.as_str())).await;
     Ok(json!({ "draft": id, "state": DraftState::Rejected.as_str() }))
+}
+
+/// Rejects every draft of an agent that waits.
+pub(super) async fn reject_of(host: &Arc<Host>, agent: &str) -> Result<Value, Failure> {
+    let agent = named(AgentName::parse(agent))?;
+    let (host, by) = (Arc::clone(host), who());
+    seen_through(async move {
+        let ended = drafts::reject_held_of(&host, agent.as_str(), &by).await.map_err(unreadable)?;
+        host.seat().draft_moved.notify_waiters();
+        for draft in &ended {
+            let act = Act::admin(by.as_str(), "drafts.reject", draft.id.as_str(), "ok");
+            note(&host, act.on(draft.workspace.as_str(), draft.connection.as_str())).await;
+        }
+        let ids = ended.iter().map(|draft| Value::from(draft.id.as_str()));
+        Ok(json!({ "agent": agent.as_str(), "rejected": ids.collect::<Vec<_>>() }))
+    })
+    .await
 }
 
 /// Returns whether there is such a draft.

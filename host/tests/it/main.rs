@@ -62,6 +62,7 @@ mod compared;
 mod connecting;
 mod copies;
 mod crowd;
+mod crowded;
 mod dashboard;
 mod drafts;
 mod envelopes;
