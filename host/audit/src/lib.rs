@@ -67,7 +67,7 @@ pub use detail::{
 };
 pub use entry::{Durabilities, Durability, Kind, LIST_ITEMS, Separation};
 pub use error::{AuditError, FileProblem};
-pub use escape::{escape, escape_json, misleads};
+pub use escape::{escape, escape_json, misleading, misleads};
 pub use files::is_of_log;
 pub use head::{KeptHead, NotAHead, NotAKey, PublicKey, SignedHead, Signer};
 pub use mirror::MirrorFound;
