@@ -171,8 +171,12 @@ async fn try_keep(
     let (id, asked) = (draft.id.clone(), content.asked());
     let kept = on_disk(host, move |state| state.keep_draft(&draft, asked, &sealed, &BOUNDS)).await?;
     if kept == Kept::New {
-        let connection = format!("{}/{}", connection.workspace, connection.name);
-        host.seat().approvers.tell(Waiting { draft: id.clone(), connection });
+        host.seat().approvers.tell(Waiting {
+            draft: id.clone(),
+            workspace: connection.workspace.to_string(),
+            connection: connection.name.to_string(),
+            agent: held.agent.to_string(),
+        });
     }
     Ok(match kept {
         Kept::New => Keeping::Waits(id),
