@@ -91,6 +91,7 @@ pub fn is_for(command: &Command) -> bool {
             | Command::Proof { .. }
             | Command::DraftsApprove { .. }
             | Command::DraftsReject { .. }
+            | Command::DraftsRejectOf { .. }
             | Command::RegistrationAdd { .. }
             | Command::RegistrationSetSecret { .. }
             | Command::Connect { .. }

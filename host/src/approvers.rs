@@ -2,22 +2,26 @@
 //! request: what is told may pass through chats and phones.
 //!
 //! It stands beside a request's path: what does not fit into a bounded queue, or cannot be told, is counted and lost. A draft waits all
-//! the same.
+//! the same. `queue` says whose turn it is: nobody who has much to tell, or a program that hangs, keeps others from being told.
+
+mod queue;
 
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use wardlock_egress::{Collector, Dialer};
 
+use self::queue::{Notice, Queue};
 use crate::config::ApproversConfig;
 use crate::logs::OnceAMinute;
 use crate::metrics::Metrics;
 
-/// How many may wait to be told.
-const WAITING: usize = 256;
+/// How many are told at once, each of another workspace.
+const AT_ONCE: usize = 32;
 /// How long a program may take before it is ended.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What a program gets of the daemon's environment: the rest may hold what opens the vault.
@@ -30,14 +34,19 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 pub struct Waiting {
     /// Its id.
     pub draft: String,
-    /// `workspace/connection`.
+    /// The workspace.
+    pub workspace: String,
+    /// The connection's name there.
     pub connection: String,
+    /// The agent that asked. Nobody is told of it: drafts of one agent are told together.
+    pub agent: String,
 }
 
 /// Whoever is told, or nobody.
 pub struct Approvers {
-    queue: Option<Sender<Waiting>>,
-    waiting: Mutex<Option<Receiver<Waiting>>>,
+    queue: Option<Arc<Mutex<Queue>>>,
+    came: Notify,
+    dropped: Mutex<OnceAMinute>,
     metrics: Arc<Metrics>,
 }
 
@@ -45,67 +54,135 @@ impl Approvers {
     /// Makes the queue, where anybody is to be told.
     pub fn new(config: &ApproversConfig, metrics: &Arc<Metrics>) -> Self {
         let anybody = !config.command.is_empty() || config.webhook.is_some();
-        let (queue, waiting) = anybody.then(|| mpsc::channel(WAITING)).unzip();
-        Self { queue, waiting: Mutex::new(waiting), metrics: Arc::clone(metrics) }
+        let queue = anybody.then(Arc::default);
+        Self { queue, came: Notify::new(), dropped: Mutex::default(), metrics: Arc::clone(metrics) }
     }
 
     /// Has a draft told. Waits for nothing.
     pub fn tell(&self, waiting: Waiting) {
-        if let Some(queue) = &self.queue
-            && queue.try_send(waiting).is_err()
-        {
-            self.metrics.approvers_told("dropped");
+        let Some(queue) = &self.queue else { return };
+        match locked(queue).push(waiting) {
+            Ok(()) => self.came.notify_one(),
+            Err(waiting) => self.lose(&waiting),
         }
     }
 
-    /// Tells what comes, one after the other, for as long as it is polled.
+    fn lose(&self, waiting: &Waiting) {
+        self.metrics.approvers_told("dropped", 1);
+        if locked(&self.dropped).is_due() {
+            let Waiting { draft, workspace, .. } = waiting;
+            tracing::warn!(
+                draft,
+                workspace,
+                "too many drafts of this workspace wait to be told, so nobody is told of this one; it waits all the same"
+            );
+        }
+    }
+
+    /// Tells what comes, for as long as it is polled: of each workspace one after the other.
     pub async fn run(&self, config: &ApproversConfig, dialer: &Dialer) {
-        let Some(mut waiting) = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
-        let webhook = config.webhook.clone();
-        let webhook = webhook.map(|address| Collector::new(address, "application/json", dialer));
-        let mut told = OnceAMinute::default();
-        while let Some(one) = waiting.recv().await {
-            let mut problems = Vec::new();
-            if let Some(webhook) = &webhook {
-                let posted = webhook.tell(message(&one)).await;
-                problems.extend(posted.err().map(|error| format!("`approvers.webhook`: {error}")));
+        let Some(queue) = &self.queue else { return };
+        let teller = Arc::new(Teller::new(config, dialer, &self.metrics));
+        let mut under_way = JoinSet::new();
+        loop {
+            while under_way.len() < AT_ONCE
+                && let Some(notice) = locked(queue).next()
+            {
+                let (teller, turn) = (Arc::clone(&teller), Turn::of(queue, &notice));
+                under_way.spawn(async move {
+                    teller.tell(notice).await;
+                    drop(turn);
+                });
             }
-            if !config.command.is_empty() {
-                let (command, one) = (config.command.clone(), one.clone());
-                let ran = tokio::task::spawn_blocking(move || run(&command, &one)).await;
-                let ran = ran.unwrap_or_else(|error| Err(error.to_string()));
-                problems.extend(ran.err().map(|error| format!("`approvers.command`: {error}")));
-            }
-            self.metrics.approvers_told(if problems.is_empty() { "told" } else { "failed" });
-            if !problems.is_empty() && told.is_due() {
-                let why = problems.join("; ");
-                tracing::warn!(
-                    draft = one.draft,
-                    why,
-                    "nobody could be told that a draft waits; it waits all the same"
-                );
+            tokio::select! {
+                () = self.came.notified() => {}
+                Some(_) = under_way.join_next() => {}
             }
         }
     }
 }
 
-fn message(of: &Waiting) -> Vec<u8> {
-    let show = format!("wardlock drafts show {}", of.draft);
-    json!({ "event": "draft.held", "draft": of.draft, "connection": of.connection, "look": show })
-        .to_string()
-        .into_bytes()
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A workspace's turn, which ends with whatever is told in it.
+struct Turn {
+    queue: Arc<Mutex<Queue>>,
+    workspace: String,
+}
+
+impl Turn {
+    fn of(queue: &Arc<Mutex<Queue>>, notice: &Notice) -> Self {
+        Self { queue: Arc::clone(queue), workspace: notice.first.workspace.clone() }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        locked(&self.queue).end(&self.workspace);
+    }
+}
+
+/// Tells one notice.
+struct Teller {
+    command: Vec<String>,
+    webhook: Option<Collector>,
+    failed: Mutex<OnceAMinute>,
+    metrics: Arc<Metrics>,
+}
+
+impl Teller {
+    fn new(config: &ApproversConfig, dialer: &Dialer, metrics: &Arc<Metrics>) -> Self {
+        let webhook = config.webhook.clone();
+        let webhook = webhook.map(|address| Collector::new(address, "application/json", dialer));
+        let (command, metrics) = (config.command.clone(), Arc::clone(metrics));
+        Self { command, webhook, failed: Mutex::default(), metrics }
+    }
+
+    async fn tell(&self, notice: Notice) {
+        let (draft, drafts) = (notice.first.draft.clone(), notice.more.saturating_add(1));
+        let mut problems = Vec::new();
+        if let Some(webhook) = &self.webhook {
+            let posted = webhook.tell(message(&notice)).await;
+            problems.extend(posted.err().map(|error| format!("`approvers.webhook`: {error}")));
+        }
+        if !self.command.is_empty() {
+            let command = self.command.clone();
+            let ran = tokio::task::spawn_blocking(move || run(&command, &notice)).await;
+            let ran = ran.unwrap_or_else(|error| Err(error.to_string()));
+            problems.extend(ran.err().map(|error| format!("`approvers.command`: {error}")));
+        }
+        self.metrics.approvers_told(if problems.is_empty() { "told" } else { "failed" }, drafts);
+        if !problems.is_empty() && locked(&self.failed).is_due() {
+            let why = problems.join("; ");
+            tracing::warn!(draft, why, "nobody could be told that a draft waits; it waits all the same");
+        }
+    }
+}
+
+fn message(of: &Notice) -> Vec<u8> {
+    let draft = &of.first.draft;
+    let look = format!("wardlock drafts show {draft}");
+    let mut message =
+        json!({ "event": "draft.held", "draft": draft, "connection": of.connection(), "look": look });
+    if of.more > 0 {
+        message["more"] = of.more.into();
+    }
+    message.to_string().into_bytes()
 }
 
 /// Runs the program as it is, without a shell and with nothing of the daemon's environment but [`KEPT`], and ends it if it takes too
 /// long. What it says is not kept. Blocks.
-fn run(command: &[String], of: &Waiting) -> Result<(), String> {
+fn run(command: &[String], of: &Notice) -> Result<(), String> {
     let (program, arguments) = command.split_first().ok_or("no program is named")?;
     let mut child = Command::new(program)
         .args(arguments)
         .env_clear()
         .envs(KEPT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))))
-        .env("WARDLOCK_DRAFT", &of.draft)
-        .env("WARDLOCK_CONNECTION", &of.connection)
+        .env("WARDLOCK_DRAFT", &of.first.draft)
+        .env("WARDLOCK_CONNECTION", of.connection())
+        .envs((of.more > 0).then(|| ("WARDLOCK_MORE", of.more.to_string())))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -94,6 +94,7 @@ fn narrows(command: &Command) -> bool {
     match command {
         Command::Writes { level, .. } => level == WriteMode::Off.as_str(),
         Command::DraftsReject { .. }
+        | Command::DraftsRejectOf { .. }
         | Command::Freeze { .. }
         | Command::AgentRevoke { .. }
         | Command::Disconnect { .. } => true,

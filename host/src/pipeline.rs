@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tracing::{Instrument as _, Span, debug_span};
-use wardlock_audit::{OutcomeGuard, Receipt, Separation, failpoint};
+use wardlock_audit::{OutcomeGuard, Receipt, Separation, Took, failpoint};
 use wardlock_core::canonical::CanonicalRequest;
 use wardlock_core::chain::ChainOutcome;
 use wardlock_core::classify::Classified;
@@ -287,9 +287,9 @@ async fn carry_out(
     refuse_frozen(host, &judges.open.connection.workspace)?;
     // Before the quotas: what is refused here takes none.
     days::count(host, &permit).await?;
-    quotas.commit().await?;
+    let taken = quotas.commit().await?;
     failpoint::pass("after-quotas");
-    let (receipt, guard) = record_intent(host, &permit, separation, seen).await?;
+    let (receipt, guard) = record_intent(host, &permit, separation, &taken, seen).await?;
     let waited = turn.waited();
     let under_way = UnderWay {
         began: seen.began,
@@ -313,9 +313,10 @@ async fn record_intent(
     host: &Host,
     permit: &Permit,
     separation: Separation,
+    taken: &[Took],
     seen: &mut Seen,
 ) -> Result<(Receipt, OutcomeGuard), Stop> {
-    let intent = host.audit().intend(permit, separation, seen.began.elapsed());
+    let intent = host.audit().intend_taking(permit, separation, seen.began.elapsed(), taken);
     let written = intent.instrument(debug_span!("audit", row = "intent")).await.map_err(audit_unavailable)?;
     seen.recorded = true;
     Ok(written)

@@ -3,11 +3,12 @@
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use wardlock_audit::Took;
 use wardlock_core::id::PluginName;
 use wardlock_core::plugin::quota::{QuotaFault, Taken, Window};
 use wardlock_core::refusal::{Code, Refusal};
 use wardlock_sandbox::Quotas;
-use wardlock_state::Reservation;
+use wardlock_state::{Reservation, TakenOf};
 
 /// What a take is answered with, once it is.
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<Taken, QuotaFault>> + Send + 'a>>;
@@ -21,15 +22,15 @@ impl Taking {
         Arc::new(Self(Mutex::new(Some(reservation))))
     }
 
-    /// Writes down what was taken: from here on it counts, and nothing more can be taken.
-    pub async fn commit(&self) -> Result<(), Refusal> {
+    /// Writes down what was taken, and returns it: from here on it counts, and nothing more can be taken.
+    pub async fn commit(&self) -> Result<Vec<Took>, Refusal> {
         let reservation = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(reservation) = reservation.filter(|reservation| !reservation.is_empty()) else {
-            return Ok(());
+            return Ok(Vec::new());
         };
         let written = tokio::task::spawn_blocking(move || reservation.commit()).await;
         let error = match written {
-            Ok(Ok(())) => return Ok(()),
+            Ok(Ok(taken)) => return Ok(taken.into_iter().map(took).collect()),
             Ok(Err(error)) => error.to_string(),
             Err(error) => error.to_string(),
         };
@@ -40,6 +41,11 @@ impl Taking {
             "what plugins take of their quotas cannot be written down, so nothing is sent",
         ))
     }
+}
+
+fn took(taken: TakenOf) -> Took {
+    let TakenOf { plugin, key, window_seconds, window, count } = taken;
+    Took { plugin, key, began_ms: window.start_ms, window_seconds, count }
 }
 
 impl Quotas for Taking {

@@ -1,5 +1,7 @@
 //! What writes have touched today, counted once more from the audit: a row of `state.db` that was deleted or lowered while nobody
-//! watched brings nothing back.
+//! watched brings nothing back. What plugins took of their quotas is counted from the same rows (`quotas`).
+
+mod quotas;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,6 +11,7 @@ use wardlock_core::connection::Connection;
 use wardlock_core::plugin::{Effect, OperationView};
 use wardlock_state::State;
 
+use self::quotas::Taken;
 use crate::loaded::{self, Loaded};
 
 /// How many rows are read at once.
@@ -25,21 +28,24 @@ pub async fn all(audit: &Audit, state: &State, loaded: &Arc<Loaded>) {
 
 fn days(audit: &Audit, state: &State, loaded: &Loaded) {
     let today = state.day();
+    let mut taken = Taken::default();
     for found in loaded.connections() {
         let loaded::State::Open(open) = &found.state else { continue };
         let connection = &open.connection;
-        if !connection.write_rules.bound_days() {
+        if !connection.write_rules.bound_days() && !quotas::counts(connection) {
             continue;
         }
         let (workspace, name) = (connection.workspace.as_str(), connection.name.as_str());
-        let counted = day(audit, connection, today.began_ms()).unwrap_or_else(|error| {
+        let counted = day(audit, connection, today.began_ms(), &mut taken).unwrap_or_else(|error| {
             tracing::error!(%error, workspace, connection = name, "the day's writes cannot be read, so it counts as used up");
+            taken.unread(workspace);
             used_up(connection)
         });
         for (what, records) in counted {
             state.recall(today, [workspace, name, &what], records);
         }
     }
+    taken.recall(state, audit);
 }
 
 /// As many records under every bound as none allows.
@@ -51,7 +57,12 @@ fn used_up(connection: &Connection) -> BTreeMap<String, u64> {
 }
 
 /// Returns how many records were about to be touched since then, by what bounds them.
-fn day(audit: &Audit, connection: &Connection, since_ms: u64) -> Result<BTreeMap<String, u64>, AuditError> {
+fn day(
+    audit: &Audit,
+    connection: &Connection,
+    since_ms: u64,
+    taken: &mut Taken,
+) -> Result<BTreeMap<String, u64>, AuditError> {
     let mut filter = Filter {
         workspace: Some(connection.workspace.to_string()),
         connection: Some(connection.name.to_string()),
@@ -63,6 +74,7 @@ fn day(audit: &Audit, connection: &Connection, since_ms: u64) -> Result<BTreeMap
     let mut counted = BTreeMap::new();
     loop {
         let rows = audit.list(&filter)?;
+        taken.add(&rows);
         for row in &rows {
             let views = writes(row, connection);
             for bound in connection.write_rules.a_day(views.iter()) {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use wardlock_audit::misleads;
+use wardlock_audit::misleading;
 
 /// Decodes standard base64, padded or not.
 pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
@@ -57,12 +57,12 @@ pub const MOMENT_HINT: &str = "write \"2026-11-25T08:00:00Z\", \"2026-11-25\" (U
 /// How many records a request touches, where the host cannot count them.
 pub const UNCOUNTED: &str = "nobody can tell: whatever the request selects, which can be a whole view or list";
 
-/// Makes text that others wrote safe to show on a terminal: control, invisible and direction-turning characters
-/// become visible escapes, so that nobody's terminal is driven by a request path.
+/// Makes text that others wrote safe to show on a terminal or a page: control, invisible and direction-turning characters, and marks
+/// beyond a few over one character, become visible escapes, so that nobody's terminal is driven by a request path.
 pub fn for_terminal(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        if misleads(character) {
+    for (character, misleads) in misleading(text) {
+        if misleads {
             // Writing to a String cannot fail.
             let _ = write!(safe, "\\u{{{:x}}}", u32::from(character));
         } else {
@@ -84,6 +84,8 @@ mod tests {
     #[test]
     fn terminal_escapes_become_visible() {
         assert_eq!(for_terminal("a\u{1b}[31mb\u{202e}"), "a\\u{1b}[31mb\\u{202e}");
+        let drawn = for_terminal(&format!("a{}", "\u{300}".repeat(500)));
+        assert_eq!(drawn.matches('\u{300}').count(), 4);
     }
 
     #[test]

@@ -22,6 +22,7 @@ use crate::opened::Opened;
 use crate::outcome::{OutcomeGuard, micros};
 use crate::refused::{Refused, plugins};
 use crate::rotate::Rotation;
+use crate::taken::{self, Took};
 use crate::writer::{self, Job, Message, Reply};
 
 /// How long a caller that is alone looks out for its commit before it leaves its thread to others.
@@ -178,8 +179,20 @@ impl Audit {
         peer: Separation,
         decided: Duration,
     ) -> Result<(Receipt, OutcomeGuard), AuditError> {
+        self.intend_taking(permit, peer, decided, &[]).await
+    }
+
+    /// The same, for a request for which plugins took something of their quotas.
+    pub async fn intend_taking(
+        &self,
+        permit: &Permit,
+        peer: Separation,
+        decided: Duration,
+        taken: &[Took],
+    ) -> Result<(Receipt, OutcomeGuard), AuditError> {
         let slot = self.0.place().await?;
         let mut request = asked(permit, &self.0.key);
+        taken::note(&mut request, taken, &self.0.key);
         request.separation = Some(peer.as_str().to_owned());
         request.decided_micros = Some(micros(decided));
         let entry = intent_entry(permit, request, self.0.durabilities);

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// The version of this format, in every row. 2 added `decided_micros`, `added` and `total_micros`; 3 what plugins said of
 /// answers; 4 drafts
-/// and who approved them; 5 the parts of requests that carry others; 6 which records failed.
-pub(crate) const VERSION: u32 = 6;
+/// and who approved them; 5 the parts of requests that carry others; 6 which records failed; 7 what plugins took of their quotas.
+pub(crate) const VERSION: u32 = 7;
 
 /// The versions that are read.
 pub(crate) const VERSIONS: std::ops::RangeInclusive<u32> = 1..=VERSION;
@@ -108,6 +108,9 @@ pub struct RequestDetail {
     /// What each plugin said.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub plugins: Vec<PluginDetail>,
+    /// What plugins took of their quotas.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub taken: Vec<TakenDetail>,
     /// The names of the headers that the host adds, without values.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub added: Vec<String>,
@@ -195,6 +198,22 @@ pub struct Value {
     /// Its value, or a name that is none, as a keyed hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keyed: Option<String>,
+}
+
+/// What one plugin took under one key in one window.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TakenDetail {
+    /// The plugin's name in the chain.
+    pub plugin: String,
+    /// The key, as a keyed hash.
+    pub keyed: String,
+    /// When the window began, milliseconds since 1970-01-01T00:00:00Z.
+    pub began_ms: u64,
+    /// The window's length, seconds.
+    pub window_seconds: u32,
+    /// How often it took.
+    pub count: u32,
 }
 
 /// What one plugin said.

@@ -9,6 +9,7 @@
 //! - `audit`: [`Audit`], the handle; [`Receipt`] and [`OutcomeGuard`], what an intent gives.
 //! - `refused` and `act`: what callers hand in beside a permit.
 //! - `described`: what a row says of a request, and which of its values are keyed.
+//! - `taken`: what a row says of plugins' quotas.
 //! - `detail`: the JSON inside a row, with its version.
 //! - `entry`: a row before it has its place in the chain.
 //! - `chain`: how a row's hash is computed.
@@ -54,6 +55,7 @@ mod row;
 pub mod schema;
 mod search;
 mod store;
+mod taken;
 mod terms;
 mod verify;
 mod wal;
@@ -63,11 +65,12 @@ pub use act::{Act, ActKind};
 pub use audit::{Audit, Clock, Commit, Receipt, Settings, Watch};
 pub use described::Described;
 pub use detail::{
-    ActDetail, AnswerDetail, Detail, PartDetail, PartOutcome, PluginDetail, RefusalDetail, RequestDetail, Value,
+    ActDetail, AnswerDetail, Detail, PartDetail, PartOutcome, PluginDetail, RefusalDetail, RequestDetail,
+    TakenDetail, Value,
 };
 pub use entry::{Durabilities, Durability, Kind, LIST_ITEMS, Separation};
 pub use error::{AuditError, FileProblem};
-pub use escape::{escape, escape_json, misleads};
+pub use escape::{escape, escape_json, misleading, misleads};
 pub use files::is_of_log;
 pub use head::{KeptHead, NotAHead, NotAKey, PublicKey, SignedHead, Signer};
 pub use mirror::MirrorFound;
@@ -78,6 +81,7 @@ pub use refused::{Refused, RefusedDecision};
 pub use removed::Removed;
 pub use rotate::{RotateAfter, Rotation};
 pub use row::{Escaped, Row};
+pub use taken::Took;
 pub use verify::{Against, Fault, FaultKind, Head, KeptFound, KeptState, Verified, verify_copies};
 
 #[cfg(test)]

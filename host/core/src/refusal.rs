@@ -162,6 +162,8 @@ codes! {
     Held = "held", 403, false, Operator;
     /// A person must approve the request, and no draft of it can be kept.
     DraftUnavailable = "draft_unavailable", 503, true, Operator;
+    /// A person must approve the request, and as many drafts of the agent wait as may.
+    TooManyDrafts = "too_many_drafts", 429, true, Operator;
     /// A person rejected the draft; nothing was sent.
     DraftRejected = "draft_rejected", 403, false, Operator;
     /// Nobody decided about the draft in time; nothing was sent.

@@ -171,6 +171,11 @@ pub enum Command {
         /// Its id.
         id: String,
     },
+    /// End every draft of an agent that waits.
+    DraftsRejectOf {
+        /// The agent.
+        agent: String,
+    },
     /// Make an agent.
     AgentAdd {
         /// Name.

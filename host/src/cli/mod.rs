@@ -30,6 +30,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::admin::Failure;
+use crate::text::for_terminal_lines;
 
 use args::{Cli, Verb};
 pub(crate) use talk::{data, line, text};
@@ -102,9 +103,9 @@ fn fail(failure: &Failure, json: bool) -> ExitCode {
             "error": failure.message, "hint": failure.hint, "exit": failure.exit,
         }));
     }
-    talk::line(&format!("error: {}", failure.message));
+    talk::line(&format!("error: {}", for_terminal_lines(&failure.message)));
     if let Some(hint) = &failure.hint {
-        talk::line(&format!("\nhint: {hint}"));
+        talk::line(&format!("\nhint: {}", for_terminal_lines(hint)));
     }
     ExitCode::from(failure.exit)
 }

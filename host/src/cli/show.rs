@@ -178,6 +178,15 @@ mod tests {
     }
 
     #[test]
+    fn marks_in_what_others_wrote_are_not_drawn_over_other_lines() {
+        let value = format!("a{}", "\u{300}".repeat(500));
+        let row = json!({ "purpose": value, "body": { "data": [{ "Last_Name": value }] }, "proposed": value });
+        for line in rendered(&row).lines() {
+            assert!(line.matches('\u{300}').count() <= 4, "{line}");
+        }
+    }
+
+    #[test]
     fn null_a_dash_and_what_was_not_read_are_told_apart() {
         let field = |current: Value| json!({ "field": "a_b", "current": current, "proposed": null });
         check(&field(json!("-")), "field: a_b\ncurrent: \"-\"\nproposed: null");

@@ -80,6 +80,10 @@ pub enum DraftsVerb {
     /// Say no: nothing is sent, and its agent learns that.
     Reject {
         /// Its id.
-        draft: String,
+        #[arg(required_unless_present = "agent", conflicts_with = "agent")]
+        draft: Option<String>,
+        /// Every one of this agent that waits.
+        #[arg(long, value_name = "AGENT")]
+        agent: Option<String>,
     },
 }

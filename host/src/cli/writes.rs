@@ -158,7 +158,10 @@ pub async fn drafts(cli: &Cli, verb: &DraftsVerb) -> Result<ExitCode, Failure> {
             }
             return Ok(ExitCode::SUCCESS);
         }
-        DraftsVerb::Reject { draft } => Command::DraftsReject { id: draft.clone() },
+        DraftsVerb::Reject { agent: Some(agent), .. } => Command::DraftsRejectOf { agent: agent.clone() },
+        DraftsVerb::Reject { draft, agent: None } => {
+            Command::DraftsReject { id: draft.clone().unwrap_or_default() }
+        }
         DraftsVerb::Approve { draft, request: Some(request) } => {
             Command::DraftsApprove { id: draft.clone(), request_sha256: request.clone(), shown: None }
         }

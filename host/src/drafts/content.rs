@@ -9,6 +9,8 @@ use wardlock_core::canonical::{CanonicalRequest, Header};
 use wardlock_core::decision::{Held, Holder};
 use wardlock_core::id::Digest;
 use wardlock_core::refusal::Refusal;
+#[cfg(doc)]
+use wardlock_egress::vault::DraftTime;
 
 use super::WAITS_MS;
 use super::shown::Exact;
@@ -41,6 +43,9 @@ pub struct Content {
     /// When it was held; nothing where an earlier version kept it, which then has waited for too long.
     #[serde(default)]
     held_ms: u64,
+    /// The time that counts as its own before the vault ([`DraftTime`]); nothing where an earlier version kept it.
+    #[serde(default)]
+    counted_ms: u64,
     /// Its method.
     pub method: String,
     /// Path and query, in their one spelling.
@@ -96,14 +101,22 @@ impl<'de> Deserialize<'de> for Bytes {
 }
 
 impl Content {
-    /// Takes a held request as it would be sent.
-    pub fn of(held: &Held, refusal: &Refusal, host: Option<&str>, separation: Separation, held_ms: u64) -> Self {
+    /// Takes a held request as it would be sent. It is held now, and counts as of no time before the vault's floor.
+    pub fn of(
+        held: &Held,
+        refusal: &Refusal,
+        host: Option<&str>,
+        separation: Separation,
+        now_ms: u64,
+        floor_ms: u64,
+    ) -> Self {
         let request = held.classified.request();
         let operation = held.classified.operation();
         let header = |header: &Header| (header.name.clone(), Bytes(header.value.clone()));
         Self {
             version: VERSION,
-            held_ms,
+            held_ms: now_ms,
+            counted_ms: now_ms.max(floor_ms),
             method: request.method().as_str().to_owned(),
             target: request.path_and_query(),
             headers: request.headers().iter().map(header).collect(),
@@ -142,6 +155,11 @@ impl Content {
     /// Returns whether its time is over, by what is sealed: whoever writes the state can write another time into its row.
     pub fn is_over(&self, now_ms: u64) -> bool {
         now_ms >= self.held_ms.saturating_add(WAITS_MS)
+    }
+
+    /// Returns the time that counts as its own before the vault.
+    pub fn counted_ms(&self) -> u64 {
+        self.held_ms.max(self.counted_ms)
     }
 
     /// Renders it.

@@ -34,19 +34,20 @@ use crate::ingress::Reply;
 pub use approvals::{given, wanted};
 pub use changes::{changes, unread};
 pub use content::Content;
-pub use decided::{reject, reject_all_of};
+pub use decided::{reject, reject_all_of, reject_held_of};
 use refused::KeptRefusal;
 pub use release::{Approved, Unreleased, release, settle};
 pub use shown::{is_as_shown, told, word_for};
 
-/// How many may wait: a person reads each of them.
-const BOUNDS: DraftBounds = DraftBounds { of_agent: 100, of_workspace: 1000, bytes: 256 << 20 };
+/// How many may wait: a person reads each of them. No agent has more than an eighth of its workspace's room.
+const BOUNDS: DraftBounds =
+    DraftBounds { of_agent: 100, of_workspace: 1000, bytes_of_agent: 32 << 20, bytes: 256 << 20 };
 
 /// How long a draft waits for a person, milliseconds: a week.
 const WAITS_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 
-/// How long the vault knows how a draft was decided, milliseconds: longer than one can be put back and still be sent, also where a clock
-/// was set back.
+/// How long the vault knows how a draft was decided, milliseconds: longer than one waits. What it forgets leaves a floor, below which
+/// nothing is sent, whatever the clock says.
 const KNOWN_MS: u64 = 2 * WAITS_MS;
 
 /// Stands behind the name of whoever ended a draft by revoking its agent.
@@ -94,18 +95,39 @@ fn place_of(draft: &Draft, part: &str) -> Vec<u8> {
 pub async fn keep(host: &Host, held: &Held, refusal: Refusal, separation: Separation) -> Refusal {
     let via = held.asked.via.clone();
     match try_keep(host, held, &refusal, separation).await {
-        Ok(Some(id)) => {
+        Ok(Keeping::Waits(id)) => {
             let url = url_of(&id, via.as_deref());
             refusal.kept_at(DraftPlace { id, url })
         }
-        Ok(None) => Refusal::new(Code::DraftUnavailable, "drafts", "as many drafts wait as may").hint(
+        Ok(Keeping::Full) => Refusal::new(Code::DraftUnavailable, "drafts", "as many drafts wait as may").hint(
             "nothing was stored or sent; the operator approves or rejects those that wait: `wardlock drafts list`",
         ),
+        Ok(Keeping::AgentFull) => agent_full(held),
         Err(error) => {
             tracing::error!(%error, "a held request cannot be kept");
             Refusal::new(Code::DraftUnavailable, "drafts", "the held request cannot be kept")
         }
     }
+}
+
+/// What became of a request that shall wait.
+enum Keeping {
+    /// It waits as this draft.
+    Waits(String),
+    /// There is no room in the workspace.
+    Full,
+    /// Its agent has no room left.
+    AgentFull,
+}
+
+fn agent_full(held: &Held) -> Refusal {
+    let (most, megabytes) = (BOUNDS.of_agent, BOUNDS.bytes_of_agent >> 20);
+    let detail = format!("as many drafts of this agent wait as may: {most}, or {megabytes} MiB together");
+    let hint = format!(
+        "nothing was stored or sent; the operator approves or rejects those that wait: `wardlock drafts reject --agent {}` rejects all of them",
+        held.agent
+    );
+    Refusal::new(Code::TooManyDrafts, "drafts", detail).hint(hint)
 }
 
 /// Where an agent asks about its draft: absolute, where it is known how it reaches the host.
@@ -118,7 +140,7 @@ async fn try_keep(
     held: &Held,
     refusal: &Refusal,
     separation: Separation,
-) -> Result<Option<String>, DraftError> {
+) -> Result<Keeping, DraftError> {
     let asked = &held.asked;
     let operation = held.classified.operation();
     let connection = &held.connection;
@@ -142,18 +164,25 @@ async fn try_keep(
     };
     let role = held.classified.definition().map(|definition| definition.host.as_str());
     let host_name = role.and_then(|role| connection.host(role));
-    let content = Content::of(held, refusal, host_name, separation, now_ms);
+    // A clock that was ahead leaves a floor in what is to come. Whatever is held meanwhile waits all the same.
+    let floor_ms = on_vault(host, Vault::draft_floor).await?;
+    let content = Content::of(held, refusal, host_name, separation, now_ms, floor_ms);
     let sealed = seal(host, &draft, "request", &content.to_bytes())?;
     let (id, asked) = (draft.id.clone(), content.asked());
     let kept = on_disk(host, move |state| state.keep_draft(&draft, asked, &sealed, &BOUNDS)).await?;
     if kept == Kept::New {
-        let connection = format!("{}/{}", connection.workspace, connection.name);
-        host.seat().approvers.tell(Waiting { draft: id.clone(), connection });
+        host.seat().approvers.tell(Waiting {
+            draft: id.clone(),
+            workspace: connection.workspace.to_string(),
+            connection: connection.name.to_string(),
+            agent: held.agent.to_string(),
+        });
     }
     Ok(match kept {
-        Kept::New => Some(id),
-        Kept::Same(same) => Some(same.id),
-        Kept::Full => None,
+        Kept::New => Keeping::Waits(id),
+        Kept::Same(same) => Keeping::Waits(same.id),
+        Kept::Full => Keeping::Full,
+        Kept::AgentFull => Keeping::AgentFull,
     })
 }
 

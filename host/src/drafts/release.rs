@@ -10,6 +10,7 @@ use wardlock_core::answer::Outcome;
 use wardlock_core::decision::Approval;
 use wardlock_core::id::{AgentName, Digest, RequestId, WorkspaceName};
 use wardlock_core::refusal::{Code, Refusal};
+use wardlock_egress::vault::DraftTime;
 use wardlock_state::{Draft, DraftState, Released};
 
 use super::approvals::{Gathered, gather, wanted};
@@ -71,6 +72,14 @@ pub enum Unreleased {
         /// The request that released it; `None`: it was rejected.
         request: Option<String>,
     },
+    /// What the vault knew of drafts of its time is forgotten.
+    #[error(
+        "draft `{id}` is from before the newest decision that the vault has forgotten, so nobody knows whether it was sent already"
+    )]
+    Forgotten {
+        /// Its id.
+        id: String,
+    },
     /// The approval is of another request.
     #[error("draft `{id}` holds another request than the one that was approved")]
     Other {
@@ -111,7 +120,11 @@ pub async fn release(host: &Arc<Host>, id: &str, request: Digest, by: &str) -> R
     }
     let content = content(host, &draft).await?.filter(|content| !content.is_over(host.now_ms()));
     let content = content.ok_or_else(|| not_held(DraftState::Expired))?;
-    decided::undecided(host, &draft).await?;
+    let timed = DraftTime { id: draft.id.clone(), counted_ms: content.counted_ms() };
+    if let Err(unreleased) = decided::undecided(host, &timed).await {
+        end_forgotten(host, &draft, by, &unreleased).await?;
+        return Err(unreleased);
+    }
     let by = match gather(host, &draft, by).await? {
         Gathered::Enough(by) => by,
         Gathered::Waits(by) => return Ok(Approved::Waits { by, wanted: wanted(host, &draft) }),
@@ -126,7 +139,7 @@ pub async fn release(host: &Arc<Host>, id: &str, request: Digest, by: &str) -> R
     }
     failpoint::pass("after-approval");
     // From here on it is released, whatever becomes of its row.
-    if let Err(unreleased) = decided::note(host, &draft, release_id.as_str()).await {
+    if let Err(unreleased) = decided::note(host, &timed, release_id.as_str()).await {
         end_unsent(host, &draft, release_id.as_str(), &unreleased).await;
         return Err(unreleased);
     }
@@ -153,17 +166,41 @@ async fn write_end(host: &Host, draft: &Draft, release: &str, released: Released
     on_disk(host, move |state| state.end_release(&id, &release, &released)).await.map(drop)
 }
 
+/// Ends a draft of a time of which the vault has forgotten what was decided: it waits no more. Others stay as they are.
+async fn end_forgotten(host: &Host, draft: &Draft, by: &str, unreleased: &Unreleased) -> Result<(), DraftError> {
+    if !matches!(unreleased, Unreleased::Forgotten { .. }) {
+        return Ok(());
+    }
+    let (id, request, by, release) = (draft.id.clone(), draft.request, by.to_owned(), new_request_id());
+    let its_release = release.to_string();
+    if on_disk(host, move |state| state.begin_release(&id, request, &by, &its_release)).await? {
+        end_unsent(host, draft, release.as_str(), unreleased).await;
+        host.seat().draft_moved.notify_waiters();
+    }
+    Ok(())
+}
+
 /// Ends a release that the vault did not take: another one was before it, or the vault cannot be written.
 async fn end_unsent(host: &Host, draft: &Draft, release: &str, unreleased: &Unreleased) {
-    let state = match unreleased {
-        Unreleased::Decided { request: Some(_), .. } => DraftState::Unknown,
-        Unreleased::Decided { request: None, .. } => DraftState::Rejected,
-        _ => DraftState::Held,
+    let of = |state| Released { state, code: None, outcome: None, answer: None };
+    let released = match unreleased {
+        Unreleased::Decided { request: Some(_), .. } => of(DraftState::Unknown),
+        Unreleased::Decided { request: None, .. } => of(DraftState::Rejected),
+        Unreleased::Forgotten { .. } => forgotten(host, draft),
+        _ => of(DraftState::Held),
     };
-    let released = Released { state, code: None, outcome: None, answer: None };
     if let Err(error) = write_end(host, draft, release, released).await {
         tracing::error!(draft = draft.id, %error, "the end of a release cannot be written down");
     }
+}
+
+/// How a draft ends of which nobody knows what was decided, with what its agent is told.
+fn forgotten(host: &Host, draft: &Draft) -> Released {
+    let detail = "it was held before the newest decision that the vault has forgotten, so nobody knows whether it was sent already";
+    let refusal = Refusal::new(Code::DraftExpired, "drafts", detail);
+    let state = DraftState::NotSent;
+    let answer = refused::sealed(host, draft, state, &refusal);
+    Released { state, code: Some(refusal.code.as_str().to_owned()), outcome: None, answer }
 }
 
 /// Where a draft stands after a release: one whose agent was revoked meanwhile waits no more, or another of its name would have it.

@@ -280,8 +280,8 @@ impl Metrics {
     }
 
     /// Counts a draft that people were to be told of.
-    pub(crate) fn approvers_told(&self, result: &'static str) {
-        self.approvers_told.of(&[result]).inc();
+    pub(crate) fn approvers_told(&self, result: &'static str, drafts: u64) {
+        self.approvers_told.of(&[result]).inc_by(drafts);
     }
 
     /// Returns how many requests for the recorder came to a result.

@@ -50,6 +50,7 @@ fn attempted(command: &Command) -> Option<(&'static str, String)> {
     let (what, target) = match command {
         Command::DraftsApprove { id, .. } => ("drafts.approve", id.clone()),
         Command::DraftsReject { id } => ("drafts.reject", id.clone()),
+        Command::DraftsRejectOf { agent } => ("drafts.reject", agent.clone()),
         Command::Freeze { workspace } => ("freeze", workspace.clone().unwrap_or_else(|| "all".to_owned())),
         Command::AgentRevoke { name } => ("agent.revoke", name.clone()),
         Command::Disconnect { grant } => ("disconnect", grant.clone()),

@@ -7,7 +7,7 @@ use wardlock_audit::Act;
 use wardlock_core::canonical::CanonicalRequest;
 use wardlock_core::classify::{Classified, Part, classify};
 use wardlock_core::decision::Holder;
-use wardlock_core::id::Digest;
+use wardlock_core::id::{AgentName, Digest};
 use wardlock_state::{Draft, DraftState, StateError};
 
 use super::{blocking, named, note, seen_through, who};
@@ -252,6 +252,23 @@ async fn reject_as(host: &Arc<Host>, draft: &Draft, by: String) -> Result<Value,
     Ok(json!({ "draft": id, "state": DraftState::Rejected.as_str() }))
 }
 
+/// Rejects every draft of an agent that waits.
+pub(super) async fn reject_of(host: &Arc<Host>, agent: &str) -> Result<Value, Failure> {
+    let agent = named(AgentName::parse(agent))?;
+    let (host, by) = (Arc::clone(host), who());
+    seen_through(async move {
+        let ended = drafts::reject_held_of(&host, agent.as_str(), &by).await.map_err(unreadable)?;
+        host.seat().draft_moved.notify_waiters();
+        for draft in &ended {
+            let act = Act::admin(by.as_str(), "drafts.reject", draft.id.as_str(), "ok");
+            note(&host, act.on(draft.workspace.as_str(), draft.connection.as_str())).await;
+        }
+        let ids = ended.iter().map(|draft| Value::from(draft.id.as_str()));
+        Ok(json!({ "agent": agent.as_str(), "rejected": ids.collect::<Vec<_>>() }))
+    })
+    .await
+}
+
 /// Returns whether there is such a draft.
 pub(crate) async fn is_there(host: &Arc<Host>, id: &str) -> Result<bool, Failure> {
     Ok(look_for(host, id).await?.is_some())
@@ -322,6 +339,10 @@ fn unreleased(error: &Unreleased, draft: &Draft) -> Failure {
         Unreleased::Decided { request: None, .. } => {
             failure.hint("it was rejected; `wardlock drafts reject` takes the row away, and the agent may ask again")
         }
+        Unreleased::Forgotten { .. } => failure.hint(
+            "nothing is sent, and it waits no more: the clock was ahead, or the row was put back; look at the provider, and have the agent ask \
+             again if it is still wanted",
+        ),
         Unreleased::Other { .. } => {
             failure.hint("look at it again with `wardlock drafts show`, and approve what it shows")
         }

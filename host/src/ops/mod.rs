@@ -234,6 +234,7 @@ async fn carry_out(
             Box::pin(drafts::approve(host, &id, &request_sha256, shown.as_deref())).await
         }
         Command::DraftsReject { id } => drafts::reject(host, &id).await,
+        Command::DraftsRejectOf { agent } => drafts::reject_of(host, &agent).await,
         Command::AgentAdd { name, workspace, expires } => {
             agents::add(host, &name, &workspace, expires.as_deref()).await
         }

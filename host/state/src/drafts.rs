@@ -101,6 +101,8 @@ pub struct DraftBounds {
     pub of_agent: u32,
     /// Of one workspace.
     pub of_workspace: u32,
+    /// Bytes of one agent's, as sealed.
+    pub bytes_of_agent: u64,
     /// Bytes of one workspace's, as sealed.
     pub bytes: u64,
 }
@@ -112,8 +114,10 @@ pub enum Kept {
     New,
     /// It waits already, as this one.
     Same(Box<Draft>),
-    /// As many wait as may.
+    /// As many of the workspace wait as may.
     Full,
+    /// As many of the agent wait as may.
+    AgentFull,
 }
 
 /// How a release ended.
@@ -154,17 +158,8 @@ impl State {
             transaction.commit().map_err(StateError::Write)?;
             return Ok(Kept::Same(Box::new(same)));
         }
-        let waiting = "SELECT count(*) FILTER (WHERE agent = ?2), count(*), coalesce(sum(length(sealed)), 0) \
-                       FROM drafts WHERE workspace = ?1 AND state = 'held'";
-        let counted = transaction.query_row(waiting, params![draft.workspace, draft.agent], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
-        });
-        let (of_agent, of_workspace, bytes) = counted.map_err(StateError::Read)?;
-        let length = i64::try_from(sealed.len()).unwrap_or(i64::MAX);
-        let fits = of_agent < i64::from(bounds.of_agent)
-            && of_workspace < i64::from(bounds.of_workspace)
-            && bytes.saturating_add(length) <= integer(bounds.bytes);
-        if fits {
+        let kept = room(&transaction, draft, sealed.len(), bounds).map_err(StateError::Read)?;
+        if kept == Kept::New {
             let sql = "INSERT INTO drafts (id, workspace, connection, agent, request_sha256, operation, effect, \
                        state, created_ms, expires_ms, sealed, asked_sha256) \
                        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'held', ?8, ?9, ?10, ?11)";
@@ -184,7 +179,7 @@ impl State {
             transaction.execute(sql, values).map_err(StateError::Write)?;
         }
         transaction.commit().map_err(StateError::Write)?;
-        Ok(if fits { Kept::New } else { Kept::Full })
+        Ok(kept)
     }
 
     /// Returns a draft.
@@ -299,6 +294,23 @@ impl State {
     fn change(&self, sql: &str, values: &[&dyn rusqlite::ToSql]) -> Result<bool, StateError> {
         self.0.connection().execute(sql, values).map(|changed| changed > 0).map_err(StateError::Write)
     }
+}
+
+/// Returns whether one more draft of so many bytes may wait.
+fn room(connection: &Connection, draft: &Draft, bytes: usize, bounds: &DraftBounds) -> rusqlite::Result<Kept> {
+    let waiting = "SELECT count(*), coalesce(sum(length(sealed)), 0) \
+                   FROM drafts WHERE workspace = ?1 AND (?2 IS NULL OR agent = ?2) AND state = 'held'";
+    let length = i64::try_from(bytes).unwrap_or(i64::MAX);
+    let fits = |agent: Option<&str>, most: u32, most_bytes: u64| -> rusqlite::Result<bool> {
+        let (number, bytes) = connection.query_row(waiting, params![draft.workspace, agent], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
+        })?;
+        Ok(number < i64::from(most) && bytes.saturating_add(length) <= integer(most_bytes))
+    };
+    if !fits(Some(&draft.agent), bounds.of_agent, bounds.bytes_of_agent)? {
+        return Ok(Kept::AgentFull);
+    }
+    Ok(if fits(None, bounds.of_workspace, bounds.bytes)? { Kept::New } else { Kept::Full })
 }
 
 /// Ends drafts whose time is over. Format 6 set it to nothing for those that an earlier version kept.

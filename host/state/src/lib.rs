@@ -6,7 +6,7 @@
 //! - `state`: [`State`], the handle, and the small facts.
 //! - `agents`: adding, revoking and listing agents, and telling one by its token.
 //! - `frozen`: workspaces whose every request is denied.
-//! - `quotas`: what plugins have taken of their quotas.
+//! - `quotas` and `recalled`: what plugins have taken of their quotas, by this file and by the audit.
 //! - `writes`: proofs, and how far writes are enabled.
 //! - `drafts`: held requests, sealed, and what became of them.
 //! - `approvals`: several people's words on one draft, sealed.
@@ -23,6 +23,7 @@ mod error;
 mod frozen;
 mod private_file;
 mod quotas;
+mod recalled;
 mod recordings;
 mod state;
 mod store;
@@ -34,7 +35,8 @@ pub use agents::{Agent, AuthenticatedAgent};
 pub use drafts::{Draft, DraftBounds, DraftState, EARLIER_VERSION, Kept, Released};
 pub use error::{FileProblem, StateError};
 pub use frozen::Frozen;
-pub use quotas::{Counting, Reservation};
+pub use quotas::{Counting, Reservation, TakenOf};
+pub use recalled::{KeyHash, RecalledKey, RecalledQuotas};
 pub use recordings::{Bounds, RecordPlace, RecordQuery, RecordedOf, Recordings, SealedRecord};
 pub use state::{Clock, State};
 pub use token::AgentToken;

@@ -63,6 +63,30 @@ struct Take {
     window: Window,
 }
 
+/// What one decision took of one counter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenOf {
+    /// The plugin, by its name in the chain.
+    pub plugin: String,
+    /// The key.
+    pub key: String,
+    /// The window's length, seconds.
+    pub window_seconds: u32,
+    /// The window.
+    pub window: Window,
+    /// How often.
+    pub count: u32,
+}
+
+fn add(taken: &mut Vec<TakenOf>, take: Take) {
+    let Take { scope: Scope { plugin, .. }, name: (key, window_seconds), window } = take;
+    let new = TakenOf { plugin, key, window_seconds, window, count: 1 };
+    match taken.iter_mut().find(|other| TakenOf { count: 1, ..(*other).clone() } == new) {
+        Some(same) => same.count = same.count.saturating_add(1),
+        None => taken.push(new),
+    }
+}
+
 impl State {
     /// Begins what one decision takes in a workspace.
     pub fn reserve(&self, workspace: &WorkspaceName, counting: Counting) -> Reservation {
@@ -90,7 +114,8 @@ impl Reservation {
         let name = (key.to_owned(), window_seconds);
         let now_ms = self.state.0.now_ms();
         let mut counters = self.state.0.counters();
-        let counter = counters.current(&scope, &name, now_ms)?;
+        let mut counter = counters.current(&scope, &name, now_ms)?;
+        counter.used = counter.used.max(self.state.0.recalled(&scope, &name, counter.window));
         let looks = self.counting == Counting::Looks;
         // What a look was granted before, it would hold by now.
         let same = |take: &&Take| take.scope == scope && take.name == name;
@@ -114,16 +139,25 @@ impl Reservation {
     }
 
     /// Writes what was taken: from here on it counts. On an error all of it is given back.
-    pub fn commit(mut self) -> Result<(), StateError> {
+    pub fn commit(mut self) -> Result<Vec<TakenOf>, StateError> {
         if self.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        write(&mut self.state.0.for_requests(), &self.takes).map_err(StateError::Write)?;
+        let known = self.known();
+        write(&mut self.state.0.for_requests(), &self.takes, &known).map_err(StateError::Write)?;
         let mut counters = self.state.0.counters();
+        let mut taken = Vec::new();
         for take in self.takes.drain(..) {
             counters.settle(&take, 1);
+            add(&mut taken, take);
         }
-        Ok(())
+        Ok(taken)
+    }
+
+    /// Returns how much counted before, of each take's counter: more than the file has, where rows were taken out of it.
+    fn known(&self) -> Vec<u32> {
+        let counters = self.state.0.counters();
+        self.takes.iter().map(|take| counters.used(take)).collect()
     }
 }
 
@@ -157,6 +191,12 @@ impl Counters {
         if of_scope.len() >= MAX_COUNTERS { Err(QuotaFault::TooManyCounters) } else { Ok(fresh) }
     }
 
+    /// Returns what counted of a take's counter before it.
+    fn used(&self, take: &Take) -> u32 {
+        let counter = self.0.get(&take.scope).and_then(|of_scope| of_scope.get(&take.name));
+        counter.filter(|counter| counter.window == take.window).map_or(0, |counter| counter.used)
+    }
+
     /// Ends what a take holds, if its window has not ended meanwhile. What was never used is forgotten.
     fn settle(&mut self, take: &Take, counts: u32) {
         let Some(of_scope) = self.0.get_mut(&take.scope) else { return };
@@ -182,25 +222,30 @@ impl Inner {
         self.counters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn recalled(&self, scope: &Scope, name: &Name, window: Window) -> u32 {
+        let recalled = self.recalled.get();
+        recalled.map_or(0, |recalled| recalled.used(&scope.workspace, &scope.plugin, name, window))
+    }
+
     pub(crate) fn for_requests(&self) -> MutexGuard<'_, Connection> {
         self.for_requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Decisions come here in any order, so each adds to what is there, and none to a later window.
-fn write(connection: &mut Connection, takes: &[Take]) -> rusqlite::Result<()> {
+/// Decisions come here in any order, so each adds to what is there or is known to have been, and none to a later window.
+fn write(connection: &mut Connection, takes: &[Take], known: &[u32]) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     {
         let mut statement = transaction.prepare_cached(
-            "INSERT INTO quotas VALUES (?1, ?2, ?3, ?4, ?5, 1) \
+            "INSERT INTO quotas VALUES (?1, ?2, ?3, ?4, ?5, ?6 + 1) \
              ON CONFLICT (workspace, plugin, key, window_seconds) DO UPDATE SET \
-             used = CASE WHEN start_ms = excluded.start_ms THEN used + 1 \
-                         WHEN start_ms < excluded.start_ms THEN 1 ELSE used END, \
+             used = CASE WHEN start_ms = excluded.start_ms THEN max(used + 1, excluded.used) \
+                         WHEN start_ms < excluded.start_ms THEN excluded.used ELSE used END, \
              start_ms = max(start_ms, excluded.start_ms)",
         )?;
-        for Take { scope, name: (key, seconds), window } in takes {
+        for (Take { scope, name: (key, seconds), window }, known) in takes.iter().zip(known) {
             let start_ms = integer(window.start_ms);
-            statement.execute(params![scope.workspace, scope.plugin, key, seconds, start_ms])?;
+            statement.execute(params![scope.workspace, scope.plugin, key, seconds, start_ms, known])?;
         }
     }
     transaction.commit()

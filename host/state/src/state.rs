@@ -1,7 +1,7 @@
 //! The handle on the state, and the small facts in it.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Instant;
 
 use rusqlite::{Connection, OptionalExtension as _};
@@ -12,6 +12,7 @@ use crate::error::StateError;
 use crate::frozen::{self, Frozen};
 use crate::private_file;
 use crate::quotas::{self, Counters};
+use crate::recalled::Recalled;
 use crate::store;
 use crate::touched::{self, Counted};
 use crate::writes::{self, Levels};
@@ -37,6 +38,8 @@ pub(crate) struct Inner {
     pub(crate) levels: RwLock<Levels>,
     /// What plugins have taken, and hold. Never locked while the disk is waited for.
     pub(crate) counters: Mutex<Counters>,
+    /// What they have taken by the audit's account, once it was read.
+    pub(crate) recalled: OnceLock<Recalled>,
     /// What writes have touched, as far as this process knows. Taken after `for_requests` where both are.
     pub(crate) touched: Mutex<Counted>,
     /// Where it is written: apart from the operator's commands, and without waiting for the disk.
@@ -57,8 +60,18 @@ impl State {
         let opened = (clock(), Instant::now());
         let touched = Mutex::new(touched::load(&connection)?);
         let connection = Mutex::new(connection);
-        let inner =
-            Inner { connection, clock, opened, directory, frozen, levels, counters, touched, for_requests };
+        let inner = Inner {
+            connection,
+            clock,
+            opened,
+            directory,
+            frozen,
+            levels,
+            counters,
+            recalled: OnceLock::new(),
+            touched,
+            for_requests,
+        };
         Ok(Self(Arc::new(inner)))
     }
 

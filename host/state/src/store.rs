@@ -21,7 +21,7 @@ pub(crate) struct Format {
 /// The state's. Its id is `WLST`.
 pub(crate) const STATE: Format = Format {
     application_id: 0x574c_5354,
-    auto_vacuum: "NONE",
+    auto_vacuum: "FULL",
     migrations: &[
         include_str!("../migrations/0001_agents.sql"),
         include_str!("../migrations/0002_freeze.sql"),
@@ -51,7 +51,19 @@ pub(crate) fn open(path: &Path, format: &Format) -> Result<Connection, StateErro
     for (at, sql) in format.migrations.iter().enumerate().skip(done) {
         apply(&mut connection, format, at + 1, sql).map_err(StateError::Open)?;
     }
+    // A file that is not rewritten now, because the disk is full, say, works as before, and is rewritten at another start.
+    drop(give_room_back(&connection, format));
     Ok(connection)
+}
+
+/// Rewrites a file of before, in which what was deleted left its room free and kept it (`SQLite`'s documentation of `auto_vacuum`).
+fn give_room_back(connection: &Connection, format: &Format) -> rusqlite::Result<()> {
+    let mode: i64 = connection.pragma_query_value(None, "auto_vacuum", |row| row.get(0))?;
+    if mode != 0 || format.auto_vacuum == "NONE" {
+        return Ok(());
+    }
+    connection.pragma_update(None, "auto_vacuum", format.auto_vacuum)?;
+    connection.execute_batch("VACUUM")
 }
 
 /// Opens an open state once more, for what requests write: it survives the end of the process, and waits for no disk.

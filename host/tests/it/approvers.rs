@@ -92,6 +92,48 @@ async fn a_new_draft_is_told_once_with_its_id_and_nothing_of_the_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_hangs_for_one_workspace_delays_no_other_and_what_comes_meanwhile_is_told_together() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, go) = (folder.path().join("told"), folder.path().join("go"));
+    let script = format!(
+        "case $WARDLOCK_CONNECTION in acme/*) while [ ! -e {} ]; do sleep 0.05; done;; esac; \
+         echo \\\"$WARDLOCK_DRAFT $WARDLOCK_CONNECTION $WARDLOCK_MORE\\\" >> {}",
+        go.display(),
+        file.display()
+    );
+    let config = format!("[approvers]\ncommand = [\"sh\", \"-c\", \"{script}\"]\n");
+    let file_of = |name| workspace(name, "eu", "", &plugin("probe", r#"{ mode = "hold" }"#));
+    let workspaces = vec![("acme", file_of("acme")), ("globex", file_of("globex"))];
+    let connect = vec!["acme/zoho", "globex/zoho"];
+    let world = World::start(Plan { workspaces, connect, guests: vec!["probe"], config, ..Plan::default() }).await;
+    let mut drafts = Vec::new();
+    for page in 1..=4 {
+        let path = format!("/acme/zoho/crm/v8/Leads?fields=Last_Name&page={page}&per_page=2");
+        drafts.push(held(&world, &path).await);
+    }
+    let said = world
+        .ask("globex", "GET", &LEADS.replace("acme", "globex"), "Accept: application/problem+json\r\n", "")
+        .await
+        .json()
+        .expect("json");
+    let other = said["draft"].as_str().unwrap_or_else(|| panic!("{said}"));
+    let began = Instant::now();
+    let lines = || fs::read_to_string(&file).unwrap_or_default();
+    while lines().is_empty() && began.elapsed() < PATIENCE {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(lines(), format!("{other} globex/zoho \n"), "the others' program hangs still");
+    fs::write(&go, "").expect("written");
+    while told(&world, "told").await.unwrap_or(0.0) + told(&world, "failed").await.unwrap_or(0.0) < 5.0
+        && began.elapsed() < PATIENCE
+    {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(lines().contains(&format!("{} acme/zoho 2\n", drafts[1])), "{}", lines());
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_cannot_be_told_keeps_no_request_from_waiting() {
     let config = "[approvers]\nwebhook = \"http://127.0.0.1:1/\"\ncommand = [\"/nowhere/at-all\"]\n".to_owned();
     let world = holding(config).await;

@@ -45,7 +45,7 @@ async fn post(world: &World, headers: &str, body: &str) -> RawReply {
 }
 
 /// Has a request held, and returns its draft's id.
-async fn held(world: &World, body: &str) -> String {
+pub async fn held(world: &World, body: &str) -> String {
     let reply = post(world, PROBLEM, body).await;
     let said = reply.json().expect("json");
     assert_eq!((reply.status, &said["code"]), (403, &json!("held")), "{said}");

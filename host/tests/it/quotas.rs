@@ -1,12 +1,17 @@
 //! What plugins take of their quotas, through the whole product; and plugins that fail until nobody runs them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use wardlock::admin::Command;
+use wardlock::admin::{Brought, Command};
+use wardlock::home::Home;
+use wardlock::host::Host;
+use wardlock::ops;
+use wardlock_egress::vault::KeySource;
 use wardlock_tests::raw::RawReply;
 
 use crate::answers::{judge, with};
-use crate::world::{Plan, World, plugin, workspace};
+use crate::world::{Plan, Silent, World, dialled, plugin, workspace};
 
 const LEADS: &str = "/acme/zoho/crm/v8/Leads?fields=Last_Name&per_page=2";
 const PROBLEM: &str = "Accept: application/problem+json\r\n";
@@ -58,8 +63,8 @@ async fn a_quota_is_the_workspaces_whatever_the_connection() {
     world.end().await;
 }
 
-async fn explained(world: &World) -> String {
-    let command = Command::PolicyExplain {
+fn explain() -> Command {
+    Command::PolicyExplain {
         workspace: "acme".to_owned(),
         connection: "zoho".to_owned(),
         agent: "agent-acme".to_owned(),
@@ -67,9 +72,44 @@ async fn explained(world: &World) -> String {
         target: LEADS.replace("/acme/zoho", ""),
         body: String::new(),
         purpose: None,
-    };
-    let explanation = world.command(command).await.expect("an explanation");
+    }
+}
+
+async fn explained(world: &World) -> String {
+    let explanation = world.command(explain()).await.expect("an explanation");
     explanation["decision"].as_str().expect("a decision").to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_taken_out_of_the_state_is_counted_from_the_audit() {
+    let two_a_day = r#"{ takes = [{ key = "reads", limit = 2, window = 86400 }] }"#;
+    let world = with(&judge("limiter", "\"quota\"", two_a_day)).await;
+    assert_eq!(word(&ask(&world, "").await), "200");
+    let row = world.rows(&ask(&world, "").await).swap_remove(0);
+    let taken = row.detail.request.expect("a request").taken;
+    assert_eq!((taken.len(), taken[0].plugin.as_str(), taken[0].count), (1, "limiter", 1));
+    assert_eq!((taken[0].window_seconds, taken[0].keyed.len()), (86400, 32), "no key, but its hash");
+    let left = world.leave().await;
+    let folder = left.folder.path().join("home");
+    let key = KeySource::File { path: folder.join("state/vault.key") };
+    let decided = async || {
+        let home = Home::open(&folder).expect("the home");
+        let host = Arc::new(Host::open(home, &key, dialled(&left.simulator), "test").await.expect("a host"));
+        let explanation = ops::execute(&host, explain(), Brought::Nothing, &Silent).await.expect("an explanation");
+        explanation["decision"].as_str().expect("a decision").to_owned()
+    };
+    let state = rusqlite::Connection::open(folder.join("state/state.db")).expect("the state");
+    assert_eq!(state.execute("DELETE FROM quotas", []).expect("removed"), 1);
+    drop(state);
+    assert_eq!(decided().await, "deny", "it is used up");
+    // A row that cannot be read leaves nothing of the day.
+    let audit = rusqlite::Connection::open(folder.join("state/audit.db")).expect("the audit");
+    audit.execute_batch("DROP TRIGGER records_are_not_changed").expect("dropped");
+    let sql = "UPDATE records SET detail = 'none' WHERE kind = 'intent'";
+    assert_eq!(audit.execute(sql, []).expect("damaged"), 2);
+    drop(audit);
+    assert_eq!(decided().await, "deny", "nobody knows");
+    left.canaries.scan_folder(left.folder.path(), &[]).expect("no canary in the home");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::places;
+use super::{places, respelt};
 use crate::canonical::{CanonicalRequest, parse_json};
 use crate::refusal::{Code, Refusal};
 use crate::service::{BodyKind, Operation, RequestRules};
@@ -31,6 +31,7 @@ pub(super) fn read(
     let Some(json) = parse(operation, request)? else {
         return Ok(None);
     };
+    check_spelling(operation, &json)?;
     // Where calls are carried, their list stands in the one place that is meant for it.
     let list = operation.envelope.as_ref().map(|envelope| format!("/{}", envelope.list));
     let is_denied = |pointer: &&String| list.as_ref() != Some(*pointer) && places::holds(&json, pointer);
@@ -43,6 +44,16 @@ pub(super) fn read(
         }
         None => Ok(Some(json)),
     }
+}
+
+/// Refuses a body that has a member which is read in two spellings.
+fn check_spelling(operation: &Operation, json: &Value) -> Result<(), Refusal> {
+    let Some(pointer) = respelt::place(operation, json) else { return Ok(()) };
+    let detail = format!(
+        "`{pointer}` stands in the body in two spellings, which some readers take for one name, so it has more than one reading"
+    );
+    Err(Refusal::new(Code::NotCanonical, RULE, detail)
+        .hint("leave out all spellings but the one that is documented"))
 }
 
 /// Reads the body where its operation says what it is; `None` where it does not, or there is none.

@@ -3,7 +3,7 @@
 //! All of it comes from the service's definition; no service's name stands here. In reading order: `query` (which
 //! parameters and headers an operation takes), `body` (its type, its JSON), `sources` (resources, fields, breadth),
 //! `envelope` (calls that carry others), `names`, `criteria`, `coql` and `gaql` (the languages in which fields are named), `pins` (where the tenant
-//! is named), `places` (JSON pointers with wildcards), `unread` (why a query is not read).
+//! is named), `places` (JSON pointers with wildcards), `respelt` (names that stand there in two spellings), `unread` (why a query is not read).
 
 mod body;
 mod coql;
@@ -14,6 +14,7 @@ mod names;
 mod pins;
 pub(crate) mod places;
 mod query;
+mod respelt;
 mod sources;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ const MOST: usize = 4_000_000;
 
 /// Returns every value at a pointer.
 pub(crate) fn at<'a>(json: &'a Value, pointer: &str) -> Vec<&'a Value> {
-    walk(json, pointer, |members, name| members.get(name).into_iter().collect())
+    walk(json, pointer, exactly)
 }
 
 /// Returns every value at a pointer whose names are spelt in whatever way some server takes: Go and .NET take any case,
@@ -19,6 +19,29 @@ pub(super) fn at_loosely<'a>(json: &'a Value, pointer: &str) -> Vec<&'a Value> {
         let name = folded(name);
         members.iter().filter(|(member, _)| folded(member) == name).map(|(_, value)| value).collect()
     })
+}
+
+/// Returns whether a name on the way to a pointer stands beside another spelling of it, in one object.
+pub(super) fn is_respelt(json: &Value, pointer: &str) -> bool {
+    let mut found = vec![json];
+    for step in pointer.split('/').skip(1) {
+        let name = pointer::step(step);
+        if step != "*" && found.iter().any(|value| has_another(value, &name)) {
+            return true;
+        }
+        found = found.into_iter().flat_map(|value| below(value, step, &name, &exactly)).take(MOST).collect();
+    }
+    false
+}
+
+fn has_another(value: &Value, name: &str) -> bool {
+    let Some(members) = value.as_object().filter(|members| members.contains_key(name)) else { return false };
+    let wanted = folded(name);
+    members.keys().any(|member| member != name && folded(member) == wanted)
+}
+
+fn exactly<'a>(members: &'a Map<String, Value>, name: &str) -> Vec<&'a Value> {
+    members.get(name).into_iter().collect()
 }
 
 /// Upper case comes first, because some characters (`ſ`, the Kelvin sign) meet only there.
@@ -72,6 +95,17 @@ mod tests {
         assert_eq!(at_loosely(&body, "/customerId").len(), 3);
         assert_eq!(at_loosely(&body, "/OPS/*/status"), [&json!(5)]);
         assert_eq!(at(&body, "/customerId"), [&json!(2)]);
+    }
+
+    #[test]
+    fn a_name_beside_another_spelling_of_it_is_found_on_the_way_to_a_place() {
+        let body = json!({"data": [{"id": 1}, {"id": 2, "Id": 3}], "query": "x", "QUERY": "y", "page_size": 1, "pageSize": 2});
+        for pointer in ["/query", "/query/x", "/data/*/id", "/pageSize", "/*/1/id"] {
+            assert!(is_respelt(&body, pointer), "{pointer}");
+        }
+        for pointer in ["", "/data", "/data/0/id", "/ID", "/Query", "/page"] {
+            assert!(!is_respelt(&body, pointer), "{pointer}");
+        }
     }
 
     #[test]

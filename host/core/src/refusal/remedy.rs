@@ -64,6 +64,9 @@ impl Code {
             Self::DraftUnavailable => {
                 "nothing was stored or sent; the operator looks at the drafts that wait, and at the disk"
             }
+            Self::TooManyDrafts => {
+                "nothing was stored or sent; the operator approves or rejects those of this agent that wait"
+            }
             Self::DraftRejected | Self::DraftExpired => "ask the operator before sending it again",
             Self::AnswerGone => "it was sent, so do not send it again; look at the provider what it came to",
             Self::ChangedSinceApproval => "nothing was sent; send the request again to have it held as it is now",

@@ -1,6 +1,10 @@
 //! Which fields and how many records a request touches.
 
-use crate::support::{check_route, check_touched, classified, show, show_touched};
+use wardlock_core::canonical::CanonicalRequest;
+use wardlock_core::classify::classify;
+use wardlock_core::refusal::Code;
+
+use crate::support::{check_route, check_touched, classified, service, show, show_touched};
 
 #[test]
 fn fields_and_breadth_of_reads() {
@@ -104,4 +108,31 @@ fn a17_a_callback_makes_a_bulk_read_destructive() {
     let with = r#"{"callback":{"url":"https://x","method":"post"},"query":{"module":{"api_name":"Leads"}}}"#;
     assert_eq!(read(with), "bulk.read.create destructive Leads");
     assert_eq!(read("{}"), "bulk.read.create read $unknown");
+}
+
+#[test]
+fn a20_a_member_that_is_read_stands_in_one_spelling_only() {
+    for (line, body, place) in [
+        (
+            "POST /crm/v8/coql",
+            r#"{"select_query":"select Last_Name from Leads limit 1","SELECT_QUERY":"select Email from Contacts"}"#,
+            Some("/select_query"),
+        ),
+        (
+            "POST /crm/v8/Leads",
+            r#"{"data":[{"Last_Name":"E"}],"DATA":[{"Last_Name":"E"},{"Last_Name":"F"}]}"#,
+            Some("/data"),
+        ),
+        ("POST /crm/v8/Leads", r#"{"DATA":[],"data":[{"Last_Name":"E"}]}"#, Some("/data")),
+        // Names of others' own are theirs to choose, and one spelling alone is not read, so it is of any breadth.
+        ("POST /crm/v8/Leads", r#"{"data":[{"Last_Name":"E","LAST_NAME":"F"}],"trigger":[],"Trigger":[]}"#, None),
+        ("POST /crm/v8/Leads", r#"{"DATA":[{"Last_Name":"E"}]}"#, None),
+    ] {
+        let (method, target) = line.split_once(' ').expect("a method and a target");
+        let request = CanonicalRequest::parse(method, target, Vec::new(), body.into()).expect("canonical");
+        let refused = classify(service(), request).err();
+        let said = refused.as_ref().map(|refusal| (refusal.code, refusal.detail.split('`').nth(1)));
+        assert_eq!(said, place.map(|place| (Code::NotCanonical, Some(place))), "{body}");
+    }
+    check_touched("POST /crm/v8/Leads", r#"{"DATA":[{"Last_Name":"E"}]}"#, "? | any");
 }

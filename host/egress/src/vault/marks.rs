@@ -3,8 +3,11 @@
 //!
 //! Levels, proofs and drafts stand in the state, under a mark of the vault's or sealed; a row that was true once would stay true for ever
 //! without this.
+//!
+//! What is forgotten of drafts leaves a floor: whoever holds a draft of before it cannot know whether it was sent, so it never is. A
+//! clock that was ahead for a while, and made marks old, so brings no draft back.
 
-use rusqlite::Transaction;
+use rusqlite::{Connection, Transaction};
 use serde::{Deserialize, Serialize};
 
 use super::error::VaultError;
@@ -28,7 +31,7 @@ pub struct WriteMark {
 pub struct DraftMark {
     /// How often it was released: a word on it that was given before counts for nothing.
     pub count: u64,
-    /// When that was written last.
+    /// When that was written last, and not before the time that counts as the draft's.
     pub at_ms: u64,
     /// How it is decided; `None`: it may wait.
     #[serde(default)]
@@ -46,7 +49,29 @@ pub enum Decided {
     },
     /// A person said no, or its agent was revoked.
     Rejected,
+    /// It is from before the floor, so nobody knows. Never written.
+    #[serde(skip)]
+    Forgotten,
 }
+
+/// A draft, and its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DraftTime {
+    /// The draft's id.
+    pub id: String,
+    /// The time that counts as its own, milliseconds since 1970-01-01T00:00:00Z: when it was held, and not before the floor of then.
+    pub counted_ms: u64,
+}
+
+/// The floor, as it is kept.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Floor {
+    before_ms: u64,
+}
+
+/// The id of the one row that keeps it.
+const FLOOR: &str = "floor";
 
 impl Vault {
     /// Returns what is known of a draft.
@@ -55,24 +80,37 @@ impl Vault {
         row.as_ref().map_or_else(|| Ok(DraftMark::default()), content)
     }
 
+    /// Returns the floor, milliseconds since 1970-01-01T00:00:00Z: what was decided about drafts of before is forgotten.
+    pub fn draft_floor(&self) -> Result<u64, VaultError> {
+        self.floor(&self.connection())
+    }
+
+    /// Returns how a draft is decided; `None`: it may wait.
+    pub fn decided(&self, draft: &DraftTime) -> Result<Option<Decided>, VaultError> {
+        let decided = self.draft_mark(&draft.id)?.decided;
+        Ok(decided.or(self.forgotten(&self.connection(), draft)?))
+    }
+
     /// Notes that a draft is released by a request, unless it is decided already: then it returns how. What is from before `since_ms` is
-    /// forgotten: no draft of then can be sent any more.
+    /// forgotten, and so is what could not be told of this draft then.
     pub fn note_release(
         &self,
-        draft: &str,
+        draft: &DraftTime,
         request: &str,
         at_ms: u64,
         since_ms: u64,
     ) -> Result<Option<Decided>, VaultError> {
+        let at_ms = at_ms.max(draft.counted_ms);
         self.write(|transaction, head| {
-            self.forget_drafts(transaction, since_ms)?;
-            self.change_draft_mark(transaction, head, draft, |mark| {
-                if mark.decided.is_none() {
-                    let (count, request) = (mark.count.saturating_add(1), request.to_owned());
-                    *mark = DraftMark { count, at_ms, decided: Some(Decided::Released { request }) };
-                    return None;
+            self.forget_drafts(transaction, head, since_ms)?;
+            let forgotten = self.forgotten(transaction, draft)?;
+            self.change_draft_mark(transaction, head, &draft.id, |mark| {
+                if mark.decided.is_some() || forgotten.is_some() {
+                    return mark.decided.clone().or(forgotten);
                 }
-                mark.decided.clone()
+                let (count, request) = (mark.count.saturating_add(1), request.to_owned());
+                *mark = DraftMark { count, at_ms, decided: Some(Decided::Released { request }) };
+                None
             })
         })
     }
@@ -91,11 +129,12 @@ impl Vault {
     }
 
     /// Notes that drafts are rejected, but for those that were released before.
-    pub fn note_rejections(&self, drafts: &[String], at_ms: u64, since_ms: u64) -> Result<(), VaultError> {
+    pub fn note_rejections(&self, drafts: &[DraftTime], at_ms: u64, since_ms: u64) -> Result<(), VaultError> {
         self.write(|transaction, head| {
-            self.forget_drafts(transaction, since_ms)?;
+            self.forget_drafts(transaction, head, since_ms)?;
             drafts.iter().try_for_each(|draft| {
-                self.change_draft_mark(transaction, head, draft, |mark| {
+                let at_ms = at_ms.max(draft.counted_ms);
+                self.change_draft_mark(transaction, head, &draft.id, |mark| {
                     if mark.decided.is_none() {
                         *mark = DraftMark { count: mark.count, at_ms, decided: Some(Decided::Rejected) };
                     }
@@ -120,13 +159,41 @@ impl Vault {
         Ok(said)
     }
 
-    fn forget_drafts(&self, transaction: &Transaction<'_>, since_ms: u64) -> Result<(), VaultError> {
+    fn forget_drafts(
+        &self,
+        transaction: &Transaction<'_>,
+        head: &mut Head,
+        since_ms: u64,
+    ) -> Result<(), VaultError> {
+        let mut newest_ms = None;
         for row in self.rows.read_all(transaction, Kind::Release)? {
-            if content::<DraftMark>(&row)?.at_ms < since_ms {
+            let at_ms = content::<DraftMark>(&row)?.at_ms;
+            if at_ms < since_ms {
                 rows::remove(transaction, Kind::Release, &row.id)?;
+                newest_ms = newest_ms.max(Some(at_ms));
             }
         }
-        Ok(())
+        newest_ms.map_or(Ok(()), |ms| self.raise_floor(transaction, head, ms.saturating_add(1)))
+    }
+
+    /// Raises the floor above what is forgotten. It never sinks.
+    fn raise_floor(&self, transaction: &Transaction<'_>, head: &mut Head, to_ms: u64) -> Result<(), VaultError> {
+        let before_ms = self.floor(transaction)?;
+        if to_ms <= before_ms {
+            return Ok(());
+        }
+        let content = to_bytes(&Floor { before_ms: to_ms }).ok_or(VaultError::NotWritten)?;
+        let row = Row { id: FLOOR.to_owned(), generation: 0, content };
+        self.rows.write(transaction, head, Kind::ReleaseFloor, &row)
+    }
+
+    fn floor(&self, connection: &Connection) -> Result<u64, VaultError> {
+        let row = self.rows.read(connection, Kind::ReleaseFloor, FLOOR)?;
+        Ok(row.as_ref().map_or_else(|| Ok(Floor::default()), content)?.before_ms)
+    }
+
+    fn forgotten(&self, connection: &Connection, draft: &DraftTime) -> Result<Option<Decided>, VaultError> {
+        Ok((draft.counted_ms < self.floor(connection)?).then_some(Decided::Forgotten))
     }
 
     /// Returns what is known of a connection, by the name under which its level is kept.

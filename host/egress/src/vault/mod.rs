@@ -67,7 +67,7 @@ pub use key::{KeyKind, KeySource};
 pub use keychain::KeychainProblem;
 pub use keys::{Keys, NotOpened, Purpose};
 pub use look::{Fingerprints, Owner};
-pub use marks::{Decided, DraftMark, WriteMark};
+pub use marks::{Decided, DraftMark, DraftTime, WriteMark};
 pub use needles::{Needles, NeedlesError, Redacted};
 pub use operators::{Operator, Passkey, PasskeyKind, Role};
 pub use program::ProgramError;

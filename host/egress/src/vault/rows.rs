@@ -21,6 +21,8 @@ pub(super) enum Kind {
     WriteMark,
     Accepted,
     Release,
+    /// The time before which releases are forgotten.
+    ReleaseFloor,
     /// A token of an agent that may come in.
     Agent,
     /// A frozen workspace.
@@ -38,6 +40,7 @@ impl Kind {
             Self::WriteMark => "write-mark",
             Self::Accepted => "accepted",
             Self::Release => "release",
+            Self::ReleaseFloor => "release-floor",
             Self::Agent => "agent",
             Self::Frozen => "frozen",
             Self::Admitted => "admitted",
@@ -49,7 +52,13 @@ impl Kind {
         match self {
             Self::Registration | Self::Grant => 4,
             Self::Operator => 2,
-            Self::WriteMark | Self::Accepted | Self::Release | Self::Agent | Self::Frozen | Self::Admitted => 1,
+            Self::WriteMark
+            | Self::Accepted
+            | Self::Release
+            | Self::ReleaseFloor
+            | Self::Agent
+            | Self::Frozen
+            | Self::Admitted => 1,
         }
     }
 }

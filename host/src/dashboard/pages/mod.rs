@@ -16,7 +16,7 @@ use super::visit::Answer;
 use super::visitors::Visitor;
 use crate::admin::{Command, Failure};
 use crate::gate::Gate;
-use crate::text::for_terminal;
+use crate::text::{for_terminal, for_terminal_lines};
 
 pub(super) use audit::{audit, live, request, verified};
 pub(super) use drafts::{decided, draft, drafts};
@@ -98,7 +98,7 @@ pub(super) fn failed_of(failure: &Failure, draft: &str) -> Answer {
 
 fn failed_at(failure: &Failure, back: (&str, &str)) -> Answer {
     let sentence = |text: &str| {
-        let mut text = text.to_owned();
+        let mut text = for_terminal_lines(text);
         if let Some(first) = text.get_mut(..1) {
             first.make_ascii_uppercase();
         }

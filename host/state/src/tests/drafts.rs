@@ -7,7 +7,7 @@ use wardlock_core::id::Digest;
 use super::{Home, from_fixture};
 use crate::{Draft, DraftBounds, DraftState, EARLIER_VERSION, Kept, Released, State};
 
-const BOUNDS: DraftBounds = DraftBounds { of_agent: 2, of_workspace: 3, bytes: 100 };
+const BOUNDS: DraftBounds = DraftBounds { of_agent: 2, of_workspace: 3, bytes_of_agent: 90, bytes: 100 };
 const WEEK: u64 = 7 * 24 * 60 * 60 * 1000;
 
 fn draft(id: &str, agent: &str, request: &str) -> Draft {
@@ -69,14 +69,41 @@ fn drafts_are_bounded_by_number_and_bytes() {
     let state = Home::new().open();
     assert_eq!(keep(&state, "d1", "a", "x"), Kept::New);
     assert_eq!(keep(&state, "d2", "a", "y"), Kept::New);
-    assert_eq!(keep(&state, "d3", "a", "z"), Kept::Full, "of one agent");
-    let large = state.keep_draft(&draft("d4", "b", "x"), Digest::of(b"x"), &[0; 89], &BOUNDS).expect("kept");
-    assert_eq!(large, Kept::Full, "bytes of one workspace");
+    assert_eq!(keep(&state, "d3", "a", "z"), Kept::AgentFull, "of one agent");
+    let large =
+        |bytes: usize| state.keep_draft(&draft("d4", "b", "x"), Digest::of(b"x"), &vec![0; bytes], &BOUNDS);
+    assert_eq!(large(89).expect("kept"), Kept::Full, "bytes of one workspace");
+    assert_eq!(large(91).expect("kept"), Kept::AgentFull, "bytes of one agent");
     assert_eq!(keep(&state, "d5", "b", "x"), Kept::New);
     assert_eq!(keep(&state, "d6", "c", "x"), Kept::Full, "of one workspace");
     assert!(matches!(keep(&state, "d7", "a", "x"), Kept::Same(_)), "what waits already needs no room");
     assert!(state.reject_draft("d1", "ada").expect("written"));
     assert_eq!(keep(&state, "d8", "a", "z"), Kept::New);
+}
+
+#[test]
+fn a_file_gives_back_the_room_of_what_has_ended_also_one_of_before() {
+    let home = Home::new();
+    let bounds = DraftBounds { bytes_of_agent: 1 << 20, bytes: 1 << 20, ..BOUNDS };
+    let size = || std::fs::metadata(home.path()).expect("a file").len();
+    let keeping = |state: &State| {
+        let kept = state.keep_draft(&draft("d1", "a", "x"), Digest::of(b"x"), &vec![7; 1 << 19], &bounds);
+        assert_eq!(kept.expect("kept"), Kept::New);
+        assert!(state.reject_draft("d1", "ada").expect("written"));
+    };
+    let state = home.open();
+    keeping(&state);
+    drop(state);
+    assert!(size() < 1 << 18, "{} bytes are left", size());
+
+    // As it was made before: what was free stayed in it.
+    let old = rusqlite::Connection::open(home.path()).expect("opened");
+    old.execute_batch("DELETE FROM drafts; PRAGMA auto_vacuum = NONE; VACUUM").expect("as before");
+    drop(old);
+    let state = home.open();
+    keeping(&state);
+    drop(state);
+    assert!(size() < 1 << 18, "{} bytes are left", size());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use wardlock_core::plugin::quota::{MAX_COUNTERS, QuotaFault, Taken};
 
 use super::{Home, acme};
-use crate::{Counting, Reservation, State};
+use crate::{Counting, RecalledKey, RecalledQuotas, Reservation, State};
 
 const HOUR: u32 = 3600;
 
@@ -148,4 +148,35 @@ fn many_at_once_never_take_more_than_there_is() {
         workers.into_iter().map(|worker| worker.join().expect("no panic")).sum()
     });
     assert_eq!(granted, 20);
+}
+
+#[test]
+fn what_another_account_knows_is_not_taken_back_with_a_row() {
+    let home = Home::new();
+    let state = home.open();
+    allowed(&state, "a");
+    let used = |key: &str, used: u32| {
+        let (workspace, plugin, keyed) = (acme().to_string(), "limiter".to_owned(), format!("hash of {key}"));
+        (RecalledKey { workspace, plugin, keyed, began_ms: 0, window_seconds: HOUR }, used)
+    };
+    drop(state);
+    let state = home.open();
+    let quotas = RecalledQuotas { used: [used("a", 0), used("b", 1)].into(), ..RecalledQuotas::default() };
+    state.recall_quotas(quotas, Box::new(|key| format!("hash of {key}")));
+    assert_eq!([allowed(&state, "a"), allowed(&state, "a")], [(true, 0), (false, 0)], "the file knows more");
+    assert_eq!([allowed(&state, "b"), allowed(&state, "b")], [(true, 0), (false, 0)], "the other knows more");
+    drop(state);
+    let state = home.open();
+    assert_eq!(allowed(&state, "b"), (false, 0), "it is written down with what was taken next");
+    home.now.store(u64::from(HOUR) * 1000, Ordering::Relaxed);
+    assert_eq!(allowed(&state, "b"), (true, 1), "another window");
+    drop(state);
+    let state = home.open();
+    let unread = [acme().to_string()].into();
+    state.recall_quotas(RecalledQuotas { unread, ..RecalledQuotas::default() }, Box::new(str::to_owned));
+    assert_eq!(allowed(&state, "c"), (false, 0), "nobody knows");
+    let mut year = begin(&state, Counting::Takes);
+    assert!(year.take("limiter", "c", 2, 31_536_000).expect("counted").granted, "a day tells nothing of a year");
+    home.now.store(u64::from(2 * HOUR) * 1000, Ordering::Relaxed);
+    assert_eq!(allowed(&state, "c"), (true, 1), "another window");
 }

@@ -1,7 +1,7 @@
 //! Row A26: what an agent writes is data wherever the audit is shown.
 
 use serde_json::Value;
-use wardlock_audit::misleads;
+use wardlock_audit::misleading;
 use wardlock_tests::home::Wardlock;
 use wardlock_tests::raw;
 
@@ -9,7 +9,7 @@ use crate::program::{run, with_workspace};
 
 /// What would speak to a terminal, a spreadsheet, a browser or a reader. Headers take no control character below 0x80, but
 /// all of Unicode; a path takes everything, encoded.
-const HOSTILE: [&str; 9] = [
+const HOSTILE: [&str; 10] = [
     "=HYPERLINK(\"http://evil.example\";\"x\")",
     "+1+cmd|' /C calc'!A0",
     "@SUM(1+1)*cmd|' /C calc'!A0",
@@ -19,6 +19,7 @@ const HOSTILE: [&str; 9] = [
     "<script>alert(1)</script>",
     "a\u{2028}b\u{2029}c\u{85}d",
     "\\u{1b}[31m decision=allow \\",
+    "z\u{300}\u{301}\u{302}\u{303}\u{304}\u{305}\u{306}",
 ];
 
 fn ask(wardlock: &Wardlock, token: &str, target: &str, purpose: &str) -> u16 {
@@ -84,7 +85,7 @@ fn a26_what_an_agent_writes_is_harmless_wherever_the_audit_shows_it() {
         ("export", jsonl),
         ("export --format csv", csv.clone()),
     ] {
-        let speaks = text.chars().find(|character| misleads(*character) && *character != '\n');
+        let speaks = misleading(&text).find(|(character, misleads)| *misleads && *character != '\n');
         assert_eq!(speaks, None, "audit {what}: {text}");
     }
     for line in csv.lines().skip(1) {

@@ -3,6 +3,7 @@
 mod admitted;
 mod copies;
 mod making;
+mod marks;
 mod moving;
 mod operators;
 mod records;

@@ -3,7 +3,7 @@
 use wardlock_core::id::OperatorName;
 
 use super::Home;
-use crate::vault::{Accepted, Decided, DraftMark, Operator, Passkey, PasskeyKind, Role, VaultError};
+use crate::vault::{Accepted, Operator, Passkey, PasskeyKind, Role, VaultError};
 
 fn operator(name: &str) -> Operator {
     let public_key = format!("ssh-ed25519 {name}");
@@ -76,27 +76,4 @@ fn only_one_is_the_first() {
     assert!(matches!(second, Err(VaultError::OperatorExists(first)) if first == "ada"));
     assert_eq!(vault.operators().expect("operators").len(), 1);
     assert_eq!(vault.accepted().expect("read"), Some(Accepted::new()));
-}
-
-#[test]
-fn a_draft_is_decided_once_and_a_release_is_taken_back_by_its_own_request_only() {
-    let vault = Home::new().create();
-    let released = |request: &str| Some(Decided::Released { request: request.to_owned() });
-    let mark = |draft: &str| vault.draft_mark(draft).expect("read");
-    assert_eq!(vault.note_release("a", "req_1", 10, 5).expect("noted"), None);
-    assert_eq!(vault.note_release("a", "req_2", 11, 5).expect("read"), released("req_1"), "once");
-    vault.take_release_back("a", "req_2").expect("another request's");
-    assert_eq!((mark("a").count, mark("a").decided), (1, released("req_1")));
-    vault.take_release_back("a", "req_1").expect("taken back");
-    assert_eq!((mark("a").count, mark("a").decided), (1, None), "words of before stay used up");
-    assert_eq!(vault.note_release("a", "req_3", 20, 5).expect("noted"), None);
-    vault.note_rejections(&["a".to_owned(), "b".to_owned()], 30, 5).expect("noted");
-    assert_eq!((mark("a").count, mark("a").decided), (2, released("req_3")), "it was released before");
-    assert_eq!(vault.note_release("b", "req_4", 31, 5).expect("read"), Some(Decided::Rejected));
-    assert_eq!(vault.note_release("c", "req_5", 40, 25).expect("noted"), None);
-    assert_eq!(
-        (mark("a"), mark("b").decided),
-        (DraftMark::default(), Some(Decided::Rejected)),
-        "forgotten in time"
-    );
 }

@@ -1,0 +1,50 @@
+//! What plugins took of their quotas today, counted once more from the audit: rows of `state.db` that were deleted or lowered while nobody
+//! watched bring nothing back. Of a window that is longer than a day, what was taken on the days before stands in `state.db` alone.
+
+use wardlock_audit::{Audit, Row};
+use wardlock_core::connection::Connection;
+use wardlock_state::{RecalledKey, RecalledQuotas, State};
+
+/// The capability by which a plugin counts.
+const CAPABILITY: &str = "quota";
+
+/// Returns whether a plugin of a connection counts.
+pub(super) fn counts(connection: &Connection) -> bool {
+    connection.chain.iter().any(|link| link.capabilities.contains(CAPABILITY))
+}
+
+/// What was taken.
+#[derive(Debug, Default)]
+pub(super) struct Taken(RecalledQuotas);
+
+impl Taken {
+    /// Adds what INTENT rows say. Each may be added once.
+    pub fn add<'a>(&mut self, rows: impl IntoIterator<Item = &'a Row>) {
+        for row in rows {
+            let Some((request, workspace)) = row.detail.request.as_ref().zip(row.workspace.as_ref()) else {
+                continue;
+            };
+            for taken in &request.taken {
+                let key = RecalledKey {
+                    workspace: workspace.clone(),
+                    plugin: taken.plugin.clone(),
+                    keyed: taken.keyed.clone(),
+                    began_ms: taken.began_ms,
+                    window_seconds: taken.window_seconds,
+                };
+                let used = self.0.used.entry(key).or_default();
+                *used = used.saturating_add(taken.count);
+            }
+        }
+    }
+
+    /// Says that a workspace's rows cannot be read.
+    pub fn unread(&mut self, workspace: &str) {
+        self.0.unread.insert(workspace.to_owned());
+    }
+
+    /// Tells the state.
+    pub fn recall(self, state: &State, audit: &Audit) {
+        state.recall_quotas(self.0, Box::new(audit.quota_hash()));
+    }
+}
