@@ -106,9 +106,24 @@ struct Record {
 struct ChangedField {
     name: String,
     /// `None`: it could not be read.
-    current: Option<String>,
-    proposed: String,
+    current: Option<Written>,
+    proposed: Written,
     same: bool,
+}
+
+/// A value of a record. Agents write them, so only what a template marks up is a word of the host's.
+#[derive(Debug, PartialEq, Eq)]
+enum Written {
+    /// No value.
+    Nothing,
+    /// The JSON that it is: a text stands in quotation marks.
+    Json(String),
+}
+
+impl Written {
+    fn of(value: &Value) -> Self {
+        if value.is_null() { Self::Nothing } else { Self::Json(pretty(value)) }
+    }
 }
 
 /// Exactly what would be sent.
@@ -239,27 +254,26 @@ fn record(row: &Value) -> Record {
     let field = |field: &Value| {
         let (current, proposed) = (&field["current"], &field["proposed"]);
         ChangedField {
-            name: word(&field["field"]),
-            current: row["problem"].is_null().then(|| written(current)),
-            proposed: written(proposed),
+            name: name(&field["field"]),
+            current: row["problem"].is_null().then(|| Written::of(current)),
+            proposed: Written::of(proposed),
             same: row["problem"].is_null() && current == proposed,
         }
     };
     Record {
-        id: maybe(&row["record"]),
+        id: (!row["record"].is_null()).then(|| name(&row["record"])),
         part: row["part"].as_u64().map(|part| part.to_string()),
         problem: maybe(&row["problem"]),
         fields: rows(&row["fields"]).map(field).collect(),
     }
 }
 
-/// A value of a record: nothing is told apart from an empty text.
-fn written(value: &Value) -> String {
+/// A name that an agent wrote, of a record or a field: as JSON where it is more than a word.
+fn name(value: &Value) -> String {
+    let is_word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
     match value {
-        Value::Null => "(nothing)".to_owned(),
-        Value::String(text) if text.is_empty() => "(empty)".to_owned(),
-        Value::Array(_) | Value::Object(_) => pretty(value),
-        value => word(value),
+        Value::String(text) if is_word(text) => text.clone(),
+        value => pretty(value),
     }
 }
 
@@ -334,4 +348,35 @@ pub(in crate::dashboard) async fn decided(gate: &Arc<Gate>, visitor: &Visitor, e
         request: maybe(&ended["request_id"]),
     };
     page(200, &decided)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(value: &Value, expect: &str) {
+        assert_eq!(Written::of(value), Written::Json(expect.to_owned()));
+    }
+
+    #[test]
+    fn a_value_is_no_word_of_the_hosts_and_no_other_value() {
+        assert_eq!(Written::of(&Value::Null), Written::Nothing);
+        for text in ["", "(nothing)", "(empty)", "not known", "180000", "true", "null"] {
+            check(&json!(text), &format!("\"{text}\""));
+        }
+        check(&json!(180_000), "180000");
+        check(&json!(true), "true");
+        check(&json!("\u{202e}x"), r#""\u202ex""#);
+        check(&json!("\\u202ex"), r#""\\u202ex""#);
+        check(&json!("a\"b"), r#""a\"b""#);
+    }
+
+    #[test]
+    fn a_name_that_is_more_than_a_word_stands_in_quotation_marks() {
+        assert_eq!((name(&json!("Last_Name")).as_str(), name(&json!("5")).as_str()), ("Last_Name", "5"));
+        assert_eq!(name(&json!("1 (part 2): not read")), r#""1 (part 2): not read""#);
+    }
 }
