@@ -10,7 +10,7 @@ use super::remote::{ask, split};
 use super::write_args::{DraftsVerb, Level, ProofArgs, WritesArgs};
 use super::{show, talk};
 use crate::admin::{Brought, Command, Failure};
-use crate::drafts::{is_as_shown, word_for};
+use crate::drafts::{failures_in_words, is_as_shown, word_for};
 use crate::ops::decided_already;
 use crate::shown::{is_named, only, without};
 use crate::text::UNCOUNTED;
@@ -165,7 +165,11 @@ pub async fn drafts(cli: &Cli, verb: &DraftsVerb) -> Result<ExitCode, Failure> {
         DraftsVerb::Approve { draft, request: None } => looked_at(cli, draft).await?,
     };
     let result = ask(cli, command, Brought::Nothing).await?;
-    tell(cli, &result);
+    if cli.json {
+        talk::data(&result);
+    } else {
+        show::show(&ended_in_words(&result));
+    }
     let unsent = matches!(verb, DraftsVerb::Approve { .. }) && result["sent"] != true;
     Ok(ExitCode::from(u8::from(unsent)))
 }
@@ -179,7 +183,7 @@ async fn look_at(cli: &Cli, draft: &str) -> Result<Value, Failure> {
 }
 
 /// Members of a draft that are shown, but for its rows: whatever else stands in an answer is nothing that anybody confirms.
-const OF_DRAFT: [&str; 19] = [
+const OF_DRAFT: [&str; 21] = [
     "draft",
     "connection",
     "agent",
@@ -190,6 +194,8 @@ const OF_DRAFT: [&str; 19] = [
     "expires",
     "code",
     "outcome",
+    "provider_code",
+    "failures",
     "decided",
     "decided_by",
     "request_id",
@@ -261,9 +267,21 @@ async fn looked_at(cli: &Cli, draft: &str) -> Result<Command, Failure> {
         .hint("type them as they stand there, or give the whole hash with `--request`"))
 }
 
+/// What a person's word came to, as people read it: which records failed in words, and without what is not there.
+fn ended_in_words(ended: &Value) -> Value {
+    const WHERE_THERE: [&str; 5] = ["code", "provider_code", "failures", "detail", "hint"];
+
+    let absent: Vec<&str> = WHERE_THERE.into_iter().filter(|name| ended[*name].is_null()).collect();
+    let mut ended = without(ended, &absent);
+    if let Some(words) = failures_in_words(&ended["failures"]) {
+        ended["failures"] = words.into();
+    }
+    ended
+}
+
 /// A draft as a person reads it: of a record that was not read, nothing stands there as its value.
 fn for_person(shown: &Value) -> Value {
-    let mut shown = without(shown, &["exact"]);
+    let mut shown = ended_in_words(&without(shown, &["exact"]));
     show::changes_in_words(&mut shown);
     for record in shown["changes"].as_array_mut().into_iter().flatten() {
         if record["problem"].is_null() {
@@ -291,6 +309,15 @@ fn tell(cli: &Cli, result: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_provider_did_not_do_is_told_and_nothing_that_is_not_there() {
+        let failures = json!({ "failed": 1, "of": 2, "first": [{ "number": 2, "code": "DUPLICATE_DATA" }] });
+        let ended = json!({ "outcome": "partial", "code": null, "failures": failures, "hint": "look" });
+        let expect = json!({ "outcome": "partial", "failures": "1 of 2 (place 2: DUPLICATE_DATA)", "hint": "look" });
+        assert_eq!(ended_in_words(&ended), expect);
+        assert_eq!(ended_in_words(&json!({ "outcome": "ok", "failures": null })), json!({ "outcome": "ok" }));
+    }
 
     #[test]
     fn what_was_not_read_is_no_null_and_what_nobody_counted_is_said() {

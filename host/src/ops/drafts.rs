@@ -10,7 +10,7 @@ use wardlock_core::decision::Holder;
 use wardlock_core::id::Digest;
 use wardlock_state::{Draft, DraftState, StateError};
 
-use super::{blocking, named, note, seen_through, who};
+use super::{blocking, named, note, released, seen_through, who};
 use crate::admin::Failure;
 use crate::drafts::{self, Approved, Content, DraftError, Unreleased};
 use crate::host::Host;
@@ -81,6 +81,7 @@ pub(super) async fn show(host: &Arc<Host>, id: &str) -> Result<Value, Failure> {
         "exact": content.as_ref().map(Content::exact),
     });
     extend(&mut shown, more);
+    extend(&mut shown, released::said(host, draft.release_id.as_deref()).await);
     Ok(shown)
 }
 
@@ -220,7 +221,8 @@ async fn approve_as(host: &Arc<Host>, draft: &Draft, request: Digest, by: &str) 
     };
     note(host, act(release.state.as_str()).caused_by(release.id.clone())).await;
     let refusal = release.refusal.as_ref();
-    Ok(json!({
+    let remedy = refusal.map(|refusal| refusal.remedy().to_owned());
+    let mut ended = json!({
         "draft": id,
         "state": release.state.as_str(),
         "sent": release.state == DraftState::Sent,
@@ -229,8 +231,10 @@ async fn approve_as(host: &Arc<Host>, draft: &Draft, request: Digest, by: &str) 
         "status": release.status,
         "code": refusal.map(|refusal| refusal.code.as_str()),
         "detail": refusal.map(|refusal| refusal.detail.clone()),
-        "hint": refusal.map(|refusal| refusal.remedy().to_owned()),
-    }))
+        "hint": remedy.or_else(|| released::remedy(release.outcome, release.id.as_str())),
+    });
+    extend(&mut ended, released::said(host, Some(release.id.as_str())).await);
+    Ok(ended)
 }
 
 pub(super) async fn reject(host: &Arc<Host>, id: &str) -> Result<Value, Failure> {

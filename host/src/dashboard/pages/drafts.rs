@@ -5,6 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use serde_json::Value;
 use wardlock_audit::escape_json;
+use wardlock_core::answer::Outcome;
 use wardlock_egress::vault::{Operator, Role};
 
 use super::plain::told_in_session;
@@ -13,6 +14,7 @@ use crate::admin::{Command, Failure};
 use crate::dashboard::ask::ask;
 use crate::dashboard::visit::{Answer, Visit};
 use crate::dashboard::visitors::Visitor;
+use crate::drafts::{done_of_it, failures_in_words};
 use crate::gate::Gate;
 use crate::host::Host;
 use crate::ops;
@@ -40,7 +42,7 @@ impl DraftRow {
             connection: word(&row["connection"]),
             agent: word(&row["agent"]),
             effect: if effect == "destructive" { Mark::bad(effect) } else { Mark::plain(effect) },
-            state: state(row["state"].as_str().unwrap_or_default()),
+            state: state(row),
             held: moment(&row["held"]),
             expires: moment(&row["expires"]),
             waits: row["state"] == "held",
@@ -48,16 +50,32 @@ impl DraftRow {
     }
 }
 
-fn state(word: &str) -> Mark {
-    match word {
+/// Where a draft stands; of one that was sent also how much the provider did.
+fn state(row: &Value) -> Mark {
+    match row["state"].as_str().unwrap_or_default() {
         "held" => Mark::waits("waits for a person"),
         "releasing" => Mark::waits("is being sent"),
-        "sent" => Mark::good("sent"),
+        "sent" => sent(outcome(row)),
         "not-sent" => Mark::bad("approved, and not sent"),
         "rejected" => Mark::plain("rejected"),
         "expired" => Mark::plain("expired"),
         "unknown" => Mark::bad("unknown: it may have been executed, so look at the provider"),
         other => Mark::plain(other),
+    }
+}
+
+fn outcome(row: &Value) -> Option<Outcome> {
+    row["outcome"].as_str().and_then(Outcome::parse)
+}
+
+fn sent(outcome: Option<Outcome>) -> Mark {
+    let done = outcome.and_then(done_of_it);
+    let words = done.map_or_else(|| "sent".to_owned(), |done| format!("sent, and {done}"));
+    match outcome {
+        Some(Outcome::Failed | Outcome::Unknown) => Mark::bad(words),
+        Some(Outcome::Partial) => Mark::part(words),
+        Some(Outcome::Scheduled | Outcome::Streamed | Outcome::Aborted) => Mark::plain(words),
+        Some(Outcome::Ok) | None => Mark::good(words),
     }
 }
 
@@ -245,6 +263,8 @@ fn ended(shown: &Value) -> Vec<(&'static str, String)> {
         ("Decided", maybe(&shown["decided"]).map(|_| format!("{} UTC", moment(&shown["decided"])))),
         ("By", maybe(&shown["decided_by"])),
         ("Outcome", maybe(&shown["outcome"])),
+        ("The provider's code", maybe(&shown["provider_code"])),
+        ("What failed", failures_in_words(&shown["failures"])),
         ("Code", maybe(&shown["code"]).filter(|code| code != "held")),
     ];
     facts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
@@ -324,10 +344,10 @@ pub(in crate::dashboard) async fn decided(gate: &Arc<Gate>, visitor: &Visitor, e
         "held" if !ended["approvals_wanted"].is_null() => Mark::waits("approved, and more people must"),
         "held" => Mark::bad("not sent: it waits on, for another approval"),
         "rejected" => Mark::plain("rejected: nothing was sent, and its agent learns that"),
-        other => state(other),
+        _ => state(ended),
     };
     let title = match state_word {
-        "sent" => "Approved and sent",
+        "sent" => title_of_sent(outcome(ended)),
         "rejected" => "Rejected",
         "held" if !ended["approvals_wanted"].is_null() => "Approved",
         _ => "Not sent",
@@ -336,6 +356,8 @@ pub(in crate::dashboard) async fn decided(gate: &Arc<Gate>, visitor: &Visitor, e
         ("Approvals", approvals(ended)),
         ("Outcome", maybe(&ended["outcome"])),
         ("The provider answered", maybe(&ended["status"])),
+        ("The provider's code", maybe(&ended["provider_code"])),
+        ("What failed", failures_in_words(&ended["failures"])),
         ("Code", maybe(&ended["code"])),
         ("Why", maybe(&ended["detail"])),
         ("What to do", maybe(&ended["hint"])),
@@ -348,6 +370,14 @@ pub(in crate::dashboard) async fn decided(gate: &Arc<Gate>, visitor: &Visitor, e
         request: maybe(&ended["request_id"]),
     };
     page(200, &decided)
+}
+
+fn title_of_sent(outcome: Option<Outcome>) -> &'static str {
+    match outcome {
+        Some(Outcome::Failed) => "Approved and sent, and not done",
+        Some(Outcome::Partial) => "Approved and sent, and done in part",
+        _ => "Approved and sent",
+    }
 }
 
 #[cfg(test)]
@@ -378,5 +408,15 @@ mod tests {
     fn a_name_that_is_more_than_a_word_stands_in_quotation_marks() {
         assert_eq!((name(&json!("Last_Name")).as_str(), name(&json!("5")).as_str()), ("Last_Name", "5"));
         assert_eq!(name(&json!("1 (part 2): not read")), r#""1 (part 2): not read""#);
+    }
+
+    #[test]
+    fn what_was_sent_and_not_done_looks_like_no_success() {
+        let mark = |outcome: &str| state(&json!({ "state": "sent", "outcome": outcome }));
+        assert_eq!((mark("ok").sign, mark("ok").words.as_str()), ("✓", "sent"));
+        assert_eq!((mark("failed").sign, mark("failed").class), ("✕", "bad"));
+        assert!(mark("failed").words.contains("did none of it"));
+        assert_eq!((mark("partial").sign, mark("partial").class), ("◐", "waits"));
+        assert!(mark("partial").words.contains("only a part of it"));
     }
 }

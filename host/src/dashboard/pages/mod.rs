@@ -68,6 +68,10 @@ impl Mark {
         Self { class: "waits", sign: "◷", words: words.into() }
     }
 
+    fn part(words: impl Into<String>) -> Self {
+        Self { class: "waits", sign: "◐", words: words.into() }
+    }
+
     fn plain(words: impl Into<String>) -> Self {
         Self { class: "plain", sign: "•", words: words.into() }
     }
