@@ -9,7 +9,7 @@ use wardlock_core::answer::Outcome;
 use wardlock_egress::vault::{Operator, Role};
 
 use super::plain::told_in_session;
-use super::{Frame, Mark, failed, maybe, moment, page, rows, word};
+use super::{Frame, Mark, Prose, failed, maybe, moment, page, rows, word};
 use crate::admin::{Command, Failure};
 use crate::dashboard::ask::ask;
 use crate::dashboard::visit::{Answer, Visit};
@@ -104,7 +104,11 @@ struct DraftPage {
     frame: Frame,
     draft: DraftRow,
     facts: Vec<(&'static str, String)>,
+    /// What came of the form that led here.
+    decided: Option<Decided>,
     ended: Vec<(&'static str, String)>,
+    /// The request that released it.
+    release: Option<String>,
     records: Vec<Record>,
     sends: Option<Sends>,
     request_sha256: String,
@@ -219,7 +223,9 @@ async fn shown(gate: &Arc<Gate>, host: &Arc<Host>, visitor: &Visitor, id: &str) 
     Ok(DraftPage {
         frame: Frame::of(gate, visitor, "drafts", title).await,
         facts: facts(&draft, &shown),
+        decided: host.visitors().kept(visitor, id).as_ref().map(Decided::of),
         ended: ended(&shown),
+        release: maybe(&shown["request_id"]),
         records: rows(&shown["changes"]).map(record).collect(),
         sends: would.is_object().then(|| sends(would)),
         request_sha256: word(&shown["request_sha256"]),
@@ -327,49 +333,36 @@ fn part(row: &Value) -> PartRow {
     }
 }
 
-#[derive(Template)]
-#[template(path = "dashboard/decided.html")]
+/// What a person's word came to, told once on the page to which the form leads.
 struct Decided {
-    frame: Frame,
-    draft: String,
+    title: &'static str,
     mark: Mark,
-    facts: Vec<(&'static str, String)>,
-    request: Option<String>,
+    facts: Vec<(&'static str, Prose)>,
 }
 
-/// Shows what a person's word came to.
-pub(in crate::dashboard) async fn decided(gate: &Arc<Gate>, visitor: &Visitor, ended: &Value) -> Answer {
-    let state_word = ended["state"].as_str().unwrap_or_default();
-    let mark = match state_word {
-        "held" if !ended["approvals_wanted"].is_null() => Mark::waits("approved, and more people must"),
-        "held" => Mark::bad("not sent: it waits on, for another approval"),
-        "rejected" => Mark::plain("rejected: nothing was sent, and its agent learns that"),
-        _ => state(ended),
-    };
-    let title = match state_word {
-        "sent" => title_of_sent(outcome(ended)),
-        "rejected" => "Rejected",
-        "held" if !ended["approvals_wanted"].is_null() => "Approved",
-        _ => "Not sent",
-    };
-    let facts = [
-        ("Approvals", approvals(ended)),
-        ("Outcome", maybe(&ended["outcome"])),
-        ("The provider answered", maybe(&ended["status"])),
-        ("The provider's code", maybe(&ended["provider_code"])),
-        ("What failed", failures_in_words(&ended["failures"])),
-        ("Code", maybe(&ended["code"])),
-        ("Why", maybe(&ended["detail"])),
-        ("What to do", maybe(&ended["hint"])),
-    ];
-    let decided = Decided {
-        frame: Frame::of(gate, visitor, "drafts", title).await,
-        draft: word(&ended["draft"]),
-        mark,
-        facts: facts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
-        request: maybe(&ended["request_id"]),
-    };
-    page(200, &decided)
+impl Decided {
+    fn of(ended: &Value) -> Self {
+        let waits_for_others = !ended["approvals_wanted"].is_null();
+        let (title, mark) = match ended["state"].as_str().unwrap_or_default() {
+            "sent" => (title_of_sent(outcome(ended)), state(ended)),
+            "rejected" => ("Rejected", Mark::plain("rejected: nothing was sent, and its agent learns that")),
+            "held" if waits_for_others => ("Approved", Mark::waits("approved, and more people must")),
+            "held" => ("Not sent", Mark::bad("not sent: it waits on, for another approval")),
+            _ => ("Not sent", state(ended)),
+        };
+        let facts = [
+            ("Approvals", approvals(ended)),
+            ("Outcome", maybe(&ended["outcome"])),
+            ("The provider answered", maybe(&ended["status"])),
+            ("The provider's code", maybe(&ended["provider_code"])),
+            ("What failed", failures_in_words(&ended["failures"])),
+            ("Code", maybe(&ended["code"])),
+            ("Why", maybe(&ended["detail"])),
+            ("What to do", maybe(&ended["hint"])),
+        ];
+        let facts = facts.into_iter().filter_map(|(name, value)| Some((name, Prose(value?)))).collect();
+        Self { title, mark, facts }
+    }
 }
 
 fn title_of_sent(outcome: Option<Outcome>) -> &'static str {

@@ -19,7 +19,7 @@ use crate::gate::Gate;
 use crate::text::for_terminal;
 
 pub(super) use audit::{audit, live, request, verified};
-pub(super) use drafts::{decided, draft, drafts};
+pub(super) use drafts::{draft, drafts};
 pub(super) use overview::overview;
 pub(super) use plain::{locked, login, new_passkey, sign_in, told};
 pub(super) use plugins::plugins;
@@ -74,6 +74,22 @@ impl Mark {
 
     fn plain(words: impl Into<String>) -> Self {
         Self { class: "plain", sign: "•", words: words.into() }
+    }
+}
+
+/// Sentences of the host's, in which what is literal stands between backticks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Prose(String);
+
+impl Prose {
+    /// Returns its pieces, and of each whether it is literal.
+    fn pieces(&self) -> Vec<(bool, &str)> {
+        let pieces: Vec<&str> = self.0.split('`').collect();
+        if pieces.len() % 2 == 0 {
+            // One of them has no other.
+            return vec![(false, &self.0)];
+        }
+        pieces.into_iter().enumerate().map(|(at, piece)| (at % 2 == 1, piece)).collect()
     }
 }
 
@@ -160,6 +176,15 @@ mod tests {
         let shown = failed(&failure).body;
         assert!(!shown.contains("<script>alert") && !shown.contains("<b>"), "{shown}");
         assert!(shown.contains("alert(1)"), "it is shown all the same");
+    }
+
+    #[test]
+    fn what_is_literal_is_marked_up() {
+        let shown = failed(&Failure::no("no `<b>` here").hint("run `wardlock doctor`")).body;
+        assert!(shown.contains("<code>wardlock doctor</code>") && !shown.contains('`'), "{shown}");
+        assert!(shown.contains("<code>&#60;b&#62;</code>"), "{shown}");
+        let alone = Prose("a ` b".to_owned());
+        assert_eq!(alone.pieces(), [(false, "a ` b")]);
     }
 
     #[test]

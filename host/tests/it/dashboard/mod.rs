@@ -114,6 +114,11 @@ impl<'a> Browser<'a> {
     }
 }
 
+/// The page to which a form leads.
+async fn led_to(browser: &Browser<'_>, reply: &RawReply) -> String {
+    text(&browser.get(reply.header("location").expect("a page")).await)
+}
+
 /// Who did an act, by the newest row of that kind.
 fn acts(world: &World) -> Vec<(String, String, String)> {
     let rows = world.host.audit().list(&Filter::newest(1000)).expect("rows");
@@ -282,9 +287,13 @@ async fn a_draft_is_approved_by_its_connections_name_and_as_it_was_shown() {
     assert_eq!(stranger.post(&path, &whole).await.status, 401);
     assert_eq!((state(&world, &id).await.as_str(), world.api_calls()), ("held", before), "nothing was sent");
 
-    let reply = browser.post(&path, &whole).await;
-    assert_eq!(reply.status, 200);
-    assert!(text(&reply).contains("Approved and sent"), "{}", text(&reply));
+    let led = browser.post(&path, &whole).await;
+    let its_page = format!("/drafts/{id}");
+    assert_eq!((led.status, led.header("location")), (303, Some(its_page.as_str())), "a reload sends no form again");
+    let page = text(&browser.get(&its_page).await);
+    assert!(page.contains("Approved and sent") && page.contains("What the audit says of it"), "{page}");
+    let again = text(&browser.get(&its_page).await);
+    assert!(!again.contains("Approved and sent") && again.contains("What became of it"), "{again}");
     assert_eq!(state(&world, &id).await, "sent");
     assert_eq!(browser.post(&path, &whole).await.status, 409, "an approval is used once");
     let none = browser.get("/drafts/draft_0").await;
@@ -303,7 +312,8 @@ async fn rejecting_and_freezing_hold_at_once_and_say_who() {
     let browser = Browser::signed_in(&world).await;
     assert_eq!(browser.post_as(&format!("/drafts/{id}/reject"), &own(&world), "").await.status, 403);
     assert_eq!(state(&world, &id).await, "held");
-    assert_eq!(browser.post(&format!("/drafts/{id}/reject"), "").await.status, 200);
+    assert_eq!(browser.post(&format!("/drafts/{id}/reject"), "").await.status, 303);
+    assert!(text(&browser.get(&format!("/drafts/{id}")).await).contains("<h2 id=\"decided\">Rejected</h2>"));
     assert_eq!(state(&world, &id).await, "rejected");
     assert_eq!(browser.post("/freeze", "").await.status, 303);
     assert_eq!(world.get("/acme/zoho/crm/v8/Leads?fields=Last_Name").await.status, 403);
