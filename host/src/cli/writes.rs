@@ -10,7 +10,7 @@ use super::remote::{ask, split};
 use super::write_args::{DraftsVerb, Level, ProofArgs, WritesArgs};
 use super::{show, talk};
 use crate::admin::{Brought, Command, Failure};
-use crate::drafts::{failures_in_words, is_as_shown, word_for};
+use crate::drafts::{failures_in_words, frozen_in_words, is_as_shown, word_for};
 use crate::ops::decided_already;
 use crate::shown::{is_named, only, without};
 use crate::text::UNCOUNTED;
@@ -183,13 +183,14 @@ async fn look_at(cli: &Cli, draft: &str) -> Result<Value, Failure> {
 }
 
 /// Members of a draft that are shown, but for its rows: whatever else stands in an answer is nothing that anybody confirms.
-const OF_DRAFT: [&str; 21] = [
+const OF_DRAFT: [&str; 22] = [
     "draft",
     "connection",
     "agent",
     "operation",
     "effect",
     "state",
+    "frozen",
     "held",
     "expires",
     "code",
@@ -258,7 +259,8 @@ async fn looked_at(cli: &Cli, draft: &str) -> Result<Command, Failure> {
             .hint(decided_already(&shown)));
     }
     show::show_before(&for_person(&shown));
-    let question = format!("\nType the first {TYPED} characters of request sha256 to send exactly this: ");
+    let frozen = frozen_in_words(&shown["frozen"]).map(|words| format!("\nfrozen: {words}")).unwrap_or_default();
+    let question = format!("{frozen}\nType the first {TYPED} characters of request sha256 to send exactly this: ");
     let typed = talk::answer(&question);
     if typed.len() >= TYPED && request_sha256.starts_with(&typed) {
         return Ok(Command::DraftsApprove { id: draft.to_owned(), request_sha256, shown: Some(as_shown) });
@@ -280,8 +282,11 @@ fn ended_in_words(ended: &Value) -> Value {
 }
 
 /// A draft as a person reads it: of a record that was not read, nothing stands there as its value.
-fn for_person(shown: &Value) -> Value {
-    let mut shown = ended_in_words(&without(shown, &["exact"]));
+fn for_person(whole: &Value) -> Value {
+    let mut shown = ended_in_words(&without(whole, &["exact", "frozen"]));
+    if let Some(words) = frozen_in_words(&whole["frozen"]) {
+        shown["frozen"] = words.into();
+    }
     show::changes_in_words(&mut shown);
     for record in shown["changes"].as_array_mut().into_iter().flatten() {
         if record["problem"].is_null() {

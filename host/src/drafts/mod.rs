@@ -39,7 +39,7 @@ pub use decided::{reject, reject_all_of};
 use refused::KeptRefusal;
 pub use release::{Approved, Unreleased, release, settle};
 pub use shown::{is_as_shown, told, word_for};
-pub use words::{done_of_it, failures_in_words};
+pub use words::{done_of_it, failures_in_words, frozen_in_words};
 
 /// How many may wait: a person reads each of them.
 const BOUNDS: DraftBounds = DraftBounds { of_agent: 100, of_workspace: 1000, bytes: 256 << 20 };

@@ -17,6 +17,17 @@ pub fn done_of_it(outcome: Outcome) -> Option<&'static str> {
     }
 }
 
+/// Says what an approval does while these are frozen: `all`, or the draft's workspace.
+pub fn frozen_in_words(frozen: &Value) -> Option<String> {
+    let names: Vec<&str> = frozen.as_array()?.iter().filter_map(Value::as_str).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let thaw = |name: &&str| format!("`wardlock thaw {}`", if *name == "all" { "--all" } else { name });
+    let thaw = names.iter().map(thaw).collect::<Vec<_>>().join(" and ");
+    Some(format!("an approval now sends nothing and ends the draft, until {}", for_terminal(&thaw)))
+}
+
 /// Says which records failed: how many of how many, and the first of them by place and the provider's code.
 pub fn failures_in_words(failures: &Value) -> Option<String> {
     let (failed, of) = (failures["failed"].as_u64()?, failures["of"].as_u64()?);
@@ -50,5 +61,13 @@ mod tests {
         assert_eq!(words(2).as_deref(), Some("2 of 12 (place 4: MANDATORY_NOT_FOUND, place 7)"));
         assert_eq!(words(5).as_deref(), Some("5 of 12 (place 4: MANDATORY_NOT_FOUND, place 7, 3 more)"));
         assert_eq!(failures_in_words(&Value::Null), None);
+    }
+
+    #[test]
+    fn what_an_approval_does_while_frozen_is_told() {
+        let words = |frozen: Value| frozen_in_words(&frozen);
+        let lifts = "an approval now sends nothing and ends the draft, until `wardlock thaw --all` and `wardlock thaw acme`";
+        assert_eq!(words(json!(["all", "acme"])).as_deref(), Some(lifts));
+        assert_eq!((words(json!([])), words(Value::Null)), (None, None));
     }
 }

@@ -10,6 +10,7 @@ use wardlock_core::decision::Holder;
 use wardlock_core::id::Digest;
 use wardlock_state::{Draft, DraftState, StateError};
 
+use super::freeze::frozen_by;
 use super::{blocking, named, note, released, seen_through, who};
 use crate::admin::Failure;
 use crate::drafts::{self, Approved, Content, DraftError, Unreleased};
@@ -69,7 +70,9 @@ pub(super) async fn show(host: &Arc<Host>, id: &str) -> Result<Value, Failure> {
     let classified = request.clone().and_then(|request| classified(host, &draft, request));
     let mut shown = dated(&draft);
     let (changes, note) = changes(host, &draft, content.as_ref(), classified.as_deref()).await;
+    let waits = draft.state == DraftState::Held;
     let more = json!({
+        "frozen": waits.then(|| frozen_by(host, &draft.workspace)).unwrap_or_default(),
         "approved_by": drafts::given(host, &draft).await.map_err(unreadable)?,
         "approvals_wanted": drafts::wanted(host, &draft),
         "request_sha256": draft.request.to_string(),

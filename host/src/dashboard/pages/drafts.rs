@@ -83,25 +83,34 @@ fn sent(outcome: Option<Outcome>) -> Mark {
 #[template(path = "dashboard/drafts.html")]
 struct DraftsPage {
     frame: Frame,
+    frozen: Vec<(String, String)>,
     drafts: Vec<DraftRow>,
     all: bool,
 }
 
 /// Lists drafts.
-pub(in crate::dashboard) async fn drafts(gate: &Arc<Gate>, visitor: &Visitor, visit: &Visit) -> Answer {
+pub(in crate::dashboard) async fn drafts(
+    gate: &Arc<Gate>,
+    host: &Arc<Host>,
+    visitor: &Visitor,
+    visit: &Visit,
+) -> Answer {
     let all = visit.filled("all").is_some();
     let listed = match ask(gate, Command::DraftsList { all }).await {
         Ok(listed) => listed,
         Err(failure) => return failed(&failure),
     };
     let drafts = rows(&listed).map(DraftRow::of).collect();
-    page(200, &DraftsPage { frame: Frame::of(gate, visitor, "drafts", "Drafts").await, drafts, all })
+    let frame = Frame::of(gate, visitor, "drafts", "Drafts").await;
+    page(200, &DraftsPage { frame, frozen: super::frozen(host), drafts, all })
 }
 
 #[derive(Template)]
 #[template(path = "dashboard/draft.html")]
 struct DraftPage {
     frame: Frame,
+    /// What freezes it, while it waits.
+    frozen: Vec<(String, String)>,
     draft: DraftRow,
     facts: Vec<(&'static str, String)>,
     /// What came of the form that led here.
@@ -222,6 +231,7 @@ async fn shown(gate: &Arc<Gate>, host: &Arc<Host>, visitor: &Visitor, id: &str) 
     let title = format!("{} on {}", draft.operation, draft.connection);
     Ok(DraftPage {
         frame: Frame::of(gate, visitor, "drafts", title).await,
+        frozen: freezing(host, &shown),
         facts: facts(&draft, &shown),
         decided: host.visitors().kept(visitor, id).as_ref().map(Decided::of),
         ended: ended(&shown),
@@ -232,6 +242,11 @@ async fn shown(gate: &Arc<Gate>, host: &Arc<Host>, visitor: &Visitor, id: &str) 
         yes: Yes::of(&operators),
         draft,
     })
+}
+
+fn freezing(host: &Host, shown: &Value) -> Vec<(String, String)> {
+    let names: Vec<String> = rows(&shown["frozen"]).map(word).collect();
+    super::frozen(host).into_iter().filter(|(name, _)| names.contains(name)).collect()
 }
 
 fn facts(draft: &DraftRow, shown: &Value) -> Vec<(&'static str, String)> {

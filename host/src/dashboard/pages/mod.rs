@@ -16,6 +16,8 @@ use super::visit::Answer;
 use super::visitors::Visitor;
 use crate::admin::{Command, Failure};
 use crate::gate::Gate;
+use crate::host::Host;
+use crate::ops;
 use crate::text::for_terminal;
 
 pub(super) use audit::{audit, live, request, verified};
@@ -157,6 +159,12 @@ fn moment(value: &Value) -> String {
         (Some(day), Some(time)) => format!("{day} {time}"),
         _ => word(value),
     }
+}
+
+/// What is frozen, and since when.
+fn frozen(host: &Host) -> Vec<(String, String)> {
+    let frozen = ops::frozen(host);
+    rows(&frozen["frozen"]).map(|row| (word(&row["workspace"]), moment(&row["since"]))).collect()
 }
 
 fn rows(value: &Value) -> impl Iterator<Item = &Value> {
