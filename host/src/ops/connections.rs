@@ -121,7 +121,7 @@ pub(crate) fn find<'a>(
         .map(|found| format!("{}/{}", found.connection.workspace, found.connection.name))
         .collect();
     Err(failure.hint(match known.as_slice() {
-        [] => "there is none yet; write workspaces/NAME.toml, or run `wardlock init --policy`".to_owned(),
+        [] => "there is none yet; write workspaces/NAME.toml, or run `wardlock init --policy POLICY --workspace NAME --region REGION`".to_owned(),
         known => format!("connections here: {}", known.join(", ")),
     }))
 }

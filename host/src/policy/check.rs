@@ -60,7 +60,7 @@ impl CheckError {
             Self::Whose { folder } => Some(format!("put them into {}/<workspace>/", folder.display())),
             Self::NoWorkspace { .. } => Some("a folder of cases is called like its workspace".to_owned()),
             Self::UnknownWorkspace { known, .. } if known.is_empty() => {
-                Some("write workspaces/NAME.toml, or run `wardlock init --policy`".to_owned())
+                Some("write workspaces/NAME.toml, or run `wardlock init --policy POLICY --workspace NAME --region REGION`".to_owned())
             }
             Self::UnknownWorkspace { known, .. } => Some(format!("workspaces here: {}", known.join(", "))),
             Self::NoCases { folder, workspace } => Some(format!(
