@@ -119,6 +119,11 @@ pub(super) fn failed_of(failure: &Failure, draft: &str) -> Answer {
 }
 
 fn failed_at(failure: &Failure, back: (&str, &str)) -> Answer {
+    plain::told_in_session(409, "This was not done", &[&sentences(failure).0], back)
+}
+
+/// What failed and what to do, in sentences.
+fn sentences(failure: &Failure) -> Prose {
     let sentence = |text: &str| {
         let mut text = text.to_owned();
         if let Some(first) = text.get_mut(..1) {
@@ -126,10 +131,8 @@ fn failed_at(failure: &Failure, back: (&str, &str)) -> Answer {
         }
         format!("{text}.")
     };
-    let mut sentences = vec![sentence(&failure.message)];
-    sentences.extend(failure.hint.as_deref().map(sentence));
-    let sentences: Vec<&str> = sentences.iter().map(String::as_str).collect();
-    plain::told_in_session(409, "This was not done", &sentences, back)
+    let hint = failure.hint.as_deref().map(sentence);
+    Prose([Some(sentence(&failure.message)), hint].into_iter().flatten().collect::<Vec<_>>().join(" "))
 }
 
 /// A value in words: what is not there as a dash. Others wrote it, so what misleads the eye is made visible; markup is the template's to

@@ -374,6 +374,21 @@ async fn new_rows_come_as_they_are_written_and_to_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_filter_that_cannot_be_asked_keeps_its_form() {
+    let world = World::start(Plan::default()).await;
+    let browser = Browser::signed_in(&world).await;
+    for (query, says) in
+        [("since=yesterday&agent=bot", "<code>yesterday</code> is no time"), ("kind=x&agent=bot", "no rows of kind")]
+    {
+        let reply = browser.get(&format!("/audit?{query}")).await;
+        let page = text(&reply);
+        assert_eq!(reply.status, 400, "{page}");
+        assert!(page.contains(says) && page.contains("name=\"agent\" value=\"bot\""), "{page}");
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_agents_token_is_nothing_here_and_a_session_nothing_to_agents() {
     let world = World::start(Plan::default()).await;
     let browser = Browser::signed_in(&world).await;
