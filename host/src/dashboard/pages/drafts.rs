@@ -20,6 +20,13 @@ use crate::host::Host;
 use crate::ops;
 use crate::text::{UNCOUNTED, for_terminal_lines};
 
+/// From how many characters or lines on a value is folded up, and how much of it shows then.
+const LONG: usize = 300;
+const TALL: usize = 12;
+const BEGIN: usize = 80;
+/// How many records stand open; the rest of them is folded up.
+const OPEN: usize = 10;
+
 /// A draft as the list shows it.
 struct DraftRow {
     id: String,
@@ -119,6 +126,8 @@ struct DraftPage {
     /// The request that released it.
     release: Option<String>,
     records: Vec<Record>,
+    /// Those that are folded up.
+    more_records: Vec<Record>,
     sends: Option<Sends>,
     request_sha256: String,
     /// How one says yes here.
@@ -130,7 +139,7 @@ struct Record {
     id: Option<String>,
     /// In which part, where the request carries several.
     part: Option<String>,
-    problem: Option<String>,
+    problem: Option<Prose>,
     fields: Vec<ChangedField>,
 }
 
@@ -149,11 +158,26 @@ enum Written {
     Nothing,
     /// The JSON that it is: a text stands in quotation marks.
     Json(String),
+    /// The same, so long that it is folded up behind its beginning.
+    Long {
+        begin: String,
+        chars: usize,
+        json: String,
+    },
 }
 
 impl Written {
     fn of(value: &Value) -> Self {
-        if value.is_null() { Self::Nothing } else { Self::Json(pretty(value)) }
+        if value.is_null() {
+            return Self::Nothing;
+        }
+        let json = pretty(value);
+        let chars = json.chars().count();
+        if chars <= LONG && json.lines().count() <= TALL {
+            return Self::Json(json);
+        }
+        let begin = json.lines().next().unwrap_or_default().chars().take(BEGIN).collect();
+        Self::Long { begin, chars, json }
     }
 }
 
@@ -229,6 +253,8 @@ async fn shown(gate: &Arc<Gate>, host: &Arc<Host>, visitor: &Visitor, id: &str) 
     let draft = DraftRow::of(&shown);
     let would = &shown["would_send"];
     let title = format!("{} on {}", draft.operation, draft.connection);
+    let mut records: Vec<Record> = rows(&shown["changes"]).map(record).collect();
+    let more_records = records.split_off(OPEN.min(records.len()));
     Ok(DraftPage {
         frame: Frame::of(gate, visitor, "drafts", title).await,
         frozen: freezing(host, &shown),
@@ -236,7 +262,8 @@ async fn shown(gate: &Arc<Gate>, host: &Arc<Host>, visitor: &Visitor, id: &str) 
         decided: host.visitors().kept(visitor, id).as_ref().map(Decided::of),
         ended: ended(&shown),
         release: maybe(&shown["request_id"]),
-        records: rows(&shown["changes"]).map(record).collect(),
+        records,
+        more_records,
         sends: would.is_object().then(|| sends(would)),
         request_sha256: word(&shown["request_sha256"]),
         yes: Yes::of(&operators),
@@ -304,7 +331,7 @@ fn record(row: &Value) -> Record {
     Record {
         id: (!row["record"].is_null()).then(|| name(&row["record"])),
         part: row["part"].as_u64().map(|part| part.to_string()),
-        problem: maybe(&row["problem"]),
+        problem: maybe(&row["problem"]).map(Prose),
         fields: rows(&row["fields"]).map(field).collect(),
     }
 }
@@ -410,6 +437,16 @@ mod tests {
         check(&json!("\u{202e}x"), r#""\u202ex""#);
         check(&json!("\\u202ex"), r#""\\u202ex""#);
         check(&json!("a\"b"), r#""a\"b""#);
+    }
+
+    #[test]
+    fn a_long_value_is_folded_up_behind_its_beginning() {
+        check(&json!("x".repeat(LONG - 2)), &format!("\"{}\"", "x".repeat(LONG - 2)));
+        let long = json!("x".repeat(LONG));
+        let begin = format!("\"{}", "x".repeat(BEGIN - 1));
+        assert_eq!(Written::of(&long), Written::Long { begin, chars: LONG + 2, json: long.to_string() });
+        let tall = Written::of(&json!(vec![1; TALL]));
+        assert!(matches!(&tall, Written::Long { begin, .. } if begin == "["), "{tall:?}");
     }
 
     #[test]
