@@ -97,6 +97,11 @@ fn filter_that_no_row_can_meet_is_a_usage_error() {
     let wardlock = with_workspace();
     for (args, named) in [
         (&["audit", "list", "--decision", "maybe"][..], "allow, hold, deny"),
+        (&["audit", "list", "--outcome", "zzz"], "ok, partial, failed"),
+        (&["audit", "list", "--effect", "zzz"], "read, write, destructive"),
+        (&["audit", "list", "--kind", "zzz"], "intent, outcome"),
+        (&["audit", "list", "--code", "writes_of"], "did you mean `writes_off`?"),
+        (&["audit", "list", "--code", "zzz"], "docs/refusals.md"),
         (&["audit", "list", "--limit", "0"], "--limit"),
     ] {
         let output = run(&wardlock, args);
