@@ -6,8 +6,9 @@ use wardlock_audit::escape_json;
 use super::talk;
 use crate::text::for_terminal;
 
-/// Members that hold what an agent sends or a provider keeps: its names and values must not be taken for words of ours.
-const DATA: [&str; 3] = ["body", "current", "proposed"];
+/// Members that hold what an agent sends, a provider keeps or a plugin declares: its names and values must not be taken for words of
+/// ours.
+const DATA: [&str; 4] = ["body", "current", "proposed", "schema"];
 
 /// Shows a result to a person.
 pub fn show(result: &Value) {
@@ -175,6 +176,8 @@ mod tests {
              true,\n      \"none\": [],\n      \"\\u202e\": \"\\u001b\"\n    }",
         );
         check(&json!({ "body": "a\nb" }), r#"body: "a\nb""#);
+        let schema = json!({ "properties": { "min_length": {} } });
+        check(&json!({ "schema": schema }), "schema:\n  {\n    \"properties\": {\n      \"min_length\": {}\n    }\n  }");
     }
 
     #[test]
