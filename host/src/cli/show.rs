@@ -18,6 +18,26 @@ pub fn show(result: &Value) {
     }
 }
 
+/// Shows rows of workspaces' connections: why a workspace is stale stands once below them, and not in a cell of each.
+pub fn show_with_stale(listed: &Value) {
+    let (rows, sentences) = stale_below(listed.clone());
+    show(&rows);
+    sentences.iter().for_each(|sentence| talk::text(&format!("\nstale: {}", for_terminal(sentence))));
+}
+
+/// Says of stale rows only that they are, and returns why, each sentence once.
+fn stale_below(mut listed: Value) -> (Value, Vec<String>) {
+    let mut sentences: Vec<String> = Vec::new();
+    for row in listed.as_array_mut().into_iter().flatten() {
+        let Some(sentence) = row["stale"].as_str().map(str::to_owned) else { continue };
+        row["stale"] = true.into();
+        if !sentences.contains(&sentence) {
+            sentences.push(sentence);
+        }
+    }
+    (listed, sentences)
+}
+
 /// Shows to a person what they are asked about: it is no result yet.
 pub fn show_before(shown: &Value) {
     talk::line(&rendered(shown));
@@ -191,6 +211,14 @@ mod tests {
     fn a_table_has_the_columns_of_all_its_rows() {
         check(&json!([{ "a": 1 }, { "b_c": true, "a": null }]), "A  B C\n1  -\n-  yes");
         check(&json!(["x", 1]), "x\n1");
+    }
+
+    #[test]
+    fn why_rows_are_stale_is_said_once() {
+        let listed = json!([{ "a": 1, "stale": "so it is" }, { "a": 2, "stale": "so it is" }, { "a": 3, "stale": null }]);
+        let (rows, sentences) = stale_below(listed);
+        check(&rows, "A  STALE\n1  yes\n2  yes\n3  -");
+        assert_eq!(sentences, ["so it is"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use wardlock_core::connection::Link;
+use wardlock_core::connection::{Connection, Link};
 use wardlock_core::id::Digest;
 use wardlock_core::pointer;
 use wardlock_sandbox::{Files, LoadError, LoadSpec, MAX_FILE_BYTES, MAX_FILES, Plugin, Sandbox};
@@ -61,8 +61,23 @@ impl<'a> ChainLoader<'a> {
         self.notes
     }
 
-    /// Loads a chain; the first plugin that does not load is told.
+    /// Loads a connection's chain; the first plugin that does not load is told.
     pub(super) async fn load(
+        &mut self,
+        document: &Document<'_>,
+        connection: &Connection,
+        plans: &[PluginPlan],
+    ) -> Result<Chain, TextError> {
+        let noted = self.notes.len();
+        let chain = self.load_all(document, connection.name.as_str(), plans).await;
+        // What stands in a file is said of its workspace; what is the home's, of none.
+        for note in self.notes.iter_mut().skip(noted).filter(|note| note.connection.is_some()) {
+            note.workspace = Some(connection.workspace.to_string());
+        }
+        chain
+    }
+
+    async fn load_all(
         &mut self,
         document: &Document<'_>,
         connection: &str,

@@ -253,6 +253,17 @@ impl Loaded {
         &self.files
     }
 
+    /// Returns why a connection of a workspace that does not load is closed: what is wrong with it, or else all that is wrong.
+    pub fn reasons(&self, workspace: &str, connection: &str) -> Vec<String> {
+        let closing = |problem: &&Problem| {
+            problem.severity == Severity::Closes && problem.workspace.as_deref() == Some(workspace)
+        };
+        let all = || self.problems.iter().filter(closing);
+        let its_own = all().filter(|problem| problem.connection.as_deref() == Some(connection));
+        let its_own: Vec<String> = its_own.map(Problem::reason).collect();
+        if its_own.is_empty() { all().map(Problem::reason).collect() } else { its_own }
+    }
+
     /// Returns why a workspace is as it was loaded before, and not as its file says now.
     pub fn stale(&self, workspace: &str) -> Option<String> {
         let of_it = |problem: &&Problem| {
@@ -351,7 +362,7 @@ async fn load_connection(
     recorder: Option<Keeping>,
 ) -> (LoadedConnection, Option<Problem>) {
     let ConnectionPlan { mut connection, scopes, plugins } = plan;
-    match chains.load(document, connection.name.as_str(), &plugins).await {
+    match chains.load(document, &connection, &plugins).await {
         Ok(Chain { links, plugins, standings }) => {
             connection.chain = links;
             let connection = Arc::new(connection);

@@ -113,8 +113,9 @@ pub(crate) fn find<'a>(
         return Ok(found);
     }
     let failure = Failure::no(format!("there is no connection `{workspace}/{connection}`"));
-    if let Some(Err(reason)) = loaded.workspace(workspace).map(|found| found.connections.as_ref()) {
-        return Err(failure.hint(format!("workspace `{workspace}` does not load: {reason}")));
+    if loaded.workspace(workspace).is_some_and(|found| found.connections.is_err()) {
+        let reasons = loaded.reasons(workspace, connection).join("; ");
+        return Err(failure.hint(format!("workspace `{workspace}` does not load: {reasons}")));
     }
     let known: Vec<String> = loaded
         .connections()

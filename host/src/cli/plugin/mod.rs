@@ -55,7 +55,11 @@ pub async fn run(cli: &Cli, verb: &PluginVerb) -> Result<ExitCode, Failure> {
 /// The chains, and whether their plugins run.
 async fn list(cli: &Cli) -> Result<ExitCode, Failure> {
     let result = ask(cli, Command::PluginList, Brought::Nothing).await?;
-    print(cli, &result);
+    if cli.json {
+        talk::data(&result);
+    } else {
+        show::show_with_stale(&result);
+    }
     Ok(ExitCode::SUCCESS)
 }
 
