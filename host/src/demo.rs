@@ -19,6 +19,8 @@ use crate::host::Host;
 use crate::serve::Stop;
 use crate::telemetry::Spans;
 
+pub use setup::told;
+
 use ask::Ask;
 use setup::Demo;
 
@@ -39,7 +41,7 @@ async fn run_until_stopped(once: bool, json: bool) -> Result<ExitCode, Failure> 
     if json {
         setup::data(&report);
     } else {
-        setup::tell(&report);
+        crate::cli::text(&told(&report));
     }
     if !once {
         setup::invite(&demo);

@@ -395,7 +395,7 @@ fn vault_locked(error: &VaultError) -> Refusal {
 fn canonicalise(request: AgentRequest, seen: &mut Seen) -> Result<CanonicalRequest, Refusal> {
     let AgentRequest { method, target, headers, body, .. } = request;
     let canonical = CanonicalRequest::parse(&method, &target, headers, body)
-        .map_err(|error| Refusal::new(Code::NotCanonical, "canonical", error.to_string()))?;
+        .map_err(|error| error.refusal())?;
     seen.canonical = Some(canonical.clone());
     Ok(canonical)
 }

@@ -46,7 +46,7 @@ async function anApprovalIsSeenLive() {
   await page.goto(`${DASHBOARD}/drafts`);
   await page.getByRole("link", { name: "records.update on acme/zoho" }).click();
   const row = page.getByRole("row", { name: /Last_Name/ });
-  await row.getByText(data[0].Last_Name, { exact: true }).waitFor();
+  await row.getByText(JSON.stringify(data[0].Last_Name), { exact: true }).waitFor();
   await row.getByText("Winterbottom").waitFor();
   await look(browser, page, `/drafts/${draft}`, "draft-typed");
 

@@ -52,6 +52,11 @@ impl Outcome {
             Self::Streamed => "streamed",
         }
     }
+
+    /// Reads that word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == text)
+    }
 }
 
 /// What an answer says.

@@ -30,6 +30,9 @@ pub enum Effect {
 }
 
 impl Effect {
+    /// Every effect.
+    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Destructive];
+
     /// Returns the word used on every surface.
     pub fn as_str(self) -> &'static str {
         match self {

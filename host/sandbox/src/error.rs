@@ -217,6 +217,9 @@ fn how_to_make_valid(what: &str) -> &'static str {
     if what.contains("unexpected end") || what.contains("out of bounds (bound") {
         return "the file ends too early: copy it once more, or build it again";
     }
+    if what.contains("core module") {
+        return "build it for wasm32-wasip2, which makes a component; of a core module `wasm-tools component new` makes one";
+    }
     if what.contains("exceeds") {
         return "build it smaller, with fewer functions, types and instances: what policies need is far below the limits";
     }
@@ -246,6 +249,7 @@ mod tests {
         check("unexpected end-of-file (at offset 0x10)", "ends too early");
         check("section range 2465..130778 is out of bounds (bound = 71935)", "ends too early");
         check("functions count exceeds limit of 1000000 (at offset 0x20)", "build it smaller");
+        check("it is a core module, not a component", "wasm-tools component new");
         check("threads must be enabled for shared memories", "wasm32-wasip2");
     }
 }

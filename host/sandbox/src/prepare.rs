@@ -27,6 +27,8 @@ const ASK_TIME: Duration = Duration::from_secs(1);
 const ASK_BYTES: usize = 512 << 10;
 /// How every module and component in binary form begins; text is not taken.
 const WASM: &[u8] = b"\0asm";
+/// What follows in a core module; a component says another layer there.
+const CORE: &[u8] = b"\x01\0\0\0";
 
 /// What is to be made ready.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -190,6 +192,9 @@ fn check_form(bytes: &[u8]) -> Result<(), LoadError> {
     }
     if !bytes.starts_with(WASM) {
         return Err(LoadError::Invalid { what: "it does not begin as WebAssembly does".to_owned() });
+    }
+    if bytes.get(WASM.len()..8) == Some(CORE) {
+        return Err(LoadError::Invalid { what: "it is a core module, not a component".to_owned() });
     }
     if nesting::is_too_deep(bytes) {
         let what = format!("components stand in it more than {} deep", nesting::DEEPEST);

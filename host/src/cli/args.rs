@@ -117,7 +117,7 @@ pub struct InitArgs {
     /// Where the vault's key comes from.
     #[arg(long, value_enum, default_value_t = KeyChoice::File)]
     pub key: KeyChoice,
-    /// Start with a ready-made workspace: `zoho-readonly`, `zoho-lead-intake` or `zoho-sales-desk`.
+    /// Start with a ready-made workspace, or add it to a home that is there: `zoho-readonly`, `zoho-lead-intake` or `zoho-sales-desk`.
     #[arg(long, value_name = "POLICY", requires = "workspace", requires = "region")]
     pub policy: Option<String>,
     /// The ready-made workspace's name.

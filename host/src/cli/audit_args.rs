@@ -131,8 +131,8 @@ pub struct FilterArgs {
     /// Of one operation.
     #[arg(long)]
     pub operation: Option<String>,
-    /// Of one effect: `read`, `write` or `destructive`.
-    #[arg(long)]
+    /// Of one effect.
+    #[arg(long, value_parser = ["read", "write", "destructive"])]
     pub effect: Option<String>,
     /// Touching one resource.
     #[arg(long)]
@@ -146,8 +146,8 @@ pub struct FilterArgs {
     /// With one decision.
     #[arg(long, value_parser = ["allow", "hold", "deny"])]
     pub decision: Option<String>,
-    /// With one outcome: `ok`, `partial`, `failed`, `scheduled`, `aborted`, `unknown` or `streamed`.
-    #[arg(long)]
+    /// With one outcome.
+    #[arg(long, value_parser = ["ok", "partial", "failed", "scheduled", "aborted", "unknown", "streamed"])]
     pub outcome: Option<String>,
     /// Refused with one code, of the host or of a plugin.
     #[arg(long)]

@@ -1,8 +1,8 @@
-//! `wardlock init`: a home folder with configuration, key and empty vault.
+//! `wardlock init`: a home folder with configuration, key and empty vault; or a workspace more in one that is there.
 
 use std::process::ExitCode;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use wardlock_egress::vault::{KeySource, Passphrase, Recipients, Vault};
 
 use super::args::{Cli, InitArgs, KeyChoice};
@@ -11,6 +11,7 @@ use crate::admin::Failure;
 use crate::config;
 use crate::home::{CONFIG_FILE, Home};
 use crate::policy;
+use crate::shown::without;
 
 /// Makes the home.
 pub fn run(cli: &Cli, args: &InitArgs) -> Result<ExitCode, Failure> {
@@ -21,6 +22,11 @@ pub fn run(cli: &Cli, args: &InitArgs) -> Result<ExitCode, Failure> {
     // Everything that can be wrong with the words is found before anything is made.
     let workspace = args.policy.as_deref().map(|policy| ready_made(args, policy)).transpose()?;
     args.recovery.iter().try_for_each(|word| Recipients::check(word))?;
+    // Key and recipients are a new home's.
+    let is_new_home = args.key != KeyChoice::File || !args.recovery.is_empty();
+    if let Some(workspace) = workspace.as_ref().filter(|_| !is_new_home && Home::exists(&path)) {
+        return add(cli, &path, workspace);
+    }
     let source = new_source(&path, args.key, cli.passphrase_fd)?;
     source.probe()?;
     let home = Home::create(&path)?;
@@ -35,14 +41,34 @@ pub fn run(cli: &Cli, args: &InitArgs) -> Result<ExitCode, Failure> {
     }
     next.push("wardlock serve".to_owned());
     let result = json!({ "home": home.path().display().to_string(), "key": args.key.word(), "recovery": args.recovery, "next": next });
-    if cli.json {
-        talk::data(&result);
-    } else {
-        show::show(&json!({ "home": result["home"], "key": result["key"] }));
-        talk::line("\nnext:");
-        next.iter().for_each(|step| talk::line(&format!("  {step}")));
-    }
+    tell(cli, &result);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Adds a ready-made workspace to a home that is there: a file of its own, which `reload` takes.
+fn add(cli: &Cli, path: &std::path::Path, workspace: &policy::ReadyMade) -> Result<ExitCode, Failure> {
+    let home = Home::open(path)?;
+    workspace.write(&home)?;
+    let name = workspace.name();
+    let next = [
+        "wardlock reload".to_owned(),
+        format!("wardlock connect {name}/zoho"),
+        format!("wardlock agent add NAME --workspace {name}"),
+    ];
+    let file = format!("workspaces/{name}.toml");
+    tell(cli, &json!({ "home": home.path().display().to_string(), "workspace": file, "next": next }));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows what was made, and what comes next.
+fn tell(cli: &Cli, result: &Value) {
+    if cli.json {
+        return talk::data(result);
+    }
+    show::show(&without(result, &["next", "recovery"]));
+    talk::line("\nnext:");
+    let next = result["next"].as_array().into_iter().flatten();
+    next.filter_map(Value::as_str).for_each(|step| talk::line(&format!("  {step}")));
 }
 
 /// Writes what was chosen into the new wardlock.toml.

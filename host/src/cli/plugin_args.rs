@@ -237,7 +237,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "JSON")]
     pub settings: Option<String>,
     /// How many decisions are measured for each case.
-    #[arg(long, value_name = "COUNT", default_value = "500")]
+    #[arg(long, value_name = "COUNT", default_value = "500", value_parser = at_least_one)]
     pub runs: NonZeroU32,
 }
 
@@ -250,4 +250,8 @@ pub struct DevArgs {
     /// Go on until ctrl-C.
     #[arg(long)]
     pub watch: bool,
+}
+
+fn at_least_one(text: &str) -> Result<NonZeroU32, String> {
+    text.parse().map_err(|_| "a whole number from 1 on is wanted".to_owned())
 }

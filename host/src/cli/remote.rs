@@ -366,7 +366,7 @@ fn tell(verb: &Verb, result: &Value) {
         return;
     }
     if let Verb::Connections(ConnectionsVerb::List) = verb {
-        return show::show(&with_names(result.clone()));
+        return show::show_with_stale(&with_names(result.clone()));
     }
     let mut result = result.clone();
     show::changes_in_words(&mut result);

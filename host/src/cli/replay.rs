@@ -79,11 +79,32 @@ fn stands_now(now: &Value) -> String {
         (Some(says), _) => format!("says `{says}`"),
         (None, why) => format!("not known: {}", why.unwrap_or_default()),
     };
-    format!("now with another {}: {says}", changed.join(", "))
+    let changed: Vec<String> = changed.into_iter().map(other).collect();
+    format!("now with {}: {says}", changed.join(", "))
+}
+
+/// What is another one now, or others.
+fn other(what: &str) -> String {
+    let article = if ["settings", "capabilities"].contains(&what) { "other" } else { "another" };
+    let what = if what == "memory" { "memory limit" } else { what };
+    format!("{article} {what}")
 }
 
 fn lines(differences: &Value) {
     for difference in differences.as_array().into_iter().flatten().filter_map(Value::as_str) {
         talk::text(&for_terminal(&format!("    {difference}")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_stands_in_the_place_now_is_said_in_words() {
+        let now = json!({ "changed": ["component", "settings", "memory"], "says": "deny" });
+        assert_eq!(stands_now(&now), "now with another component, other settings, another memory limit: says `deny`");
     }
 }

@@ -6,8 +6,9 @@ use wardlock_audit::escape_json;
 use super::talk;
 use crate::text::for_terminal;
 
-/// Members that hold what an agent sends or a provider keeps: its names and values must not be taken for words of ours.
-const DATA: [&str; 3] = ["body", "current", "proposed"];
+/// Members that hold what an agent sends, a provider keeps or a plugin declares: its names and values must not be taken for words of
+/// ours.
+const DATA: [&str; 4] = ["body", "current", "proposed", "schema"];
 
 /// Shows a result to a person.
 pub fn show(result: &Value) {
@@ -15,6 +16,26 @@ pub fn show(result: &Value) {
         Value::Array(rows) if rows.is_empty() => talk::line("(none)"),
         result => talk::text(&rendered(result)),
     }
+}
+
+/// Shows rows of workspaces' connections: why a workspace is stale stands once below them, and not in a cell of each.
+pub fn show_with_stale(listed: &Value) {
+    let (rows, sentences) = stale_below(listed.clone());
+    show(&rows);
+    sentences.iter().for_each(|sentence| talk::text(&format!("\nstale: {}", for_terminal(sentence))));
+}
+
+/// Says of stale rows only that they are, and returns why, each sentence once.
+fn stale_below(mut listed: Value) -> (Value, Vec<String>) {
+    let mut sentences: Vec<String> = Vec::new();
+    for row in listed.as_array_mut().into_iter().flatten() {
+        let Some(sentence) = row["stale"].as_str().map(str::to_owned) else { continue };
+        row["stale"] = true.into();
+        if !sentences.contains(&sentence) {
+            sentences.push(sentence);
+        }
+    }
+    (listed, sentences)
 }
 
 /// Shows to a person what they are asked about: it is no result yet.
@@ -175,6 +196,8 @@ mod tests {
              true,\n      \"none\": [],\n      \"\\u202e\": \"\\u001b\"\n    }",
         );
         check(&json!({ "body": "a\nb" }), r#"body: "a\nb""#);
+        let schema = json!({ "properties": { "min_length": {} } });
+        check(&json!({ "schema": schema }), "schema:\n  {\n    \"properties\": {\n      \"min_length\": {}\n    }\n  }");
     }
 
     #[test]
@@ -197,6 +220,14 @@ mod tests {
     fn a_table_has_the_columns_of_all_its_rows() {
         check(&json!([{ "a": 1 }, { "b_c": true, "a": null }]), "A  B C\n1  -\n-  yes");
         check(&json!(["x", 1]), "x\n1");
+    }
+
+    #[test]
+    fn why_rows_are_stale_is_said_once() {
+        let listed = json!([{ "a": 1, "stale": "so it is" }, { "a": 2, "stale": "so it is" }, { "a": 3, "stale": null }]);
+        let (rows, sentences) = stale_below(listed);
+        check(&rows, "A  STALE\n1  yes\n2  yes\n3  -");
+        assert_eq!(sentences, ["so it is"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::remote::{ask, split};
 use super::write_args::{DraftsVerb, Level, ProofArgs, WritesArgs};
 use super::{show, talk};
 use crate::admin::{Brought, Command, Failure};
-use crate::drafts::{is_as_shown, word_for};
+use crate::drafts::{failures_in_words, frozen_in_words, is_as_shown, word_for};
 use crate::ops::decided_already;
 use crate::shown::{is_named, only, without};
 use crate::text::UNCOUNTED;
@@ -168,7 +168,11 @@ pub async fn drafts(cli: &Cli, verb: &DraftsVerb) -> Result<ExitCode, Failure> {
         DraftsVerb::Approve { draft, request: None } => looked_at(cli, draft).await?,
     };
     let result = ask(cli, command, Brought::Nothing).await?;
-    tell(cli, &result);
+    if cli.json {
+        talk::data(&result);
+    } else {
+        show::show(&ended_in_words(&result));
+    }
     let unsent = matches!(verb, DraftsVerb::Approve { .. }) && result["sent"] != true;
     Ok(ExitCode::from(u8::from(unsent)))
 }
@@ -182,18 +186,21 @@ async fn look_at(cli: &Cli, draft: &str) -> Result<Value, Failure> {
 }
 
 /// Members of a draft that are shown, but for its rows: whatever else stands in an answer is nothing that anybody confirms.
-const OF_DRAFT: [&str; 20] = [
+const OF_DRAFT: [&str; 23] = [
     "draft",
     "connection",
     "agent",
     "operation",
     "effect",
     "state",
+    "frozen",
     "held",
     "expires",
     "code",
     "why",
     "outcome",
+    "provider_code",
+    "failures",
     "decided",
     "decided_by",
     "request_id",
@@ -256,7 +263,8 @@ async fn looked_at(cli: &Cli, draft: &str) -> Result<Command, Failure> {
             .hint(decided_already(&shown)));
     }
     show::show_before(&for_person(&shown));
-    let question = format!("\nType the first {TYPED} characters of request sha256 to send exactly this: ");
+    let frozen = frozen_in_words(&shown["frozen"]).map(|words| format!("\nfrozen: {words}")).unwrap_or_default();
+    let question = format!("{frozen}\nType the first {TYPED} characters of request sha256 to send exactly this: ");
     let typed = talk::answer(&question);
     if typed.len() >= TYPED && request_sha256.starts_with(&typed) {
         return Ok(Command::DraftsApprove { id: draft.to_owned(), request_sha256, shown: Some(as_shown) });
@@ -265,9 +273,24 @@ async fn looked_at(cli: &Cli, draft: &str) -> Result<Command, Failure> {
         .hint("type them as they stand there, or give the whole hash with `--request`"))
 }
 
+/// What a person's word came to, as people read it: which records failed in words, and without what is not there.
+fn ended_in_words(ended: &Value) -> Value {
+    const WHERE_THERE: [&str; 5] = ["code", "provider_code", "failures", "detail", "hint"];
+
+    let absent: Vec<&str> = WHERE_THERE.into_iter().filter(|name| ended[*name].is_null()).collect();
+    let mut ended = without(ended, &absent);
+    if let Some(words) = failures_in_words(&ended["failures"]) {
+        ended["failures"] = words.into();
+    }
+    ended
+}
+
 /// A draft as a person reads it: of a record that was not read, nothing stands there as its value.
-fn for_person(shown: &Value) -> Value {
-    let mut shown = without(shown, &["exact"]);
+fn for_person(whole: &Value) -> Value {
+    let mut shown = ended_in_words(&without(whole, &["exact", "frozen"]));
+    if let Some(words) = frozen_in_words(&whole["frozen"]) {
+        shown["frozen"] = words.into();
+    }
     show::changes_in_words(&mut shown);
     for record in shown["changes"].as_array_mut().into_iter().flatten() {
         if record["problem"].is_null() {
@@ -295,6 +318,15 @@ fn tell(cli: &Cli, result: &Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_provider_did_not_do_is_told_and_nothing_that_is_not_there() {
+        let failures = json!({ "failed": 1, "of": 2, "first": [{ "number": 2, "code": "DUPLICATE_DATA" }] });
+        let ended = json!({ "outcome": "partial", "code": null, "failures": failures, "hint": "look" });
+        let expect = json!({ "outcome": "partial", "failures": "1 of 2 (place 2: DUPLICATE_DATA)", "hint": "look" });
+        assert_eq!(ended_in_words(&ended), expect);
+        assert_eq!(ended_in_words(&json!({ "outcome": "ok", "failures": null })), json!({ "outcome": "ok" }));
+    }
 
     #[test]
     fn what_was_not_read_is_no_null_and_what_nobody_counted_is_said() {

@@ -32,7 +32,7 @@ pub(super) async fn act(
         ["drafts", id, "approve"] => approve(gate, &host, visitor, visit, id).await,
         ["drafts", id, "question"] => question(&host, visitor, visit, id).await,
         ["drafts", id, "reject"] => match ask(gate, Command::DraftsReject { id: (*id).to_owned() }).await {
-            Ok(ended) => pages::decided(gate, visitor, &ended).await,
+            Ok(ended) => told_by_its_page(&host, visitor, id, ended),
             Err(failure) => pages::failed_of(&failure, id),
         },
         ["freeze"] => match ask(gate, Command::Freeze { workspace: None }).await {
@@ -58,11 +58,16 @@ pub(super) async fn act(
 /// Approves what was shown: by a passkey where operators have keys, else by its connection's name, typed.
 async fn approve(gate: &Arc<Gate>, host: &Arc<Host>, visitor: &Visitor, visit: &Visit, id: &str) -> Answer {
     let command = command(visit, id);
-    let ended = match approved(gate, host, visitor, visit, command).await {
-        Ok(ended) => ended,
-        Err(failure) => return pages::failed_of(&failure, id),
-    };
-    pages::decided(gate, visitor, &ended).await
+    match approved(gate, host, visitor, visit, command).await {
+        Ok(ended) => told_by_its_page(host, visitor, id, ended),
+        Err(failure) => pages::failed_of(&failure, id),
+    }
+}
+
+/// Leads on to the draft, whose page tells what came of it: a page that answers a form would send it again when it is reloaded.
+fn told_by_its_page(host: &Host, visitor: &Visitor, id: &str, ended: Value) -> Answer {
+    host.visitors().keep(visitor, id, ended);
+    Answer::leads_to(&format!("/drafts/{id}"))
 }
 
 async fn approved(

@@ -89,7 +89,7 @@ async fn show(gate: &Arc<Gate>, host: Arc<Host>, visitor: &Visitor, visit: &Visi
             pages::live(gate, visit).await
         }
         ["requests", id] => pages::request(gate, visitor, id).await,
-        ["drafts"] => pages::drafts(gate, visitor, visit).await,
+        ["drafts"] => pages::drafts(gate, &host, visitor, visit).await,
         ["drafts", id] => pages::draft(gate, &host, visitor, id).await,
         ["plugins"] => pages::plugins(gate, visitor).await,
         _ => told(404, "Nothing here", &["There is no such page."]),

@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -94,6 +95,8 @@ struct Session {
     user: Option<u32>,
     began_ms: u64,
     seen_ms: u64,
+    /// What came of the last form about a draft, until that draft's page tells it.
+    ended: Option<(String, Value)>,
 }
 
 #[derive(Debug)]
@@ -149,7 +152,7 @@ impl Visitors {
     /// Opens a session for a local user; returns the cookie's value.
     pub fn enter(&self, user: Option<u32>, now_ms: u64) -> Result<String, getrandom::Error> {
         let (id, csrf) = (random()?, random()?);
-        let session = Session { id: digest(&id), csrf, user, began_ms: now_ms, seen_ms: now_ms };
+        let session = Session { id: digest(&id), csrf, user, began_ms: now_ms, seen_ms: now_ms, ended: None };
         add(&mut self.lock(now_ms).sessions, session);
         Ok(id)
     }
@@ -173,6 +176,20 @@ impl Visitors {
         let mut everybody = self.everybody();
         everybody.sessions.retain(|session| session.id != visitor.session);
         everybody.questions.retain(|question| question.session != visitor.session);
+    }
+
+    /// Keeps what a form about a draft came to, for the page to which it leads.
+    pub fn keep(&self, visitor: &Visitor, draft: &str, ended: Value) {
+        if let Some(session) = self.everybody().session(visitor) {
+            session.ended = Some((draft.to_owned(), ended));
+        }
+    }
+
+    /// Takes what a form about this draft came to: it is told once.
+    pub fn kept(&self, visitor: &Visitor, draft: &str) -> Option<Value> {
+        let mut everybody = self.everybody();
+        let (_, ended) = everybody.session(visitor)?.ended.take_if(|(of, _)| of == draft)?;
+        Some(ended)
     }
 
     /// Remembers that a passkey is asked to sign a text.
@@ -216,6 +233,10 @@ impl Link {
 }
 
 impl Everybody {
+    fn session(&mut self, visitor: &Visitor) -> Option<&mut Session> {
+        self.sessions.iter_mut().find(|session| session.id == visitor.session)
+    }
+
     fn link(&mut self, token: &str) -> Option<&mut Link> {
         let wanted = digest(token);
         self.links.iter_mut().find(|link| link.token.ct_eq(&wanted).into())
@@ -318,5 +339,16 @@ mod tests {
             visitors.ask(&one, &at.to_string(), 1);
         }
         assert!(!visitors.asked(&one, "0", 1) && visitors.asked(&one, "1", 1), "the oldest gives way");
+    }
+
+    #[test]
+    fn what_a_form_came_to_is_told_once_on_its_drafts_page_and_to_whom_sent_it() {
+        let visitors = Visitors::default();
+        let who = |cookie: &str| visitors.visitor(cookie, USER, true, 1).expect("a visitor");
+        let (one, other) = (who(&session(&visitors, 0)), who(&session(&visitors, 0)));
+        visitors.keep(&one, "draft_1", Value::Bool(true));
+        assert_eq!((visitors.kept(&other, "draft_1"), visitors.kept(&one, "draft_2")), (None, None));
+        assert_eq!(visitors.kept(&one, "draft_1"), Some(Value::Bool(true)));
+        assert_eq!(visitors.kept(&one, "draft_1"), None);
     }
 }

@@ -231,19 +231,21 @@ pub fn data(report: &Value) {
 }
 
 /// Tells the report to a person.
-pub fn tell(report: &Value) {
+pub fn told(report: &Value) -> String {
+    let mut lines = Vec::new();
     for case in super::CASES {
         let seen = &report[case.name];
         let said = |name: &str| seen[name].as_str().unwrap_or("-").to_owned();
-        crate::cli::text(&format!("{} {}", case.method, case.path));
-        crate::cli::text(&format!("  {}", case.says));
+        lines.push(format!("{} {}", case.method, case.path));
+        lines.push(format!("  {}", case.says));
         let plugins: Vec<String> = seen["plugins"].as_array().into_iter().flatten().map(plugin_line).collect();
         if !plugins.is_empty() {
-            crate::cli::text(&format!("  plugins   {}", plugins.join(", ")));
+            lines.push(format!("  plugins   {}", plugins.join(", ")));
         }
-        crate::cli::text(&format!("  decision  {} {}", said("decision"), seen["code"].as_str().unwrap_or("")));
+        let code = seen["code"].as_str().map(|code| format!(" {code}")).unwrap_or_default();
+        lines.push(format!("  decision  {}{code}", said("decision")));
         if seen["upstream_status"].is_number() {
-            crate::cli::text(&format!(
+            lines.push(format!(
                 "  upstream  {} answered {}, outcome {}, secret exposed: {}",
                 said("api_host"),
                 seen["upstream_status"],
@@ -251,12 +253,13 @@ pub fn tell(report: &Value) {
                 seen["secret_exposed"]
             ));
         }
-        crate::cli::text("");
+        lines.push(String::new());
     }
-    crate::cli::text(&format!(
+    lines.push(format!(
         "token calls: {}   audit rows: {}   chain verified: {}   all as it must be: {}",
         report["token_calls"], report["audit"]["rows"], report["audit"]["verified"], report["ok"]
     ));
+    lines.join("\n")
 }
 
 fn plugin_line(plugin: &Value) -> String {

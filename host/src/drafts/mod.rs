@@ -3,7 +3,7 @@
 //! A draft's id is that of the request that was held, so that the audit's row and the draft name one another. In reading
 //! order: `content` (what is sealed), `shown` (how a person reads it), this file (keeping, finding, the agent's view), `approvals`
 //! (several people's words), `decided` (what the vault knows of it), `changes` (what would be other than it is), `release` (what an
-//! approval does), `refused` (why a release sent nothing).
+//! approval does), `refused` (why a release sent nothing), `words` (what came of it, for people).
 
 mod approvals;
 mod changes;
@@ -12,6 +12,7 @@ mod decided;
 mod refused;
 mod release;
 mod shown;
+mod words;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -38,6 +39,7 @@ pub use decided::{reject, reject_all_of, reject_held_of};
 use refused::KeptRefusal;
 pub use release::{Approved, Unreleased, release, settle};
 pub use shown::{is_as_shown, told, word_for};
+pub use words::{done_of_it, failures_in_words, frozen_in_words};
 
 /// How many may wait: a person reads each of them. No agent has more than an eighth of its workspace's room.
 const BOUNDS: DraftBounds =

@@ -64,8 +64,23 @@ impl<'a> ChainLoader<'a> {
         self.notes
     }
 
-    /// Loads a chain; the first plugin that does not load is told.
+    /// Loads a connection's chain; the first plugin that does not load is told.
     pub(super) async fn load(
+        &mut self,
+        document: &Document<'_>,
+        connection: &Connection,
+        plans: &[PluginPlan],
+    ) -> Result<Chain, TextError> {
+        let noted = self.notes.len();
+        let chain = self.load_all(document, connection, plans).await;
+        // What stands in a file is said of its workspace; what is the home's, of none.
+        for note in self.notes.iter_mut().skip(noted).filter(|note| note.connection.is_some()) {
+            note.workspace = Some(connection.workspace.to_string());
+        }
+        chain
+    }
+
+    async fn load_all(
         &mut self,
         document: &Document<'_>,
         connection: &Connection,

@@ -282,6 +282,17 @@ impl Loaded {
         &self.files
     }
 
+    /// Returns why a connection of a workspace that does not load is closed: what is wrong with it, or else all that is wrong.
+    pub fn reasons(&self, workspace: &str, connection: &str) -> Vec<String> {
+        let closing = |problem: &&Problem| {
+            problem.severity == Severity::Closes && problem.workspace.as_deref() == Some(workspace)
+        };
+        let all = || self.problems.iter().filter(closing);
+        let its_own = all().filter(|problem| problem.connection.as_deref() == Some(connection));
+        let its_own: Vec<String> = its_own.map(Problem::reason).collect();
+        if its_own.is_empty() { all().map(Problem::reason).collect() } else { its_own }
+    }
+
     /// Returns why a workspace is as it was loaded before, and not as its file says now.
     pub fn stale(&self, workspace: &str) -> Option<String> {
         let of_it = |problem: &&Problem| {

@@ -25,7 +25,7 @@ pub struct Problem {
     pub severity: Severity,
     /// The workspace that it touches; `None`: none, or all.
     pub workspace: Option<String>,
-    /// The connection that it touches; `None`: every one of the workspace.
+    /// The connection that it touches, or in whose table it stands; `None`: none of them alone.
     pub connection: Option<String>,
     /// One line: what is wrong and where.
     pub message: String,
@@ -59,7 +59,8 @@ impl Problem {
     /// Makes a problem from what is wrong in a text.
     pub fn from_text(workspace: Option<&str>, error: &TextError) -> Self {
         let (line, shown) = (error.line_shown().map(str::to_owned), Some(error.to_string()));
-        Self { hint: error.hint.clone(), line, shown, ..Self::new(workspace, error.summary()) }
+        let connection = connection_of(&error.key);
+        Self { connection, hint: error.hint.clone(), line, shown, ..Self::new(workspace, error.summary()) }
     }
 
     /// Narrows the problem to one connection.
@@ -107,6 +108,12 @@ impl Problem {
             None => self.message.clone(),
         }
     }
+}
+
+/// Reads off a key in a workspace file in which connection's table it stands.
+fn connection_of(key: &str) -> Option<String> {
+    let mut parts = key.strip_prefix("connections.")?.split('.');
+    parts.next().map(str::to_owned)
 }
 
 impl fmt::Display for Problem {

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use wardlock_audit::{Act, ActDetail, Filter, Kind, Row};
 use wardlock_core::answer::Outcome;
+use wardlock_core::plugin::Effect;
+use wardlock_core::refusal::Code;
 
 use super::{OPERATOR, against, blocking, export, readiness, verified, who};
 use crate::admin::{AuditFilter, Failure, RowForm};
+use crate::config::nearest;
 use crate::host::Host;
 
 /// The most rows of one answer, so that neither side holds many at once.
@@ -18,8 +21,38 @@ const LOOK_FIRST: &str =
     "it may have been executed: look at the provider what became of it before it is sent again";
 
 pub(super) async fn list(host: &Arc<Host>, asked: AuditFilter) -> Result<Value, Failure> {
+    // Whoever waits for rows may wait for the first of its code.
+    let code = asked.code.clone().filter(|_| asked.after.is_none());
     let rows = find(host, asked).await?;
+    if let Some(code) = code.filter(|_| rows.is_empty()) {
+        known_code(host, code).await?;
+    }
     Ok(Value::Array(rows.iter().map(summary).collect()))
+}
+
+/// Passes on a code of the host's, and one that some row has: plugins have codes of their own.
+async fn known_code(host: &Arc<Host>, code: String) -> Result<(), Failure> {
+    let with_it = AuditFilter { code: Some(code.clone()), limit: 1, ..AuditFilter::default() };
+    if Code::parse(&code).is_some() || !find(host, with_it).await?.is_empty() {
+        return Ok(());
+    }
+    let words = Code::ALL.iter().map(|code| code.as_str());
+    let hint = match nearest(&code, words) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => "docs/refusals.md lists the host's, `wardlock audit list --decision deny` shows plugins'".to_owned(),
+    };
+    Err(Failure::usage(format!("no row has the code `{code}`, and it is none of the host's")).hint(hint))
+}
+
+/// Passes a word on that is one of these.
+fn one_of(what: &str, word: Option<String>, known: &[&str]) -> Result<Option<String>, Failure> {
+    match word {
+        Some(word) if !known.contains(&word.as_str()) => {
+            let failure = Failure::usage(format!("there are no rows of {what} `{word}`"));
+            Err(failure.hint(format!("{what}s: {}", known.join(", "))))
+        }
+        word => Ok(word),
+    }
 }
 
 pub(super) async fn rows(host: &Arc<Host>, asked: AuditFilter, form: RowForm) -> Result<Value, Failure> {
@@ -63,10 +96,10 @@ fn filter(asked: AuditFilter) -> Result<Filter, Failure> {
         connection: asked.connection,
         agent: asked.agent,
         operation: asked.operation,
-        effect: asked.effect,
-        decision: asked.decision,
+        effect: one_of("effect", asked.effect, &Effect::ALL.map(Effect::as_str))?,
+        decision: one_of("decision", asked.decision, &["allow", "hold", "deny"])?,
         kind: kind.transpose()?,
-        outcome: asked.outcome,
+        outcome: one_of("outcome", asked.outcome, &Outcome::ALL.map(Outcome::as_str))?,
         service: asked.service,
         region: asked.region,
         tenant: asked.tenant,

@@ -113,15 +113,16 @@ pub(crate) fn find<'a>(
         return Ok(found);
     }
     let failure = Failure::no(format!("there is no connection `{workspace}/{connection}`"));
-    if let Some(Err(reason)) = loaded.workspace(workspace).map(|found| found.connections.as_ref()) {
-        return Err(failure.hint(format!("workspace `{workspace}` does not load: {reason}")));
+    if loaded.workspace(workspace).is_some_and(|found| found.connections.is_err()) {
+        let reasons = loaded.reasons(workspace, connection).join("; ");
+        return Err(failure.hint(format!("workspace `{workspace}` does not load: {reasons}")));
     }
     let known: Vec<String> = loaded
         .connections()
         .map(|found| format!("{}/{}", found.connection.workspace, found.connection.name))
         .collect();
     Err(failure.hint(match known.as_slice() {
-        [] => "there is none yet; write workspaces/NAME.toml, or run `wardlock init --policy`".to_owned(),
+        [] => "there is none yet; write workspaces/NAME.toml, or run `wardlock init --policy POLICY --workspace NAME --region REGION`".to_owned(),
         known => format!("connections here: {}", known.join(", ")),
     }))
 }

@@ -10,7 +10,8 @@ use wardlock_core::decision::Holder;
 use wardlock_core::id::{AgentName, Digest};
 use wardlock_state::{Draft, DraftState, StateError};
 
-use super::{blocking, named, note, seen_through, who};
+use super::freeze::frozen_by;
+use super::{blocking, named, note, released, seen_through, who};
 use crate::admin::Failure;
 use crate::drafts::{self, Approved, Content, DraftError, Unreleased};
 use crate::host::Host;
@@ -70,7 +71,9 @@ pub(super) async fn show(host: &Arc<Host>, id: &str) -> Result<Value, Failure> {
     let classified = request.clone().and_then(|request| classified(host, &draft, request));
     let mut shown = dated(&draft);
     let (changes, note) = changes(host, &draft, content.as_ref(), classified.as_deref()).await;
+    let waits = draft.state == DraftState::Held;
     let more = json!({
+        "frozen": waits.then(|| frozen_by(host, &draft.workspace)).unwrap_or_default(),
         "approved_by": drafts::given(host, &draft).await.map_err(unreadable)?,
         "approvals_wanted": drafts::wanted(host, &draft),
         "request_sha256": draft.request.to_string(),
@@ -82,6 +85,7 @@ pub(super) async fn show(host: &Arc<Host>, id: &str) -> Result<Value, Failure> {
         "exact": content.as_ref().map(Content::exact),
     });
     extend(&mut shown, more);
+    extend(&mut shown, released::said(host, draft.release_id.as_deref()).await);
     Ok(shown)
 }
 
@@ -221,7 +225,8 @@ async fn approve_as(host: &Arc<Host>, draft: &Draft, request: Digest, by: &str) 
     };
     note(host, act(release.state.as_str()).caused_by(release.id.clone())).await;
     let refusal = release.refusal.as_ref();
-    Ok(json!({
+    let remedy = refusal.map(|refusal| refusal.remedy().to_owned());
+    let mut ended = json!({
         "draft": id,
         "state": release.state.as_str(),
         "sent": release.state == DraftState::Sent,
@@ -230,8 +235,10 @@ async fn approve_as(host: &Arc<Host>, draft: &Draft, request: Digest, by: &str) 
         "status": release.status,
         "code": refusal.map(|refusal| refusal.code.as_str()),
         "detail": refusal.map(|refusal| refusal.detail.clone()),
-        "hint": refusal.map(|refusal| refusal.remedy().to_owned()),
-    }))
+        "hint": remedy.or_else(|| released::remedy(release.outcome, release.id.as_str())),
+    });
+    extend(&mut ended, released::said(host, Some(release.id.as_str())).await);
+    Ok(ended)
 }
 
 pub(super) async fn reject(host: &Arc<Host>, id: &str) -> Result<Value, Failure> {

@@ -48,6 +48,13 @@ pub(crate) fn frozen(host: &Host) -> Value {
     json!({ "frozen": rows.collect::<Vec<_>>() })
 }
 
+/// Returns what freezes a workspace: its own name, and `all`.
+pub(super) fn frozen_by(host: &Host, workspace: &str) -> Vec<String> {
+    let frozen = host.state().frozen().into_keys();
+    let names = frozen.map(|name| if name == "*" { ALL.to_owned() } else { name });
+    names.filter(|name| name == ALL || name == workspace).collect()
+}
+
 async fn record(host: &Host, what: &str, workspace: Option<&WorkspaceName>) {
     let act = Act::admin(who(), what, workspace.map_or(ALL, WorkspaceName::as_str), "ok");
     note(host, workspace.map_or_else(|| act.clone(), |workspace| act.clone().in_workspace(workspace.as_str())))

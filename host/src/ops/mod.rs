@@ -24,6 +24,7 @@ mod proof;
 mod readiness;
 mod recordings;
 mod registrations;
+mod released;
 mod vault;
 mod verified;
 mod writes;

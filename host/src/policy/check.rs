@@ -60,7 +60,7 @@ impl CheckError {
             Self::Whose { folder } => Some(format!("put them into {}/<workspace>/", folder.display())),
             Self::NoWorkspace { .. } => Some("a folder of cases is called like its workspace".to_owned()),
             Self::UnknownWorkspace { known, .. } if known.is_empty() => {
-                Some("write workspaces/NAME.toml, or run `wardlock init --policy`".to_owned())
+                Some("write workspaces/NAME.toml, or run `wardlock init --policy POLICY --workspace NAME --region REGION`".to_owned())
             }
             Self::UnknownWorkspace { known, .. } => Some(format!("workspaces here: {}", known.join(", "))),
             Self::NoCases { folder, workspace } => Some(format!(
@@ -68,6 +68,10 @@ impl CheckError {
                 folder.display(),
                 workspace.as_deref().unwrap_or("<workspace>")
             )),
+            Self::Cases(CaseError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Some(
+                "`--cases` names the folder of cases: in it one for each workspace, with a TOML file for each case"
+                    .to_owned(),
+            ),
             Self::Cases(_) | Self::Config(_) => None,
         }
     }
@@ -187,12 +191,12 @@ async fn run(
 
 /// Returns where the cases of which workspace stand; `only` is the one that is asked about.
 fn whose(loaded: &Loaded, folder: &Path, only: Option<&str>) -> Result<Vec<(WorkspaceName, PathBuf)>, CheckError> {
-    let folders = case_folders(folder)?;
     if let Some(only) = only {
         let Some(workspace) = loaded.workspaces().find(|workspace| workspace.as_str() == only) else {
             let known = loaded.workspaces().map(ToString::to_string).collect();
             return Err(CheckError::UnknownWorkspace { workspace: only.to_owned(), known });
         };
+        let folders = case_folders(folder)?;
         return Ok(match folders.iter().find(|name| *name == only) {
             Some(name) => vec![(workspace.clone(), folder.join(name))],
             // The folder itself, where it holds cases and no folders of them.
@@ -200,6 +204,7 @@ fn whose(loaded: &Loaded, folder: &Path, only: Option<&str>) -> Result<Vec<(Work
             None => Vec::new(),
         });
     }
+    let folders = case_folders(folder)?;
     if !folders.is_empty() {
         let find = |name: String| {
             let inner = folder.join(&name);

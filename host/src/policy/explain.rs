@@ -72,14 +72,25 @@ pub async fn explain(loaded: &Loaded, quotas: &Arc<dyn Quotas>, question: Questi
         would_send: None,
         not_checked: NOT_CHECKED.to_vec(),
     };
+    let prefix = agents_prefix(&question);
     let judged = match loaded.open_or_why(&question.workspace, &question.connection) {
         Ok(open) => judge(&open, quotas, question, &mut explanation).await,
         Err(refusal) => Err(refusal),
     };
     if let Err(refusal) = judged {
+        let refusal = match prefix.filter(|_| refusal.code == Code::UnknownOperation) {
+            Some(prefix) => refusal.hint(format!("leave `{prefix}` out: the target stands here as upstream")),
+            None => refusal,
+        };
         explanation.refusal = Some(RefusalShown::of(&refusal));
     }
     explanation
+}
+
+/// What an agent writes before the target and nobody else, where it stands there.
+fn agents_prefix(question: &Question) -> Option<String> {
+    let prefix = format!("/{}/{}", question.workspace, question.connection);
+    question.target.strip_prefix(&prefix)?.starts_with('/').then_some(prefix)
 }
 
 async fn judge(
@@ -93,7 +104,7 @@ async fn judge(
     let id = request_id(&question);
     let Question { agent, method, target, headers, body, purpose, now_ms, enabled, touched, .. } = question;
     let request = CanonicalRequest::parse(&method, &target, headers, body)
-        .map_err(|error| Refusal::new(Code::NotCanonical, "canonical", error.to_string()))?;
+        .map_err(|error| error.refusal())?;
     explanation.canonical = Some(CanonicalShown::of(&request));
     let judge = Judge::new(Arc::clone(connection), agent.clone(), enabled).having_touched(touched);
     let classified = judge.classify(request)?;

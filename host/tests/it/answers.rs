@@ -101,6 +101,11 @@ async fn a_plugin_that_keeps_failing_on_answers_lets_no_request_be_sent() {
     let told = world.ask("acme", "GET", LEADS, PROBLEM, "").await.json().expect("a refusal");
     assert_eq!((&told["code"], &told["plugin"]), (&"plugin_tripped".into(), &"judge".into()), "{told}");
     assert_eq!(world.api_calls(), sent, "it was not sent");
+    let examined = world.command(Command::Doctor).await.expect("examined");
+    let checks = examined["checks"].as_array().expect("checks");
+    let failing = checks.iter().find(|check| check["check"] == "failing plugins").expect("it is told");
+    let mend = failing["mend"].as_str().expect("how to mend it");
+    assert!(mend.contains("--code answer_unjudged") && mend.contains("--code plugin_trap"), "{mend}");
     let filter = AuditFilter { code: Some("answer_unjudged".to_owned()), limit: 100, ..AuditFilter::default() };
     let listed = world.command(Command::AuditList { filter: Box::new(filter) }).await.expect("rows");
     let rows = listed.as_array().expect("rows");

@@ -9,6 +9,28 @@ use crate::proofs::{enable, prove};
 use crate::world::{Plan, World};
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_explanation_says_what_of_the_question_is_wrong() {
+    let world = World::start(Plan::default()).await;
+    for (method, target, hint) in [
+        ("FROB", "/crm/v8/Leads", "in capitals"),
+        ("GET", "/acme/zoho/crm/v8/Leads?fields=Last_Name", "leave `/acme/zoho` out"),
+    ] {
+        let explain = Command::PolicyExplain {
+            workspace: "acme".to_owned(),
+            connection: "zoho".to_owned(),
+            agent: "agent-acme".to_owned(),
+            method: method.to_owned(),
+            target: target.to_owned(),
+            body: String::new(),
+            purpose: None,
+        };
+        let told = world.command(explain).await.expect("explained");
+        assert!(told["refusal"]["hint"].as_str().is_some_and(|told| told.contains(hint)), "{told}");
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_stands_there_now_is_shown_beside_what_would() {
     let world = drafting(&allowing()).await;
     let lead = world.simulator.records("20071234567", "Leads")[0].clone();

@@ -312,7 +312,13 @@ async fn what_the_provider_says_to_a_released_draft_is_what_it_is() {
     let id = ended["request_id"].as_str().expect("an id");
     let told = world.get(&format!("/-/requests/{id}")).await.json().expect("json");
     let first = json!([{ "number": 2, "code": "MANDATORY_NOT_FOUND" }]);
-    assert_eq!(told["failures"], json!({ "failed": 1, "of": 2, "first": first }), "{told}");
+    let failures = json!({ "failed": 1, "of": 2, "first": first });
+    assert_eq!(told["failures"], failures, "{told}");
+    assert_eq!((&ended["failures"], &ended["provider_code"]), (&failures, &json!("MANDATORY_NOT_FOUND")), "{ended}");
+    let hint = ended["hint"].as_str().expect("a hint");
+    assert!(hint.contains("did only a part of it") && hint.contains(&format!("audit show {id}")), "{hint}");
+    let draft = ended["draft"].as_str().expect("a draft");
+    assert_eq!(show(&world, draft).await["failures"], failures);
 
     // It breaks off: nobody knows, and it is not sent a second time.
     let id = held(&world, LEAD).await;

@@ -54,6 +54,25 @@ fn region_that_the_service_does_not_have_makes_no_home() {
 }
 
 #[test]
+fn ready_made_workspace_is_added_to_a_home_that_is_there() {
+    let wardlock = with_home();
+    let init = |more: &[&str]| {
+        let args = ["init", "--policy", "zoho-readonly", "--workspace", "globex", "--region", "eu"];
+        run(&wardlock, &[&args[..], more].concat())
+    };
+    let added = init(&[]).ok().expect("a workspace");
+    assert!(added.stderr.contains("wardlock reload"), "{added:?}");
+    assert!(run(&wardlock, &["policy", "check"]).ok().is_ok());
+    let again = init(&[]);
+    assert!(again.code == Some(3) && again.stderr.contains("globex.toml exists already"), "{again:?}");
+    for new in [&["--key", "passphrase"][..], &["--recovery", "age1"]] {
+        assert_ne!(init(new).code, Some(0), "a key and recipients are a new home's");
+    }
+    let bare = run(&wardlock, &["init"]);
+    assert!(bare.code == Some(3) && bare.stderr.contains("is a Wardlock home already"), "{bare:?}");
+}
+
+#[test]
 fn name_that_is_taken_or_unknown_is_a_plain_no() {
     let wardlock = with_workspace();
     register(&wardlock).ok().expect("registered");
@@ -78,6 +97,11 @@ fn filter_that_no_row_can_meet_is_a_usage_error() {
     let wardlock = with_workspace();
     for (args, named) in [
         (&["audit", "list", "--decision", "maybe"][..], "allow, hold, deny"),
+        (&["audit", "list", "--outcome", "zzz"], "ok, partial, failed"),
+        (&["audit", "list", "--effect", "zzz"], "read, write, destructive"),
+        (&["audit", "list", "--kind", "zzz"], "intent, outcome"),
+        (&["audit", "list", "--code", "writes_of"], "did you mean `writes_off`?"),
+        (&["audit", "list", "--code", "zzz"], "docs/refusals.md"),
         (&["audit", "list", "--limit", "0"], "--limit"),
     ] {
         let output = run(&wardlock, args);

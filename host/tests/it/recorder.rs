@@ -211,7 +211,7 @@ async fn replay_says_the_same_of_every_kind_of_verdict_and_tells_what_a_changed_
     // As a person reads it, with its exit code: a change is no defect.
     let shown = shown(&world, &["audit", "replay"]).await;
     assert_eq!(shown.code, Some(0), "{shown:?}");
-    assert!(shown.stdout.contains("now with another settings: says `allow`"), "{shown:?}");
+    assert!(shown.stdout.contains("now with other settings: says `allow`"), "{shown:?}");
     assert!(
         shown.stdout.contains("15 of 15 decisions in 4 requests say the same; 1 would be decided otherwise now")
     );

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::id::Digest;
+use crate::refusal::{Code, Refusal};
 
 pub use json::{JsonProblem, parse_strict as parse_json};
 
@@ -122,6 +123,17 @@ pub struct CanonicalRequest {
     headers: Vec<Header>,
     /// Shared, because every step of a request keeps what it judged.
     body: Arc<Vec<u8>>,
+}
+
+impl NotCanonical {
+    /// Returns the refusal that tells it.
+    pub fn refusal(&self) -> Refusal {
+        let refusal = Refusal::new(Code::NotCanonical, "canonical", self.to_string());
+        match self {
+            Self::Method => refusal.hint("write one of them, in capitals: no other is forwarded"),
+            _ => refusal,
+        }
+    }
 }
 
 impl CanonicalRequest {

@@ -157,6 +157,11 @@ fn nobodys_silence_allows() {
     check_on(&half_asked, read(&half_asked), vec![answer(Verdict::Allow)], "deny no_policy");
     let only_watched = judge(vec![link("a", LinkMode::Monitor, &[])]);
     check_on(&only_watched, read(&only_watched), vec![answer(Verdict::Allow)], "deny no_policy");
+    let (classified, outcome) = run(&only_watched, read(&only_watched), vec![answer(Verdict::Allow)]);
+    let Decision::Deny { refusal, .. } = decide(&only_watched, classified, outcome, asked()) else {
+        panic!("a plugin that watches allows")
+    };
+    assert!(refusal.remedy().contains("`monitor`"), "{}", refusal.remedy());
     let watched = judge(vec![link("a", LinkMode::Monitor, &[]), link("b", LinkMode::Enforce, &[])]);
     let answers = vec![answer(Verdict::Deny(reason("no"))), answer(Verdict::Allow)];
     check_on(&watched, read(&watched), answers, "allow");

@@ -52,6 +52,8 @@ async fn only_components_load() {
         let error = refused(spec(bytes, json!({}))).await;
         assert!(matches!(error, LoadError::Invalid { .. }), "{error}");
     }
+    let core = refused(spec(b"\0asm\x01\0\0\0", json!({}))).await;
+    assert!(core.to_string().contains("a core module, not a component"), "{core}");
     let large = vec![0; (32 << 20) + 1];
     assert!(matches!(refused(spec(&large, json!({}))).await, LoadError::TooLarge { .. }));
 }

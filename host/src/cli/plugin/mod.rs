@@ -55,7 +55,11 @@ pub async fn run(cli: &Cli, verb: &PluginVerb) -> Result<ExitCode, Failure> {
 /// The chains, and whether their plugins run.
 async fn list(cli: &Cli) -> Result<ExitCode, Failure> {
     let result = ask(cli, Command::PluginList, Brought::Nothing).await?;
-    print(cli, &result);
+    if cli.json {
+        talk::data(&result);
+    } else {
+        show::show_with_stale(&result);
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -71,7 +75,7 @@ fn write_wit(cli: &Cli, folder: &Path) -> Result<ExitCode, Failure> {
 fn component(file: &str) -> Result<Vec<u8>, Failure> {
     match wardlock_plugins::starter(file) {
         Some(starter) => Ok(starter.bytes.to_vec()),
-        None => crate::home::read_regular_file(Path::new(file)).map_err(of_plugin_file),
+        None => crate::home::read_regular_file(Path::new(file)).map_err(|error| of_component(file, error)),
     }
 }
 
@@ -89,6 +93,16 @@ fn of_plugin_file(error: HomeError) -> Failure {
     let is_other = matches!(error, HomeError::NotFile { .. });
     let failure = Failure::of_named_file(error);
     if is_other { failure.hint("name a regular file") } else { failure }
+}
+
+/// The same of a component, which may have been meant as a starter.
+fn of_component(file: &str, error: HomeError) -> Failure {
+    let failure = of_plugin_file(error);
+    if file.contains(['/', '.']) {
+        return failure;
+    }
+    let starters: Vec<&str> = wardlock_plugins::STARTERS.iter().map(|starter| starter.name).collect();
+    failure.hint(format!("name a `.wasm` file, or a starter plugin: {}", starters.join(", ")))
 }
 
 /// Returns the name of the file that would hold a component's signature. A starter's is that of its file in the home.

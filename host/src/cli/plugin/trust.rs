@@ -43,12 +43,18 @@ fn add(cli: &Cli, name: &str, given: &str) -> Result<ExitCode, Failure> {
 fn read(given: &str) -> Result<PublisherKey, Failure> {
     let wrong = |error: crate::trust::KeyError| Failure::usage(error).hint(error.hint());
     match PublisherKey::parse(given) {
-        Err(crate::trust::KeyError::NotOne) if Path::new(given).exists() => {
+        Err(crate::trust::KeyError::NotOne) if names_a_file(given) => {
             let bytes = read_operator_file(Path::new(given)).map_err(Failure::of_named_file)?;
             PublisherKey::parse(&String::from_utf8_lossy(&bytes)).map_err(wrong)
         }
         parsed => parsed.map_err(wrong),
     }
+}
+
+/// Returns whether it is meant as a file's name: one is there, or it has an end, which no line of base64 has.
+fn names_a_file(given: &str) -> bool {
+    let has_end = given.contains('.') && !given.contains(char::is_whitespace);
+    has_end || Path::new(given).exists()
 }
 
 /// Lists the publishers that the daemon trusts; without one, those that the next one will.

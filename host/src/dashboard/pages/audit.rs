@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use url::form_urlencoded;
 use wardlock_audit::escape_json;
 
-use super::{Frame, Mark, failed, moment, page, rows, word};
+use super::{Frame, Mark, Prose, failed, moment, page, rows, word};
 use crate::admin::{AuditFilter, Command, Failure};
 use crate::dashboard::ask::ask;
 use crate::dashboard::visit::{Answer, Visit};
@@ -190,6 +190,8 @@ fn no_time(problem: String) -> Failure {
 #[template(path = "dashboard/audit.html")]
 struct AuditPage {
     frame: Frame,
+    /// Why no rows are shown: what is filled in cannot be asked.
+    problem: Option<Prose>,
     first: Vec<Field>,
     more: Vec<Field>,
     more_open: bool,
@@ -202,13 +204,41 @@ struct AuditPage {
 
 /// Shows rows.
 pub(in crate::dashboard) async fn audit(gate: &Arc<Gate>, visitor: &Visitor, visit: &Visit) -> Answer {
-    match shown(gate, visitor, visit).await {
-        Ok(shown) => page(200, &shown),
+    let form = form(gate, visitor, visit).await;
+    match shown(gate, visit).await {
+        Ok(Shown { seen, live_after, older }) => page(200, &AuditPage { seen, live_after, older, ..form }),
+        // A wrong use: the form stays as it was filled in, for whoever mends it.
+        Err(failure) if failure.exit == Failure::usage("").exit => {
+            page(400, &AuditPage { problem: Some(super::sentences(&failure)), ..form })
+        }
         Err(failure) => failed(&failure),
     }
 }
 
-async fn shown(gate: &Arc<Gate>, visitor: &Visitor, visit: &Visit) -> Result<AuditPage, Failure> {
+/// The page without rows.
+async fn form(gate: &Arc<Gate>, visitor: &Visitor, visit: &Visit) -> AuditPage {
+    let more = fields(visit, &MORE);
+    AuditPage {
+        frame: Frame::of(gate, visitor, "audit", "Audit").await,
+        problem: None,
+        first: fields(visit, &FIRST),
+        more_open: more.iter().any(|field| !field.value.is_empty()),
+        more,
+        seen: Vec::new(),
+        query: query(visit),
+        live_after: None,
+        older: None,
+    }
+}
+
+/// The rows of a page.
+struct Shown {
+    seen: Vec<Seen>,
+    live_after: Option<u64>,
+    older: Option<u64>,
+}
+
+async fn shown(gate: &Arc<Gate>, visit: &Visit) -> Result<Shown, Failure> {
     let asked = AuditFilter { after: None, ..filter(visit)? };
     let is_newest = asked.before.is_none();
     // Before the rows are: what comes in between is then shown as new, and not lost. It is a row that was there, whether or not the
@@ -217,15 +247,9 @@ async fn shown(gate: &Arc<Gate>, visitor: &Visitor, visit: &Visit) -> Result<Aud
     let listed = ask(gate, Command::AuditList { filter: Box::new(asked) }).await?;
     let mut seen: Vec<Seen> = rows(&listed).map(Seen::of).collect();
     seen.reverse();
-    let more = fields(visit, &MORE);
     let after = seen.first().map_or(last, |row| row.sequence.max(last));
     let is_full = seen.len() == ROWS as usize;
-    Ok(AuditPage {
-        frame: Frame::of(gate, visitor, "audit", "Audit").await,
-        first: fields(visit, &FIRST),
-        more_open: more.iter().any(|field| !field.value.is_empty()),
-        more,
-        query: query(visit),
+    Ok(Shown {
         live_after: is_newest.then_some(after),
         older: seen.last().map(|row| row.sequence).filter(|_| is_full),
         seen,

@@ -5,18 +5,27 @@ use std::sync::Arc;
 use askama::Template;
 use serde_json::Value;
 use wardlock_audit::escape_json;
+use wardlock_core::answer::Outcome;
 use wardlock_egress::vault::{Operator, Role};
 
 use super::plain::told_in_session;
-use super::{Frame, Mark, failed, maybe, moment, page, rows, word};
+use super::{Frame, Mark, Prose, failed, maybe, moment, page, rows, word};
 use crate::admin::{Command, Failure};
 use crate::dashboard::ask::ask;
 use crate::dashboard::visit::{Answer, Visit};
 use crate::dashboard::visitors::Visitor;
+use crate::drafts::{done_of_it, failures_in_words};
 use crate::gate::Gate;
 use crate::host::Host;
 use crate::ops;
 use crate::text::{UNCOUNTED, for_terminal_lines};
+
+/// From how many characters or lines on a value is folded up, and how much of it shows then.
+const LONG: usize = 300;
+const TALL: usize = 12;
+const BEGIN: usize = 80;
+/// How many records stand open; the rest of them is folded up.
+const OPEN: usize = 10;
 
 /// A draft as the list shows it.
 struct DraftRow {
@@ -40,7 +49,7 @@ impl DraftRow {
             connection: word(&row["connection"]),
             agent: word(&row["agent"]),
             effect: if effect == "destructive" { Mark::bad(effect) } else { Mark::plain(effect) },
-            state: state(row["state"].as_str().unwrap_or_default()),
+            state: state(row),
             held: moment(&row["held"]),
             expires: moment(&row["expires"]),
             waits: row["state"] == "held",
@@ -48,11 +57,12 @@ impl DraftRow {
     }
 }
 
-fn state(word: &str) -> Mark {
-    match word {
+/// Where a draft stands; of one that was sent also how much the provider did.
+fn state(row: &Value) -> Mark {
+    match row["state"].as_str().unwrap_or_default() {
         "held" => Mark::waits("waits for a person"),
         "releasing" => Mark::waits("is being sent"),
-        "sent" => Mark::good("sent"),
+        "sent" => sent(outcome(row)),
         "not-sent" => Mark::bad("approved, and not sent"),
         "rejected" => Mark::plain("rejected"),
         "expired" => Mark::plain("expired"),
@@ -61,33 +71,63 @@ fn state(word: &str) -> Mark {
     }
 }
 
+fn outcome(row: &Value) -> Option<Outcome> {
+    row["outcome"].as_str().and_then(Outcome::parse)
+}
+
+fn sent(outcome: Option<Outcome>) -> Mark {
+    let done = outcome.and_then(done_of_it);
+    let words = done.map_or_else(|| "sent".to_owned(), |done| format!("sent, and {done}"));
+    match outcome {
+        Some(Outcome::Failed | Outcome::Unknown) => Mark::bad(words),
+        Some(Outcome::Partial) => Mark::part(words),
+        Some(Outcome::Scheduled | Outcome::Streamed | Outcome::Aborted) => Mark::plain(words),
+        Some(Outcome::Ok) | None => Mark::good(words),
+    }
+}
+
 #[derive(Template)]
 #[template(path = "dashboard/drafts.html")]
 struct DraftsPage {
     frame: Frame,
+    frozen: Vec<(String, String)>,
     drafts: Vec<DraftRow>,
     all: bool,
 }
 
 /// Lists drafts.
-pub(in crate::dashboard) async fn drafts(gate: &Arc<Gate>, visitor: &Visitor, visit: &Visit) -> Answer {
+pub(in crate::dashboard) async fn drafts(
+    gate: &Arc<Gate>,
+    host: &Arc<Host>,
+    visitor: &Visitor,
+    visit: &Visit,
+) -> Answer {
     let all = visit.filled("all").is_some();
     let listed = match ask(gate, Command::DraftsList { all }).await {
         Ok(listed) => listed,
         Err(failure) => return failed(&failure),
     };
     let drafts = rows(&listed).map(DraftRow::of).collect();
-    page(200, &DraftsPage { frame: Frame::of(gate, visitor, "drafts", "Drafts").await, drafts, all })
+    let frame = Frame::of(gate, visitor, "drafts", "Drafts").await;
+    page(200, &DraftsPage { frame, frozen: super::frozen(host), drafts, all })
 }
 
 #[derive(Template)]
 #[template(path = "dashboard/draft.html")]
 struct DraftPage {
     frame: Frame,
+    /// What freezes it, while it waits.
+    frozen: Vec<(String, String)>,
     draft: DraftRow,
     facts: Vec<(&'static str, String)>,
+    /// What came of the form that led here.
+    decided: Option<Decided>,
     ended: Vec<(&'static str, String)>,
+    /// The request that released it.
+    release: Option<String>,
     records: Vec<Record>,
+    /// Those that are folded up.
+    more_records: Vec<Record>,
     sends: Option<Sends>,
     request_sha256: String,
     /// How one says yes here.
@@ -99,16 +139,46 @@ struct Record {
     id: Option<String>,
     /// In which part, where the request carries several.
     part: Option<String>,
-    problem: Option<String>,
+    problem: Option<Prose>,
     fields: Vec<ChangedField>,
 }
 
 struct ChangedField {
     name: String,
     /// `None`: it could not be read.
-    current: Option<String>,
-    proposed: String,
+    current: Option<Written>,
+    proposed: Written,
     same: bool,
+}
+
+/// A value of a record. Agents write them, so only what a template marks up is a word of the host's.
+#[derive(Debug, PartialEq, Eq)]
+enum Written {
+    /// No value.
+    Nothing,
+    /// The JSON that it is: a text stands in quotation marks.
+    Json(String),
+    /// The same, so long that it is folded up behind its beginning.
+    Long {
+        begin: String,
+        chars: usize,
+        json: String,
+    },
+}
+
+impl Written {
+    fn of(value: &Value) -> Self {
+        if value.is_null() {
+            return Self::Nothing;
+        }
+        let json = pretty(value);
+        let chars = json.chars().count();
+        if chars <= LONG && json.lines().count() <= TALL {
+            return Self::Json(json);
+        }
+        let begin = json.lines().next().unwrap_or_default().chars().take(BEGIN).collect();
+        Self::Long { begin, chars, json }
+    }
 }
 
 /// Exactly what would be sent.
@@ -183,16 +253,27 @@ async fn shown(gate: &Arc<Gate>, host: &Arc<Host>, visitor: &Visitor, id: &str) 
     let draft = DraftRow::of(&shown);
     let would = &shown["would_send"];
     let title = format!("{} on {}", draft.operation, draft.connection);
+    let mut records: Vec<Record> = rows(&shown["changes"]).map(record).collect();
+    let more_records = records.split_off(OPEN.min(records.len()));
     Ok(DraftPage {
         frame: Frame::of(gate, visitor, "drafts", title).await,
+        frozen: freezing(host, &shown),
         facts: facts(&draft, &shown),
+        decided: host.visitors().kept(visitor, id).as_ref().map(Decided::of),
         ended: ended(&shown),
-        records: rows(&shown["changes"]).map(record).collect(),
+        release: maybe(&shown["request_id"]),
+        records,
+        more_records,
         sends: would.is_object().then(|| sends(would)),
         request_sha256: word(&shown["request_sha256"]),
         yes: Yes::of(&operators),
         draft,
     })
+}
+
+fn freezing(host: &Host, shown: &Value) -> Vec<(String, String)> {
+    let names: Vec<String> = rows(&shown["frozen"]).map(word).collect();
+    super::frozen(host).into_iter().filter(|(name, _)| names.contains(name)).collect()
 }
 
 fn facts(draft: &DraftRow, shown: &Value) -> Vec<(&'static str, String)> {
@@ -230,6 +311,8 @@ fn ended(shown: &Value) -> Vec<(&'static str, String)> {
         ("Decided", maybe(&shown["decided"]).map(|_| format!("{} UTC", moment(&shown["decided"])))),
         ("By", maybe(&shown["decided_by"])),
         ("Outcome", maybe(&shown["outcome"])),
+        ("The provider's code", maybe(&shown["provider_code"])),
+        ("What failed", failures_in_words(&shown["failures"])),
         ("Code", maybe(&shown["code"]).filter(|code| code != "held")),
         ("Why", maybe(&shown["why"])),
     ];
@@ -240,27 +323,26 @@ fn record(row: &Value) -> Record {
     let field = |field: &Value| {
         let (current, proposed) = (&field["current"], &field["proposed"]);
         ChangedField {
-            name: word(&field["field"]),
-            current: row["problem"].is_null().then(|| written(current)),
-            proposed: written(proposed),
+            name: name(&field["field"]),
+            current: row["problem"].is_null().then(|| Written::of(current)),
+            proposed: Written::of(proposed),
             same: row["problem"].is_null() && current == proposed,
         }
     };
     Record {
-        id: maybe(&row["record"]),
+        id: (!row["record"].is_null()).then(|| name(&row["record"])),
         part: row["part"].as_u64().map(|part| part.to_string()),
-        problem: maybe(&row["problem"]),
+        problem: maybe(&row["problem"]).map(Prose),
         fields: rows(&row["fields"]).map(field).collect(),
     }
 }
 
-/// A value of a record: nothing is told apart from an empty text.
-fn written(value: &Value) -> String {
+/// A name that an agent wrote, of a record or a field: as JSON where it is more than a word.
+fn name(value: &Value) -> String {
+    let is_word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
     match value {
-        Value::Null => "(nothing)".to_owned(),
-        Value::String(text) if text.is_empty() => "(empty)".to_owned(),
-        Value::Array(_) | Value::Object(_) => pretty(value),
-        value => word(value),
+        Value::String(text) if is_word(text) => text.clone(),
+        value => pretty(value),
     }
 }
 
@@ -294,45 +376,93 @@ fn part(row: &Value) -> PartRow {
     }
 }
 
-#[derive(Template)]
-#[template(path = "dashboard/decided.html")]
+/// What a person's word came to, told once on the page to which the form leads.
 struct Decided {
-    frame: Frame,
-    draft: String,
+    title: &'static str,
     mark: Mark,
-    facts: Vec<(&'static str, String)>,
-    request: Option<String>,
+    facts: Vec<(&'static str, Prose)>,
 }
 
-/// Shows what a person's word came to.
-pub(in crate::dashboard) async fn decided(gate: &Arc<Gate>, visitor: &Visitor, ended: &Value) -> Answer {
-    let state_word = ended["state"].as_str().unwrap_or_default();
-    let mark = match state_word {
-        "held" if !ended["approvals_wanted"].is_null() => Mark::waits("approved, and more people must"),
-        "held" => Mark::bad("not sent: it waits on, for another approval"),
-        "rejected" => Mark::plain("rejected: nothing was sent, and its agent learns that"),
-        other => state(other),
-    };
-    let title = match state_word {
-        "sent" => "Approved and sent",
-        "rejected" => "Rejected",
-        "held" if !ended["approvals_wanted"].is_null() => "Approved",
-        _ => "Not sent",
-    };
-    let facts = [
-        ("Approvals", approvals(ended)),
-        ("Outcome", maybe(&ended["outcome"])),
-        ("The provider answered", maybe(&ended["status"])),
-        ("Code", maybe(&ended["code"])),
-        ("Why", maybe(&ended["detail"])),
-        ("What to do", maybe(&ended["hint"])),
-    ];
-    let decided = Decided {
-        frame: Frame::of(gate, visitor, "drafts", title).await,
-        draft: word(&ended["draft"]),
-        mark,
-        facts: facts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
-        request: maybe(&ended["request_id"]),
-    };
-    page(200, &decided)
+impl Decided {
+    fn of(ended: &Value) -> Self {
+        let waits_for_others = !ended["approvals_wanted"].is_null();
+        let (title, mark) = match ended["state"].as_str().unwrap_or_default() {
+            "sent" => (title_of_sent(outcome(ended)), state(ended)),
+            "rejected" => ("Rejected", Mark::plain("rejected: nothing was sent, and its agent learns that")),
+            "held" if waits_for_others => ("Approved", Mark::waits("approved, and more people must")),
+            "held" => ("Not sent", Mark::bad("not sent: it waits on, for another approval")),
+            _ => ("Not sent", state(ended)),
+        };
+        let facts = [
+            ("Approvals", approvals(ended)),
+            ("Outcome", maybe(&ended["outcome"])),
+            ("The provider answered", maybe(&ended["status"])),
+            ("The provider's code", maybe(&ended["provider_code"])),
+            ("What failed", failures_in_words(&ended["failures"])),
+            ("Code", maybe(&ended["code"])),
+            ("Why", maybe(&ended["detail"])),
+            ("What to do", maybe(&ended["hint"])),
+        ];
+        let facts = facts.into_iter().filter_map(|(name, value)| Some((name, Prose(value?)))).collect();
+        Self { title, mark, facts }
+    }
+}
+
+fn title_of_sent(outcome: Option<Outcome>) -> &'static str {
+    match outcome {
+        Some(Outcome::Failed) => "Approved and sent, and not done",
+        Some(Outcome::Partial) => "Approved and sent, and done in part",
+        _ => "Approved and sent",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(value: &Value, expect: &str) {
+        assert_eq!(Written::of(value), Written::Json(expect.to_owned()));
+    }
+
+    #[test]
+    fn a_value_is_no_word_of_the_hosts_and_no_other_value() {
+        assert_eq!(Written::of(&Value::Null), Written::Nothing);
+        for text in ["", "(nothing)", "(empty)", "not known", "180000", "true", "null"] {
+            check(&json!(text), &format!("\"{text}\""));
+        }
+        check(&json!(180_000), "180000");
+        check(&json!(true), "true");
+        check(&json!("\u{202e}x"), r#""\u202ex""#);
+        check(&json!("\\u202ex"), r#""\\u202ex""#);
+        check(&json!("a\"b"), r#""a\"b""#);
+    }
+
+    #[test]
+    fn a_long_value_is_folded_up_behind_its_beginning() {
+        check(&json!("x".repeat(LONG - 2)), &format!("\"{}\"", "x".repeat(LONG - 2)));
+        let long = json!("x".repeat(LONG));
+        let begin = format!("\"{}", "x".repeat(BEGIN - 1));
+        assert_eq!(Written::of(&long), Written::Long { begin, chars: LONG + 2, json: long.to_string() });
+        let tall = Written::of(&json!(vec![1; TALL]));
+        assert!(matches!(&tall, Written::Long { begin, .. } if begin == "["), "{tall:?}");
+    }
+
+    #[test]
+    fn a_name_that_is_more_than_a_word_stands_in_quotation_marks() {
+        assert_eq!((name(&json!("Last_Name")).as_str(), name(&json!("5")).as_str()), ("Last_Name", "5"));
+        assert_eq!(name(&json!("1 (part 2): not read")), r#""1 (part 2): not read""#);
+    }
+
+    #[test]
+    fn what_was_sent_and_not_done_looks_like_no_success() {
+        let mark = |outcome: &str| state(&json!({ "state": "sent", "outcome": outcome }));
+        assert_eq!((mark("ok").sign, mark("ok").words.as_str()), ("✓", "sent"));
+        assert_eq!((mark("failed").sign, mark("failed").class), ("✕", "bad"));
+        assert!(mark("failed").words.contains("did none of it"));
+        assert_eq!((mark("partial").sign, mark("partial").class), ("◐", "waits"));
+        assert!(mark("partial").words.contains("only a part of it"));
+    }
 }

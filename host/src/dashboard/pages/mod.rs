@@ -16,10 +16,12 @@ use super::visit::Answer;
 use super::visitors::Visitor;
 use crate::admin::{Command, Failure};
 use crate::gate::Gate;
+use crate::host::Host;
+use crate::ops;
 use crate::text::{for_terminal, for_terminal_lines};
 
 pub(super) use audit::{audit, live, request, verified};
-pub(super) use drafts::{decided, draft, drafts};
+pub(super) use drafts::{draft, drafts};
 pub(super) use overview::overview;
 pub(super) use plain::{locked, login, new_passkey, sign_in, told};
 pub(super) use plugins::plugins;
@@ -68,8 +70,28 @@ impl Mark {
         Self { class: "waits", sign: "◷", words: words.into() }
     }
 
+    fn part(words: impl Into<String>) -> Self {
+        Self { class: "waits", sign: "◐", words: words.into() }
+    }
+
     fn plain(words: impl Into<String>) -> Self {
         Self { class: "plain", sign: "•", words: words.into() }
+    }
+}
+
+/// Sentences of the host's, in which what is literal stands between backticks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Prose(String);
+
+impl Prose {
+    /// Returns its pieces, and of each whether it is literal.
+    fn pieces(&self) -> Vec<(bool, &str)> {
+        let pieces: Vec<&str> = self.0.split('`').collect();
+        if pieces.len() % 2 == 0 {
+            // One of them has no other.
+            return vec![(false, &self.0)];
+        }
+        pieces.into_iter().enumerate().map(|(at, piece)| (at % 2 == 1, piece)).collect()
     }
 }
 
@@ -97,6 +119,11 @@ pub(super) fn failed_of(failure: &Failure, draft: &str) -> Answer {
 }
 
 fn failed_at(failure: &Failure, back: (&str, &str)) -> Answer {
+    plain::told_in_session(409, "This was not done", &[&sentences(failure).0], back)
+}
+
+/// What failed and what to do, in sentences.
+fn sentences(failure: &Failure) -> Prose {
     let sentence = |text: &str| {
         let mut text = for_terminal_lines(text);
         if let Some(first) = text.get_mut(..1) {
@@ -104,10 +131,8 @@ fn failed_at(failure: &Failure, back: (&str, &str)) -> Answer {
         }
         format!("{text}.")
     };
-    let mut sentences = vec![sentence(&failure.message)];
-    sentences.extend(failure.hint.as_deref().map(sentence));
-    let sentences: Vec<&str> = sentences.iter().map(String::as_str).collect();
-    plain::told_in_session(409, "This was not done", &sentences, back)
+    let hint = failure.hint.as_deref().map(sentence);
+    Prose([Some(sentence(&failure.message)), hint].into_iter().flatten().collect::<Vec<_>>().join(" "))
 }
 
 /// A value in words: what is not there as a dash. Others wrote it, so what misleads the eye is made visible; markup is the template's to
@@ -139,6 +164,12 @@ fn moment(value: &Value) -> String {
     }
 }
 
+/// What is frozen, and since when.
+fn frozen(host: &Host) -> Vec<(String, String)> {
+    let frozen = ops::frozen(host);
+    rows(&frozen["frozen"]).map(|row| (word(&row["workspace"]), moment(&row["since"]))).collect()
+}
+
 fn rows(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
@@ -156,6 +187,15 @@ mod tests {
         let shown = failed(&failure).body;
         assert!(!shown.contains("<script>alert") && !shown.contains("<b>"), "{shown}");
         assert!(shown.contains("alert(1)"), "it is shown all the same");
+    }
+
+    #[test]
+    fn what_is_literal_is_marked_up() {
+        let shown = failed(&Failure::no("no `<b>` here").hint("run `wardlock doctor`")).body;
+        assert!(shown.contains("<code>wardlock doctor</code>") && !shown.contains('`'), "{shown}");
+        assert!(shown.contains("<code>&#60;b&#62;</code>"), "{shown}");
+        let alone = Prose("a ` b".to_owned());
+        assert_eq!(alone.pieces(), [(false, "a ` b")]);
     }
 
     #[test]

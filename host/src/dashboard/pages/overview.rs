@@ -6,7 +6,7 @@ use askama::Template;
 use serde_json::Value;
 
 use super::audit::{Seen, newest};
-use super::{Frame, Mark, moment, page, rows, word};
+use super::{Frame, Mark, page, rows, word};
 use crate::admin::{Command, Failure};
 use crate::dashboard::ask::ask;
 use crate::dashboard::visit::Answer;
@@ -55,9 +55,7 @@ pub(in crate::dashboard) async fn overview(gate: &Arc<Gate>, host: &Arc<Host>, v
 
 async fn gathered(gate: &Arc<Gate>, host: &Arc<Host>, visitor: &Visitor) -> Result<Overview, Failure> {
     let status = ask(gate, Command::Status).await?;
-    let frozen = ops::frozen(host);
-    let frozen: Vec<(String, String)> =
-        rows(&frozen["frozen"]).map(|row| (word(&row["workspace"]), moment(&row["since"]))).collect();
+    let frozen = super::frozen(host);
     let standing = ops::audit_standing(host).await?;
     let listed = ask(gate, Command::ConnectionsList).await?;
     let mut connections = Vec::new();

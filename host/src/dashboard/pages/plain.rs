@@ -2,14 +2,14 @@
 
 use askama::Template;
 
-use super::page;
+use super::{Prose, page};
 use crate::dashboard::visit::Answer;
 
 #[derive(Template)]
 #[template(path = "dashboard/plain.html")]
 struct Plain<'a> {
     title: &'a str,
-    sentences: &'a [&'a str],
+    sentences: Vec<Prose>,
     /// A command to give, where one helps.
     command: Option<&'a str>,
     /// A button's words; it posts to the page's own address.
@@ -26,7 +26,8 @@ struct NewPasskey<'a> {
 }
 
 impl<'a> Plain<'a> {
-    fn of(title: &'a str, sentences: &'a [&'a str]) -> Self {
+    fn of(title: &'a str, sentences: &[&str]) -> Self {
+        let sentences = sentences.iter().map(|sentence| Prose((*sentence).to_owned())).collect();
         Self { title, sentences, command: None, button: None, passkey: None, back: None }
     }
 }

@@ -70,6 +70,7 @@ pub(super) fn tripped(host: &Host) -> Option<Check> {
             "{}: not run for whoever made it fail, whose requests are refused as `plugin_tripped` where it decides, until one succeeds",
             tripped.join(", ")
         ),
-        "look at their faults: `wardlock audit list --code plugin_trap`, or another code of docs/refusals.md",
+        "look at their faults: `wardlock audit list --code plugin_trap` (or another code of docs/refusals.md) has those on requests, \
+         `wardlock audit list --code answer_unjudged` those on answers",
     ))
 }

@@ -1,5 +1,6 @@
 //! The dashboard over bytes: who gets in, what is refused at its door, and what its forms can do. tests/browser looks at it in a browser.
 
+mod drafts;
 mod passkeys;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -112,6 +113,11 @@ impl<'a> Browser<'a> {
     async fn post_as(&self, path: &str, headers: &str, body: &str) -> RawReply {
         post(self.world, path, &format!("{headers}Cookie: {}\r\n", self.cookie), body).await
     }
+}
+
+/// The page to which a form leads.
+async fn led_to(browser: &Browser<'_>, reply: &RawReply) -> String {
+    text(&browser.get(reply.header("location").expect("a page")).await)
 }
 
 /// Who did an act, by the newest row of that kind.
@@ -282,9 +288,13 @@ async fn a_draft_is_approved_by_its_connections_name_and_as_it_was_shown() {
     assert_eq!(stranger.post(&path, &whole).await.status, 401);
     assert_eq!((state(&world, &id).await.as_str(), world.api_calls()), ("held", before), "nothing was sent");
 
-    let reply = browser.post(&path, &whole).await;
-    assert_eq!(reply.status, 200);
-    assert!(text(&reply).contains("Approved and sent"), "{}", text(&reply));
+    let led = browser.post(&path, &whole).await;
+    let its_page = format!("/drafts/{id}");
+    assert_eq!((led.status, led.header("location")), (303, Some(its_page.as_str())), "a reload sends no form again");
+    let page = text(&browser.get(&its_page).await);
+    assert!(page.contains("Approved and sent") && page.contains("What the audit says of it"), "{page}");
+    let again = text(&browser.get(&its_page).await);
+    assert!(!again.contains("Approved and sent") && again.contains("What became of it"), "{again}");
     assert_eq!(state(&world, &id).await, "sent");
     assert_eq!(browser.post(&path, &whole).await.status, 409, "an approval is used once");
     let none = browser.get("/drafts/draft_0").await;
@@ -303,7 +313,8 @@ async fn rejecting_and_freezing_hold_at_once_and_say_who() {
     let browser = Browser::signed_in(&world).await;
     assert_eq!(browser.post_as(&format!("/drafts/{id}/reject"), &own(&world), "").await.status, 403);
     assert_eq!(state(&world, &id).await, "held");
-    assert_eq!(browser.post(&format!("/drafts/{id}/reject"), "").await.status, 200);
+    assert_eq!(browser.post(&format!("/drafts/{id}/reject"), "").await.status, 303);
+    assert!(text(&browser.get(&format!("/drafts/{id}")).await).contains("<h2 id=\"decided\">Rejected</h2>"));
     assert_eq!(state(&world, &id).await, "rejected");
     assert_eq!(browser.post("/freeze", "").await.status, 303);
     assert_eq!(world.get("/acme/zoho/crm/v8/Leads?fields=Last_Name").await.status, 403);
@@ -359,6 +370,21 @@ async fn new_rows_come_as_they_are_written_and_to_nobody_else() {
     let rows = reply.json().expect("json")["rows"].clone();
     assert_eq!((rows.as_array().map(Vec::len), &rows[0]["words"]), (Some(1), &"answered: ok".into()));
     assert_eq!(rows[0]["request"].as_str(), asked.header("wardlock-request-id"));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_filter_that_cannot_be_asked_keeps_its_form() {
+    let world = World::start(Plan::default()).await;
+    let browser = Browser::signed_in(&world).await;
+    for (query, says) in
+        [("since=yesterday&agent=bot", "<code>yesterday</code> is no time"), ("kind=x&agent=bot", "no rows of kind")]
+    {
+        let reply = browser.get(&format!("/audit?{query}")).await;
+        let page = text(&reply);
+        assert_eq!(reply.status, 400, "{page}");
+        assert!(page.contains(says) && page.contains("name=\"agent\" value=\"bot\""), "{page}");
+    }
     world.end().await;
 }
 

@@ -10,7 +10,7 @@ use wardlock::admin::{Brought, Command, Failure};
 use wardlock::ops;
 use wardlock_egress::vault::Role;
 
-use super::{Browser, acts, drafting, drafting_by, get, held, host, own, post, shown, state, text};
+use super::{Browser, acts, drafting, drafting_by, get, held, host, led_to, own, post, shown, state, text};
 use crate::signed::{Operator, add, signed};
 use crate::world::World;
 
@@ -232,7 +232,8 @@ async fn with_operators_only_a_passkey_over_exactly_this_approves() {
     assert_eq!(asked["passkeys"], json!([encoded(b"bobs-key")]));
     let fields = format!("{exactly}{}", key.approval(&world, &asked));
     let reply = browser.post(&approve, &fields).await;
-    assert!(text(&reply).contains("Approved and sent"), "{}", text(&reply));
+    let page = led_to(&browser, &reply).await;
+    assert!(page.contains("Approved and sent"), "{page}");
     let ended = shown(&world, &id).await;
     assert_eq!((&ended["state"], &ended["decided_by"]), (&json!("sent"), &json!("bob")));
     let rows = world.host.audit().show(ended["request_id"].as_str().expect("an id")).expect("rows");
@@ -274,7 +275,8 @@ async fn where_two_people_must_approve_each_does_by_a_passkey_of_their_own() {
         assert_eq!(state(&world, &id).await, "held");
         let asked = question(&browser, &id, &hash).await;
         let fields = format!("request_sha256={hash}&{}", keys[at].approval(&world, &asked));
-        said.push(text(&browser.post(&approve, &fields).await));
+        let reply = browser.post(&approve, &fields).await;
+        said.push(if reply.status == 303 { led_to(&browser, &reply).await } else { text(&reply) });
         if at == 0 {
             assert_eq!(world.api_calls(), before, "one person is not enough, however often");
         }

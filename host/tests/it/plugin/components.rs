@@ -77,6 +77,15 @@ fn what_is_no_whole_file_is_told_with_what_mends_it() {
     assert_eq!(told.code, Some(1), "{told:?}");
     assert!(told.stderr.contains("hint: the file ends too early"), "{told:?}");
 
+    let core = files.path().join("core.wasm");
+    std::fs::write(&core, b"\0asm\x01\0\0\0").expect("written");
+    let told = run(&wardlock, &["plugin", "check", text(&core)]);
+    assert!(told.stderr.contains("core module") && told.stderr.contains("component new"), "{told:?}");
+    let told = run(&wardlock, &["plugin", "check", "read-onyl"]);
+    assert!(told.code == Some(2) && told.stderr.contains("a starter plugin: "), "{told:?}");
+    let told = run(&wardlock, &["plugin", "bench", "read-only", "--runs", "0"]);
+    assert!(told.code == Some(2) && told.stderr.contains("from 1 on is wanted"), "{told:?}");
+
     let pipe = files.path().join("pipe.wasm");
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("a pipe");
     for args in [["plugin", "check"], ["plugin", "inspect"], ["plugin", "add"], ["plugin", "test"]] {

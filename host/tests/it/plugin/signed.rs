@@ -87,7 +87,8 @@ fn what_is_no_public_key_is_refused_and_never_shown() {
         (text(&acme.path("minisign.key")), "this is a minisign secret key"),
         (&line, "this is a minisign secret key"),
         (text(&acme.path("guard.wasm")), "this is no minisign public key"),
-        ("no-such-file.pub", "this is no minisign public key"),
+        ("no-such-file", "this is no minisign public key"),
+        ("no-such-file.pub", "No such file"),
     ] {
         let refused = run(&wardlock, &["plugin", "trust", "acme", given]);
         assert_eq!(refused.code, Some(2), "{refused:?}");
