@@ -394,8 +394,7 @@ fn vault_locked(error: &VaultError) -> Refusal {
 
 fn canonicalise(request: AgentRequest, seen: &mut Seen) -> Result<CanonicalRequest, Refusal> {
     let AgentRequest { method, target, headers, body, .. } = request;
-    let canonical = CanonicalRequest::parse(&method, &target, headers, body)
-        .map_err(|error| error.refusal())?;
+    let canonical = CanonicalRequest::parse(&method, &target, headers, body).map_err(|error| error.refusal())?;
     seen.canonical = Some(canonical.clone());
     Ok(canonical)
 }

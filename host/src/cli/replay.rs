@@ -105,6 +105,9 @@ mod tests {
     #[test]
     fn what_stands_in_the_place_now_is_said_in_words() {
         let now = json!({ "changed": ["component", "settings", "memory"], "says": "deny" });
-        assert_eq!(stands_now(&now), "now with another component, other settings, another memory limit: says `deny`");
+        assert_eq!(
+            stands_now(&now),
+            "now with another component, other settings, another memory limit: says `deny`"
+        );
     }
 }

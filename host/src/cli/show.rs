@@ -197,7 +197,10 @@ mod tests {
         );
         check(&json!({ "body": "a\nb" }), r#"body: "a\nb""#);
         let schema = json!({ "properties": { "min_length": {} } });
-        check(&json!({ "schema": schema }), "schema:\n  {\n    \"properties\": {\n      \"min_length\": {}\n    }\n  }");
+        check(
+            &json!({ "schema": schema }),
+            "schema:\n  {\n    \"properties\": {\n      \"min_length\": {}\n    }\n  }",
+        );
     }
 
     #[test]
@@ -224,7 +227,8 @@ mod tests {
 
     #[test]
     fn why_rows_are_stale_is_said_once() {
-        let listed = json!([{ "a": 1, "stale": "so it is" }, { "a": 2, "stale": "so it is" }, { "a": 3, "stale": null }]);
+        let listed =
+            json!([{ "a": 1, "stale": "so it is" }, { "a": 2, "stale": "so it is" }, { "a": 3, "stale": null }]);
         let (rows, sentences) = stale_below(listed);
         check(&rows, "A  STALE\n1  yes\n2  yes\n3  -");
         assert_eq!(sentences, ["so it is"]);

@@ -323,7 +323,8 @@ mod tests {
     fn what_the_provider_did_not_do_is_told_and_nothing_that_is_not_there() {
         let failures = json!({ "failed": 1, "of": 2, "first": [{ "number": 2, "code": "DUPLICATE_DATA" }] });
         let ended = json!({ "outcome": "partial", "code": null, "failures": failures, "hint": "look" });
-        let expect = json!({ "outcome": "partial", "failures": "1 of 2 (place 2: DUPLICATE_DATA)", "hint": "look" });
+        let expect =
+            json!({ "outcome": "partial", "failures": "1 of 2 (place 2: DUPLICATE_DATA)", "hint": "look" });
         assert_eq!(ended_in_words(&ended), expect);
         assert_eq!(ended_in_words(&json!({ "outcome": "ok", "failures": null })), json!({ "outcome": "ok" }));
     }

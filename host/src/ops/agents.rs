@@ -65,7 +65,8 @@ pub(super) fn workspace_here(host: &Host, name: &str) -> Result<WorkspaceName, F
     }
     let known: Vec<&str> = loaded.workspaces().map(WorkspaceName::as_str).collect();
     Err(Failure::no(format!("there is no workspace `{workspace}`")).hint(if known.is_empty() {
-        "write workspaces/NAME.toml first, or run `wardlock init --policy POLICY --workspace NAME --region REGION`".to_owned()
+        "write workspaces/NAME.toml first, or run `wardlock init --policy POLICY --workspace NAME --region REGION`"
+            .to_owned()
     } else {
         format!("workspaces here: {}", known.join(", "))
     }))

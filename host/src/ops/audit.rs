@@ -39,7 +39,9 @@ async fn known_code(host: &Arc<Host>, code: String) -> Result<(), Failure> {
     let words = Code::ALL.iter().map(|code| code.as_str());
     let hint = match nearest(&code, words) {
         Some(nearest) => format!("did you mean `{nearest}`?"),
-        None => "docs/refusals.md lists the host's, `wardlock audit list --decision deny` shows plugins'".to_owned(),
+        None => {
+            "docs/refusals.md lists the host's, `wardlock audit list --decision deny` shows plugins'".to_owned()
+        }
     };
     Err(Failure::usage(format!("no row has the code `{code}`, and it is none of the host's")).hint(hint))
 }

@@ -32,7 +32,8 @@ async fn answer(host: &Arc<Host>, release: String) -> Option<AnswerDetail> {
 
 /// Says what to do where a draft was sent and not all of it is known to be done.
 pub(super) fn remedy(outcome: Option<Outcome>, release: &str) -> Option<String> {
-    let undone = outcome.filter(|outcome| matches!(outcome, Outcome::Failed | Outcome::Partial | Outcome::Unknown));
+    let undone =
+        outcome.filter(|outcome| matches!(outcome, Outcome::Failed | Outcome::Partial | Outcome::Unknown));
     let what = done_of_it(undone?)?;
     Some(format!("it was sent, and {what}: `wardlock audit show {release}` shows what is recorded of it"))
 }

@@ -103,8 +103,7 @@ async fn judge(
     explanation.region = Some(connection.region.to_string());
     let id = request_id(&question);
     let Question { agent, method, target, headers, body, purpose, now_ms, enabled, touched, .. } = question;
-    let request = CanonicalRequest::parse(&method, &target, headers, body)
-        .map_err(|error| error.refusal())?;
+    let request = CanonicalRequest::parse(&method, &target, headers, body).map_err(|error| error.refusal())?;
     explanation.canonical = Some(CanonicalShown::of(&request));
     let judge = Judge::new(Arc::clone(connection), agent.clone(), enabled).having_touched(touched);
     let classified = judge.classify(request)?;

@@ -65,7 +65,10 @@ fn no_case_and_no_workspace_are_no_success() {
     let nowhere = test(&wardlock, &["acne", "--cases", "/nowhere"]);
     assert!(nowhere.stderr.contains("there is no workspace `acne`"), "{nowhere:?}");
     let nowhere = test(&wardlock, &["acme", "--cases", "/nowhere"]);
-    assert!(nowhere.stderr.contains("/nowhere") && nowhere.stderr.contains("hint: `--cases` names"), "{nowhere:?}");
+    assert!(
+        nowhere.stderr.contains("/nowhere") && nowhere.stderr.contains("hint: `--cases` names"),
+        "{nowhere:?}"
+    );
     std::fs::remove_file(wardlock.home().with_file_name("cases").join("acme/read-passes.toml")).expect("removed");
     for args in [&["acme", "--cases", &folder][..], &["--cases", &folder]] {
         let none = test(&wardlock, args);

@@ -314,7 +314,11 @@ async fn what_the_provider_says_to_a_released_draft_is_what_it_is() {
     let first = json!([{ "number": 2, "code": "MANDATORY_NOT_FOUND" }]);
     let failures = json!({ "failed": 1, "of": 2, "first": first });
     assert_eq!(told["failures"], failures, "{told}");
-    assert_eq!((&ended["failures"], &ended["provider_code"]), (&failures, &json!("MANDATORY_NOT_FOUND")), "{ended}");
+    assert_eq!(
+        (&ended["failures"], &ended["provider_code"]),
+        (&failures, &json!("MANDATORY_NOT_FOUND")),
+        "{ended}"
+    );
     let hint = ended["hint"].as_str().expect("a hint");
     assert!(hint.contains("did only a part of it") && hint.contains(&format!("audit show {id}")), "{hint}");
     let draft = ended["draft"].as_str().expect("a draft");

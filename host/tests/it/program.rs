@@ -341,7 +341,11 @@ fn demo_once_prints_one_object_and_leaves_nothing() {
     assert_eq!(report["shaped_read"]["tenant"], "20071234567");
     assert_eq!(report["refused_write"]["upstream_status"], Value::Null);
     assert_eq!(report["token_calls"], 1);
-    assert_eq!(without_times(&wardlock::demo::told(&report)), without_times(&of_the_readme()), "the README shows this");
+    assert_eq!(
+        without_times(&wardlock::demo::told(&report)),
+        without_times(&of_the_readme()),
+        "the README shows this"
+    );
     assert_eq!(folder.path().read_dir().expect("a folder").count(), 0, "the demo leaves nothing behind");
 }
 

@@ -159,11 +159,7 @@ enum Written {
     /// The JSON that it is: a text stands in quotation marks.
     Json(String),
     /// The same, so long that it is folded up behind its beginning.
-    Long {
-        begin: String,
-        chars: usize,
-        json: String,
-    },
+    Long { begin: String, chars: usize, json: String },
 }
 
 impl Written {
@@ -339,7 +335,8 @@ fn record(row: &Value) -> Record {
 
 /// A name that an agent wrote, of a record or a field: as JSON where it is more than a word.
 fn name(value: &Value) -> String {
-    let is_word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
+    let is_word =
+        |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b));
     match value {
         Value::String(text) if is_word(text) => text.clone(),
         value => pretty(value),

@@ -41,7 +41,8 @@ async fn a_draft_says_that_an_approval_ends_it_while_everything_is_frozen() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_draft_of_many_long_values_folds_them_up_and_leads_to_the_decision() {
     let world = drafting().await;
-    let record = |at: usize| serde_json::json!({ "id": format!("57257670000005{at:05}"), "Description": "x".repeat(5000) });
+    let record =
+        |at: usize| serde_json::json!({ "id": format!("57257670000005{at:05}"), "Description": "x".repeat(5000) });
     let body = serde_json::json!({ "data": (0..12).map(record).collect::<Vec<_>>() }).to_string();
     let headers = "Content-Type: application/json\r\nAccept: application/problem+json\r\n";
     let held = world.ask("acme", "PUT", "/acme/zoho/crm/v8/Leads", headers, &body).await.json().expect("json");

@@ -290,7 +290,11 @@ async fn a_draft_is_approved_by_its_connections_name_and_as_it_was_shown() {
 
     let led = browser.post(&path, &whole).await;
     let its_page = format!("/drafts/{id}");
-    assert_eq!((led.status, led.header("location")), (303, Some(its_page.as_str())), "a reload sends no form again");
+    assert_eq!(
+        (led.status, led.header("location")),
+        (303, Some(its_page.as_str())),
+        "a reload sends no form again"
+    );
     let page = text(&browser.get(&its_page).await);
     assert!(page.contains("Approved and sent") && page.contains("What the audit says of it"), "{page}");
     let again = text(&browser.get(&its_page).await);
@@ -377,9 +381,10 @@ async fn new_rows_come_as_they_are_written_and_to_nobody_else() {
 async fn a_filter_that_cannot_be_asked_keeps_its_form() {
     let world = World::start(Plan::default()).await;
     let browser = Browser::signed_in(&world).await;
-    for (query, says) in
-        [("since=yesterday&agent=bot", "<code>yesterday</code> is no time"), ("kind=x&agent=bot", "no rows of kind")]
-    {
+    for (query, says) in [
+        ("since=yesterday&agent=bot", "<code>yesterday</code> is no time"),
+        ("kind=x&agent=bot", "no rows of kind"),
+    ] {
         let reply = browser.get(&format!("/audit?{query}")).await;
         let page = text(&reply);
         assert_eq!(reply.status, 400, "{page}");
