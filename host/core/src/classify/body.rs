@@ -31,7 +31,6 @@ pub(super) fn read(
     let Some(json) = parse(operation, request)? else {
         return Ok(None);
     };
-    check_spelling(operation, &json)?;
     // Where calls are carried, their list stands in the one place that is meant for it.
     let list = operation.envelope.as_ref().map(|envelope| format!("/{}", envelope.list));
     let is_denied = |pointer: &&String| list.as_ref() != Some(*pointer) && places::holds(&json, pointer);
@@ -42,7 +41,7 @@ pub(super) fn read(
                  credential is used, what the request is, or what its answer holds",
             ))
         }
-        None => Ok(Some(json)),
+        None => check_spelling(operation, &json).map(|()| Some(json)),
     }
 }
 
