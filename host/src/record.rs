@@ -52,6 +52,14 @@ pub fn open(
     if opened.is_broken {
         tracing::error!("the audit is not as its newest signed head says; see `wardlock audit verify`");
     }
+    if let Some(foreign) = opened.foreign {
+        let (first, last) = (foreign.first, foreign.last);
+        tracing::error!(
+            first,
+            last,
+            "rows at the end of the audit are not of this vault's making; see `wardlock audit verify`"
+        );
+    }
     if opened.mirror.is_some_and(|found| found != MirrorFound::Fits) {
         tracing::error!("the audit and its mirror do not say the same; see `wardlock doctor`");
     }
@@ -60,6 +68,7 @@ pub fn open(
 
 fn signer(vault: &Arc<Vault>) -> Signer {
     let key = PublicKey::from_bytes(vault.keys().public_key(Purpose::AuditHeads));
+    let row_key = vault.keys().derive_key(Purpose::AuditRows);
     let vault = Arc::clone(vault);
-    Signer::new(key, move |bytes| vault.keys().sign(Purpose::AuditHeads, bytes))
+    Signer::new(key, &row_key, move |bytes| vault.keys().sign(Purpose::AuditHeads, bytes))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::act::Act;
-use crate::entry::Durability;
+use crate::entry::{Durability, Entry};
 use crate::error::AuditError;
 use crate::files::{self, LogFile};
 use crate::head::Signer;
@@ -34,11 +34,13 @@ pub struct Rotation {
 }
 
 impl Log {
-    /// Goes on in another file if it is time to, and removes those whose time is over. The end must be signed.
+    /// Goes on in another file if it is time to, which begins with the standing row, and removes those whose time is over. The end must
+    /// be signed.
     pub(crate) fn maintain(
         &mut self,
         rotation: Rotation,
         signer: &Signer,
+        standing: Option<&Entry>,
         now_ms: &dyn Fn() -> u64,
     ) -> Result<(), AuditError> {
         let Some(after) = rotation.after else {
@@ -48,6 +50,9 @@ impl Log {
             return Ok(());
         }
         self.rotate()?;
+        if let Some(standing) = standing {
+            self.commit(std::iter::once(standing), now_ms).map_err(unwritten)?;
+        }
         if let Some(keep) = rotation.keep {
             self.remove_older(now_ms().saturating_sub(millis(keep)), signer, now_ms)?;
         }
