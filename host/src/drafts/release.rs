@@ -3,9 +3,10 @@
 //! The draft is out of `held` on the disk before anything else happens, under the id of the request that releases it. Whatever ends
 //! the process from there on, the next start finds that id, and the audit tells whether it was sent.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use wardlock_audit::{Kind, Row, failpoint};
+use wardlock_audit::{Kind, Reach, Row, failpoint};
 use wardlock_core::answer::Outcome;
 use wardlock_core::decision::Approval;
 use wardlock_core::id::{AgentName, Digest, RequestId, WorkspaceName};
@@ -258,11 +259,10 @@ fn conclude(host: &Host, draft: &Draft, id: RequestId, ended: Ended) -> (Release
 pub fn settle(host: &Host) -> Result<usize, DraftError> {
     let under_way = host.state().drafts(Some(DraftState::Releasing), u32::MAX)?;
     for draft in &under_way {
-        let rows = match &draft.release_id {
-            Some(id) => host.audit().show(id).map_err(|_| DraftError::Worker)?,
-            None => Vec::new(),
+        let mut released = match &draft.release_id {
+            Some(id) => as_recorded(&recorded(host, draft, id)?),
+            None => as_recorded(&Recorded { rows: Vec::new(), is_whole: true }),
         };
-        let mut released = as_recorded(&rows);
         released.state = unless_revoked(host, draft, released.state);
         tracing::warn!(
             draft = draft.id,
@@ -287,13 +287,43 @@ fn settle_one(host: &Host, draft: &Draft, release: &str, released: &Released) ->
     Ok(())
 }
 
-/// Reads from a release's rows what became of its draft.
-fn as_recorded(rows: &[Row]) -> Released {
-    let row = |kind: Kind| rows.iter().find(|row| row.kind == kind);
+/// What the audit holds of a release.
+struct Recorded {
+    /// Its rows, the oldest first, and whether each is of this vault's making.
+    rows: Vec<(Row, bool)>,
+    /// Whether no row of then is missing or unreadable.
+    is_whole: bool,
+}
+
+/// Reads the rows of a release without an index, back to when the vault noted it: whatever was sent was recorded after that.
+fn recorded(host: &Host, draft: &Draft, release: &str) -> Result<Recorded, DraftError> {
+    let noted_ms = host.vault().draft_mark(&draft.id)?.at_ms;
+    let (mut rows, mut is_readable) = (Vec::new(), true);
+    let reach = host.audit().walk_back(Some(noted_ms), |step| {
+        if step.is_of(release) {
+            match step.read() {
+                Ok(row) => rows.push((row, step.is_own)),
+                Err(_) => is_readable = false,
+            }
+        }
+        ControlFlow::Continue(())
+    });
+    let is_whole = reach.map_err(|_| DraftError::Worker)? == Reach::Whole && is_readable;
+    rows.reverse();
+    Ok(Recorded { rows, is_whole })
+}
+
+/// Reads from a release's rows what became of its draft. It waits on only where nothing is missing and nobody says that it was sent.
+fn as_recorded(recorded: &Recorded) -> Released {
+    let row = |kind: Kind| recorded.rows.iter().find(|(row, _)| row.kind == kind);
     let of = |state, code, outcome| Released { state, code, outcome, answer: None };
-    if row(Kind::Intent).is_none() {
+    let intent = row(Kind::Intent);
+    if intent.is_none() && !recorded.is_whole {
+        return of(DraftState::Unknown, None, None);
+    }
+    if intent.is_none() {
         // It never came as far as INTENT, without which nothing is sent.
-        let refused = row(Kind::Refusal).and_then(|row| row.detail.refusal.as_ref());
+        let refused = row(Kind::Refusal).and_then(|(row, _)| row.detail.refusal.as_ref());
         return match refused {
             Some(refused) => {
                 let state = Code::parse(&refused.code).map_or(DraftState::NotSent, again_or_not);
@@ -302,7 +332,7 @@ fn as_recorded(rows: &[Row]) -> Released {
             None => of(DraftState::Held, None, None),
         };
     }
-    let outcome = row(Kind::Outcome).and_then(|row| row.outcome.clone());
+    let outcome = row(Kind::Outcome).filter(|(_, is_own)| *is_own).and_then(|(row, _)| row.outcome.clone());
     // `aborted` is also what is written for a request that was given up under way.
     let doubtful = [Outcome::Unknown, Outcome::Aborted, Outcome::Streamed].map(Outcome::as_str);
     match outcome.filter(|word| !doubtful.contains(&word.as_str())) {
