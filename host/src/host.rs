@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use wardlock_audit::{Act, Audit};
@@ -71,8 +71,8 @@ pub struct Host {
     audit_looked: AuditLooked,
     /// Held while everything is loaded anew: of two reloads, the later one is what stays.
     reloading: tokio::sync::Mutex<()>,
-    /// One at a time sets a level or a proof, in the vault and in the state.
-    levels: Mutex<()>,
+    /// One at a time sets a level or a proof, in the vault, in the state and in the audit.
+    levels: tokio::sync::Mutex<()>,
 }
 
 impl Host {
@@ -131,7 +131,7 @@ impl Host {
             callback: tokio::sync::Mutex::default(),
             audit_looked: AuditLooked::default(),
             reloading: tokio::sync::Mutex::default(),
-            levels: Mutex::default(),
+            levels: tokio::sync::Mutex::default(),
         });
         if !seat.drafts_settled.swap(true, Ordering::SeqCst) {
             host.settle_drafts().await?;
@@ -155,9 +155,9 @@ impl Host {
         }
     }
 
-    /// Waits until nobody else sets a level or a proof. Blocks.
-    pub(crate) fn turn_of_levels(&self) -> MutexGuard<'_, ()> {
-        self.levels.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits until nobody else sets a level or a proof. Whoever holds reloads, too, has done so before.
+    pub(crate) async fn turn_of_levels(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.levels.lock().await
     }
 
     /// Takes no notice of write levels that this vault did not make, or made and took back since.

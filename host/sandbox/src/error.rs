@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use wardlock_core::id::Digest;
 use wardlock_core::plugin::PluginFault;
 
+use crate::log::LastLines;
+
 /// Something wrong with the settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SettingsProblem {
@@ -107,12 +109,14 @@ pub enum LoadError {
         what: String,
     },
     /// The plugin failed while it was asked what it is.
-    #[error("the plugin failed in `{during}`: {fault}")]
+    #[error("the plugin failed in `{during}`: {fault}{log}")]
     Fault {
         /// The function that was called.
         during: Cow<'static, str>,
         /// How it failed.
         fault: PluginFault,
+        /// What it logged before.
+        log: LastLines,
     },
     /// What the plugin says of itself breaks a rule.
     #[error("the plugin's description of itself is not one: {what}")]

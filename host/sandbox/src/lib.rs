@@ -69,6 +69,7 @@ pub use engine::Features;
 pub use error::{LoadError, SandboxError, SettingsProblem};
 pub use files::{Files, MAX_FILE_BYTES, MAX_FILES, TooManyFiles};
 pub use inspect::{About, Inspection};
+pub use log::LastLines;
 pub use logs::{LogFilter, LogLevel, LogLine, LogPage, LogSource, MAX_KEPT_BYTES, MAX_KEPT_LINES, PluginLogs};
 pub use plugin::{LoadSpec, Plugin};
 #[doc(hidden)]

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -57,15 +58,23 @@ pub struct Plugin {
     given: Arc<Given>,
     pub(crate) call: Call,
     share: Share,
-    /// What judging requests came to.
-    requests: Breakers,
-    /// What judging answers came to: counted apart, or each request that is judged well would make up for its answer.
-    answers: Breakers,
+    came: Arc<Came>,
     /// Whether its lines are kept and shown.
     tells: bool,
     loaded: Arc<Loaded>,
     // Last: what is loaded goes before the engine.
     sandbox: Arc<Inner>,
+}
+
+/// What its judging came to.
+#[derive(Default)]
+struct Came {
+    /// Of requests.
+    requests: Breakers,
+    /// Of answers: counted apart, or each request that is judged well would make up for its answer.
+    answers: Breakers,
+    /// How often it failed.
+    faults: Arc<AtomicU64>,
 }
 
 /// What the workspace file says of a plugin.
@@ -112,8 +121,7 @@ impl Sandbox {
 
 impl Plugin {
     fn of(given: Arc<Given>, call: Call, loaded: Arc<Loaded>, sandbox: Arc<Inner>) -> Self {
-        let (requests, answers) = (Breakers::default(), Breakers::default());
-        Self { given, call, share: sandbox.share(), requests, answers, tells: true, loaded, sandbox }
+        Self { given, call, share: sandbox.share(), came: Arc::default(), tells: true, loaded, sandbox }
     }
 
     /// Returns its name in the chain.
@@ -166,6 +174,17 @@ impl Plugin {
         Self { tells: false, ..Self::of(given, Call { time, ..self.call }, loaded, sandbox) }
     }
 
+    /// Goes on with the failures that were counted of the plugin before it in its place, where that is the same component with the same
+    /// settings, files, capabilities and limits. Any other has not failed yet.
+    #[must_use]
+    pub fn in_place_of(self, before: &Self) -> Self {
+        let is_same = self.digest() == before.digest()
+            && self.settings_digest() == before.settings_digest()
+            && self.capabilities() == before.capabilities()
+            && (self.call.time, self.call.memory_bytes) == (before.call.time, before.call.memory_bytes);
+        if is_same { Self { came: Arc::clone(&before.came), ..self } } else { self }
+    }
+
     /// Returns what it says of itself.
     pub fn description(&self) -> &Description {
         &self.loaded.description
@@ -193,7 +212,12 @@ impl Plugin {
 
     /// Returns whether it failed so often that it is not run for now, for some agent.
     pub fn is_tripped(&self) -> bool {
-        self.requests.is_tripped() || self.answers.is_tripped()
+        self.came.requests.is_tripped() || self.came.answers.is_tripped()
+    }
+
+    /// Returns how often it failed, as whoever counts its verdicts counts it.
+    pub fn faults(&self) -> &Arc<AtomicU64> {
+        &self.came.faults
     }
 
     /// Judges a request, in a fresh instance that is dropped afterwards. There are no quotas to take of.
@@ -214,7 +238,7 @@ impl Plugin {
 
     /// Lets a request be sent whose answer it is to judge, or says that it would not judge it: it kept failing on answers.
     pub(crate) fn let_send(&self, agent: &str) -> Result<(), PluginFault> {
-        if self.hooks().judge_answers() { self.answers.of(agent).send(Instant::now()) } else { Ok(()) }
+        if self.hooks().judge_answers() { self.came.answers.of(agent).send(Instant::now()) } else { Ok(()) }
     }
 
     /// Judges an answer, in a fresh instance that is dropped afterwards.
@@ -225,7 +249,7 @@ impl Plugin {
             self.tell(&judged.log, &response.id, &response.caller, response.now_ms);
             judged.answer.and_then(accept_response)
         };
-        unless_tripped(&self.answers.of(&response.caller.agent), judge).await
+        unless_tripped(&self.came.answers.of(&response.caller.agent), judge).await
     }
 
     /// What will not be sent is judged whatever failed before, and its faults stop nothing that will.
@@ -238,7 +262,7 @@ impl Plugin {
         if request.dry_run {
             return judge.await;
         }
-        unless_tripped(&self.requests.of(&request.caller.agent), judge).await
+        unless_tripped(&self.came.requests.of(&request.caller.agent), judge).await
     }
 
     async fn judge(&self, request: &PluginRequest, takes: Option<Arc<dyn Take>>) -> Result<Answer, PluginFault> {

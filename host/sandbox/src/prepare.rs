@@ -14,7 +14,7 @@ use crate::error::LoadError;
 use crate::files::Files;
 use crate::imports::{self, Names};
 use crate::instance::{Bounds, Linked, Live, within};
-use crate::log::SharedLog;
+use crate::log::{self, SharedLog};
 use crate::nesting;
 use crate::runtime::Runtime;
 use crate::schema::{self, Schema};
@@ -79,8 +79,9 @@ impl Runtime {
         let component = self.compile(bytes)?;
         let (names, linked, described) = self.ask(&component, job).await?;
         check_schema(&described, settings)?;
-        let mut live = self.live(&linked, job, &SharedLog::default()).await?;
-        try_settings(&mut live, settings).await?;
+        let log = log::of_loading();
+        let mut live = self.live(&linked, job, &log).await?;
+        try_settings(&mut live, settings, &log).await?;
         let start_bytes = live.taken_bytes();
         drop(live);
         let code = component.serialize().map_err(|error| failed(&error))?;
@@ -93,8 +94,9 @@ impl Runtime {
         let described = self.describe(linked, job).await?;
         let settings = job.settings.as_deref().unwrap_or("{}");
         check_schema(&described, settings)?;
-        let mut live = self.live(linked, job, &SharedLog::default()).await?;
-        try_settings(&mut live, settings).await?;
+        let log = log::of_loading();
+        let mut live = self.live(linked, job, &log).await?;
+        try_settings(&mut live, settings, &log).await?;
         Ok(live.taken_bytes())
     }
 
@@ -103,7 +105,7 @@ impl Runtime {
         let names = imports::names(&self.engine, &component);
         let (described, start_bytes) = match self.ask(&component, job).await {
             Ok((_, linked, described)) => {
-                (Ok(described), self.live(&linked, job, &SharedLog::default()).await?.taken_bytes())
+                (Ok(described), self.live(&linked, job, &log::of_loading()).await?.taken_bytes())
             }
             Err(error) => (Err(error), 0),
         };
@@ -120,9 +122,9 @@ impl Runtime {
         let component = self.compile(instrumented.bytes())?;
         let (names, linked, described) = self.ask(&component, job).await?;
         check_schema(&described, settings)?;
-        let log = SharedLog::default();
+        let log = log::of_loading();
         let mut live = self.live(&linked, job, &log).await?;
-        try_settings(&mut live, settings).await?;
+        try_settings(&mut live, settings, &log).await?;
         let (store, instance) = live.parts();
         // Reading a memory is handing all of it over.
         store.set_hostcall_fuel(usize::MAX);
@@ -133,7 +135,7 @@ impl Runtime {
         let component = self.compile(&snapshot)?;
         match self.ask(&component, job).await {
             Ok((_, linked, again)) if again == described => {
-                let start_bytes = self.live(&linked, job, &SharedLog::default()).await?.taken_bytes();
+                let start_bytes = self.live(&linked, job, &log::of_loading()).await?.taken_bytes();
                 let code = component.serialize().map_err(|error| failed(&error))?;
                 Ok(Some((Prepared { names, described: Ok(described), snapshot: Ok(()), start_bytes }, code)))
             }
@@ -161,12 +163,11 @@ impl Runtime {
     }
 
     async fn describe(&self, linked: &Linked, job: &Job) -> Result<Described, LoadError> {
-        let mut live = self.live(linked, job, &SharedLog::default()).await?;
+        let log = log::of_loading();
+        let mut live = self.live(linked, job, &log).await?;
         live.check_types().map_err(|error| differs(&error))?;
-        let asked = async {
-            live.describe().await.map_err(|(during, fault)| LoadError::Fault { during: during.into(), fault })
-        };
-        within(ASK_TIME, asked, |fault| fault_during("load", fault)).await
+        let asked = async { live.describe().await.map_err(|(during, fault)| fault_during(during, fault, &log)) };
+        within(ASK_TIME, asked, |fault| fault_during("load", fault, &log)).await
     }
 
     /// Makes an instance outside any request: with little time and memory.
@@ -178,7 +179,7 @@ impl Runtime {
             handover_bytes: ASK_BYTES,
             log,
         };
-        let failed = |fault| fault_during("load", fault);
+        let failed = |fault| fault_during("load", fault, log);
         within(ASK_TIME, async { linked.instantiate(bounds).await.map_err(failed) }, failed).await
     }
 }
@@ -204,16 +205,16 @@ fn check_schema(described: &Described, settings: &str) -> Result<(), LoadError> 
     if problems.is_empty() { Ok(()) } else { Err(LoadError::Settings { problems }) }
 }
 
-async fn try_settings(live: &mut Live<'_>, settings: &str) -> Result<(), LoadError> {
-    let failed = |fault| fault_during("configure", fault);
+async fn try_settings(live: &mut Live<'_>, settings: &str, log: &SharedLog) -> Result<(), LoadError> {
+    let failed = |fault| fault_during("configure", fault, log);
     match within(ASK_TIME, async { live.configure(settings).await.map_err(failed) }, failed).await? {
         Ok(()) => Ok(()),
         Err(problems) => Err(schema::found(&problems)),
     }
 }
 
-fn fault_during(during: &'static str, fault: PluginFault) -> LoadError {
-    LoadError::Fault { during: during.into(), fault }
+fn fault_during(during: &'static str, fault: PluginFault, log: &SharedLog) -> LoadError {
+    LoadError::Fault { during: during.into(), fault, log: log::last(log) }
 }
 
 fn differs(error: &wasmtime::Error) -> LoadError {

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wardlock_audit::{Act, Audit};
-use wardlock_egress::vault::{Existing, Opening, Passphrase, PromptError, Recipients, Vault};
+use wardlock_egress::vault::{Existing, KeySource, Opening, Passphrase, PromptError, Recipients, Vault};
 
 use super::args::{Cli, ExportArgs, ImportArgs};
 use super::{local, remote, show, talk};
 use crate::admin::{Brought, Command, Failure};
+use crate::anchor::Anchor;
 use crate::config::HostConfig;
 use crate::home::{Home, NewFile};
 use crate::{host, ops};
@@ -73,7 +74,7 @@ pub async fn import(cli: &Cli, home: &Home, args: &ImportArgs) -> Result<Value, 
     let _lock = home.lock("vault import")?;
     let file = crate::home::read_operator_file(&args.file).map_err(Failure::usage)?;
     let opening = opening(args.identity.as_deref(), args.export_passphrase_fd, "--export-passphrase-fd")?;
-    let vault = Arc::new(Vault::open(&home.state_folder(), &local::unlock(cli, home)?)?);
+    let (vault, audit, anchor) = open_newest(home, &local::unlock(cli, home)?)?;
     let existing = if args.replace { Existing::Replace } else { Existing::Refuse };
     let imported = vault.import(&file, &opening, existing, host::clock()())?;
     let counts = format!(
@@ -82,7 +83,8 @@ pub async fn import(cli: &Cli, home: &Home, args: &ImportArgs) -> Result<Value, 
         imported.grants.len(),
         imported.replaced.len()
     );
-    record(home, &vault, Act::admin(ops::OPERATOR, "vault.import", "vault", counts)).await?;
+    audit.act(Act::admin(ops::OPERATOR, "vault.import", "vault", counts)).await?;
+    anchor.note(&audit, &vault).await;
     Ok(json!({
         "made": crate::text::time(imported.made_ms),
         "registrations": imported.registrations,
@@ -94,9 +96,12 @@ pub async fn import(cli: &Cli, home: &Home, args: &ImportArgs) -> Result<Value, 
     }))
 }
 
-/// Writes a row into the audit of a home that this process holds.
-pub(super) async fn record(home: &Home, vault: &Arc<Vault>, act: Act) -> Result<(), Failure> {
-    Ok(open_audit(home, vault)?.act(act).await?)
+/// Opens the vault of a home that this process holds, and its audit, unless that knows of a newer one.
+pub(super) fn open_newest(home: &Home, key: &KeySource) -> Result<(Arc<Vault>, Audit, Anchor), Failure> {
+    let vault = Arc::new(Vault::open(&home.state_folder(), key)?);
+    let audit = open_audit(home, &vault)?;
+    let anchor = Anchor::check(&audit, &vault)?;
+    Ok((vault, audit, anchor))
 }
 
 /// Opens the audit of a home that this process holds.

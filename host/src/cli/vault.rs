@@ -68,6 +68,8 @@ fn change_key(cli: &Cli, home: &Home, rekey: &RekeyArgs) -> Result<Value, Failur
     let old = local::unlock(cli, home)?;
     let new = init::new_source(home.path(), rekey.key, rekey.new_passphrase_fd)?;
     new.probe()?;
+    // It is closed again before its lock is changed.
+    drop(copies::open_newest(home, &old)?);
     Vault::rekey(&home.state_folder(), &old, &new)?;
     let word = rekey.key.word();
     Ok(json!({

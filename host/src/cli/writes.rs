@@ -179,7 +179,7 @@ async fn look_at(cli: &Cli, draft: &str) -> Result<Value, Failure> {
 }
 
 /// Members of a draft that are shown, but for its rows: whatever else stands in an answer is nothing that anybody confirms.
-const OF_DRAFT: [&str; 19] = [
+const OF_DRAFT: [&str; 20] = [
     "draft",
     "connection",
     "agent",
@@ -189,6 +189,7 @@ const OF_DRAFT: [&str; 19] = [
     "held",
     "expires",
     "code",
+    "why",
     "outcome",
     "decided",
     "decided_by",

@@ -24,7 +24,7 @@ use wardlock_core::decision::Held;
 use wardlock_core::id::RequestId;
 use wardlock_core::refusal::{Code, DraftPlace, Refusal};
 use wardlock_egress::vault::{Purpose, Vault, VaultError};
-use wardlock_state::{Draft, DraftBounds, DraftState, Kept, State, StateError};
+use wardlock_state::{Draft, DraftBounds, DraftState, EARLIER_VERSION, Kept, State, StateError};
 
 use crate::approvers::Waiting;
 use crate::gate::Gate;
@@ -303,9 +303,7 @@ fn without_answer(draft: &Draft, kept: Option<KeptRefusal>, via: Option<&str>) -
             (Code::Held, "nobody has decided about this draft yet".to_owned())
         }
         DraftState::Rejected => (Code::DraftRejected, rejected(draft).to_owned()),
-        DraftState::Expired => {
-            (Code::DraftExpired, "nobody decided about this draft in time; nothing was sent".to_owned())
-        }
+        DraftState::Expired => (Code::DraftExpired, expired(draft).to_owned()),
         DraftState::Unknown => {
             let detail = "this draft was being sent when Wardlock ended, so it may have been executed";
             (Code::OutcomeUnknown, detail.to_owned())
@@ -336,6 +334,14 @@ fn rejected(draft: &Draft) -> &'static str {
         return "the agent that asked for this was revoked; nothing was sent";
     }
     "a person rejected this draft; nothing was sent"
+}
+
+/// Says why a draft waits no more without a word of anybody's.
+pub fn expired(draft: &Draft) -> &'static str {
+    if draft.code.as_deref() == Some(EARLIER_VERSION) {
+        return "an earlier version of Wardlock kept this draft, and this one does not send it; nothing was sent";
+    }
+    "nobody decided about this draft in time; nothing was sent"
 }
 
 fn unreadable(error: &DraftError) -> Refusal {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use wardlock_core::connection::Link;
+use wardlock_core::connection::{Connection, Link};
 use wardlock_core::id::Digest;
 use wardlock_core::pointer;
 use wardlock_sandbox::{Files, LoadError, LoadSpec, MAX_FILE_BYTES, MAX_FILES, Plugin, Sandbox};
@@ -11,7 +11,7 @@ use wardlock_sandbox::{Files, LoadError, LoadSpec, MAX_FILE_BYTES, MAX_FILES, Pl
 use crate::config::{Document, PluginPlan, TextError, nearest};
 use crate::home::{Home, HomeError};
 
-use super::Problem;
+use super::{Loaded, Problem, Sources};
 use crate::trust::{Publishers, SIGNATURE_END, SignatureError, Standing};
 
 /// Where every plugin that was ever loaded is kept, by digest.
@@ -23,6 +23,8 @@ pub(super) struct ChainLoader<'a> {
     sandbox: &'a Sandbox,
     read: BTreeMap<String, Arc<Vec<u8>>>,
     publishers: &'a Publishers,
+    /// What was loaded before.
+    before: &'a Loaded,
     pub(super) standings: BTreeMap<String, Result<Standing, SignatureError>>,
     kept: BTreeSet<Digest>,
     notes: Vec<Problem>,
@@ -43,9 +45,10 @@ pub(super) struct Chain {
 }
 
 impl<'a> ChainLoader<'a> {
-    pub(super) fn new(home: &'a Home, sandbox: &'a Sandbox, publishers: &'a Publishers) -> Self {
+    pub(super) fn new(sources: Sources<'a>, before: &'a Loaded) -> Self {
+        let Sources { home, sandbox, publishers, .. } = sources;
         let (read, standings) = (BTreeMap::new(), BTreeMap::new());
-        Self { home, sandbox, read, publishers, standings, kept: BTreeSet::new(), notes: Vec::new() }
+        Self { home, sandbox, read, publishers, before, standings, kept: BTreeSet::new(), notes: Vec::new() }
     }
 
     pub(super) fn home(&self) -> &'a Home {
@@ -65,14 +68,20 @@ impl<'a> ChainLoader<'a> {
     pub(super) async fn load(
         &mut self,
         document: &Document<'_>,
-        connection: &str,
+        connection: &Connection,
         plans: &[PluginPlan],
     ) -> Result<Chain, TextError> {
         let mut chain = Chain::default();
+        let before = self.before.serving(connection);
         for (position, plan) in plans.iter().enumerate() {
             let position = position.to_string();
-            let place = ["connections", connection, "plugins", &position];
+            let place = ["connections", connection.name.as_str(), "plugins", &position];
             let (plugin, standing) = self.load_one(document, &place, plan).await?;
+            // What keeps failing goes on being one that does, unless something changed.
+            let plugin = match before.iter().find(|before| before.name() == plugin.name()) {
+                Some(before) => plugin.in_place_of(before),
+                None => plugin,
+            };
             chain.links.push(link_of(&plugin, plan));
             chain.plugins.push(Arc::new(plugin));
             chain.standings.push(standing);

@@ -74,7 +74,7 @@ impl OpenConnection {
 
     /// Returns what it counts.
     pub fn metrics(&self, metrics: &Arc<Metrics>) -> Arc<ConnectionMetrics> {
-        Arc::clone(self.metrics.get_or_init(|| metrics.of_connection(&self.connection)))
+        Arc::clone(self.metrics.get_or_init(|| metrics.of_connection(&self.connection, &self.plugins)))
     }
 }
 
@@ -146,7 +146,7 @@ impl Loaded {
     /// The same in the place of what was loaded before: a workspace that would close what serves is not taken, and the
     /// one before goes on, whole.
     pub async fn load_after(sources: Sources<'_>, before: &Self) -> Self {
-        let Sources { home, sandbox, services, publishers, .. } = sources;
+        let Sources { home, services, .. } = sources;
         let mut loaded =
             Self { files: services.files().clone(), problems: services.problems().to_vec(), ..Self::default() };
         let files = match home.list("workspaces", "toml") {
@@ -157,7 +157,7 @@ impl Loaded {
                 return loaded;
             }
         };
-        let mut chains = ChainLoader::new(home, sandbox, publishers);
+        let mut chains = ChainLoader::new(sources, before);
         for file in files {
             let stem = file.strip_suffix(".toml").unwrap_or(&file);
             match WorkspaceName::parse(stem) {
@@ -173,11 +173,31 @@ impl Loaded {
         loaded
     }
 
-    /// Returns a connection that serves, or why it does not: for agents of the workspace.
+    /// Returns a connection that serves, or says that it does not: for agents of the workspace, who learn nothing of its files.
     pub fn open(&self, workspace: &WorkspaceName, connection: &str) -> Result<Arc<OpenConnection>, Refusal> {
+        self.open_or(workspace, connection, |_| {
+            "this connection is closed, and its operator must look why".to_owned()
+        })
+    }
+
+    /// The same with the reason, for operators.
+    pub fn open_or_why(
+        &self,
+        workspace: &WorkspaceName,
+        connection: &str,
+    ) -> Result<Arc<OpenConnection>, Refusal> {
+        self.open_or(workspace, connection, |reason| format!("this connection is closed: {reason}"))
+    }
+
+    fn open_or(
+        &self,
+        workspace: &WorkspaceName,
+        connection: &str,
+        told: impl Fn(&str) -> String,
+    ) -> Result<Arc<OpenConnection>, Refusal> {
         let closed = |reason: &str| {
-            Refusal::new(Code::ConnectionClosed, "workspace", format!("this connection is closed: {reason}"))
-                .hint("the operator mends it and runs `wardlock reload`")
+            Refusal::new(Code::ConnectionClosed, "workspace", told(reason))
+                .hint("the operator sees why in `wardlock connections list`, mends it and runs `wardlock reload`")
         };
         let Some(found) = self.workspaces.get(workspace) else {
             return Err(closed(&format!("there is no file workspaces/{workspace}.toml")));
@@ -198,6 +218,15 @@ impl Loaded {
     /// Returns a connection, whether it serves or not: for commands.
     pub fn connection(&self, workspace: &str, connection: &str) -> Option<&LoadedConnection> {
         self.workspaces.get(workspace)?.connections.as_ref().ok()?.get(connection)
+    }
+
+    /// Returns the plugins by which a connection serves; none where it does not.
+    fn serving(&self, connection: &Connection) -> &[Arc<Plugin>] {
+        let found = self.connection(connection.workspace.as_str(), connection.name.as_str());
+        match found.map(|found| &found.state) {
+            Some(State::Open(open)) => &open.plugins,
+            Some(State::Closed { .. }) | None => &[],
+        }
     }
 
     /// Returns a workspace.
@@ -351,7 +380,7 @@ async fn load_connection(
     recorder: Option<Keeping>,
 ) -> (LoadedConnection, Option<Problem>) {
     let ConnectionPlan { mut connection, scopes, plugins } = plan;
-    match chains.load(document, connection.name.as_str(), &plugins).await {
+    match chains.load(document, &connection, &plugins).await {
         Ok(Chain { links, plugins, standings }) => {
             connection.chain = links;
             let connection = Arc::new(connection);

@@ -48,10 +48,14 @@ impl Fixture {
     }
 }
 
-/// Says `open`, or the refusal that agents get.
+/// Says `open`, or the refusal that operators get; the one of agents says nothing of files.
 fn state(loaded: &Loaded, workspace: &str) -> String {
     let name = WorkspaceName::parse(workspace).expect("a name");
-    loaded.open(&name, "zoho").map_or_else(|refusal| refusal.detail, |_| "open".to_owned())
+    if let Err(refusal) = loaded.open(&name, "zoho") {
+        assert_eq!(refusal.detail, "this connection is closed, and its operator must look why");
+        assert!(!refusal.remedy().contains(workspace), "{}", refusal.remedy());
+    }
+    loaded.open_or_why(&name, "zoho").map_or_else(|refusal| refusal.detail, |_| "open".to_owned())
 }
 
 #[tokio::test]

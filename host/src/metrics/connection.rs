@@ -1,5 +1,6 @@
 //! What requests on one connection count, resolved once for the connection: nothing is looked up or allocated a request.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use wardlock_core::answer::Outcome;
 use wardlock_core::chain::VerdictRecord;
 use wardlock_core::connection::Connection;
 use wardlock_core::plugin::PluginFault;
+use wardlock_sandbox::Plugin;
 
 use super::Metrics;
 
@@ -47,16 +49,19 @@ struct PluginMetrics {
     time: Histogram,
     verdicts: [Lazy; VERDICTS.len()],
     faults: [Lazy; PluginFault::KINDS.len()],
+    /// All of them, since it is loaded as it is.
+    failed: Arc<AtomicU64>,
 }
 
 impl ConnectionMetrics {
-    pub(super) fn new(metrics: &Arc<Metrics>, connection: &Connection) -> Self {
+    pub(super) fn new(metrics: &Arc<Metrics>, connection: &Connection, plugins: &[Arc<Plugin>]) -> Self {
         let (workspace, name) = (connection.workspace.as_str(), connection.name.as_str());
-        let plugin = |plugin: &str| PluginMetrics {
-            name: plugin.to_owned(),
-            time: metrics.plugin_time.of(&[workspace, name, plugin]),
+        let plugin = |plugin: &Arc<Plugin>| PluginMetrics {
+            name: plugin.name().to_string(),
+            time: metrics.plugin_time.of(&[workspace, name, plugin.name().as_str()]),
             verdicts: Default::default(),
             faults: Default::default(),
+            failed: Arc::clone(plugin.faults()),
         };
         Self {
             metrics: Arc::clone(metrics),
@@ -70,7 +75,7 @@ impl ConnectionMetrics {
             decision_time: metrics.decision_time.of(&[workspace, name]),
             turn_time: metrics.turn_time.of(&[workspace, name]),
             upstream_time: metrics.upstream_time.of(&[workspace, name]),
-            plugins: connection.chain.iter().map(|link| plugin(link.name.as_str())).collect(),
+            plugins: plugins.iter().map(plugin).collect(),
         }
     }
 
@@ -103,12 +108,6 @@ impl ConnectionMetrics {
         }
     }
 
-    /// Returns how often a plugin failed since its connection was loaded.
-    pub fn faults_of(&self, plugin: &str) -> u64 {
-        let found = self.plugins.iter().find(|known| known.name == plugin);
-        found.map_or(0, |plugin| plugin.faults.iter().filter_map(Lazy::get).map(Counter::get).sum())
-    }
-
     /// Measures how long a request waited for its turn at the provider.
     pub fn waited(&self, time: Duration) {
         self.turn_time.observe(time.as_secs_f64());
@@ -121,6 +120,7 @@ impl ConnectionMetrics {
             plugin.verdicts[at].get_or_init(|| self.metrics.verdicts.of(&labels(verdict.verdict))).inc();
         }
         let Some(kind) = verdict.fault else { return };
+        plugin.failed.fetch_add(1, Ordering::Relaxed);
         if let Some(at) = place(&PluginFault::KINDS, kind) {
             plugin.faults[at].get_or_init(|| self.metrics.faults.of(&labels(kind))).inc();
         }

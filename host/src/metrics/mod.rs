@@ -244,8 +244,9 @@ impl Metrics {
     pub fn of_connection(
         self: &Arc<Self>,
         connection: &wardlock_core::connection::Connection,
+        plugins: &[Arc<wardlock_sandbox::Plugin>],
     ) -> Arc<ConnectionMetrics> {
-        Arc::new(ConnectionMetrics::new(self, connection))
+        Arc::new(ConnectionMetrics::new(self, connection, plugins))
     }
 
     /// Counts a request that reached no open connection. The names are of the configuration, or empty.

@@ -59,6 +59,7 @@ fn dated(draft: &Draft) -> Value {
     dated["decided"] = draft.decided_ms.map(time).into();
     dated["decided_by"] = draft.decided_by.clone().into();
     dated["request_id"] = draft.release_id.clone().into();
+    dated["why"] = (draft.state == DraftState::Expired).then(|| drafts::expired(draft)).into();
     dated
 }
 

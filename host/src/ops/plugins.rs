@@ -4,6 +4,7 @@
 mod table;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 use wardlock_audit::Act;
@@ -23,7 +24,7 @@ pub(super) fn list(host: &Host) -> Value {
     let loaded = host.loaded();
     let chains = loaded.connections().flat_map(|found| {
         let stale = loaded.stale(found.connection.workspace.as_str());
-        chain(host, found).into_iter().map(move |mut row| {
+        chain(found).into_iter().map(move |mut row| {
             row["stale"] = stale.clone().into();
             row
         })
@@ -36,7 +37,7 @@ fn closed_row(connection: &str, reason: &str) -> Value {
     json!({ "connection": connection, "plugin": null, "health": format!("closed: {reason}") })
 }
 
-fn chain(host: &Host, found: &LoadedConnection) -> Vec<Value> {
+fn chain(found: &LoadedConnection) -> Vec<Value> {
     let connection = format!("{}/{}", found.connection.workspace, found.connection.name);
     let open = match &found.state {
         State::Open(open) => open,
@@ -44,7 +45,6 @@ fn chain(host: &Host, found: &LoadedConnection) -> Vec<Value> {
             return vec![closed_row(&connection, reason)];
         }
     };
-    let metrics = open.metrics(host.metrics());
     let links = open.connection.chain.iter().zip(&open.plugins).zip(&open.standings);
     let shown = links.enumerate().map(|(at, ((link, plugin), standing))| {
         json!({
@@ -57,7 +57,7 @@ fn chain(host: &Host, found: &LoadedConnection) -> Vec<Value> {
                 LinkMode::Monitor => "monitor",
             },
             "health": if plugin.is_tripped() { "not run: it kept failing" } else { "runs" },
-            "faults": metrics.faults_of(link.name.as_str()),
+            "faults": plugin.faults().load(Ordering::Relaxed),
             "capabilities": link.capabilities,
             "signature": standing.words(),
             "sha256": link.digest.to_string(),

@@ -15,7 +15,7 @@ use wardlock_egress::GrantStatus;
 use wardlock_state::{Proof, State as Store, StateError, WriteLevel};
 
 use super::connections::{find, missing};
-use super::{blocking, named, note, who};
+use super::{blocking, named, note, seen_through, who};
 use crate::admin::Failure;
 use crate::host::{Host, new_request_id};
 use crate::ingress::KeptAnswer;
@@ -174,29 +174,35 @@ async fn keep(
         report: shown.to_string(),
         mac: [0; 32],
     };
-    let (state, workspace, key) = (host.state().clone(), connection.workspace.clone(), writes::key_of(connection));
-    let target = key.clone();
-    let place = writes::place_of(workspace.as_str(), &key);
-    let (vault, of_host) = (Arc::clone(host.vault()), Arc::clone(host));
-    writes::mark_proof(&vault.keys(), &place, &mut proof);
-    let ended = blocking(move || {
-        let _turn = of_host.turn_of_levels();
-        // The vault first: an older proof must not stay the newest, nor a level hold that rested on it.
-        vault.change_write_mark(&place, |mark| {
-            mark.proof = writes::mark_word(&proof.mac);
-            mark.settings += u64::from(!proof.passed);
-        })?;
-        let ended = !proof.passed && end_level(&state, &workspace, &key, &proof)?;
-        state.keep_proof(&workspace, &key, &proof)?;
-        Ok::<_, Failure>(ended)
+    let (host, connection) = (Arc::clone(host), connection.clone());
+    let place = writes::place_of(connection.workspace.as_str(), &writes::key_of(&connection));
+    writes::mark_proof(&host.vault().keys(), &place, &mut proof);
+    seen_through(async move {
+        let _turn = host.turn_of_levels().await;
+        let (of_host, of_connection, of_proof) = (Arc::clone(&host), connection.clone(), proof.clone());
+        let ended = blocking(move || keep_in_turn(&of_host, &of_connection, &of_proof)).await??;
+        let on = |act: Act| act.on(connection.workspace.as_str(), connection.name.as_str());
+        let (who, target) = (proof.who, writes::key_of(&connection));
+        let result = if passed { "passed" } else { "failed" };
+        note(&host, on(Act::admin(who.as_str(), "proof", target.as_str(), result))).await;
+        if ended {
+            note(&host, on(Act::admin(who, "writes.off", target, "the proof failed"))).await;
+        }
+        Ok(ended)
     })
-    .await??;
-    let on = |act: Act| act.on(connection.workspace.as_str(), connection.name.as_str());
-    let result = if passed { "passed" } else { "failed" };
-    note(host, on(Act::admin(who(), "proof", target.as_str(), result))).await;
-    if ended {
-        note(host, on(Act::admin(who(), "writes.off", target, "the proof failed"))).await;
-    }
+    .await
+}
+
+/// Keeps a proof in the vault and in the state; returns whether it ended a level. Blocks.
+fn keep_in_turn(host: &Host, connection: &Connection, proof: &Proof) -> Result<bool, Failure> {
+    let (state, workspace, key) = (host.state(), &connection.workspace, writes::key_of(connection));
+    // The vault first: an older proof must not stay the newest, nor a level hold that rested on it.
+    host.vault().change_write_mark(&writes::place_of(workspace.as_str(), &key), |mark| {
+        mark.proof = writes::mark_word(&proof.mac);
+        mark.settings += u64::from(!proof.passed);
+    })?;
+    let ended = !proof.passed && end_level(state, workspace, &key, proof)?;
+    state.keep_proof(workspace, &key, proof)?;
     Ok(ended)
 }
 

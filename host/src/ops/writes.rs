@@ -11,7 +11,7 @@ use wardlock_state::{Basis, WriteLevel};
 
 use super::abilities::{abilities, scopes};
 use super::connections::find;
-use super::{blocking, named, note, proof, who};
+use super::{blocking, named, note, proof, seen_through, who};
 use crate::admin::Failure;
 use crate::host::Host;
 use crate::{shown, writes};
@@ -58,10 +58,7 @@ pub(super) async fn set(
         _ if level == WriteMode::Off => {}
         None => return Ok(shown),
         Some(_) if is_meant => {}
-        Some(_) => {
-            return Err(Failure::no("the rules or the grant are not those that were shown")
-                .hint("look again at what it would be able to do, and confirm that"));
-        }
+        Some(_) => return Err(not_as_shown()),
     }
     put(host, &connection, level, basis, proved).await?;
     Ok(shown)
@@ -86,7 +83,8 @@ async fn off_for_all(host: &Arc<Host>, connection: &Connection) -> Result<Value,
     }
 }
 
-/// Sets a level, and says so in the audit. It rests on the proof with the mark `proved`, if that is still the newest.
+/// Sets a level, and says so in the audit. It rests on the proof with the mark `proved`, if that is still the newest. Nothing is loaded
+/// anew while writes are enabled, so that a reload knows what it ends; the audit's rows stand in the order in which levels are set.
 async fn put(
     host: &Arc<Host>,
     connection: &Connection,
@@ -94,31 +92,61 @@ async fn put(
     basis: Basis,
     proved: Option<String>,
 ) -> Result<(), Failure> {
-    let mut row = WriteLevel { level, since_ms: host.now_ms(), basis, who: who(), mac: [0; 32] };
-    let (state, workspace, key) = (host.state().clone(), connection.workspace.clone(), writes::key_of(connection));
-    let target = key.clone();
-    let (vault, of_host) = (Arc::clone(host.vault()), Arc::clone(host));
-    blocking(move || {
-        let _turn = of_host.turn_of_levels();
-        let place = writes::place_of(workspace.as_str(), &key);
-        let mut rests = true;
-        // The vault first: what was set before must not hold again.
-        let mark = vault.change_write_mark(&place, |mark| {
-            rests = proved.is_none_or(|proved| proved == mark.proof);
-            mark.settings += u64::from(rests);
-        })?;
-        if !rests {
-            return Err(Failure::no("another proof was made meanwhile, so this level was not set")
-                .hint("look at `wardlock connections show`, and give the command again"));
-        }
-        writes::mark_level(&vault.keys(), &place, &mut row, mark.settings);
-        state.set_write_level(&workspace, &key, &row)?;
-        Ok::<_, Failure>(())
+    let (host, connection, who) = (Arc::clone(host), connection.clone(), who());
+    let row = WriteLevel { level, since_ms: host.now_ms(), basis, who: who.clone(), mac: [0; 32] };
+    seen_through(async move {
+        let _loaded = match level {
+            WriteMode::Off => None,
+            WriteMode::Draft | WriteMode::On => {
+                let held = host.hold_reloads().await;
+                still_means(&host, &connection, &basis)?;
+                Some(held)
+            }
+        };
+        let _turn = host.turn_of_levels().await;
+        let (of_host, of_connection) = (Arc::clone(&host), connection.clone());
+        blocking(move || keep(&of_host, &of_connection, row, proved.as_deref())).await??;
+        let act = Act::admin(who, format!("writes.{}", level.as_str()), writes::key_of(&connection), "ok");
+        note(&host, act.on(connection.workspace.as_str(), connection.name.as_str())).await;
+        Ok(())
     })
-    .await??;
-    let act = Act::admin(who(), format!("writes.{}", level.as_str()), target, "ok");
-    note(host, act.on(connection.workspace.as_str(), connection.name.as_str())).await;
-    Ok(())
+    .await
+}
+
+/// Refuses where what is loaded, or the grant, became another since a level was shown: it would be lapsed when it is set.
+fn still_means(host: &Host, connection: &Connection, basis: &Basis) -> Result<(), Failure> {
+    let loaded = host.loaded();
+    let found = find(&loaded, connection.workspace.as_str(), connection.name.as_str())?;
+    let generation = host.egress().grant_status(&connection.grant)?.map(|grant| grant.generation);
+    let now = generation.map(|generation| writes::basis(&found.connection, generation));
+    if now.as_ref() == Some(basis) { Ok(()) } else { Err(not_as_shown()) }
+}
+
+fn not_as_shown() -> Failure {
+    Failure::no("the rules or the grant are not those that were shown")
+        .hint("look again at what it would be able to do, and confirm that")
+}
+
+/// Keeps a level in the vault and in the state. Blocks.
+fn keep(host: &Host, connection: &Connection, mut row: WriteLevel, proved: Option<&str>) -> Result<(), Failure> {
+    let key = writes::key_of(connection);
+    let place = writes::place_of(connection.workspace.as_str(), &key);
+    let mut rests = true;
+    // The vault first: what was set before must not hold again.
+    let mark = host.vault().change_write_mark(&place, |mark| {
+        rests = proved.is_none_or(|proved| proved == mark.proof);
+        mark.settings += u64::from(rests);
+    })?;
+    if !rests {
+        return Err(Failure::no("another proof was made meanwhile, so this level was not set")
+            .hint("look at `wardlock connections show`, and give the command again"));
+    }
+    writes::mark_level(&host.vault().keys(), &place, &mut row, mark.settings);
+    host.state().set_write_level(&connection.workspace, &key, &row).map_err(|error| {
+        // What was enabled before holds no more for the vault: no start would find it, so nobody goes on with it until then.
+        host.state().distrust_write_level(&(connection.workspace.to_string(), key.clone()));
+        Failure::from(error).hint("no write is enabled on this connection now; give the command again")
+    })
 }
 
 /// Returns the agents that have a consent of their own on a connection, or a level.

@@ -72,7 +72,7 @@ pub async fn explain(loaded: &Loaded, quotas: &Arc<dyn Quotas>, question: Questi
         would_send: None,
         not_checked: NOT_CHECKED.to_vec(),
     };
-    let judged = match loaded.open(&question.workspace, &question.connection) {
+    let judged = match loaded.open_or_why(&question.workspace, &question.connection) {
         Ok(open) => judge(&open, quotas, question, &mut explanation).await,
         Err(refusal) => Err(refusal),
     };

@@ -13,6 +13,9 @@ use crate::store::integer;
 /// How long what is left of a draft stays once it has ended, milliseconds: a week, in which its agent fetches the answer.
 const LEFT_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 
+/// The code of a draft that ended because an earlier version kept it, and did not seal since when it waits.
+pub const EARLIER_VERSION: &str = "earlier_version";
+
 /// Where a draft stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DraftState {
@@ -85,7 +88,7 @@ pub struct Draft {
     pub decided_by: Option<String>,
     /// The request by which it was released.
     pub release_id: Option<String>,
-    /// Why nothing was sent.
+    /// Why nothing was sent: the code of a refusal, or [`EARLIER_VERSION`].
     pub code: Option<String>,
     /// What came of it.
     pub outcome: Option<String>,
@@ -298,11 +301,13 @@ impl State {
     }
 }
 
-fn expire(connection: &Connection, now_ms: u64) -> rusqlite::Result<usize> {
+/// Ends drafts whose time is over. Format 6 set it to nothing for those that an earlier version kept.
+pub(crate) fn expire(connection: &Connection, now_ms: u64) -> rusqlite::Result<usize> {
     // It stays a while, so that its agent learns why nothing came of it.
-    let sql = "UPDATE drafts SET state = 'expired', sealed = NULL, expires_ms = ?2 \
+    let sql = "UPDATE drafts SET state = 'expired', sealed = NULL, expires_ms = ?2, \
+               code = CASE WHEN expires_ms = 0 THEN ?3 ELSE code END \
                WHERE state = 'held' AND expires_ms <= ?1";
-    connection.execute(sql, [integer(now_ms), integer(now_ms.saturating_add(LEFT_MS))])
+    connection.execute(sql, params![integer(now_ms), integer(now_ms.saturating_add(LEFT_MS)), EARLIER_VERSION])
 }
 
 fn one(

@@ -31,7 +31,7 @@ mod touched;
 mod writes;
 
 pub use agents::{Agent, AuthenticatedAgent};
-pub use drafts::{Draft, DraftBounds, DraftState, Kept, Released};
+pub use drafts::{Draft, DraftBounds, DraftState, EARLIER_VERSION, Kept, Released};
 pub use error::{FileProblem, StateError};
 pub use frozen::Frozen;
 pub use quotas::{Counting, Reservation};

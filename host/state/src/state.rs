@@ -7,6 +7,7 @@ use std::time::Instant;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use crate::agents::Directory;
+use crate::drafts;
 use crate::error::StateError;
 use crate::frozen::{self, Frozen};
 use crate::private_file;
@@ -46,6 +47,8 @@ impl State {
     /// Opens the state, creating it 0600 if it is missing. No agent comes in before [`State::admit`] says which.
     pub fn open(path: &Path, clock: Clock) -> Result<Self, StateError> {
         let connection = store::open(path, &store::STATE)?;
+        // Whoever looks first finds ended what waits no more.
+        drafts::expire(&connection, clock()).map_err(StateError::Write)?;
         let directory = RwLock::new(Directory::default());
         let frozen = RwLock::new(frozen::load(&connection)?);
         let levels = RwLock::new(writes::load(&connection)?);

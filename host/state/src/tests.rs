@@ -279,6 +279,7 @@ fn a_state_of_every_earlier_format_opens_and_has_everything_in_it() {
         include_str!("fixtures/format-1.sql"),
         include_str!("fixtures/format-2.sql"),
         include_str!("fixtures/format-3.sql"),
+        include_str!("fixtures/format-5.sql"),
     ];
     for dump in dumps {
         let home = from_fixture(dump);

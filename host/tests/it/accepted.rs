@@ -161,8 +161,10 @@ async fn a_restart_accepts_nothing_either() {
     let key = KeySource::File { path: left.folder.path().join("home/state/vault.key") };
     let host = Host::open(home, &key, dialled(&left.simulator), "test").await.expect("a host");
     let acme = WorkspaceName::parse("acme").expect("a name");
-    let refusal =
-        host.loaded().open(&acme, "zoho").expect_err("nobody knows the one before, and this is not accepted");
+    let refusal = host
+        .loaded()
+        .open_or_why(&acme, "zoho")
+        .expect_err("nobody knows the one before, and this is not accepted");
     assert_eq!(refusal.code.as_str(), "connection_closed");
     assert!(refusal.detail.contains("it would have resource `Deals`"), "{}", refusal.detail);
     let shown = ops::execute(&host, accept(None), Brought::Nothing, &ada).await.expect("shown");

@@ -461,3 +461,23 @@ async fn a_draft_whose_agent_was_revoked_waits_for_nobody_after_a_crash() {
     drop(host);
     left.canaries.scan_folder(left.folder.path(), &[]).expect("no canary in the home");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draft_of_an_earlier_version_is_shown_as_ended_with_the_reason() {
+    let world = drafting(&allowing()).await;
+    let id = held(&world, LEAD).await;
+    let state = rusqlite::Connection::open(world.folder().join("home/state/state.db")).expect("the state");
+    // As format 6 leaves what it finds.
+    state.execute("UPDATE drafts SET expires_ms = 0", []).expect("changed");
+    let listed = world.command(Command::DraftsList { all: false }).await.expect("listed");
+    assert_eq!(listed, json!([]), "nobody is asked for a word on it");
+    let shown = show(&world, &id).await;
+    assert_eq!((&shown["state"], &shown["code"]), (&json!("expired"), &json!("earlier_version")), "{shown}");
+    let why = "an earlier version of Wardlock kept this draft, and this one does not send it; nothing was sent";
+    assert_eq!(shown["why"], why);
+    assert_eq!(status(&world, &id).await["code"], "earlier_version");
+    let answer = world.ask("acme", "GET", &format!("/-/drafts/{id}/answer"), PROBLEM, "").await;
+    let said = answer.json().expect("json");
+    assert_eq!((&said["code"], &said["detail"]), (&json!("draft_expired"), &json!(why)), "{said}");
+    world.end().await;
+}

@@ -6,7 +6,7 @@
 //! - [`path`]: the path of a request.
 //! - [`answers`]: plugins that judge answers; [`quotas`]: what plugins take, and plugins that keep failing.
 //! - [`envelopes`]: calls that carry others, judged part by part.
-//! - [`drafts`]: requests that wait for a person; [`proofs`]: what must be shown before writes are enabled.
+//! - [`drafts`]: requests that wait for a person; [`proofs`]: what must be shown before writes are enabled; [`levels`]: how far they are.
 //! - [`signed`]: operators with keys, and what wants their signature; [`admitted`]: agents whom only the state knows.
 //! - [`dashboard`]: the pages that people look at, and who may approve there.
 //! - [`private`]: consents that are one agent's own.
@@ -72,6 +72,7 @@ mod formats;
 mod front;
 mod guides;
 mod hostile;
+mod levels;
 mod limits;
 mod local;
 mod look;

@@ -170,7 +170,20 @@ async fn p11_broken_plugin_closes_its_own_connection_and_nothing_else() {
     let closed = world.ask("acme", "GET", "/acme/other/crm/v8/Leads?fields=Last_Name", "", "").await;
     let said = closed.json().expect("json");
     assert_eq!((closed.status, &said["code"]), (503, &json!("connection_closed")), "{said}");
-    assert!(said["detail"].as_str().is_some_and(|detail| detail.contains("read-only")), "{said}");
+    assert_eq!(said["detail"], "this connection is closed, and its operator must look why");
+    let digest = wardlock_core::id::Digest::of(wardlock_plugins::starter("read-only").expect("a starter").bytes)
+        .to_string();
+    for ours in ["read-only", "acme.toml", "sha256", "0000000000", &digest] {
+        assert!(!String::from_utf8_lossy(&closed.bytes).contains(ours), "an agent learns `{ours}`: {said}");
+    }
+    let listed = world.command(Command::ConnectionsList).await.expect("a list");
+    let row =
+        listed.as_array().expect("rows").iter().find(|row| row["connection"] == "acme/other").expect("a row");
+    let state = row["state"].as_str().expect("a state");
+    assert!(
+        state.contains("plugin `read-only` does not load") && state.contains(&digest),
+        "operators learn it: {row}"
+    );
     world.end().await;
 }
 

@@ -7,7 +7,7 @@ use wardlock_simulator::{ApiAnswer, EchoToken};
 
 use crate::world::{Left, Plan, World, plugin, workspace};
 
-fn plan(region: &str, extra: &str) -> Plan {
+pub fn plan(region: &str, extra: &str) -> Plan {
     let plugins = plugin("probe", r#"{ mode = "allow" }"#);
     let file = workspace("acme", region, extra, &plugins);
     Plan { workspaces: vec![("acme", file)], guests: vec!["probe"], ..Plan::default() }
@@ -232,7 +232,7 @@ async fn a_level_that_somebody_wrote_into_the_database_enables_nothing() {
 }
 
 /// The level that a host finds that opens a home.
-async fn level_after(left: &Left) -> WriteMode {
+pub async fn level_after(left: &Left) -> WriteMode {
     let home = wardlock::home::Home::open(&left.folder.path().join("home")).expect("the home");
     let key = wardlock_egress::vault::KeySource::File { path: left.folder.path().join("home/state/vault.key") };
     let dialled = crate::world::dialled(&left.simulator);

@@ -139,3 +139,32 @@ async fn a_plugin_that_keeps_failing_is_not_run_until_a_probe_succeeds_and_no_ot
     assert_eq!(ask(&world, "").await.status, 200);
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_forgets_no_failure_of_a_plugin_that_it_does_not_change() {
+    let traps = judge("fragile", "", r#"{ request = "trap-on-purpose" }"#);
+    let world = with(&traps).await;
+    let listed = || async {
+        let listed = world.command(Command::PluginList).await.expect("a list");
+        (listed[0]["health"].as_str().expect("a word").to_owned(), listed[0]["faults"].clone())
+    };
+    let reload = || async { world.command(Command::Reload).await.expect("reloaded") };
+    for _ in 0..5 {
+        assert_eq!(word(&ask(&world, "Wardlock-Purpose: trap\r\n").await), "plugin_trap");
+    }
+    assert_eq!(listed().await, ("not run: it kept failing".to_owned(), 5.into()));
+    assert_eq!(reload().await["ok"], true);
+    assert_eq!(listed().await, ("not run: it kept failing".to_owned(), 5.into()), "nothing changed");
+    let path = world.folder().join("home/workspaces/acme.toml");
+    let text = std::fs::read_to_string(&path).expect("the file");
+    // What else stands in its connection is no matter of the plugin's.
+    std::fs::write(&path, text.replace("label = \"t\"", "label = \"other\"")).expect("written");
+    assert_eq!(reload().await["ok"], true);
+    assert_eq!(listed().await.0, "not run: it kept failing");
+    std::fs::write(&path, text.replace("time = \"500ms\"", "time = \"501ms\"")).expect("written");
+    assert_eq!(reload().await["ok"], true);
+    assert_eq!(listed().await, ("runs".to_owned(), 0.into()), "a changed one starts afresh");
+    assert_eq!(word(&ask(&world, "Wardlock-Purpose: trap\r\n").await), "plugin_trap");
+    assert_eq!(listed().await.1, 1);
+    world.end().await;
+}

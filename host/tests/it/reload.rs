@@ -111,6 +111,28 @@ async fn a_broken_workspace_leaves_the_one_before_serving_and_everybody_is_told(
     world.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_plugin_logged_before_it_failed_to_load_is_told_to_operators_and_to_no_agent() {
+    let fails = plugin("probe", r#"{ mode = "trap-in-configure" }"#);
+    let file = workspace("acme", "eu", "", &fails);
+    let plan =
+        Plan { workspaces: vec![("acme", file)], guests: vec!["probe"], connect: Vec::new(), ..Plan::default() };
+    let world = World::start(plan).await;
+    let said = "the probe was told to";
+    let reloaded = reload(&world).await;
+    let message = reloaded["problems"][0]["message"].as_str().expect("a problem");
+    assert!(message.contains("failed in `configure`") && message.contains(said), "{message}");
+    for command in [Command::PluginList, Command::ConnectionsList] {
+        let listed = world.command(command).await.expect("a list").to_string();
+        assert!(listed.contains(said), "{listed}");
+    }
+    assert!(crate::world::logged().contains(said), "the daemon's log has it");
+    let closed = world.ask("acme", "GET", LEADS, PROBLEM, "").await;
+    assert_eq!(closed.json().expect("json")["code"], "connection_closed");
+    assert!(!String::from_utf8_lossy(&closed.bytes).contains("probe"), "{closed:?}");
+    world.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn reloads_under_load_drop_no_request_and_mix_no_chain() {
     /// How often the workspace changes.

@@ -47,7 +47,7 @@ async fn files_are_read_when_settings_come_and_at_each_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_plugin_without_the_capability_reads_nothing_and_a_missing_file_is_told() {
     let error = reader(&[], None, json!({})).await.expect_err("it reads when it is configured");
-    let LoadError::Fault { during, fault: PluginFault::Trap { kind } } = &error else { panic!("{error:?}") };
+    let LoadError::Fault { during, fault: PluginFault::Trap { kind }, .. } = &error else { panic!("{error:?}") };
     assert_eq!(
         (during.as_ref(), kind.as_str()),
         ("configure", "`folder` is used without the capability `folder`")

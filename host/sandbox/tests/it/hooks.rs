@@ -192,6 +192,30 @@ async fn a_plugin_that_keeps_failing_is_not_run_and_its_neighbour_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_same_plugin_loaded_anew_goes_on_failing_and_a_changed_one_starts_afresh() {
+    let plugin = judge(&[], json!({ "request": "trap" })).await;
+    for _ in 0..5 {
+        plugin.decide(&request()).await.expect_err("it traps");
+    }
+    let same = judge(&[], json!({ "request": "trap" })).await.in_place_of(&plugin);
+    assert!(same.is_tripped());
+    assert_eq!(same.decide(&request()).await.expect_err("it is not run").kind(), "tripped");
+    let settings = judge(&[], json!({ "request": "trap", "answer": "pass" })).await.in_place_of(&plugin);
+    let capabilities = judge(&["quota"], json!({ "request": "trap" })).await.in_place_of(&plugin);
+    let granted = BTreeSet::new();
+    let spec = LoadSpec {
+        granted,
+        time: Duration::from_millis(201),
+        ..spec(guest("judge"), json!({ "request": "trap" }))
+    };
+    let time = sandbox().load(spec).await.expect("it loads").in_place_of(&plugin);
+    for changed in [settings, capabilities, time] {
+        assert!(!changed.is_tripped(), "{changed:?}");
+        assert_eq!(changed.decide(&request()).await.expect_err("it is run").kind(), "trap");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn requests_that_are_judged_well_do_not_make_up_for_answers_that_are_not() {
     let plugin = judge(&[], json!({ "answer": "trap" })).await;
     for _ in 0..5 {

@@ -166,6 +166,7 @@ async fn what_a_plugin_says_of_itself_is_checked() {
     assert!(matches!(description, LoadError::Description { .. }), "{description}");
     let endless = load("loop-in-describe", json!({})).await.expect_err("it does not load");
     assert!(matches!(endless, LoadError::Fault { fault: PluginFault::Timeout { .. }, .. }), "{endless}");
+    assert!(endless.to_string().ends_with("; it logged: it thinks about itself"), "{endless}");
 }
 
 async fn settings_refused(name: &str, settings: Value) -> Vec<(String, String)> {
@@ -192,6 +193,9 @@ async fn a_plugin_that_fails_on_its_settings_does_not_load() {
     for mode in ["loop-in-configure", "trap-in-configure"] {
         let error = load("probe", json!({ "mode": mode })).await.expect_err("it does not load");
         assert!(matches!(error, LoadError::Fault { .. }), "{mode}: {error}");
+        let why = error.to_string().contains("; it logged: ");
+        assert_eq!(why, mode == "trap-in-configure", "{mode}: {error}");
+        assert_eq!(error.to_string().contains("the probe was told to"), why, "{error}");
     }
 }
 

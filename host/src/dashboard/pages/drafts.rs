@@ -231,6 +231,7 @@ fn ended(shown: &Value) -> Vec<(&'static str, String)> {
         ("By", maybe(&shown["decided_by"])),
         ("Outcome", maybe(&shown["outcome"])),
         ("Code", maybe(&shown["code"]).filter(|code| code != "held")),
+        ("Why", maybe(&shown["why"])),
     ];
     facts.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }

@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 
 use wardlock_core::id::Digest;
 
-use super::Home;
-use crate::{Draft, DraftBounds, DraftState, Kept, Released, State};
+use super::{Home, from_fixture};
+use crate::{Draft, DraftBounds, DraftState, EARLIER_VERSION, Kept, Released, State};
 
 const BOUNDS: DraftBounds = DraftBounds { of_agent: 2, of_workspace: 3, bytes: 100 };
 const WEEK: u64 = 7 * 24 * 60 * 60 * 1000;
@@ -140,4 +140,20 @@ fn a_draft_expires_and_what_is_left_goes_in_time() {
     home.now.store(2_000 + WEEK, Ordering::Relaxed);
     state.tidy_drafts().expect("tidied");
     assert_eq!(state.drafts(None, 10).expect("read"), [], "and a week later nothing is left");
+}
+
+#[test]
+fn what_an_earlier_version_kept_has_ended_for_whoever_looks_first_and_says_why() {
+    let home = from_fixture(include_str!("../fixtures/format-5.sql"));
+    let state = home.open();
+    let ended = state.draft("req_held").expect("read").expect("it is told of");
+    assert_eq!((ended.state, ended.code.as_deref()), (DraftState::Expired, Some(EARLIER_VERSION)));
+    assert_eq!(state.drafts(Some(DraftState::Held), 10).expect("read"), [], "nobody is asked to approve it");
+    assert_eq!(state.draft_content("req_held").expect("read"), None);
+    assert_eq!(state_of(&state, "req_no"), Some(DraftState::Rejected));
+    // One of this version that nobody decided about ends without such a code.
+    keep(&state, "d1", "a", "x");
+    state.tidy_drafts().expect("tidied");
+    let late = state.draft("d1").expect("read").expect("it is told of");
+    assert_eq!((late.state, late.code), (DraftState::Expired, None));
 }

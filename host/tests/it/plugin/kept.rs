@@ -168,6 +168,80 @@ fn add_goes_through_the_daemon_that_holds_the_home() {
 }
 
 #[test]
+fn one_component_added_by_several_at_once_is_kept_whole_for_each() {
+    let wardlock = with_workspace();
+    let serving = wardlock.serve(&["--simulator"]).expect("it serves");
+    let args = ["--json", "read-only", "--workspace", "acme", "--connection", "zoho"];
+    let added: Vec<Output> = std::thread::scope(|scope| {
+        let adding: Vec<_> = (0..6).map(|_| scope.spawn(|| add(&wardlock, &args))).collect();
+        adding.into_iter().map(|adding| adding.join().expect("it ran")).collect()
+    });
+    let (digest, added_first) = (Digest::of(read_only()).to_string(), added[0].stdout.clone());
+    for added in &added {
+        assert_eq!((added.code, &added.stdout), (Some(0), &added_first), "{added:?}");
+    }
+    let told = added[0].json().expect("json");
+    assert_eq!((&told["file"], &told["sha256"]), (&"read-only.wasm".into(), &digest.as_str().into()), "{told}");
+    for folder in ["plugins", "state/plugins"] {
+        for file in std::fs::read_dir(wardlock.home().join(folder)).expect("a folder") {
+            let path = file.expect("a file").path();
+            assert_eq!(path.extension().and_then(|end| end.to_str()), Some("wasm"), "a leftover: {path:?}");
+        }
+    }
+    let kept = wardlock.home().join(format!("state/plugins/{digest}.wasm"));
+    assert_eq!(std::fs::read(kept).expect("a file"), read_only());
+    serving.stop().expect("it ends");
+}
+
+#[test]
+fn components_of_one_name_added_at_once_each_have_their_file() {
+    let wardlock = with_home();
+    let serving = wardlock.serve(&["--simulator"]).expect("it serves");
+    let component = folder(&[]);
+    let files: Vec<String> = (1..6)
+        .map(|length| {
+            let file = component.path().join(format!("{length}.wasm"));
+            std::fs::write(&file, [read_only(), &custom_section(length)].concat()).expect("written");
+            file.to_str().expect("text").to_owned()
+        })
+        .collect();
+    let added: Vec<Output> = std::thread::scope(|scope| {
+        let adding: Vec<_> =
+            files.iter().map(|file| scope.spawn(|| add(&wardlock, &["--json", file.as_str()]))).collect();
+        adding.into_iter().map(|adding| adding.join().expect("it ran")).collect()
+    });
+    for added in added {
+        let told = added.ok().expect("added").json().expect("json");
+        let file = wardlock.home().join("plugins").join(told["file"].as_str().expect("a name"));
+        let digest = Digest::of(&std::fs::read(file).expect("a file")).to_string();
+        assert_eq!(told["sha256"], digest, "another one has its file: {told}");
+    }
+    serving.stop().expect("it ends");
+}
+
+#[test]
+fn component_added_beside_a_file_that_does_not_parse_is_kept_and_only_its_digest_is_printed() {
+    let wardlock = with_workspace();
+    let serving = wardlock.serve(&["--simulator"]).expect("it serves");
+    let path = wardlock.home().join("workspaces/acme.toml");
+    let text = std::fs::read_to_string(&path).expect("text");
+    let broken = format!("{text}\n[connections.zoho\n");
+    wardlock.write("workspaces/acme.toml", &broken).expect("written");
+    let args = ["read-only", "--workspace", "acme", "--connection", "zoho"];
+    let added = add(&wardlock, &args).ok().expect("added");
+    let digest = Digest::of(read_only());
+    assert_eq!(added.stdout, format!("file   = \"read-only.wasm\"\nsha256 = \"{digest}\"\n"));
+    let place = format!("workspaces/acme.toml:{}:", broken.lines().count());
+    for says in ["workspaces/acme.toml does not parse", &place, "Mend it, put this into the plugin's table"] {
+        assert!(added.stderr.contains(says), "`{says}` is not said: {added:?}");
+    }
+    let kept = wardlock.home().join(format!("state/plugins/{digest}.wasm"));
+    assert_eq!(std::fs::read(kept).expect("a file"), read_only());
+    assert_eq!(std::fs::read_to_string(&path).expect("text"), broken, "nobody mends it but its owner");
+    serving.stop().expect("it ends");
+}
+
+#[test]
 fn what_is_no_plugin_is_not_added() {
     let wardlock = with_home();
     let file = folder(&[("no.wasm", "(component)")]);

@@ -1,4 +1,4 @@
-//! Never says what it is.
+//! Never says what it is; it logs a line before.
 
 use serde::Deserialize;
 use wardlock_plugin::{Answer, Description, Policy, Problem, Request, allow, export};
@@ -12,6 +12,7 @@ impl Policy for LoopInDescribe {
     type Settings = Settings;
 
     fn describe() -> Description {
+        println!("it thinks about itself");
         loop {
             std::hint::black_box(());
         }
