@@ -12,8 +12,8 @@ use wardlock_egress::vault::{Vault, VaultError};
 
 use crate::admin::{Command, Failure};
 
-/// What the act is called. The newest of them never ages out of the log.
-pub const ACT: &str = "vault.revision";
+/// What the act is called.
+const ACT: &str = "vault.revision";
 
 /// How long rows may come after the revision before it is written anew: what a start then reads is what was written in that time.
 const ANEW_AFTER: Duration = Duration::from_mins(10);

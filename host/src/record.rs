@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use wardlock_audit::{Audit, MirrorFound, PublicKey, Rotation, Settings, Signer};
+use wardlock_audit::{Audit, MirrorFound, PublicKey, Settings, Signer};
 use wardlock_egress::vault::{Purpose, Vault};
 
 use crate::admin::Failure;
-use crate::anchor;
 use crate::config::HostConfig;
 use crate::home::Home;
 use crate::host::clock;
@@ -34,7 +33,7 @@ pub fn open(
 ) -> Result<Audit, Failure> {
     let mut settings = settings(config, vault);
     settings.watch = Some(audit_watch(metrics));
-    settings.rotation = Rotation { lasting: &[anchor::ACT], ..config.audit_rotation() };
+    settings.rotation = config.audit_rotation();
     settings.mirror = config.audit_mirror().map(|path| home.path().join(path));
     let audit = Audit::open(&home.state_path("audit.db")?, settings)?;
     let opened = audit.opened();

@@ -118,7 +118,7 @@ impl AuditFile {
     }
 
     pub(super) fn rotation(&self) -> Rotation {
-        Rotation { after: self.rotate.map(|rotate| rotate.0), keep: self.keep.map(|keep| keep.0), lasting: &[] }
+        Rotation { after: self.rotate.map(|rotate| rotate.0), keep: self.keep.map(|keep| keep.0) }
     }
 
     pub(super) fn mirror(&self) -> Option<PathBuf> {

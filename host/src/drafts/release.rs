@@ -345,3 +345,47 @@ fn as_recorded(recorded: &Recorded) -> Released {
 fn again_or_not(code: Code) -> DraftState {
     if code.retryable() { DraftState::Held } else { DraftState::NotSent }
 }
+
+#[cfg(test)]
+mod tests {
+    use wardlock_audit::Detail;
+
+    use super::*;
+
+    fn row(kind: Kind, outcome: Option<Outcome>) -> Row {
+        Row {
+            sequence: 1,
+            kind,
+            at_ms: 0,
+            request_id: None,
+            workspace: None,
+            connection: None,
+            agent: None,
+            operation: None,
+            effect: None,
+            decision: None,
+            outcome: outcome.map(|outcome| outcome.as_str().to_owned()),
+            closes: None,
+            detail: Detail { version: 1, request: None, refusal: None, answer: None, act: None },
+            prev: Digest::of(b""),
+            hash: Digest::of(b""),
+        }
+    }
+
+    #[test]
+    fn a_release_waits_on_only_where_nothing_is_missing_and_no_row_says_that_it_was_sent() {
+        let check = |rows: Vec<(Row, bool)>, is_whole: bool, expect: DraftState| {
+            let told: Vec<(Kind, bool)> = rows.iter().map(|(row, is_own)| (row.kind, *is_own)).collect();
+            assert_eq!(as_recorded(&Recorded { rows, is_whole }).state, expect, "{told:?}, whole: {is_whole}");
+        };
+        let intent = |is_own| (row(Kind::Intent, None), is_own);
+        let ok = |is_own| (row(Kind::Outcome, Some(Outcome::Ok)), is_own);
+        check(vec![], true, DraftState::Held);
+        check(vec![], false, DraftState::Unknown);
+        check(vec![intent(true), ok(true)], true, DraftState::Sent);
+        check(vec![intent(true), ok(true)], false, DraftState::Sent);
+        check(vec![intent(true), ok(false)], true, DraftState::Unknown);
+        check(vec![intent(true)], true, DraftState::Unknown);
+        check(vec![intent(false)], true, DraftState::Unknown);
+    }
+}
