@@ -142,10 +142,9 @@ fn newest(audit: &Audit) -> Result<Noted, Failure> {
         return Err(Unknown::Unreadable { sequence }.into());
     }
     match reach {
-        Reach::Enough | Reach::Whole => Ok(noted),
-        Reach::Removed { before } if has_own => Err(Unknown::Removed { before }.into()),
-        // Everything that is left is of a version that authenticated no row.
-        Reach::Removed { .. } => Ok(noted),
+        Reach::Removed { before } if has_own && noted.end == 0 => Err(Unknown::Removed { before }.into()),
+        // What is left of a removed beginning may be of a version that authenticated no row: the highest number there holds.
+        Reach::Enough | Reach::Whole | Reach::Removed { .. } => Ok(noted),
         Reach::Broken { sequence } => Err(Unknown::Broken { sequence }.into()),
     }
 }

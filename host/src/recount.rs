@@ -25,7 +25,7 @@ fn days(audit: &Audit, state: &State, loaded: &Loaded) {
     let today = state.day();
     let open = loaded.connections().filter_map(|found| match &found.state {
         loaded::State::Open(open) => Some(&*open.connection),
-        _ => None,
+        loaded::State::Closed { .. } => None,
     });
     let bounded: Vec<&Connection> = open.filter(|connection| connection.write_rules.bound_days()).collect();
     if bounded.is_empty() {

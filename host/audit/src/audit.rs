@@ -210,7 +210,7 @@ impl Audit {
     pub async fn stand(&self, act: Act) -> Result<(), AuditError> {
         let (slot, entry) = (self.0.place().await?, act.into_entry());
         self.0.write(entry.clone(), slot).await?;
-        self.0.send(Job::Stand(entry))
+        self.0.send(Job::Stand(Box::new(entry)))
     }
 
     /// Waits until every row is on the disk and every intent has its outcome: for an orderly end, with a bound of

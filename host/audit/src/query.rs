@@ -158,7 +158,7 @@ impl Audit {
             match store::open_for_reading(&file.path) {
                 // One that the writer is just making has no rows.
                 Ok(reader) if store::has_heads(&reader).map_err(AuditError::read)? => {
-                    readers.push((file.path, reader))
+                    readers.push((file.path, reader));
                 }
                 Ok(_) => {}
                 // One whose time is over may have gone since the folder was read.

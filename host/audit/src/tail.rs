@@ -31,13 +31,10 @@ pub(crate) fn foreign(connection: &Connection, signer: &Signer) -> rusqlite::Res
 /// Returns the newest head of ours; where there is none, the vault was replaced, and the newest of the one before says where the rows
 /// begin that nobody signed for.
 fn newest(connection: &Connection, ours: PublicKey) -> rusqlite::Result<Option<SignedHead>> {
-    let signed: Vec<SignedHead> = heads::all(connection)?
-        .into_iter()
-        .rev()
-        .filter_map(|stored| stored.head)
-        .filter(SignedHead::is_signed)
-        .collect();
-    Ok(signed.iter().find(|head| head.key == ours).or(signed.first()).copied())
+    let heads: Vec<SignedHead> =
+        heads::all(connection)?.into_iter().rev().filter_map(|stored| stored.head).collect();
+    let own = heads.iter().find(|head| head.key == ours && head.is_signed());
+    Ok(own.or_else(|| heads.iter().find(|head| head.is_signed())).copied())
 }
 
 fn has_macs(connection: &Connection) -> rusqlite::Result<bool> {

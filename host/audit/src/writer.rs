@@ -37,7 +37,7 @@ pub(crate) enum Job {
     /// Sign the end of the chain as it stands now.
     Head(oneshot::Sender<Result<SignedHead, AuditError>>),
     /// Begin every further file with this row.
-    Stand(Entry),
+    Stand(Box<Entry>),
 }
 
 /// A row and who waits for it.
@@ -94,7 +94,7 @@ impl Turn {
         match job {
             Job::Row(message) => self.rows.push(message),
             Job::Head(reply) => self.heads.push(reply),
-            Job::Stand(entry) => self.standing = Some(entry),
+            Job::Stand(entry) => self.standing = Some(*entry),
         }
     }
 }

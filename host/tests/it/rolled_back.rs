@@ -82,11 +82,9 @@ async fn l6_an_older_vault_takes_no_import_and_no_other_key() {
     is_refused(&canaries, &home, "before the import").await;
 }
 
-/// Appends an act to the audit that fits its chain, as whoever lacks the vault's key can.
-fn forge(audit: &Connection, what: &str, result: &str) {
-    let detail = format!(
-        "{{\"version\":6,\"act\":{{\"who\":\"wardlock\",\"what\":\"{what}\",\"target\":\"vault\",\"result\":\"{result}\"}}}}"
-    );
+/// Appends a row to the audit that fits its chain, as whoever lacks the vault's key can. `named` are the columns from `request_id` to
+/// `outcome`.
+pub fn append(audit: &Connection, kind: &str, named: [Option<&str>; 8], detail: &str) {
     let (sequence, at_ms, prev): (i64, i64, Vec<u8>) = audit
         .query_row("SELECT sequence + 1, at_ms, hash FROM records ORDER BY sequence DESC LIMIT 1", [], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
@@ -101,16 +99,40 @@ fn forge(audit: &Connection, what: &str, result: &str) {
         }
         None => hashed.push(0),
     };
-    for bytes in [b"wardlock-audit-1", prev.as_slice(), &sequence.to_be_bytes(), b"admin", &at_ms.to_be_bytes()] {
-        field(Some(bytes));
-    }
-    // Request, workspace, connection, agent, operation, effect, decision, outcome, closes.
-    (0..9).for_each(|_| field(None));
+    let begin: [&[u8]; 5] =
+        [b"wardlock-audit-1", &prev, &sequence.to_be_bytes(), kind.as_bytes(), &at_ms.to_be_bytes()];
+    begin.into_iter().for_each(|bytes| field(Some(bytes)));
+    named.into_iter().for_each(|text| field(text.map(str::as_bytes)));
+    // It closes none.
+    field(None);
     field(Some(detail.as_bytes()));
     let hash = Digest::of(&hashed);
-    let sql =
-        "INSERT INTO records (sequence, kind, at_ms, detail, prev, hash) VALUES (?1, 'admin', ?2, ?3, ?4, ?5)";
-    audit.execute(sql, (sequence, at_ms, detail, prev, hash.as_bytes().as_slice())).expect("appended");
+    let sql = "INSERT INTO records (sequence, kind, at_ms, detail, prev, hash, request_id, workspace, connection, agent, \
+               operation, effect, decision, outcome) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+    let [id, workspace, connection, agent, operation, effect, decision, outcome] = named;
+    let values = rusqlite::params![
+        sequence,
+        kind,
+        at_ms,
+        detail,
+        prev,
+        hash.as_bytes().as_slice(),
+        id,
+        workspace,
+        connection,
+        agent,
+        operation,
+        effect,
+        decision,
+        outcome
+    ];
+    audit.execute(sql, values).expect("appended");
+}
+
+/// Appends an act that says how new the vault is.
+fn forge(audit: &Connection, revision: &str) {
+    let act = format!(r#"{{"who":"wardlock","what":"vault.revision","target":"vault","result":"{revision}"}}"#);
+    append(audit, "admin", [None; 8], &format!(r#"{{"version":6,"act":{act}}}"#));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,10 +151,10 @@ async fn l6_neither_a_forged_revision_nor_an_emptied_index_brings_an_older_vault
     let hide = "DELETE FROM terms; UPDATE indexed SET sequence = (SELECT max(sequence) FROM records)";
     audit().execute_batch(hide).expect("hidden");
     is_refused(&canaries, &home, "an index that is empty").await;
-    forge(&audit(), "vault.revision", "1");
+    forge(&audit(), "1");
     is_refused(&canaries, &home, "a row that says so").await;
     is_refused(&canaries, &home, "the same row behind a signed head").await;
-    forge(&audit(), "vault.revision", "none");
+    forge(&audit(), "none");
     is_refused(&canaries, &home, "a row that says nothing").await;
 
     run(&canaries, &home, &["vault", "accept-older"], "").await.ok().expect("on purpose");
@@ -143,6 +165,6 @@ async fn l6_neither_a_forged_revision_nor_an_emptied_index_brings_an_older_vault
     assert!(verified.code == Some(1) && verified.stdout.contains("not of this vault's making"), "{verified:?}");
     let copy = state.join("audit.db");
     let copy = copy.to_str().expect("UTF-8");
-    let verified = run(&canaries, &home, &["audit", "verify", "--file", copy], "").await.ok().expect("walked");
+    let verified = run(&canaries, &home, &["audit", "verify", "--file", copy], "").await;
     assert!(verified.stdout.contains("no MAC was looked at"), "{verified:?}");
 }
