@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use wardlock_audit::{Audit, MirrorFound, PublicKey, Rotation, Settings, Signer};
+use wardlock_audit::{Audit, MirrorFound, PublicKey, Settings, Signer};
 use wardlock_egress::vault::{Purpose, Vault};
 
 use crate::admin::Failure;
-use crate::anchor;
 use crate::config::HostConfig;
 use crate::home::Home;
 use crate::host::clock;
@@ -34,7 +33,7 @@ pub fn open(
 ) -> Result<Audit, Failure> {
     let mut settings = settings(config, vault);
     settings.watch = Some(audit_watch(metrics));
-    settings.rotation = Rotation { lasting: &[anchor::ACT], ..config.audit_rotation() };
+    settings.rotation = config.audit_rotation();
     settings.mirror = config.audit_mirror().map(|path| home.path().join(path));
     let audit = Audit::open(&home.state_path("audit.db")?, settings)?;
     let opened = audit.opened();
@@ -53,6 +52,14 @@ pub fn open(
     if opened.is_broken {
         tracing::error!("the audit is not as its newest signed head says; see `wardlock audit verify`");
     }
+    if let Some(foreign) = opened.foreign {
+        let (first, last) = (foreign.first, foreign.last);
+        tracing::error!(
+            first,
+            last,
+            "rows at the end of the audit are not of this vault's making; see `wardlock audit verify`"
+        );
+    }
     if opened.mirror.is_some_and(|found| found != MirrorFound::Fits) {
         tracing::error!("the audit and its mirror do not say the same; see `wardlock doctor`");
     }
@@ -61,6 +68,7 @@ pub fn open(
 
 fn signer(vault: &Arc<Vault>) -> Signer {
     let key = PublicKey::from_bytes(vault.keys().public_key(Purpose::AuditHeads));
+    let row_key = vault.keys().derive_key(Purpose::AuditRows);
     let vault = Arc::clone(vault);
-    Signer::new(key, move |bytes| vault.keys().sign(Purpose::AuditHeads, bytes))
+    Signer::new(key, &row_key, move |bytes| vault.keys().sign(Purpose::AuditHeads, bytes))
 }

@@ -1,21 +1,20 @@
 //! What writes have touched today, counted once more from the audit: a row of `state.db` that was deleted or lowered while nobody
-//! watched brings nothing back. What plugins took of their quotas is counted from the same rows (`quotas`).
+//! watched brings nothing back. What plugins took of their quotas is counted from the same rows (`quotas`). Rows are read without an index,
+//! and where any of the day may be missing, the day is used up.
 
 mod quotas;
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use wardlock_audit::{Audit, AuditError, Filter, Kind, LIST_ITEMS, Row};
+use wardlock_audit::{Audit, AuditError, Kind, LIST_ITEMS, Reach, Row};
 use wardlock_core::connection::Connection;
 use wardlock_core::plugin::{Effect, OperationView};
 use wardlock_state::State;
 
 use self::quotas::Taken;
 use crate::loaded::{self, Loaded};
-
-/// How many rows are read at once.
-const PAGE: usize = 1000;
 
 /// Counts the day of every connection that bounds one, at a start. What is known already is never lowered; a day that cannot be read is
 /// used up, so that its writes wait for a person.
@@ -28,24 +27,48 @@ pub async fn all(audit: &Audit, state: &State, loaded: &Arc<Loaded>) {
 
 fn days(audit: &Audit, state: &State, loaded: &Loaded) {
     let today = state.day();
+    let open = loaded.connections().filter_map(|found| match &found.state {
+        loaded::State::Open(open) => Some(&*open.connection),
+        loaded::State::Closed { .. } => None,
+    });
+    let counts = |connection: &&Connection| connection.write_rules.bound_days() || quotas::counts(connection);
+    let bounded: Vec<&Connection> = open.filter(counts).collect();
+    if bounded.is_empty() {
+        return;
+    }
     let mut taken = Taken::default();
-    for found in loaded.connections() {
-        let loaded::State::Open(open) = &found.state else { continue };
-        let connection = &open.connection;
-        if !connection.write_rules.bound_days() && !quotas::counts(connection) {
-            continue;
-        }
+    let counted = count(audit, &bounded, today.began_ms(), &mut taken);
+    if let Err(error) = &counted {
+        tracing::error!(%error, "the day's writes cannot be read, so the day counts as used up where one is bounded");
+    }
+    for (at, connection) in bounded.iter().enumerate() {
         let (workspace, name) = (connection.workspace.as_str(), connection.name.as_str());
-        let counted = day(audit, connection, today.began_ms(), &mut taken).unwrap_or_else(|error| {
-            tracing::error!(%error, workspace, connection = name, "the day's writes cannot be read, so it counts as used up");
-            taken.unread(workspace);
-            used_up(connection)
-        });
-        for (what, records) in counted {
+        let of_day = counted.as_ref().map_or_else(
+            |_| {
+                taken.unread(workspace);
+                used_up(connection)
+            },
+            |counted| counted[at].clone(),
+        );
+        for (what, records) in of_day {
             state.recall(today, [workspace, name, &what], records);
         }
     }
     taken.recall(state, audit);
+}
+
+/// Why a day cannot be counted.
+#[derive(Debug, thiserror::Error)]
+enum Uncounted {
+    /// The audit cannot be read.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// Rows of the day are missing, or are not as they were written.
+    #[error("the audit does not hold together at row {sequence}")]
+    Broken { sequence: u64 },
+    /// Rows of the day were removed with their file.
+    #[error("the rows before row {before} were removed, and some of them were the day's")]
+    Removed { before: u64 },
 }
 
 /// As many records under every bound as none allows.
@@ -56,35 +79,53 @@ fn used_up(connection: &Connection) -> BTreeMap<String, u64> {
     bounds.into_iter().map(|bound| (bound.what.to_owned(), u64::from(u32::MAX))).collect()
 }
 
-/// Returns how many records were about to be touched since then, by what bounds them.
-fn day(
+/// Returns how many records each connection was about to touch since then, by what bounds them. A row counts whoever wrote it: it can
+/// only take from the day.
+fn count(
     audit: &Audit,
-    connection: &Connection,
+    connections: &[&Connection],
     since_ms: u64,
     taken: &mut Taken,
-) -> Result<BTreeMap<String, u64>, AuditError> {
-    let mut filter = Filter {
-        workspace: Some(connection.workspace.to_string()),
-        connection: Some(connection.name.to_string()),
-        kind: Some(Kind::Intent),
-        since_ms: Some(since_ms),
-        after: Some(0),
-        ..Filter::newest(PAGE)
-    };
-    let mut counted = BTreeMap::new();
-    loop {
-        let rows = audit.list(&filter)?;
-        taken.add(&rows);
-        for row in &rows {
-            let views = writes(row, connection);
-            for bound in connection.write_rules.a_day(views.iter()) {
-                *counted.entry(bound.what.to_owned()).or_default() += u64::from(bound.known);
+) -> Result<Vec<BTreeMap<String, u64>>, Uncounted> {
+    let mut counted = vec![BTreeMap::new(); connections.len()];
+    let mut unreadable = None;
+    let reach = audit.walk_back(Some(since_ms), |step| {
+        if step.kind != Some(Kind::Intent) || step.at_ms < since_ms {
+            return ControlFlow::Continue(());
+        }
+        match step.read() {
+            Ok(row) => {
+                taken.add(&row);
+                add(&row, connections, &mut counted);
+                ControlFlow::Continue(())
+            }
+            Err(error) => {
+                unreadable = Some(error);
+                ControlFlow::Break(())
             }
         }
-        match rows.last() {
-            // By place from here on: to find a time's first row walks all of that time.
-            Some(last) if rows.len() == PAGE => (filter.after, filter.since_ms) = (Some(last.sequence), None),
-            _ => return Ok(counted),
+    })?;
+    if let Some(error) = unreadable {
+        return Err(error.into());
+    }
+    match reach {
+        Reach::Enough | Reach::Whole => Ok(counted),
+        Reach::Removed { before } => Err(Uncounted::Removed { before }),
+        Reach::Broken { sequence } => Err(Uncounted::Broken { sequence }),
+    }
+}
+
+/// Adds what a row's request was about to touch to the connections that it is of.
+fn add(row: &Row, connections: &[&Connection], counted: &mut [BTreeMap<String, u64>]) {
+    for (connection, counted) in connections.iter().zip(counted) {
+        let is_of = row.workspace.as_deref() == Some(connection.workspace.as_str())
+            && row.connection.as_deref() == Some(connection.name.as_str());
+        if !is_of {
+            continue;
+        }
+        let views = writes(row, connection);
+        for bound in connection.write_rules.a_day(views.iter()) {
+            *counted.entry(bound.what.to_owned()).or_default() += u64::from(bound.known);
         }
     }
 }

@@ -28,7 +28,7 @@ impl Log {
         let folder = tempfile::tempdir()?;
         let key = SigningKey::from_bytes(&[7; 32]);
         let public = PublicKey::from_bytes(key.verifying_key().to_bytes());
-        let signer = Signer::new(public, move |bytes| key.sign(bytes).to_bytes());
+        let signer = Signer::new(public, &[7; 32], move |bytes| key.sign(bytes).to_bytes());
         let settings = Settings::new([7; 32], signer, Arc::new(now_ms));
         let audit = Audit::open(&folder.path().join("audit.db"), settings)?;
         Ok(Self { audit, folder })

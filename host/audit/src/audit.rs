@@ -11,6 +11,7 @@ use wardlock_core::decision::Permit;
 use wardlock_core::id::Digest;
 
 use crate::act::Act;
+use crate::authentic::RowKey;
 use crate::described::{Described, PathKey};
 use crate::detail::{Detail, RequestDetail};
 use crate::entry::{Durabilities, Entry, Kind, LIST_ITEMS, Separation, Subject, bounded, render};
@@ -121,6 +122,8 @@ pub(crate) struct Inner {
     pub(crate) path: PathBuf,
     pub(crate) key: PathKey,
     public_key: PublicKey,
+    /// Under which rows are authenticated.
+    pub(crate) rows: RowKey,
     opened: Opened,
     durabilities: Durabilities,
     limits: Limits,
@@ -138,13 +141,14 @@ impl Audit {
 
     pub(crate) fn open_with(path: &Path, settings: Settings, limits: Limits) -> Result<Self, AuditError> {
         let Settings { path_key, signer, clock, durabilities, mirror, rotation, watch } = settings;
-        let public_key = signer.key();
-        let log = Log::open(path, mirror.as_deref(), limits)?;
+        let (public_key, rows) = (signer.key(), signer.rows().clone());
+        let log = Log::open(path, mirror.as_deref(), &signer, limits)?;
         let (sender, thread, opened) = writer::start(log, clock, signer, rotation, watch)?;
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
             key: PathKey::new(&path_key),
             public_key,
+            rows,
             opened,
             durabilities,
             limits,
@@ -212,6 +216,14 @@ impl Audit {
     pub async fn act(&self, act: Act) -> Result<(), AuditError> {
         let slot = self.0.place().await?;
         self.0.write(act.into_entry(), slot).await
+    }
+
+    /// Writes the row of an act and returns once it is on the disk. Whenever the log goes on in another file, that one begins with the
+    /// act that was so written last: it is not lost with files whose time is over, nor far from the end.
+    pub async fn stand(&self, act: Act) -> Result<(), AuditError> {
+        let (slot, entry) = (self.0.place().await?, act.into_entry());
+        self.0.write(entry.clone(), slot).await?;
+        self.0.send(Job::Stand(Box::new(entry)))
     }
 
     /// Waits until every row is on the disk and every intent has its outcome: for an orderly end, with a bound of

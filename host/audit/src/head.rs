@@ -15,6 +15,7 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use sha2::{Digest as _, Sha256};
 use wardlock_core::id::Digest;
 
+use crate::authentic::RowKey;
 use crate::chain::{Link, field};
 
 /// Begins every line; names the encoding.
@@ -73,22 +74,31 @@ impl FromStr for PublicKey {
 /// Signs bytes.
 type Sign = dyn Fn(&[u8]) -> [u8; 64] + Send + Sync;
 
-/// Signs heads. The key itself is behind the function, in the vault.
+/// What only who holds the vault's key can make: signatures of heads, whose key itself is behind the function, and MACs of rows.
 #[derive(Clone)]
 pub struct Signer {
     key: PublicKey,
+    rows: RowKey,
     sign: Arc<Sign>,
 }
 
 impl Signer {
-    /// Takes a public key and what signs for it.
-    pub fn new(key: PublicKey, sign: impl Fn(&[u8]) -> [u8; 64] + Send + Sync + 'static) -> Self {
-        Self { key, sign: Arc::new(sign) }
+    /// Takes a public key and what signs for it, and the secret key under which rows are authenticated.
+    pub fn new(
+        key: PublicKey,
+        row_key: &[u8; 32],
+        sign: impl Fn(&[u8]) -> [u8; 64] + Send + Sync + 'static,
+    ) -> Self {
+        Self { key, rows: RowKey::new(row_key), sign: Arc::new(sign) }
     }
 
     /// Returns the key under which its signatures are checked.
     pub fn key(&self) -> PublicKey {
         self.key
+    }
+
+    pub(crate) fn rows(&self) -> &RowKey {
+        &self.rows
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {

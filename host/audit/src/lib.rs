@@ -12,9 +12,10 @@
 //! - `taken`: what a row says of plugins' quotas.
 //! - `detail`: the JSON inside a row, with its version.
 //! - `entry`: a row before it has its place in the chain.
-//! - `chain`: how a row's hash is computed.
+//! - `chain`, `hashed` and `authentic`: how a row's hash and its MAC are computed.
 //! - `head` and `heads`: the end of a chain, signed; the lines that are kept elsewhere.
 //! - `log`: the end of the log, where rows are appended and heads signed.
+//! - `tail`: rows of somebody else after the newest head.
 //! - `files`, `rotate` and `removed`: going on in another file, and what stays of one that is removed.
 //! - `mirror`: every row once more, in another file.
 //! - `wal`: syncs that fail, and moving the write-ahead log into the file.
@@ -24,11 +25,14 @@
 //! - [`schema`]: whether a database is made as this program makes it.
 //! - `terms`, `index`, `search`: what rows are found by, and how that stays fast however many there are.
 //! - `row`, `query` and `escape`: reading rows, and showing them.
+//! - `back`: reading what safety stands on, without any index.
 //! - [`failpoint`]: where the crash suites may end the process.
 //! - `verify`: walks the chain and says where it is broken, and how.
 
 mod act;
 mod audit;
+mod authentic;
+mod back;
 mod chain;
 mod described;
 mod detail;
@@ -38,6 +42,7 @@ mod error;
 mod escape;
 pub mod failpoint;
 mod files;
+mod hashed;
 mod head;
 mod heads;
 mod index;
@@ -55,6 +60,7 @@ mod row;
 pub mod schema;
 mod search;
 mod store;
+mod tail;
 mod taken;
 mod terms;
 mod verify;
@@ -63,6 +69,7 @@ mod writer;
 
 pub use act::{Act, ActKind};
 pub use audit::{Audit, Clock, Commit, Receipt, Settings, Watch};
+pub use back::{Reach, Step};
 pub use described::Described;
 pub use detail::{
     ActDetail, AnswerDetail, Detail, PartDetail, PartOutcome, PluginDetail, RefusalDetail, RequestDetail,
@@ -81,6 +88,7 @@ pub use refused::{Refused, RefusedDecision};
 pub use removed::Removed;
 pub use rotate::{RotateAfter, Rotation};
 pub use row::{Escaped, Row};
+pub use tail::ForeignRows;
 pub use taken::Took;
 pub use verify::{Against, Fault, FaultKind, Head, KeptFound, KeptState, Verified, verify_copies};
 

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use wardlock_core::id::Digest;
 use wardlock_core::plugin::Effect;
 
+use crate::authentic::RowKey;
 use crate::chain::{HASHED_COUNT, Link, hash_row};
 use crate::entry::{Durability, Entry, Kind, Subject};
 use crate::error::AuditError;
@@ -21,12 +22,13 @@ use crate::limits::Limits;
 use crate::mirror::{Mirror, MirrorFound};
 use crate::rotate;
 use crate::store;
+use crate::tail::{self, ForeignRows};
 use crate::wal::Wal;
 
 /// The columns of [`HASHED_COLUMNS`](crate::chain::HASHED_COLUMNS), between the row's place and its links.
 const INSERT: &str = "INSERT INTO records (sequence, kind, at_ms, request_id, workspace, connection, agent, \
-                      operation, effect, decision, outcome, closes, detail, prev, hash) \
-                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+                      operation, effect, decision, outcome, closes, detail, prev, hash, mac) \
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
 
 /// The log, open for writing: its last file, and the end of its chain.
 pub(crate) struct Log {
@@ -34,6 +36,7 @@ pub(crate) struct Log {
     pub(crate) file: LogFile,
     pub(crate) connection: Connection,
     pub(crate) head: Link,
+    rows: RowKey,
     /// The newest signed head.
     pub(crate) signed: Option<SignedHead>,
     /// Its number, also where it has not the shape of one; 0 where there is none.
@@ -57,12 +60,18 @@ pub(crate) struct FoundHead {
 /// What opening found.
 pub(crate) struct Found {
     pub(crate) head: Option<FoundHead>,
+    pub(crate) foreign: Option<ForeignRows>,
     pub(crate) mirror: Option<MirrorFound>,
 }
 
 impl Log {
     /// Opens the last file of a log, creating and migrating it as needed, and its mirror.
-    pub(crate) fn open(first: &Path, mirror: Option<&Path>, limits: Limits) -> Result<(Self, Found), AuditError> {
+    pub(crate) fn open(
+        first: &Path,
+        mirror: Option<&Path>,
+        signer: &Signer,
+        limits: Limits,
+    ) -> Result<(Self, Found), AuditError> {
         let folder = |error| AuditError::Folder { path: first.to_owned(), error };
         // The first file says whether there is a folder at all, by its own error.
         let mut files = files::all(first).or_else(|error| match error {
@@ -77,11 +86,13 @@ impl Log {
         }
         let stored = heads::last(&connection).map_err(AuditError::open)?;
         let head = last_link(&connection)?;
+        let foreign = tail::foreign(&connection, signer).map_err(AuditError::open)?;
         let found = stored.as_ref().map(|stored| found_head(&connection, stored)).transpose()?;
         let mut log = Self {
             first_file: first.to_owned(),
             file,
             head,
+            rows: signer.rows().clone(),
             signed_number: stored.as_ref().and_then(|stored| u64::try_from(stored.number).ok()).unwrap_or(0),
             signed: stored.and_then(|stored| stored.head),
             indexed: index::indexed(&connection).map_err(AuditError::open)?,
@@ -92,7 +103,7 @@ impl Log {
             limits,
         };
         let mirror = mirror.map(|path| log.open_mirror(path, &files)).transpose()?;
-        Ok((log, Found { head: found, mirror }))
+        Ok((log, Found { head: found, foreign, mirror }))
     }
 
     fn open_mirror(&mut self, path: &Path, older: &[LogFile]) -> Result<MirrorFound, AuditError> {
@@ -133,7 +144,7 @@ impl Log {
     ) -> rusqlite::Result<u64> {
         self.prepare()?;
         self.set_durability(entries.clone().map(|entry| entry.durability).max())?;
-        let appended = append_all(&mut self.connection, self.head, entries, now_ms);
+        let appended = append_all(&mut self.connection, self.head, &self.rows, entries, now_ms);
         let head = self.wal.written(appended)?;
         let first = self.head.sequence + 1;
         self.head = head;
@@ -216,12 +227,13 @@ impl Log {
 fn append_all<'a>(
     connection: &mut Connection,
     mut head: Link,
+    rows: &RowKey,
     entries: impl Iterator<Item = &'a Entry>,
     now_ms: impl Fn() -> u64,
 ) -> rusqlite::Result<Link> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for entry in entries {
-        head = append(&transaction, head, now_ms(), entry)?;
+        head = append(&transaction, head, rows, now_ms(), entry)?;
     }
     failpoint::pass("audit-before-commit");
     transaction.commit()?;
@@ -229,7 +241,13 @@ fn append_all<'a>(
     Ok(head)
 }
 
-fn append(transaction: &Transaction<'_>, head: Link, at_ms: u64, entry: &Entry) -> rusqlite::Result<Link> {
+fn append(
+    transaction: &Transaction<'_>,
+    head: Link,
+    rows: &RowKey,
+    at_ms: u64,
+    entry: &Entry,
+) -> rusqlite::Result<Link> {
     let sequence = head.sequence + 1;
     let subject = &entry.subject;
     let columns: [ValueRef<'_>; HASHED_COUNT] = [
@@ -254,6 +272,7 @@ fn append(transaction: &Transaction<'_>, head: Link, at_ms: u64, entry: &Entry) 
     }
     insert.raw_bind_parameter(HASHED_COUNT + 2, head.hash.as_bytes().as_slice())?;
     insert.raw_bind_parameter(HASHED_COUNT + 3, hash.as_bytes().as_slice())?;
+    insert.raw_bind_parameter(HASHED_COUNT + 4, rows.mac(&hash).as_slice())?;
     insert.raw_execute()?;
     match (entry.kind, entry.closes) {
         (Kind::Intent, _) => {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::head::PublicKey;
 use crate::mirror::MirrorFound;
+use crate::tail::ForeignRows;
 
 /// What the last run left behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +15,9 @@ pub struct Opened {
     pub other_key: Option<PublicKey>,
     /// Whether the newest head does not fit the rows: some were cut off or changed while nobody watched.
     pub is_broken: bool,
+    /// The rows after the newest head that are not of this vault's making: somebody appended them while nobody watched, or a version
+    /// wrote them that authenticated none.
+    pub foreign: Option<ForeignRows>,
     /// How the mirror compared with the log, where there is one.
     pub mirror: Option<MirrorFound>,
     /// How long the log's disk takes to make one page durable; `None` where that could not be measured.

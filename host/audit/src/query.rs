@@ -140,13 +140,13 @@ impl Audit {
         Ok(counts.into_iter().filter_map(|count| u64::try_from(count).ok()).sum())
     }
 
-    /// Walks the whole chain, through all files, and says where it is broken, and how.
+    /// Walks the whole chain, through all files, and says where it is broken, and how, and which rows are somebody else's.
     pub fn verify(&self, against: &Against) -> Result<Verified, AuditError> {
-        verify::verify(&self.readers()?, against)
+        verify::verify(&self.readers()?, against, &self.inner().rows)
     }
 
     /// Opens every file of the log for reading, in order.
-    fn readers(&self) -> Result<Vec<Connection>, AuditError> {
+    pub(crate) fn readers(&self) -> Result<Vec<Connection>, AuditError> {
         Ok(self.opened_files()?.into_iter().map(|(_, reader)| reader).collect())
     }
 
@@ -157,7 +157,9 @@ impl Audit {
         for file in files::all(first).map_err(folder)? {
             match store::open_for_reading(&file.path) {
                 // One that the writer is just making has no rows.
-                Ok(reader) if store::is_made(&reader)? => readers.push((file.path, reader)),
+                Ok(reader) if store::has_heads(&reader).map_err(AuditError::read)? => {
+                    readers.push((file.path, reader));
+                }
                 Ok(_) => {}
                 // One whose time is over may have gone since the folder was read.
                 Err(_) if !file.path.exists() => {}
@@ -192,12 +194,17 @@ impl Audit {
 }
 
 pub(crate) fn parse(row: &SqlRow<'_>) -> Result<Row, AuditError> {
-    let sequence = u64::try_from(row.get::<_, i64>(0).map_err(AuditError::read)?).unwrap_or(0);
+    parse_at(row, 0)
+}
+
+/// Reads a row whose columns begin at a place.
+pub(crate) fn parse_at(row: &SqlRow<'_>, first: usize) -> Result<Row, AuditError> {
+    let sequence = u64::try_from(row.get::<_, i64>(first).map_err(AuditError::read)?).unwrap_or(0);
     let damaged = |what: String| AuditError::Damaged { sequence, what };
-    let text = |at: usize| row.get::<_, Option<String>>(at).map_err(|error| damaged(error.to_string()));
-    let number = |at: usize| row.get::<_, Option<i64>>(at).map_err(|error| damaged(error.to_string()));
+    let text = |at: usize| row.get::<_, Option<String>>(first + at).map_err(|error| damaged(error.to_string()));
+    let number = |at: usize| row.get::<_, Option<i64>>(first + at).map_err(|error| damaged(error.to_string()));
     let digest = |at: usize| {
-        let bytes = row.get::<_, Vec<u8>>(at).map_err(|error| damaged(error.to_string()))?;
+        let bytes = row.get::<_, Vec<u8>>(first + at).map_err(|error| damaged(error.to_string()))?;
         let bytes = <[u8; 32]>::try_from(bytes).map_err(|_| damaged("a hash is not 32 bytes".to_owned()))?;
         Ok(Digest::from_bytes(bytes))
     };

@@ -10,13 +10,9 @@ use crate::error::AuditError;
 use crate::files::{self, LogFile};
 use crate::head::Signer;
 use crate::heads;
-use crate::index::Search;
 use crate::log::{Log, unwritten};
-use crate::query::Filter;
 use crate::removed::{self, Removed};
-use crate::search::{File, find};
 use crate::store;
-use crate::terms::Term;
 
 /// When a log goes on in another file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,16 +31,16 @@ pub struct Rotation {
     /// How old the newest row of a file may become before the file is removed; `None`: files stay. It is looked at
     /// when the log goes on in another file.
     pub keep: Option<Duration>,
-    /// Acts of which the newest must not age out: it is written down again before the file goes in which it stands.
-    pub lasting: &'static [&'static str],
 }
 
 impl Log {
-    /// Goes on in another file if it is time to, and removes those whose time is over. The end must be signed.
+    /// Goes on in another file if it is time to, which begins with the standing row, and removes those whose time is over. The end must
+    /// be signed.
     pub(crate) fn maintain(
         &mut self,
         rotation: Rotation,
         signer: &Signer,
+        standing: Option<&Entry>,
         now_ms: &dyn Fn() -> u64,
     ) -> Result<(), AuditError> {
         let Some(after) = rotation.after else {
@@ -54,8 +50,11 @@ impl Log {
             return Ok(());
         }
         self.rotate()?;
+        if let Some(standing) = standing {
+            self.commit(std::iter::once(standing), now_ms).map_err(unwritten)?;
+        }
         if let Some(keep) = rotation.keep {
-            self.remove_older(now_ms().saturating_sub(millis(keep)), rotation.lasting, signer, now_ms)?;
+            self.remove_older(now_ms().saturating_sub(millis(keep)), signer, now_ms)?;
         }
         Ok(())
     }
@@ -98,7 +97,6 @@ impl Log {
     fn remove_older(
         &mut self,
         before_ms: u64,
-        lasting: &[&str],
         signer: &Signer,
         now_ms: &dyn Fn() -> u64,
     ) -> Result<(), AuditError> {
@@ -113,9 +111,6 @@ impl Log {
             }
             stubs.push((file, stub));
         }
-        if let Some(until) = stubs.iter().filter_map(|(_, stub)| Some(stub.as_ref()?.last)).max() {
-            self.write_again(lasting, until, signer, now_ms)?;
-        }
         for (file, stub) in stubs {
             self.set_durability(Some(Durability::Power)).map_err(unwritten)?;
             if let Some(stub) = stub {
@@ -128,33 +123,6 @@ impl Log {
             files::remove(&file).map_err(|error| AuditError::Folder { path: self.first_file.clone(), error })?;
         }
         Ok(())
-    }
-
-    /// Writes the newest of each of these acts down again, and signs for it, where it stands among the rows up to a place.
-    fn write_again(
-        &mut self,
-        acts: &[&str],
-        until: u64,
-        signer: &Signer,
-        now_ms: &dyn Fn() -> u64,
-    ) -> Result<(), AuditError> {
-        let folder = |error| AuditError::Folder { path: self.first_file.clone(), error };
-        let files = files::all(&self.first_file).map_err(folder)?;
-        let files = files.iter().map(|file| File::new(store::open_for_reading(&file.path)?));
-        let files = files.collect::<Result<Vec<_>, _>>()?;
-        let mut entries: Vec<Entry> = Vec::new();
-        for act in acts {
-            let filter = Filter { act: Some((*act).to_owned()), ..Filter::newest(1) };
-            let newest = find(&files, &filter, Search::new(vec![Term::Act.word(act)]))?;
-            let aged = newest.into_iter().filter(|row| row.sequence <= until).filter_map(|row| row.detail.act);
-            entries.extend(aged.map(|act| Act::admin(act.who, act.what, act.target, act.result).into_entry()));
-        }
-        drop(files);
-        if entries.is_empty() {
-            return Ok(());
-        }
-        self.commit(entries.iter(), now_ms).map_err(unwritten)?;
-        self.sign(signer, now_ms(), Durability::Power).map(drop).map_err(unwritten)
     }
 }
 

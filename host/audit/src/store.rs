@@ -11,8 +11,11 @@ use crate::private_file;
 use crate::schema;
 
 /// The migrations, oldest first; the number of them is the format.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../migrations/0001_records.sql"), include_str!("../migrations/0002_heads_and_terms.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../migrations/0001_records.sql"),
+    include_str!("../migrations/0002_heads_and_terms.sql"),
+    include_str!("../migrations/0003_macs.sql"),
+];
 
 /// `WLAU`: says whose database this is (`SQLite`'s `application_id`).
 const APPLICATION_ID: i32 = 0x574c_4155;
@@ -88,15 +91,15 @@ pub(crate) fn set_power_safe(connection: &Connection, power_safe: bool) -> rusql
     connection.pragma_update(None, "synchronous", if power_safe { "FULL" } else { "NORMAL" })
 }
 
-/// Returns whether a file has all its tables.
-pub(crate) fn is_made(connection: &Connection) -> Result<bool, AuditError> {
-    let format = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
-    format.map(|format| usize::try_from(format) == Ok(MIGRATIONS.len())).map_err(AuditError::read)
-}
-
-/// Returns whether a log is of a format that holds signed heads; a copy may be older.
+/// Returns whether a log is of a format that holds signed heads; a copy may be older, and a file that is just made is, too.
 pub(crate) fn has_heads(connection: &Connection) -> rusqlite::Result<bool> {
     connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).map(|format| format >= 2)
+}
+
+/// Returns how a `SELECT` names the MAC of a row: files of a log that went on in another one stay of the format that they are of.
+pub(crate) fn mac_column(connection: &Connection) -> rusqlite::Result<&'static str> {
+    let format: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(if format >= 3 { "mac" } else { "NULL" })
 }
 
 /// Returns whether tables, columns and indexes are called and made as this program makes them: a name that was changed hides what

@@ -8,6 +8,7 @@
 mod heads;
 mod index;
 mod judge;
+mod macs;
 mod origin;
 mod walk;
 
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 use rusqlite::Connection;
 use wardlock_core::id::Digest;
 
+use crate::authentic::RowKey;
 use crate::chain::Link;
 use crate::error::AuditError;
 use crate::head::{KeptHead, PublicKey, SignedHead};
@@ -24,6 +26,7 @@ use crate::removed::Removed;
 use crate::store;
 
 pub use heads::{KeptFound, KeptState};
+pub(crate) use walk::is_damage;
 
 /// What is known from outside the log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -61,6 +64,8 @@ pub enum FaultKind {
     CutOff,
     /// The rows hang together, and are others than a head says: rewritten with every hash computed anew.
     Rewritten,
+    /// The rows are whole, but their MACs are missing or false: somebody else wrote them.
+    Foreign,
     /// The rows are signed by no head, and are more than ever stay unsigned: heads were taken away.
     Unsigned,
     /// A head is missing before the one of this row.
@@ -114,6 +119,7 @@ impl fmt::Display for Fault {
             FaultKind::Inserted => write!(f, "{was} put in afterwards"),
             FaultKind::CutOff => write!(f, "{is} missing at the end: cut off, or an older file was put back"),
             FaultKind::Rewritten => write!(f, "{was} written anew, with every hash computed anew"),
+            FaultKind::Foreign => write!(f, "{is} not of this vault's making: no true MAC stands there"),
             FaultKind::Unsigned => write!(f, "{is} signed by no head: heads were taken away"),
             FaultKind::HeadMissing => write!(f, "{is} signed by a head before which another one is missing"),
             FaultKind::HeadForged => write!(f, "{is} signed by a head that is not as it was signed"),
@@ -153,6 +159,9 @@ pub struct Verified {
     pub last_head: Option<SignedHead>,
     /// How many rows stand after it; `None` where the log is of a version that signed no heads.
     pub unsigned: Option<u64>,
+    /// How many rows stand before the first one that has a true MAC: of a version that made none, or of another vault. `None`: the key
+    /// was not at hand, so no MAC was looked at.
+    pub unauthenticated: Option<u64>,
     /// The keys under which heads are signed, in order; more than one: the vault was replaced in between.
     pub keys: Vec<PublicKey>,
     /// What became of each head that was kept elsewhere, in the order given.
@@ -181,26 +190,32 @@ pub fn verify_copies(paths: &[PathBuf], against: &Against) -> Result<Verified, A
     files.sort_by_key(|(first, _)| *first);
     let files: Vec<Connection> = files.into_iter().map(|(_, file)| file).collect();
     let begins_after = origin::before_copies(&files)?;
-    walk_all(&files, begins_after, against)
+    walk_all(&files, begins_after, against, None)
 }
 
-/// Walks the whole log, as it stood when the walk began.
-pub(crate) fn verify(files: &[Connection], against: &Against) -> Result<Verified, AuditError> {
-    walk_all(files, None, against)
+/// Walks the whole log, as it stood when the walk began, and looks at every MAC.
+pub(crate) fn verify(files: &[Connection], against: &Against, key: &RowKey) -> Result<Verified, AuditError> {
+    walk_all(files, None, against, Some(key))
 }
 
-fn walk_all(files: &[Connection], begins_after: Option<Link>, against: &Against) -> Result<Verified, AuditError> {
+fn walk_all(
+    files: &[Connection],
+    begins_after: Option<Link>,
+    against: &Against,
+    key: Option<&RowKey>,
+) -> Result<Verified, AuditError> {
     let mut faults = Vec::new();
     let removed = origin::removed(files, &mut faults)?;
     let begins_after = begins_after.unwrap_or_else(|| removed.last().map_or_else(Link::genesis, Removed::end));
     let origin = walk::Origin::from(begins_after);
-    let mut walked = walk::walk(files)?;
+    let mut walked = walk::walk(files, key)?;
     walk::find_far_moves(files, &origin, &mut walked)?;
     faults.extend(judge::judge(&walked.pieces, &origin));
     if let Some(after) = walked.unreadable_after {
         faults.push(Fault::new(after + 1, after + 1, FaultKind::Unreadable));
     }
     let heads = heads::check(files, &origin, walked.end(&origin), against, &mut faults)?;
+    walked.macs.conclude(&mut faults);
     if faults.is_empty() {
         for file in files {
             index::check(file, &mut faults)?;
@@ -218,6 +233,7 @@ fn walk_all(files: &[Connection], begins_after: Option<Link>, against: &Against)
         heads: heads.count,
         last_head: heads.last,
         unsigned: heads.unsigned,
+        unauthenticated: walked.macs.before(),
         keys: heads.keys,
         kept: heads.kept,
         open_intents: files.last().map_or(0, open_intents),

@@ -21,6 +21,7 @@ use crate::mirror::MirrorFound;
 use crate::opened::Opened;
 use crate::outcome::{self, Open, OutcomeGuard};
 use crate::rotate::Rotation;
+use crate::tail::ForeignRows;
 
 /// How many rows go into one commit; beyond this a larger batch gains little.
 const BATCH: usize = 256;
@@ -35,6 +36,8 @@ pub(crate) enum Job {
     Row(Message),
     /// Sign the end of the chain as it stands now.
     Head(oneshot::Sender<Result<SignedHead, AuditError>>),
+    /// Begin every further file with this row.
+    Stand(Box<Entry>),
 }
 
 /// A row and who waits for it.
@@ -71,6 +74,8 @@ pub(crate) struct Writer {
     is_unable: bool,
     /// Whether the last chunk could not be indexed.
     is_unable_to_index: bool,
+    /// What every further file begins with.
+    standing: Option<Entry>,
     /// Outcomes that could not be written yet.
     kept: Vec<Message>,
 }
@@ -80,6 +85,7 @@ pub(crate) struct Writer {
 struct Turn {
     rows: Vec<Message>,
     heads: Vec<oneshot::Sender<Result<SignedHead, AuditError>>>,
+    standing: Option<Entry>,
     is_last: bool,
 }
 
@@ -88,6 +94,7 @@ impl Turn {
         match job {
             Job::Row(message) => self.rows.push(message),
             Job::Head(reply) => self.heads.push(reply),
+            Job::Stand(entry) => self.standing = Some(*entry),
         }
     }
 }
@@ -111,6 +118,7 @@ pub(crate) fn start(
         tried: Instant::now(),
         is_unable: false,
         is_unable_to_index: false,
+        standing: None,
         kept: Vec::new(),
     };
     let opened = writer.begin(found)?;
@@ -125,20 +133,23 @@ impl Writer {
     /// Brings the log into order after whatever ended the last run.
     fn begin(&mut self, found: Found) -> Result<Opened, AuditError> {
         let ours = self.signer.key();
-        let (mirror, found) = (found.mirror, found.head);
+        let (mirror, foreign, found) = (found.mirror, found.foreign, found.head);
         let other_key = found.as_ref().and_then(|found| found.key).filter(|key| *key != ours);
         let mut opened = Opened {
             closed_as_unknown: 0,
             other_key,
             is_broken: found.is_some_and(|found| !found.holds),
+            foreign,
             mirror,
             sync_time: disk::sync_time(&self.log.file.path),
         };
         let close = |(sequence, subject)| {
             outcome::entry(subject, Durability::Power, sequence, Outcome::Unknown, AnswerDetail::default())
         };
-        let mut entries: Vec<Entry> = self.log.open_intents()?.into_iter().map(close).collect();
-        opened.closed_as_unknown = entries.len() as u64;
+        let unfinished = self.log.open_intents()?;
+        opened.closed_as_unknown = unfinished.len() as u64;
+        let mut entries: Vec<Entry> = foreign.map(told_foreign).map(Act::into_entry).into_iter().collect();
+        entries.extend(unfinished.into_iter().map(close));
         if let Some(other) = other_key {
             let act = Act::admin("wardlock", "audit.other-key", other.id(), ours.id());
             entries.push(act.into_entry());
@@ -156,7 +167,8 @@ impl Writer {
 
     fn run(mut self) {
         loop {
-            let turn = self.next_turn();
+            let mut turn = self.next_turn();
+            self.standing = turn.standing.take().or(self.standing.take());
             self.write(turn.rows);
             let is_due = self.log.unsigned() > 0 && (turn.is_last || self.head_due().is_zero());
             if !turn.heads.is_empty() {
@@ -169,7 +181,7 @@ impl Writer {
                 drop(self.sign(if turn.is_last { Durability::Power } else { Durability::Crash }));
             }
             // What fails here is tried again with the next head, and costs nobody their answer.
-            drop(self.log.maintain(self.rotation, &self.signer, &*self.clock));
+            drop(self.log.maintain(self.rotation, &self.signer, self.standing.as_ref(), &*self.clock));
             if self.log.has_full_chunk() {
                 self.is_unable_to_index = self.log.index().is_err();
             }
@@ -256,6 +268,12 @@ impl Writer {
             }
         }
     }
+}
+
+/// The act that tells of rows which are not ours, before a head is signed that stands behind them.
+fn told_foreign(foreign: ForeignRows) -> Act {
+    let ForeignRows { first, last } = foreign;
+    Act::admin("wardlock", "audit.foreign", format!("rows {first} to {last}"), "no true MAC")
 }
 
 /// The act that tells of a mirror that does not fit.

@@ -8,11 +8,15 @@ use wardlock_audit::{Durabilities, Durability, RotateAfter, Rotation};
 
 use super::text_error::{Document, TextError};
 use super::units::{Bytes, lifetime};
+use crate::drafts::KNOWN_MS;
 
 /// The smallest file that a log goes on after: below it there would be more files than use.
 const LEAST_BYTES: u64 = 1 << 20;
-/// The shortest time.
+/// The shortest time after which it goes on.
 const LEAST_TIME: Duration = Duration::from_hours(1);
+/// The shortest time that files are kept: as long as a draft that was decided can be put back ([`KNOWN_MS`]), and a day, since what
+/// was sent by it is looked up here, and so are a day's records.
+const LEAST_KEPT: Duration = Duration::from_millis(KNOWN_MS + 24 * 60 * 60 * 1000);
 
 /// The table as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -86,7 +90,13 @@ impl TryFrom<String> for Keep {
 
     fn try_from(text: String) -> Result<Self, String> {
         let time = lifetime(&text)?;
-        if time < LEAST_TIME { Err(format!("`{text}` is shorter than an hour")) } else { Ok(Self(time)) }
+        if time < LEAST_KEPT {
+            let days = LEAST_KEPT.as_secs() / (24 * 60 * 60);
+            return Err(format!(
+                "`{text}` is shorter than {days} days: drafts and a day's records are looked up for so long"
+            ));
+        }
+        Ok(Self(time))
     }
 }
 
@@ -108,7 +118,7 @@ impl AuditFile {
     }
 
     pub(super) fn rotation(&self) -> Rotation {
-        Rotation { after: self.rotate.map(|rotate| rotate.0), keep: self.keep.map(|keep| keep.0), lasting: &[] }
+        Rotation { after: self.rotate.map(|rotate| rotate.0), keep: self.keep.map(|keep| keep.0) }
     }
 
     pub(super) fn mirror(&self) -> Option<PathBuf> {
@@ -127,6 +137,11 @@ mod tests {
         assert_eq!(rotate("30d"), Ok(RotateAfter::Time(Duration::from_hours(30 * 24))));
         for bad in ["", "100", "1KiB", "10min", "100MB", "-1d", "0d", "x"] {
             assert!(rotate(bad).is_err(), "{bad}");
+        }
+        let least = Keep::try_from("15d".to_owned()).map(|keep| keep.0);
+        assert_eq!(least, Ok(Duration::from_hours(15 * 24)));
+        for short in ["1h", "14d", "359h"] {
+            assert!(Keep::try_from(short.to_owned()).is_err_and(|told| told.contains("15 days")), "{short}");
         }
         assert_eq!(Keep::try_from("1y".to_owned()).map(|keep| keep.0), Ok(Duration::from_hours(365 * 24)));
     }

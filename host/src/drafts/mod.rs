@@ -50,7 +50,7 @@ const WAITS_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 
 /// How long the vault knows how a draft was decided, milliseconds: longer than one waits. What it forgets leaves a floor, below which
 /// nothing is sent, whatever the clock says.
-const KNOWN_MS: u64 = 2 * WAITS_MS;
+pub(crate) const KNOWN_MS: u64 = 2 * WAITS_MS;
 
 /// Stands behind the name of whoever ended a draft by revoking its agent.
 pub const BY_REVOKING: &str = ", by revoking its agent";

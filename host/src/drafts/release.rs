@@ -3,9 +3,10 @@
 //! The draft is out of `held` on the disk before anything else happens, under the id of the request that releases it. Whatever ends
 //! the process from there on, the next start finds that id, and the audit tells whether it was sent.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use wardlock_audit::{Kind, Row, failpoint};
+use wardlock_audit::{Kind, Reach, Row, failpoint};
 use wardlock_core::answer::Outcome;
 use wardlock_core::decision::Approval;
 use wardlock_core::id::{AgentName, Digest, RequestId, WorkspaceName};
@@ -295,11 +296,10 @@ fn conclude(host: &Host, draft: &Draft, id: RequestId, ended: Ended) -> (Release
 pub fn settle(host: &Host) -> Result<usize, DraftError> {
     let under_way = host.state().drafts(Some(DraftState::Releasing), u32::MAX)?;
     for draft in &under_way {
-        let rows = match &draft.release_id {
-            Some(id) => host.audit().show(id).map_err(|_| DraftError::Worker)?,
-            None => Vec::new(),
+        let mut released = match &draft.release_id {
+            Some(id) => as_recorded(&recorded(host, draft, id)?),
+            None => as_recorded(&Recorded { rows: Vec::new(), is_whole: true }),
         };
-        let mut released = as_recorded(&rows);
         released.state = unless_revoked(host, draft, released.state);
         tracing::warn!(
             draft = draft.id,
@@ -324,13 +324,43 @@ fn settle_one(host: &Host, draft: &Draft, release: &str, released: &Released) ->
     Ok(())
 }
 
-/// Reads from a release's rows what became of its draft.
-fn as_recorded(rows: &[Row]) -> Released {
-    let row = |kind: Kind| rows.iter().find(|row| row.kind == kind);
+/// What the audit holds of a release.
+struct Recorded {
+    /// Its rows, the oldest first, and whether each is of this vault's making.
+    rows: Vec<(Row, bool)>,
+    /// Whether no row of then is missing or unreadable.
+    is_whole: bool,
+}
+
+/// Reads the rows of a release without an index, back to when the vault noted it: whatever was sent was recorded after that.
+fn recorded(host: &Host, draft: &Draft, release: &str) -> Result<Recorded, DraftError> {
+    let noted_ms = host.vault().draft_mark(&draft.id)?.at_ms;
+    let (mut rows, mut is_readable) = (Vec::new(), true);
+    let reach = host.audit().walk_back(Some(noted_ms), |step| {
+        if step.is_of(release) {
+            match step.read() {
+                Ok(row) => rows.push((row, step.is_own)),
+                Err(_) => is_readable = false,
+            }
+        }
+        ControlFlow::Continue(())
+    });
+    let is_whole = reach.map_err(|_| DraftError::Worker)? == Reach::Whole && is_readable;
+    rows.reverse();
+    Ok(Recorded { rows, is_whole })
+}
+
+/// Reads from a release's rows what became of its draft. It waits on only where nothing is missing and nobody says that it was sent.
+fn as_recorded(recorded: &Recorded) -> Released {
+    let row = |kind: Kind| recorded.rows.iter().find(|(row, _)| row.kind == kind);
     let of = |state, code, outcome| Released { state, code, outcome, answer: None };
-    if row(Kind::Intent).is_none() {
+    let intent = row(Kind::Intent);
+    if intent.is_none() && !recorded.is_whole {
+        return of(DraftState::Unknown, None, None);
+    }
+    if intent.is_none() {
         // It never came as far as INTENT, without which nothing is sent.
-        let refused = row(Kind::Refusal).and_then(|row| row.detail.refusal.as_ref());
+        let refused = row(Kind::Refusal).and_then(|(row, _)| row.detail.refusal.as_ref());
         return match refused {
             Some(refused) => {
                 let state = Code::parse(&refused.code).map_or(DraftState::NotSent, again_or_not);
@@ -339,7 +369,7 @@ fn as_recorded(rows: &[Row]) -> Released {
             None => of(DraftState::Held, None, None),
         };
     }
-    let outcome = row(Kind::Outcome).and_then(|row| row.outcome.clone());
+    let outcome = row(Kind::Outcome).filter(|(_, is_own)| *is_own).and_then(|(row, _)| row.outcome.clone());
     // `aborted` is also what is written for a request that was given up under way.
     let doubtful = [Outcome::Unknown, Outcome::Aborted, Outcome::Streamed].map(Outcome::as_str);
     match outcome.filter(|word| !doubtful.contains(&word.as_str())) {
@@ -351,4 +381,48 @@ fn as_recorded(rows: &[Row]) -> Released {
 /// Where a draft stands that surely was not sent: where time mends it, it waits on, for another approval.
 fn again_or_not(code: Code) -> DraftState {
     if code.retryable() { DraftState::Held } else { DraftState::NotSent }
+}
+
+#[cfg(test)]
+mod tests {
+    use wardlock_audit::Detail;
+
+    use super::*;
+
+    fn row(kind: Kind, outcome: Option<Outcome>) -> Row {
+        Row {
+            sequence: 1,
+            kind,
+            at_ms: 0,
+            request_id: None,
+            workspace: None,
+            connection: None,
+            agent: None,
+            operation: None,
+            effect: None,
+            decision: None,
+            outcome: outcome.map(|outcome| outcome.as_str().to_owned()),
+            closes: None,
+            detail: Detail { version: 1, request: None, refusal: None, answer: None, act: None },
+            prev: Digest::of(b""),
+            hash: Digest::of(b""),
+        }
+    }
+
+    #[test]
+    fn a_release_waits_on_only_where_nothing_is_missing_and_no_row_says_that_it_was_sent() {
+        let check = |rows: Vec<(Row, bool)>, is_whole: bool, expect: DraftState| {
+            let told: Vec<(Kind, bool)> = rows.iter().map(|(row, is_own)| (row.kind, *is_own)).collect();
+            assert_eq!(as_recorded(&Recorded { rows, is_whole }).state, expect, "{told:?}, whole: {is_whole}");
+        };
+        let intent = |is_own| (row(Kind::Intent, None), is_own);
+        let ok = |is_own| (row(Kind::Outcome, Some(Outcome::Ok)), is_own);
+        check(vec![], true, DraftState::Held);
+        check(vec![], false, DraftState::Unknown);
+        check(vec![intent(true), ok(true)], true, DraftState::Sent);
+        check(vec![intent(true), ok(true)], false, DraftState::Sent);
+        check(vec![intent(true), ok(false)], true, DraftState::Unknown);
+        check(vec![intent(true)], true, DraftState::Unknown);
+        check(vec![intent(false)], true, DraftState::Unknown);
+    }
 }

@@ -153,6 +153,7 @@ pub(crate) async fn standing(host: &Arc<Host>) -> Result<Value, Failure> {
     Ok(json!({
         "rows": rows,
         "fits_its_head": !opened.is_broken,
+        "foreign_rows": opened.foreign.map(|rows| format!("{} to {}", rows.first, rows.last)),
         "other_key": opened.other_key.as_ref().map(wardlock_audit::PublicKey::id),
         "mirror_fits": opened.mirror.map(|found| found == wardlock_audit::MirrorFound::Fits),
         "closed_as_unknown": opened.closed_as_unknown,

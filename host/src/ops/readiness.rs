@@ -118,7 +118,8 @@ async fn look_at_audit(host: &Host) -> Item {
 }
 
 fn of_audit(host: &Host, found: &Verified) -> (bool, String) {
-    if found.is_sound() && !host.audit().opened().is_broken {
+    let opened = host.audit().opened();
+    if found.is_sound() && !opened.is_broken && opened.foreign.is_none() {
         return (true, format!("{} rows verified at {}", found.rows, time(host.now_ms())));
     }
     (false, "it does not hold: see `wardlock audit verify`".to_owned())

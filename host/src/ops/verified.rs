@@ -95,6 +95,16 @@ fn not_said(found: &Verified, against: &Against, is_own: bool) -> Vec<String> {
             "the newest rows ({rows}) stand after the newest signed head: whether all of them are Wardlock's own"
         )),
     }
+    match found.unauthenticated {
+        None => not_said.push(
+            "the vault's key is not at hand, so no MAC was looked at: whether each row is Wardlock's own, also where the chain holds"
+                .to_owned(),
+        ),
+        Some(0) => {}
+        Some(rows) => not_said.push(format!(
+            "the first rows ({rows}) are of a version that authenticated none, or of another vault: whether each of them was its own"
+        )),
+    }
     if !is_own && against.key.is_none() {
         not_said
             .push("no public key was given: whether the heads are signed by the vault that you mean".to_owned());

@@ -18,23 +18,19 @@ pub(super) fn counts(connection: &Connection) -> bool {
 pub(super) struct Taken(RecalledQuotas);
 
 impl Taken {
-    /// Adds what INTENT rows say. Each may be added once.
-    pub fn add<'a>(&mut self, rows: impl IntoIterator<Item = &'a Row>) {
-        for row in rows {
-            let Some((request, workspace)) = row.detail.request.as_ref().zip(row.workspace.as_ref()) else {
-                continue;
+    /// Adds what an INTENT row says. Each may be added once.
+    pub fn add(&mut self, row: &Row) {
+        let Some((request, workspace)) = row.detail.request.as_ref().zip(row.workspace.as_ref()) else { return };
+        for taken in &request.taken {
+            let key = RecalledKey {
+                workspace: workspace.clone(),
+                plugin: taken.plugin.clone(),
+                keyed: taken.keyed.clone(),
+                began_ms: taken.began_ms,
+                window_seconds: taken.window_seconds,
             };
-            for taken in &request.taken {
-                let key = RecalledKey {
-                    workspace: workspace.clone(),
-                    plugin: taken.plugin.clone(),
-                    keyed: taken.keyed.clone(),
-                    began_ms: taken.began_ms,
-                    window_seconds: taken.window_seconds,
-                };
-                let used = self.0.used.entry(key).or_default();
-                *used = used.saturating_add(taken.count);
-            }
+            let used = self.0.used.entry(key).or_default();
+            *used = used.saturating_add(taken.count);
         }
     }
 

@@ -7,6 +7,7 @@ use wardlock_tests::home::Wardlock;
 use wardlock_tests::raw;
 
 use crate::program::{register, run, with_workspace};
+use crate::rolled_back;
 
 /// A home in which something was done.
 fn with_rows() -> Wardlock {
@@ -215,13 +216,13 @@ fn a_request_that_a_crash_left_open_is_shown_with_what_to_do_and_counted_by_doct
     let wardlock = with_rows();
     // What a crash leaves: an intent, and nothing that ends it.
     let database = rusqlite::Connection::open(wardlock.home().join("state/audit.db")).expect("the audit");
-    database
-        .execute_batch(
-            "INSERT INTO records SELECT sequence + 1, 'intent', at_ms, 'req_crash', 'acme', 'zoho', 'reporter', \
-             'records.update', 'write', 'allow', NULL, NULL, detail, hash, zeroblob(32) FROM records ORDER BY \
-             sequence DESC LIMIT 1; INSERT INTO open_intents SELECT max(sequence) FROM records",
-        )
-        .expect("left open");
+    let last = "SELECT detail FROM records ORDER BY sequence DESC LIMIT 1";
+    let detail: String = database.query_row(last, [], |row| row.get(0)).expect("a row");
+    let named = ["req_crash", "acme", "zoho", "reporter", "records.update", "write", "allow"].map(Some);
+    let [id, workspace, connection, agent, operation, effect, decision] = named;
+    let named = [id, workspace, connection, agent, operation, effect, decision, None];
+    rolled_back::append(&database, "intent", named, &detail);
+    database.execute("INSERT INTO open_intents SELECT max(sequence) FROM records", []).expect("left open");
     drop(database);
     let shown = json(&wardlock, &["audit", "show", "req_crash"]);
     assert_eq!(shown[1]["outcome"], "unknown", "{shown}");

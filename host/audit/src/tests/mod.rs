@@ -7,6 +7,7 @@ mod durable;
 mod files;
 mod heads;
 mod kill;
+mod macs;
 mod mirror;
 mod rotation;
 mod search;

@@ -12,13 +12,10 @@ use crate::limits::Limits;
 use crate::rotate::{RotateAfter, Rotation};
 use crate::{Act, Against, Audit, Filter, KeptState, Separation, Verified, verify_copies};
 
-/// The act that never ages out.
-const LASTING: &str = "vault.revision";
-
 /// Opens a log that goes on in another file every few rows.
 fn open(home: &Home, keep: Option<Duration>) -> Audit {
     let mut settings = home.settings();
-    settings.rotation = Rotation { after: Some(RotateAfter::Bytes(1)), keep, lasting: &[LASTING] };
+    settings.rotation = Rotation { after: Some(RotateAfter::Bytes(1)), keep };
     Audit::open_with(&home.path(), settings, Limits { head_rows: 10, ..Limits::default() }).expect("the audit")
 }
 
@@ -204,27 +201,34 @@ async fn every_file_of_a_log_is_copied_while_it_is_written_and_the_copies_are_on
 }
 
 #[tokio::test]
-async fn the_newest_of_an_act_that_must_last_is_written_down_again_before_its_file_goes() {
+async fn an_act_that_stands_begins_every_further_file_and_outlasts_those_whose_time_is_over() {
+    const STANDING: &str = "vault.revision";
     let home = Home::new();
     let audit = open(&home, Some(Duration::from_hours(1)));
-    let lasting = || {
-        let rows =
-            audit.list(&Filter { act: Some(LASTING.to_owned()), ..Filter::default() }).expect("rows").into_iter();
+    let standing = || {
+        let filter = Filter { act: Some(STANDING.to_owned()), ..Filter::default() };
+        let rows = audit.list(&filter).expect("rows").into_iter();
         rows.map(|row| (row.sequence, row.detail.act.expect("an act").result)).collect::<Vec<_>>()
     };
     for revision in ["7", "8"] {
-        audit.act(Act::admin("wardlock", LASTING, "vault", revision)).await.expect("recorded");
+        audit.stand(Act::admin("wardlock", STANDING, "vault", revision)).await.expect("recorded");
     }
-    act(&audit, 30).await;
-    assert_eq!(lasting().last(), Some(&(2, "8".to_owned())), "nothing aged, so nothing is written again");
     for _ in 0..3 {
         home.now.fetch_add(4_000_000, Ordering::Relaxed);
         act(&audit, 40).await;
     }
     let found = audit.verify(&Against::default()).expect("walked");
-    assert!(found.is_sound() && found.begins_after > 100, "{found:?}");
-    let left = lasting();
+    assert!(found.is_sound() && found.begins_after > 80, "{found:?}");
+    let left = standing();
     let (sequence, newest) = left.last().expect("it outlasts every file");
     assert!(newest == "8" && *sequence > found.begins_after, "{left:?}");
     assert!(left.iter().all(|(_, revision)| revision == "8"), "an older one is let go: {left:?}");
+    drop(audit);
+    for path in paths(&home) {
+        let file = rusqlite::Connection::open(path).expect("a file");
+        let first: String = file
+            .query_row("SELECT detail FROM records ORDER BY sequence LIMIT 1", [], |row| row.get(0))
+            .expect("a row");
+        assert!(first.contains(STANDING), "{first}");
+    }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use rusqlite::Connection as Database;
+use rusqlite::types::{Value, ValueRef};
 use tempfile::TempDir;
 use wardlock_core::answer::Outcome;
 use wardlock_core::canonical::{CanonicalRequest, Header};
@@ -23,6 +24,7 @@ use wardlock_core::refusal::Refusal;
 use wardlock_core::rules::Judge;
 use wardlock_core::service;
 
+use crate::chain::{HASHED_COLUMNS, HASHED_COUNT, hash_row};
 use crate::limits::Limits;
 use crate::{Against, Audit, AuditError, Finished, PublicKey, Settings, Signer, Verified};
 
@@ -37,7 +39,7 @@ pub(crate) fn signer(seed: u8) -> Signer {
 
     let key = SigningKey::from_bytes(&[seed; 32]);
     let public = PublicKey::from_bytes(key.verifying_key().to_bytes());
-    Signer::new(public, move |bytes| key.sign(bytes).to_bytes())
+    Signer::new(public, &[seed; 32], move |bytes| key.sign(bytes).to_bytes())
 }
 
 pub(super) struct Home {
@@ -103,6 +105,37 @@ impl Home {
         database.execute_batch(sql).unwrap_or_else(|error| panic!("{error}: {sql}"));
         // Whoever can do that can also hide how.
         ties.iter().for_each(|tie| database.execute_batch(tie).expect("tied again"));
+    }
+
+    /// Computes a row's hash anew, as somebody does who knows the format and lacks the key.
+    pub(super) fn rehash(&self, sequence: u64) {
+        let database = self.database();
+        let sql = format!("SELECT prev, {HASHED_COLUMNS} FROM records WHERE sequence = ?1");
+        let (prev, columns): (Vec<u8>, Vec<Value>) = database
+            .query_row(&sql, [i64::try_from(sequence).expect("small")], |row| {
+                Ok((row.get(0)?, (1..=HASHED_COUNT).map(|at| row.get(at)).collect::<Result<_, _>>()?))
+            })
+            .expect("the row");
+        let mut borrowed = [ValueRef::Null; HASHED_COUNT];
+        columns.iter().zip(&mut borrowed).for_each(|(column, place)| *place = column.into());
+        let hash = hash_row(&prev, sequence, &borrowed);
+        drop(database);
+        self.tamper(&format!("UPDATE records SET hash = x'{hash}' WHERE sequence = {sequence}"));
+    }
+
+    /// Appends an act that fits the chain, as somebody does who lacks the key, and returns its place.
+    pub(super) fn forge(&self, what: &str, result: &str) -> u64 {
+        let detail = format!(
+            "{{\"version\":6,\"act\":{{\"who\":\"wardlock\",\"what\":\"{what}\",\"target\":\"vault\",\"result\":\"{result}\"}}}}"
+        );
+        self.tamper(&format!(
+            "INSERT INTO records (sequence, kind, at_ms, detail, prev, hash) SELECT sequence + 1, 'admin', at_ms, \
+             '{detail}', hash, x'' FROM records ORDER BY sequence DESC LIMIT 1"
+        ));
+        let last = self.database().query_row("SELECT max(sequence) FROM records", [], |row| row.get::<_, i64>(0));
+        let last = u64::try_from(last.expect("a row")).expect("a place");
+        self.rehash(last);
+        last
     }
 
     /// Returns every byte of every file of the home.

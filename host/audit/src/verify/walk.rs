@@ -4,9 +4,13 @@ use rusqlite::{Connection, ErrorCode, Row as SqlRow};
 use wardlock_core::id::Digest;
 
 use super::Head;
-use crate::chain::{HASHED_COLUMNS, HASHED_COUNT, Link, hash_row};
+use super::macs::Macs;
+use crate::authentic::RowKey;
+use crate::chain::{HASHED_COLUMNS, HASHED_COUNT, Link};
 use crate::error::AuditError;
+use crate::hashed::Hashed;
 use crate::log::integer;
+use crate::store::mac_column;
 
 /// Pieces beyond this are not kept: a log that is broken in so many places is broken.
 const PIECES: usize = 4096;
@@ -67,15 +71,16 @@ impl From<Link> for Origin {
 }
 
 /// What a walk found.
-pub(super) struct Walked {
+pub(super) struct Walked<'a> {
     pub(super) rows: u64,
+    pub(super) macs: Macs<'a>,
     pub(super) head: Option<Head>,
     pub(super) pieces: Vec<Piece>,
     pub(super) more: bool,
     pub(super) unreadable_after: Option<i64>,
 }
 
-impl Walked {
+impl Walked<'_> {
     /// Returns the last place at which a row was written.
     pub(super) fn end(&self, origin: &Origin) -> i64 {
         let end = self.pieces.iter().map(|piece| match piece {
@@ -86,9 +91,16 @@ impl Walked {
     }
 }
 
-/// Reads every row of some files, one after the other.
-pub(super) fn walk(files: &[Connection]) -> Result<Walked, AuditError> {
-    let mut walked = Walked { rows: 0, head: None, pieces: Vec::new(), more: false, unreadable_after: None };
+/// Reads every row of some files, one after the other. With a key it looks at their MACs, too.
+pub(super) fn walk<'a>(files: &[Connection], key: Option<&'a RowKey>) -> Result<Walked<'a>, AuditError> {
+    let mut walked = Walked {
+        rows: 0,
+        macs: Macs::new(key),
+        head: None,
+        pieces: Vec::new(),
+        more: false,
+        unreadable_after: None,
+    };
     let mut last_place = 0;
     for file in files {
         match walk_file(file, &mut walked, &mut last_place) {
@@ -100,8 +112,9 @@ pub(super) fn walk(files: &[Connection]) -> Result<Walked, AuditError> {
     Ok(walked)
 }
 
-fn walk_file(file: &Connection, walked: &mut Walked, last_place: &mut i64) -> rusqlite::Result<()> {
-    let sql = format!("SELECT sequence, prev, hash, {HASHED_COLUMNS} FROM records ORDER BY sequence");
+fn walk_file(file: &Connection, walked: &mut Walked<'_>, last_place: &mut i64) -> rusqlite::Result<()> {
+    let mac = mac_column(file)?;
+    let sql = format!("SELECT sequence, prev, hash, {HASHED_COLUMNS}, {mac} FROM records ORDER BY sequence");
     let mut statement = file.prepare(&sql)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -114,7 +127,7 @@ fn walk_file(file: &Connection, walked: &mut Walked, last_place: &mut i64) -> ru
 pub(super) fn find_far_moves(
     files: &[Connection],
     origin: &Origin,
-    walked: &mut Walked,
+    walked: &mut Walked<'_>,
 ) -> Result<(), AuditError> {
     let odd = |piece: &Piece| matches!(piece, Piece::Odd { .. });
     if walked.more || !walked.pieces.iter().any(odd) {
@@ -130,7 +143,7 @@ pub(super) fn find_far_moves(
             let Some(row) = rows.next().map_err(AuditError::read)? else { continue };
             let written = Hashed::read(row).map_err(AuditError::read)?;
             if let Some(written_at) = empty.iter().copied().find(|at| written.is_valid_at(*at)) {
-                *piece = Piece::Run(written.into_run(written_at));
+                *piece = Piece::Run(run_of(&written, written_at));
             }
         }
     }
@@ -176,60 +189,29 @@ fn empty_places(pieces: &[Piece], origin: &Origin) -> Vec<i64> {
     empty
 }
 
-pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }
 
-/// A row's hash and what it is computed from.
-struct Hashed<'a> {
-    place: i64,
-    prev: &'a [u8],
-    hash: &'a [u8],
-    columns: [rusqlite::types::ValueRef<'a>; HASHED_COUNT],
+/// Finds the place at which a row was written, looking near `guess`.
+fn written_near(row: &Hashed<'_>, guess: i64) -> Option<i64> {
+    if row.is_valid_at(guess) {
+        return Some(guess);
+    }
+    let around = (1..=NEAR).flat_map(|distance| [guess + distance, guess - distance]);
+    std::iter::once(row.place).chain(around).find(|place| row.is_valid_at(*place))
 }
 
-impl<'a> Hashed<'a> {
-    fn read(row: &'a SqlRow<'_>) -> rusqlite::Result<Self> {
-        let mut columns = [rusqlite::types::ValueRef::Null; HASHED_COUNT];
-        for (at, column) in columns.iter_mut().enumerate() {
-            *column = row.get_ref(at + 3)?;
-        }
-        // A hash that is not even a blob is one that does not hold.
-        let blob = |at: usize| Ok::<_, rusqlite::Error>(row.get_ref(at)?.as_blob().unwrap_or_default());
-        Ok(Self { place: row.get(0)?, prev: blob(1)?, hash: blob(2)?, columns })
-    }
-
-    fn is_valid_at(&self, place: i64) -> bool {
-        let Ok(sequence) = u64::try_from(place) else {
-            return false;
-        };
-        hash_row(self.prev, sequence, &self.columns).as_bytes() == self.hash
-    }
-
-    /// Finds the place at which the row was written, looking near `guess`.
-    fn written_near(&self, guess: i64) -> Option<i64> {
-        if self.is_valid_at(guess) {
-            return Some(guess);
-        }
-        let around = (1..=NEAR).flat_map(|distance| [guess + distance, guess - distance]);
-        std::iter::once(self.place).chain(around).find(|place| self.is_valid_at(*place))
-    }
-
-    fn into_run(self, written: i64) -> Run {
-        Run {
-            place: self.place,
-            written,
-            length: 1,
-            first_prev: self.prev.to_vec(),
-            last_hash: self.hash.to_vec(),
-        }
-    }
+fn run_of(row: &Hashed<'_>, written: i64) -> Run {
+    Run { place: row.place, written, length: 1, first_prev: row.prev.to_vec(), last_hash: row.hash.to_vec() }
 }
 
-fn take(row: &SqlRow<'_>, walked: &mut Walked) -> rusqlite::Result<i64> {
+fn take(row: &SqlRow<'_>, walked: &mut Walked<'_>) -> rusqlite::Result<i64> {
     let hashed = Hashed::read(row)?;
     let place = hashed.place;
     walked.rows += 1;
+    let mac = row.get_ref(HASHED_COUNT + 3)?.as_blob().unwrap_or_default();
+    walked.macs.take(place, hashed.hash, mac);
     let hash = <[u8; 32]>::try_from(hashed.hash).map_or_else(|_| Digest::of(hashed.hash), Digest::from_bytes);
     walked.head = Some(Head { sequence: u64::try_from(place).unwrap_or(0), hash });
     let last = walked.pieces.last_mut();
@@ -237,7 +219,7 @@ fn take(row: &SqlRow<'_>, walked: &mut Walked) -> rusqlite::Result<i64> {
         Some(Piece::Run(run)) => (place + run.written - run.place, Some(run)),
         Some(Piece::Odd { .. }) | None => (place, None),
     };
-    let written = hashed.written_near(guess);
+    let written = written_near(&hashed, guess);
     if let (Some(written), Some(run)) = (written, run)
         && run.is_followed_by(place, written, hashed.prev)
     {
@@ -251,7 +233,7 @@ fn take(row: &SqlRow<'_>, walked: &mut Walked) -> rusqlite::Result<i64> {
         return Ok(place);
     }
     walked.pieces.push(match written {
-        Some(written) => Piece::Run(hashed.into_run(written)),
+        Some(written) => Piece::Run(run_of(&hashed, written)),
         None => Piece::Odd { place },
     });
     Ok(place)

@@ -25,6 +25,8 @@ pub enum Purpose {
     AuditPaths,
     /// Heads of the audit chain, which are signed.
     AuditHeads,
+    /// Rows of the audit, which are authenticated one by one.
+    AuditRows,
     /// Held requests.
     Drafts,
     /// Proofs, and how far writes are enabled.
@@ -41,6 +43,7 @@ impl Purpose {
         match self {
             Self::AuditPaths => b"audit-paths",
             Self::AuditHeads => b"audit-heads",
+            Self::AuditRows => b"audit-rows",
             Self::Drafts => b"drafts",
             Self::Writes => b"writes",
             Self::Recordings => b"recordings",
@@ -224,13 +227,14 @@ mod tests {
         let all = [
             *keys.derive_key(Purpose::AuditPaths),
             *keys.derive_key(Purpose::AuditHeads),
+            *keys.derive_key(Purpose::AuditRows),
             keys.mac(Purpose::AuditPaths, &[b""]),
             keys.mac(Purpose::AuditHeads, &[b""]),
             keys.mac(Purpose::AuditPaths, &[b"x"]),
         ];
         let distinct: std::collections::BTreeSet<_> = all.iter().collect();
         assert_eq!(distinct.len(), all.len());
-        assert_eq!(keys.mac(Purpose::AuditPaths, &[b"x"]), all[4]);
+        assert_eq!(keys.mac(Purpose::AuditPaths, &[b"x"]), all[5]);
     }
 
     #[test]

@@ -36,7 +36,8 @@ pub fn open(folder: &Path, clock: &Clock) -> (Arc<Vault>, Audit) {
     let vault = Arc::new(Vault::open(&folder.join("vault"), &key(folder)).expect("a vault"));
     let public = PublicKey::from_bytes(vault.keys().public_key(Purpose::AuditHeads));
     let keys = vault.keys();
-    let signer = Signer::new(public, move |bytes| keys.sign(Purpose::AuditHeads, bytes));
+    let row_key = keys.derive_key(Purpose::AuditRows);
+    let signer = Signer::new(public, &row_key, move |bytes| keys.sign(Purpose::AuditHeads, bytes));
     let settings = Settings::new([7; 32], signer, Arc::clone(clock));
     let audit = Audit::open(&folder.join("audit.db"), settings).expect("an audit");
     (vault, audit)

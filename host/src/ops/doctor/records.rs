@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wardlock_audit::{Against, Durability, Filter, Kind, MirrorFound, Verified};
+use wardlock_audit::{Against, Durability, Filter, ForeignRows, Kind, MirrorFound, Verified};
 use wardlock_core::answer::Outcome;
 use wardlock_core::plugin::Effect;
 
@@ -95,10 +95,21 @@ async fn chain(host: &Arc<Host>) -> Check {
         Ok(Ok(_)) if host.audit().opened().is_broken => {
             red(NAME, "at the start the log was not as its newest signed head said", MEND)
         }
-        Ok(Ok(verified)) => sound(&verified),
+        Ok(Ok(verified)) => match host.audit().opened().foreign {
+            Some(foreign) => red(NAME, appended(foreign), MEND),
+            None => sound(&verified),
+        },
         Ok(Err(error)) => red(NAME, error.to_string(), MEND),
         Err(failure) => red(NAME, failure.message, MEND),
     }
+}
+
+fn appended(foreign: ForeignRows) -> String {
+    let ForeignRows { first, last } = foreign;
+    format!(
+        "at the start rows {first} to {last} stood at its end that are not of this vault's making: somebody appended them, or an earlier \
+         version ended without signing for them"
+    )
 }
 
 fn sound(verified: &Verified) -> Check {
