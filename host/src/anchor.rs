@@ -184,3 +184,23 @@ pub fn is_for(command: &Command) -> bool {
             | Command::Disconnect { .. }
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_revision_is_written_anew_when_it_is_another_or_rows_came_and_time_passed() {
+        let long_ago = Instant::now().checked_sub(ANEW_AFTER);
+        let noted = |at| Noted { revision: 7, end: 20, at };
+        let check = |noted: Noted, revision: u64, end: u64, expect: bool| {
+            assert_eq!(noted.is_over(revision, end), expect, "{noted:?}, revision {revision}, end {end}");
+        };
+        check(noted(Some(Instant::now())), 8, 20, true);
+        check(noted(Some(Instant::now())), 7, 90, false);
+        check(noted(long_ago), 7, 21, true);
+        check(noted(long_ago), 7, 20, false);
+        check(noted(None), 7, 21, true);
+        check(noted(None), 7, 20, false);
+    }
+}
