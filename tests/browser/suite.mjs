@@ -59,6 +59,9 @@ async function anApprovalIsSeenLive() {
   await confirm.fill("acme/zoho");
   await page.getByRole("button", { name: "Approve and send" }).click();
   await page.getByRole("heading", { name: "Approved and sent" }).waitFor();
+  const again = await page.reload();
+  assert.deepEqual([again.request().method(), again.status()], ["GET", 200], "a reload sends no form again");
+  await page.getByRole("heading", { name: "What became of it" }).waitFor();
   assert.deepEqual(await state(draft), { state: "sent", outcome: "ok", decided_by: "dashboard" });
   await watching.getByText(`drafts.approve ${draft}, by dashboard`).waitFor();
   await page.getByRole("link", { name: "What the audit says of it" }).click();
@@ -109,6 +112,19 @@ async function whatAgentsWriteIsInert() {
   await page.getByRole("button", { name: "Reject" }).click();
   await page.getByRole("heading", { name: "Rejected" }).waitFor();
   assert.deepEqual(await state(draft), { state: "rejected", outcome: null, decided_by: "dashboard" });
+}
+
+async function aLongDraftIsFoldedUp() {
+  const long = (at) => ({ id: `57257670000005${String(at).padStart(5, "0")}`, Company: "Nordwind ".repeat(500) });
+  const draft = await held("PUT", { data: Array.from({ length: 12 }, (_, at) => long(at)) });
+  await page.goto(`${DASHBOARD}/drafts/${draft}`);
+  await page.getByRole("link", { name: "To the decision" }).click();
+  const top = await page.getByRole("heading", { name: "Decide" }).evaluate((heading) => heading.getBoundingClientRect().top);
+  assert.ok(top >= 0 && top < 900, `the decision is in view: ${top}`);
+  const high = await page.evaluate(() => document.documentElement.scrollHeight);
+  assert.ok(high < 10_000, `the page is ${high} high`);
+  await look(browser, page, `/drafts/${draft}`, "draft-long");
+  await wardlock("drafts", "reject", draft);
 }
 
 async function otherPagesDoNothing() {
@@ -222,7 +238,7 @@ async function operatorsApproveByPasskey() {
 
 async function everyPageIsLookedAt() {
   await held("POST", lead("Ellison"), "web form of the fifth of January");
-  for (const [path, name] of [["/", "overview"], ["/drafts", "drafts"], ["/audit", "audit"], ["/plugins", "plugins"]]) {
+  for (const [path, name] of [["/", "overview"], ["/drafts", "drafts"], ["/audit", "audit"], ["/audit?since=yesterday", "audit-problem"], ["/plugins", "plugins"]]) {
     await page.goto(`${DASHBOARD}${path}`);
     await look(browser, page, path, name);
   }
@@ -242,6 +258,7 @@ async function freezingHoldsAndLockingEndsEverySession() {
   await page.getByText("Everything is frozen").waitFor();
   assert.equal((await agent("GET", "/acme/zoho/crm/v8/Leads?fields=Company")).status, 403);
   await look(browser, page, "/", "frozen");
+  await look(browser, page, "/drafts", "drafts-frozen");
   await wardlock("vault", "lock");
   assert.equal((await page.goto(`${DASHBOARD}/drafts`)).status(), 503);
   await page.getByText("The vault is locked").first().waitFor();
@@ -256,6 +273,7 @@ const steps = [
   anApprovalIsSeenLive,
   theKeyboardIsEnough,
   whatAgentsWriteIsInert,
+  aLongDraftIsFoldedUp,
   otherPagesDoNothing,
   itWorksWithoutScripts,
   operatorsApproveByPasskey,
