@@ -345,7 +345,7 @@ mod tests {
     fn what_a_form_came_to_is_told_once_on_its_drafts_page_and_to_whom_sent_it() {
         let visitors = Visitors::default();
         let who = |cookie: &str| visitors.visitor(cookie, USER, true, 1).expect("a visitor");
-        let (one, other) = (who(&session(&visitors, 0)), who(&session(&visitors, 0)));
+        let (one, other) = (who(&session(&visitors, 1)), who(&session(&visitors, 1)));
         visitors.keep(&one, "draft_1", Value::Bool(true));
         assert_eq!((visitors.kept(&other, "draft_1"), visitors.kept(&one, "draft_2")), (None, None));
         assert_eq!(visitors.kept(&one, "draft_1"), Some(Value::Bool(true)));

@@ -73,7 +73,7 @@ pub(super) async fn show(host: &Arc<Host>, id: &str) -> Result<Value, Failure> {
     let (changes, note) = changes(host, &draft, content.as_ref(), classified.as_deref()).await;
     let waits = draft.state == DraftState::Held;
     let more = json!({
-        "frozen": waits.then(|| frozen_by(host, &draft.workspace)).unwrap_or_default(),
+        "frozen": if waits { frozen_by(host, &draft.workspace) } else { Vec::new() },
         "approved_by": drafts::given(host, &draft).await.map_err(unreadable)?,
         "approvals_wanted": drafts::wanted(host, &draft),
         "request_sha256": draft.request.to_string(),

@@ -87,7 +87,7 @@ impl Prose {
     /// Returns its pieces, and of each whether it is literal.
     fn pieces(&self) -> Vec<(bool, &str)> {
         let pieces: Vec<&str> = self.0.split('`').collect();
-        if pieces.len() % 2 == 0 {
+        if pieces.len().is_multiple_of(2) {
             // One of them has no other.
             return vec![(false, &self.0)];
         }
