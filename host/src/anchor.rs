@@ -166,6 +166,7 @@ pub fn is_for(command: &Command) -> bool {
         command,
         Command::Reload
             | Command::PolicyAccept { .. }
+            | Command::BackupCreate { .. }
             | Command::OperatorAdd { .. }
             | Command::OperatorRevoke { .. }
             | Command::AgentAdd { .. }

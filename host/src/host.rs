@@ -26,7 +26,7 @@ use crate::home::Home;
 use crate::ingress::{Places, Rates};
 use crate::loaded::{Loaded, OpenConnection, Services, Sources};
 use crate::metrics::Metrics;
-use crate::ops::AuditLooked;
+use crate::ops::{AuditLooked, Looks};
 use crate::record;
 use crate::recorder::Recorder;
 use crate::recount;
@@ -67,6 +67,7 @@ pub struct Host {
     rates: Rates,
     sums: Sums,
     visitors: Visitors,
+    pub(crate) looks: Looks,
     callback: tokio::sync::Mutex<Weak<CallbackListener>>,
     audit_looked: AuditLooked,
     /// Held while everything is loaded anew: of two reloads, the later one is what stays.
@@ -128,6 +129,7 @@ impl Host {
             rates: Rates::new(config.rate(), config.rate_per_agent()),
             sums: Sums::default(),
             visitors: Visitors::default(),
+            looks: Looks::default(),
             callback: tokio::sync::Mutex::default(),
             audit_looked: AuditLooked::default(),
             reloading: tokio::sync::Mutex::default(),

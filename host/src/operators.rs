@@ -7,6 +7,7 @@
 
 pub mod passkey;
 mod ssh;
+mod whose;
 
 use std::fmt::Write as _;
 
@@ -18,6 +19,7 @@ use crate::admin::{Command, Failure};
 use passkey::Assertion;
 
 pub use ssh::{checked_key, fingerprint};
+pub use whose::HomeIdentity;
 
 /// For what the signature is (PROTOCOL.sshsig of OpenSSH): one for another program is none here.
 pub const NAMESPACE: &str = "wardlock";
@@ -51,13 +53,19 @@ pub struct Word {
     pub passkey: Option<(String, u32)>,
 }
 
-/// The text that is signed: a person can read it, and it is nothing but the command, with what stands for the passphrase that goes with
-/// it ([`Brought::bound_to`](crate::admin::Brought::bound_to)).
-pub fn text_of(command: &Command, nonce: &str, passphrase: Option<&str>) -> String {
+/// The text that is signed: a person can read it, and it is nothing but the command and the home that it is for, with what stands for
+/// the passphrase that goes with it ([`Brought::bound_to`](crate::admin::Brought::bound_to)).
+pub fn text_of(home: &HomeIdentity, command: &Command, nonce: &str, passphrase: Option<&str>) -> String {
     let command = serde_json::to_string_pretty(command).unwrap_or_default();
     let passphrase =
         passphrase.map(|stretched| format!("passphrase, by argon2id: {stretched}\n")).unwrap_or_default();
-    format!("Wardlock: do exactly this, once.\nnonce: {nonce}\n{passphrase}{command}\n")
+    let home = home.lines();
+    format!("Wardlock: do exactly this, once.\n{home}nonce: {nonce}\n{passphrase}{command}\n")
+}
+
+/// What a new passkey's authenticator is asked: a number that is used once, for this home.
+pub fn enrolment_of(home: &HomeIdentity, nonce: &str) -> [u8; 32] {
+    passkey::challenge_of(&format!("Wardlock: become a passkey, once.\n{}nonce: {nonce}\n", home.lines()))
 }
 
 /// Returns the role that a command needs; `None`: whoever reaches this home may give it.
@@ -75,6 +83,8 @@ pub fn needs(command: &Command) -> Option<Role> {
         | Command::OperatorAdd { .. }
         | Command::OperatorPasskey { .. }
         | Command::OperatorRevoke { .. }
+        // It gives what guesses of secrets can be tried with.
+        | Command::LookBegin
         // It shows what other agents asked.
         | Command::PluginCase { .. }
         | Command::VaultExport { .. }
@@ -145,8 +155,10 @@ impl Wrong {
     }
 }
 
-/// Returns whose word a command has; `None`: nobody has a key here, or nobody's is needed. `passphrase` stands for what came with it.
+/// Returns whose word a command has in a home; `None`: nobody has a key here, or nobody's is needed. `passphrase` stands for what came
+/// with it.
 pub fn authorise(
+    home: &HomeIdentity,
     operators: &[Operator],
     command: &Command,
     signed: Option<Signed>,
@@ -174,7 +186,7 @@ pub fn authorise(
         let problem = format!("operator `{operator}` is {role}, and this wants an {needed}");
         return refused(Wrong::Role, problem);
     }
-    let text = text_of(command, &nonce, passphrase);
+    let text = text_of(home, command, &nonce, passphrase);
     let passkey = match signature {
         Signature::Ssh(signature) if ssh::signs(&found.public_key, &signature, &text) => None,
         Signature::Ssh(_) => {

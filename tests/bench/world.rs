@@ -257,6 +257,7 @@ async fn connect(
         agent: None,
         how: How::Consent,
         evict_oldest: false,
+        scopes: None,
     };
     let person = Willing(Arc::clone(simulator));
     ops::execute(host, command, Brought::Nothing, &person).await.map(drop).map_err(|failure| told(&failure))

@@ -18,6 +18,12 @@ pub struct Allowance {
     place: BTreeMap<String, String>,
     resources: BTreeSet<String>,
     operations: BTreeSet<String>,
+    /// What a consent is asked for. Rows of version 1 have none.
+    #[serde(default)]
+    scopes: BTreeSet<String>,
+    /// Those of them that are listed, and that the operations do not need.
+    #[serde(default)]
+    further_scopes: BTreeSet<String>,
     writes: String,
     max_records: u32,
     max_records_a_day: Option<u32>,
@@ -119,6 +125,8 @@ impl Allowance {
             place: place(connection, is_built_in),
             resources: connection.resources.clone(),
             operations: connection.operations.clone(),
+            scopes: connection.service.least_scopes(&connection.operations, &connection.resources),
+            further_scopes: BTreeSet::new(),
             writes: connection.writes.as_str().to_owned(),
             max_records: rules.max_records,
             max_records_a_day: rules.max_records_a_day,
@@ -131,6 +139,15 @@ impl Allowance {
         }
     }
 
+    /// Returns the same where the scopes that a consent is asked for are listed, and are not the least that the operations need.
+    #[must_use]
+    pub fn asking_for(mut self, listed: &[String]) -> Self {
+        let listed: BTreeSet<String> = listed.iter().cloned().collect();
+        self.further_scopes = listed.difference(&self.scopes).cloned().collect();
+        self.scopes = listed;
+        self
+    }
+
     /// Returns all of it in words: for whoever accepts what is new.
     pub fn in_words(&self) -> Vec<String> {
         let names = |what: &str, names: &BTreeSet<String>| {
@@ -141,6 +158,7 @@ impl Allowance {
         let lists = [
             names("resources", &self.resources),
             names("operations", &self.operations),
+            names("further scopes", &self.further_scopes),
             names("unattended", &self.unattended),
         ];
         let writes = format!("`writes = \"{}\"`, `max_records = {}`", self.writes, self.max_records);
@@ -160,6 +178,8 @@ impl Allowance {
         let resources = self.resources.iter().filter(|name| !all || name.starts_with('$')).cloned().collect();
         beyond.extend(more("resource", &resources, &accepted.resources));
         beyond.extend(more("operation", &self.operations, &accepted.operations));
+        let scopes = more("scope", &self.further_scopes, &accepted.scopes);
+        beyond.extend(scopes.into_iter().map(|scope| format!("{scope}, which its operations do not need")));
         beyond.extend(more("unattended operation", &self.unattended, &accepted.unattended));
         let level = |word: &str| WriteMode::parse(word);
         if level(&self.writes) > level(&accepted.writes) {
@@ -221,9 +241,8 @@ impl Allowance {
         beyond
     }
 
-    /// Every accepted plugin must be there, in the same order. Others between them can only say no more often, unless nobody could say
-    /// yes, or they may do more than that: one that shapes changes what those before it have judged, and one that sees contents may log
-    /// them.
+    /// Every accepted plugin must be there, in the same order. One between them widens whatever it may do: it sees what every agent asks,
+    /// and what it logs, or says in a refusal, is read by others.
     fn chain_beyond(&self, accepted: &Self) -> Vec<String> {
         let mut beyond = Vec::new();
         let mut own = self.chain.iter();
@@ -235,8 +254,11 @@ impl Allowance {
             }
         }
         let is_new = |link: &&Place| !accepted.chain.iter().any(|known| known.plugin == link.plugin);
-        let added = self.chain.iter().filter(is_new).filter(|link| !link.capabilities.is_empty());
-        beyond.extend(added.map(|link| format!("plugin `{}`, which is new and may {}", link.plugin, link.may())));
+        let may = |link: &Place| {
+            if link.capabilities.is_empty() { String::new() } else { format!(" and may {}", link.may()) }
+        };
+        let added = self.chain.iter().filter(is_new);
+        beyond.extend(added.map(|link| format!("plugin `{}`, which is new{}", link.plugin, may(link))));
         let says_yes = |chain: &[Place]| chain.iter().any(|link| link.enforced && link.judges_requests);
         if says_yes(&self.chain) && !says_yes(&accepted.chain) {
             beyond.push("a plugin that allows, where none did".to_owned());

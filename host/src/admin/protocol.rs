@@ -8,9 +8,10 @@ use wardlock_egress::vault::Role;
 
 use super::failure::Failure;
 use super::rows::{AuditFilter, PluginLogFilter, RowForm};
+use crate::operators::HomeIdentity;
 
 /// The protocol's version; a daemon of another version says so instead of guessing.
-pub const VERSION: u32 = 11;
+pub const VERSION: u32 = 13;
 
 /// One question, on one line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -39,10 +40,12 @@ pub enum Command {
     Metrics,
     /// Check everything.
     Doctor,
-    /// Give the fingerprints of every stored secret, to look for them in files.
+    /// Begin a look for stored secrets in files: give the fingerprints of every one.
     LookBegin,
     /// Say whose secret begins at these places of files.
     LookAt {
+        /// The look's handle, which its beginning gave.
+        look: String,
         /// What stands there, base64.
         pieces: Vec<String>,
     },
@@ -75,6 +78,10 @@ pub enum Command {
         how: How,
         /// Whether to go on where the provider will drop the person's oldest grant.
         evict_oldest: bool,
+        /// The scopes that the consent asks for, as they were shown: no other consent is begun. Without them it asks for what the
+        /// files say, which nobody signs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        scopes: Option<Vec<String>>,
     },
     /// Revoke and remove a grant.
     Disconnect {
@@ -334,8 +341,10 @@ pub enum Command {
     },
     /// Encrypt the whole home into a file of it, as [`Command::VaultExport`] does the vault.
     BackupCreate {
-        /// age recipients.
+        /// age recipients that were named with the command.
         recipients: Vec<String>,
+        /// Those of wardlock.toml: where operators have keys, each must be one that an admin has named before, or names now.
+        configured: Vec<String>,
     },
 }
 
@@ -345,9 +354,9 @@ impl Command {
         matches!(self, Self::VaultUnlock | Self::VaultExport { .. } | Self::BackupCreate { .. })
     }
 
-    /// Returns whether its answer is a secret of somebody's.
+    /// Returns whether its answer is a secret of somebody's, or tells something of secrets.
     pub fn tells_a_secret(&self) -> bool {
-        matches!(self, Self::AgentAdd { .. } | Self::AgentRotate { .. } | Self::Dashboard)
+        matches!(self, Self::AgentAdd { .. } | Self::AgentRotate { .. } | Self::Dashboard | Self::LookBegin)
     }
 
     /// Returns the length of the file that follows it, if one does.
@@ -387,6 +396,8 @@ pub enum Event {
         /// What makes its text one that was never signed before. The text itself is made on both sides from the command: nobody
         /// signs what another process says.
         nonce: String,
+        /// The home that the daemon serves. Whoever signs takes their own from its files, and only compares.
+        home: HomeIdentity,
     },
     /// The end, good.
     Done {

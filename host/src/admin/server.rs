@@ -15,7 +15,7 @@ use super::protocol::{Command, Event, Page, Question, VERSION};
 use crate::gate::Gate;
 use crate::host::new_request_id;
 use crate::logs::OnceAMinute;
-use crate::operators::{Signature, Signed};
+use crate::operators::{HomeIdentity, Signature, Signed};
 use crate::ops::{self, Talk};
 
 /// Longest question in bytes; a body to explain is the largest part of one.
@@ -100,8 +100,13 @@ async fn answer(mut stream: UnixStream, gate: Arc<Gate>) -> std::io::Result<()> 
     } else {
         Brought::Nothing
     };
-    let signed = match question.signed_as {
-        Some(operator) => sign(&mut stream, operator, SIGNED_WITHIN).await?.map(Some),
+    let signed = match question.signed_as.zip(gate.opened()) {
+        Some((operator, host)) => {
+            let home = HomeIdentity::of(host.home(), host.vault());
+            // Nobody holds the host while a person takes their time.
+            drop(host);
+            sign(&mut stream, home, operator, SIGNED_WITHIN).await?.map(Some)
+        }
         None => Ok(None),
     };
     let (mut reader, writer) = stream.into_split();
@@ -235,11 +240,12 @@ async fn tell(mut writer: OwnedWriteHalf, mut events: mpsc::UnboundedReceiver<Ev
 /// Has a command signed: the nonce is of this connection, so no signature serves twice. The inner error says why there is none.
 async fn sign(
     stream: &mut UnixStream,
+    home: HomeIdentity,
     operator: String,
     within: Duration,
 ) -> std::io::Result<Result<Signed, String>> {
     let nonce = new_request_id().to_string();
-    write_event(stream, &Event::Sign { nonce: nonce.clone() }).await?;
+    write_event(stream, &Event::Sign { nonce: nonce.clone(), home }).await?;
     let Ok(line) = tokio::time::timeout(within, read_line(stream)).await else {
         return Ok(Err(format!("no signature came within {} seconds", within.as_secs())));
     };
@@ -266,7 +272,12 @@ impl Talk for Caller {
         let _ = self.events.send(Event::Wait { text });
     }
 
-    fn signed(&self, _command: &Command, _brought: &Brought) -> Result<Option<Signed>, String> {
+    fn signed(
+        &self,
+        _home: &HomeIdentity,
+        _command: &Command,
+        _brought: &Brought,
+    ) -> Result<Option<Signed>, String> {
         self.signed.clone()
     }
 }
@@ -279,10 +290,12 @@ mod tests {
     async fn a_signature_is_waited_for_only_so_long() {
         let (mut ours, mut theirs) = UnixStream::pair().expect("a pair");
         let within = Duration::from_millis(50);
-        let late = sign(&mut ours, "ada".to_owned(), within).await.expect("no fault of the socket's");
+        let home = || HomeIdentity { path: "/home".to_owned(), vault: "v".to_owned() };
+        let late = sign(&mut ours, home(), "ada".to_owned(), within).await.expect("no fault of the socket's");
         assert_eq!(late, Err("no signature came within 0 seconds".to_owned()));
         theirs.write_all(b"\"a signature\"\n").await.expect("sent");
-        let came = sign(&mut ours, "ada".to_owned(), SIGNED_WITHIN).await.expect("a socket").expect("in time");
+        let came = sign(&mut ours, home(), "ada".to_owned(), SIGNED_WITHIN).await;
+        let came = came.expect("a socket").expect("in time");
         assert_eq!(came.signature, Signature::Ssh("a signature".to_owned()));
     }
 }

@@ -22,14 +22,9 @@ use crate::{anchor, host, ops, record};
 pub async fn create(cli: &Cli, args: &BackupArgs) -> Result<ExitCode, Failure> {
     let home = Home::open(&Home::locate(cli.home.as_deref())?)?;
     let place = Place::of(&args.file)?;
-    let mut recipients = HostConfig::load(&home)?.recipients().to_vec();
-    for word in &args.recipients {
-        Recipients::check(word)?;
-        if !recipients.contains(word) {
-            recipients.push(word.clone());
-        }
-    }
-    let brought = match (recipients.is_empty(), args.backup_passphrase_fd) {
+    let (recipients, configured) = (args.recipients.clone(), HostConfig::load(&home)?.recipients().to_vec());
+    recipients.iter().try_for_each(|word| Recipients::check(word))?;
+    let brought = match (recipients.is_empty() && configured.is_empty(), args.backup_passphrase_fd) {
         (true, fd) => Brought::Passphrase(copies::new_passphrase(fd, "--backup-passphrase-fd")?),
         (false, None) => Brought::Nothing,
         (false, Some(_)) => {
@@ -39,7 +34,7 @@ pub async fn create(cli: &Cli, args: &BackupArgs) -> Result<ExitCode, Failure> {
             .hint("leave `--backup-passphrase-fd` out"));
         }
     };
-    let result = remote::ask(cli, Command::BackupCreate { recipients }, brought).await?;
+    let result = remote::ask(cli, Command::BackupCreate { recipients, configured }, brought).await?;
     place.deliver(cli, &home, result)
 }
 

@@ -27,14 +27,14 @@ const AT_ONCE: usize = 256 * 1024;
 /// How much the vault is shown at once, bytes: far less than the longest question.
 const SHOWN_AT_ONCE: usize = 1 << 20;
 /// Places of one file that are shown to the vault; a file with more is made of beginnings of secrets.
-const MOST_PLACES: usize = 10_000;
+const MOST_PLACES: usize = 1_000;
 /// How a file begins that holds something compressed, in which nothing can be found: gzip, zip, zstd, xz, bzip2, git pack.
 const COMPRESSED: [&[u8]; 6] = [b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"BZh", b"PACK"];
 
 /// Looks through a folder, tells what was found, and says so by the exit code.
 pub async fn run(cli: &Cli, folder: &Path) -> Result<ExitCode, Failure> {
     let reach = Reach::open(cli).await?;
-    let mut look = Look::begin(&reach).await?;
+    let mut look = Look::begin(&reach, &Person::new(false).signing(cli)).await?;
     let walk = if folder == Path::new(STDIN) {
         look.read(folder, std::io::stdin().lock()).await?;
         home::Walk::default()
@@ -59,6 +59,8 @@ pub async fn run(cli: &Cli, folder: &Path) -> Result<ExitCode, Failure> {
 /// A look under way.
 struct Look<'a> {
     reach: &'a Reach,
+    /// By which the daemon knows it.
+    handle: String,
     sieve: Fingerprints,
     /// Path, line, and whose it is.
     found: BTreeSet<(PathBuf, u64, String)>,
@@ -76,12 +78,12 @@ struct Place {
 }
 
 impl<'a> Look<'a> {
-    async fn begin(reach: &'a Reach) -> Result<Self, Failure> {
-        let begun = reach.ask(Command::LookBegin, Brought::Nothing, &Person::new(false)).await?;
-        let sieve = ops::sieve(&begun)?;
+    async fn begin(reach: &'a Reach, person: &Person) -> Result<Self, Failure> {
+        let begun = reach.ask(Command::LookBegin, Brought::Nothing, person).await?;
+        let (handle, sieve) = ops::sieve(&begun)?;
         let (found, unreadable) = (BTreeSet::new(), Vec::new());
         let (unfinished, compressed) = (Vec::new(), Vec::new());
-        Ok(Self { reach, sieve, found, unreadable, unfinished, compressed, files: 0, bytes: 0 })
+        Ok(Self { reach, handle, sieve, found, unreadable, unfinished, compressed, files: 0, bytes: 0 })
     }
 
     async fn read(&mut self, path: &Path, file: impl Read) -> Result<(), Failure> {
@@ -144,7 +146,10 @@ impl<'a> Look<'a> {
         }
         let pieces = places.iter().map(|place| encode_base64(&place.piece)).collect();
         let person = Person::new(false);
-        let owners = self.reach.ask(Command::LookAt { pieces }, Brought::Nothing, &person).await?;
+        let owners = self
+            .reach
+            .ask(Command::LookAt { look: self.handle.clone(), pieces }, Brought::Nothing, &person)
+            .await?;
         for (place, owners) in places.iter().zip(owners.as_array().into_iter().flatten()) {
             for owner in owners.as_array().into_iter().flatten() {
                 self.found.insert((path.to_owned(), place.line, owner.to_string()));

@@ -17,7 +17,7 @@ use crate::admin::{Command, Failure};
 use crate::gate::Gate;
 use crate::host::{Host, new_request_id};
 use crate::operators::passkey::{Assertion, challenge_of};
-use crate::operators::{Signature, Signed, Unauthorised, Wrong, text_of};
+use crate::operators::{HomeIdentity, Signature, Signed, Unauthorised, Wrong, text_of};
 use crate::ops;
 
 /// Does what a form says.
@@ -134,7 +134,8 @@ async fn question(host: &Arc<Host>, visitor: &Visitor, visit: &Visit, id: &str) 
         Err(failure) => return pages::failed(&failure),
     };
     let nonce = new_request_id().to_string();
-    let text = text_of(&command(visit, id), &nonce, None);
+    let home = HomeIdentity::of(host.home(), host.vault());
+    let text = text_of(&home, &command(visit, id), &nonce, None);
     host.visitors().ask(visitor, &text, host.now_ms());
     let passkeys = operators.iter().flat_map(|operator| &operator.passkeys);
     Answer::data(&json!({

@@ -10,7 +10,7 @@ use super::visitors::{Visitor, Visitors};
 use crate::admin::{Brought, Command, Failure, Page};
 use crate::gate::Gate;
 use crate::host::Host;
-use crate::operators::{Signed, text_of};
+use crate::operators::{HomeIdentity, Signed, text_of};
 use crate::ops::{self, Talk};
 
 /// A command under way.
@@ -68,8 +68,13 @@ impl Talk for Signing<'_> {
     }
 
     /// Only what was asked of this visitor's passkey and not answered yet is handed on: the number in its text was made here.
-    fn signed(&self, command: &Command, _brought: &Brought) -> Result<Option<Signed>, String> {
-        if self.visitors.asked(self.visitor, &text_of(command, &self.signed.nonce, None), self.now_ms) {
+    fn signed(
+        &self,
+        home: &HomeIdentity,
+        command: &Command,
+        _brought: &Brought,
+    ) -> Result<Option<Signed>, String> {
+        if self.visitors.asked(self.visitor, &text_of(home, command, &self.signed.nonce, None), self.now_ms) {
             return Ok(Some(self.signed.clone()));
         }
         Err("no passkey was asked for this here, or it answered already, or too late".to_owned())

@@ -167,6 +167,7 @@ async fn connect(host: &Arc<Host>, simulator: &Arc<Simulator>) -> Result<(), Fai
         agent: None,
         how: How::Consent,
         evict_oldest: false,
+        scopes: None,
     };
     let person = Willing { simulator: Arc::clone(simulator) };
     ops::execute(host, command, Brought::Nothing, &person).await.map(drop)

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt as _};
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
 use super::error::{HomeError, io_at};
@@ -45,7 +46,7 @@ impl Holder {
     fn lives(&self) -> bool {
         let pid = self.pid.and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
         // Not ours to signal is there, too.
-        pid.is_some_and(|pid| !matches!(test_kill_process(pid), Err(rustix::io::Errno::SRCH)))
+        pid.is_some_and(|pid| !matches!(test_kill_process(pid), Err(Errno::SRCH)))
     }
 
     fn render(&self) -> String {
@@ -92,7 +93,7 @@ pub(super) fn take(dir: &Dir, home: PathBuf, command: &str) -> Result<HomeLock, 
     let mut file = open(dir).map_err(io_at("open", &path))?;
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
-        Err(rustix::io::Errno::WOULDBLOCK) => {
+        Err(Errno::WOULDBLOCK) => {
             return Err(HomeError::Locked { path: home, holder: noted(&mut file) });
         }
         Err(error) => return Err(io_at("lock", path)(error.into())),
@@ -115,7 +116,7 @@ pub(super) fn holder(dir: &Dir, home: &Path) -> Result<Option<Holder>, HomeError
     let mut file = open(dir).map_err(io_at("open", &path))?;
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
         Ok(()) => Ok(None),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(Some(noted(&mut file))),
+        Err(Errno::WOULDBLOCK) => Ok(Some(noted(&mut file))),
         Err(error) => Err(io_at("lock", path)(error.into())),
     }
 }
@@ -123,9 +124,11 @@ pub(super) fn holder(dir: &Dir, home: &Path) -> Result<Option<Holder>, HomeError
 /// Returns whether a process holds the lock that stands at this path, as the kernel has it, whatever the note says; `None`: it does not
 /// tell.
 pub fn is_held_by(path: &Path, pid: u32) -> Option<bool> {
-    let lock = match std::fs::File::open(path) {
+    // A link leads to what another home holds.
+    let lock = match rustix::fs::open(path, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty()) {
         Ok(lock) => lock,
-        Err(error) => return (error.kind() == std::io::ErrorKind::NotFound).then_some(false),
+        Err(Errno::NOENT | Errno::LOOP) => return Some(false),
+        Err(_) => return None,
     };
     let found = rustix::fs::fstat(&lock).ok()?;
     let (major, minor) = (rustix::fs::major(found.st_dev), rustix::fs::minor(found.st_dev));
@@ -187,6 +190,9 @@ mod tests {
         rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).expect("held");
         std::fs::write(&path, "pid = 1\n").expect("written");
         assert_eq!((is_held_by(&path, own), is_held_by(&path, 1)), (Some(true), Some(false)));
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).expect("a link");
+        assert_eq!(is_held_by(&link, own), Some(false), "a link is no lock of this home's");
     }
 
     #[test]

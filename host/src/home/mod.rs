@@ -52,6 +52,8 @@ const SIMULATOR_MARK: &str = "state/simulator";
 #[derive(Debug)]
 pub struct Home {
     path: PathBuf,
+    /// The same without links, as it was when the folder was opened.
+    real_path: PathBuf,
     dir: Dir,
 }
 
@@ -130,6 +132,11 @@ impl Home {
         &self.path
     }
 
+    /// Returns the folder's path without links, for what is signed.
+    pub fn real_path(&self) -> &Path {
+        &self.real_path
+    }
+
     /// Takes the home for one daemon; a second one is told who holds it. `command` goes into the note.
     pub fn lock(&self, command: &str) -> Result<HomeLock, HomeError> {
         lock::take(&self.dir, self.path.clone(), command)
@@ -158,7 +165,8 @@ impl Home {
     fn open_dir(path: &Path) -> Result<Self, HomeError> {
         let path = std::path::absolute(path).map_err(io_at("find", path))?;
         let dir = Dir::open_ambient_dir(&path, ambient_authority()).map_err(io_at("open", &path))?;
-        Ok(Self { path, dir })
+        let real_path = std::fs::canonicalize(&path).map_err(io_at("find", &path))?;
+        Ok(Self { path, real_path, dir })
     }
 
     fn is_empty(&self) -> Result<bool, HomeError> {

@@ -16,7 +16,8 @@ impl Loaded {
             for found in workspace.connections.iter().flat_map(BTreeMap::values) {
                 if matches!(found.state, State::Open(_)) {
                     let place = format!("{}/{}", workspace.name, found.connection.name);
-                    allowances.insert(place, services.allowance(&found.connection, workspace.recorder));
+                    let scopes = found.scopes.as_deref();
+                    allowances.insert(place, services.allowance(&found.connection, scopes, workspace.recorder));
                 }
             }
         }
@@ -48,10 +49,11 @@ impl Loaded {
 pub(super) fn unaccepted(
     sources: Sources<'_>,
     connection: &Connection,
+    scopes: Option<&[String]>,
     recorder: Option<Keeping>,
 ) -> Option<Problem> {
     let (workspace, name) = (connection.workspace.as_str(), connection.name.as_str());
-    let own = sources.services.allowance(connection, recorder);
+    let own = sources.services.allowance(connection, scopes, recorder);
     let what = match sources.accepted?.get(&format!("{workspace}/{name}")) {
         None => "it is new".to_owned(),
         Some(accepted) => match own.beyond(accepted).as_slice() {

@@ -395,7 +395,7 @@ async fn load_connection(
         Ok(Chain { links, plugins, standings }) => {
             connection.chain = links;
             let connection = Arc::new(connection);
-            if let Some(problem) = unaccepted(sources, &connection, recorder) {
+            if let Some(problem) = unaccepted(sources, &connection, scopes.as_deref(), recorder) {
                 let state = State::Closed { reason: problem.reason() };
                 return (LoadedConnection { connection, scopes, state }, Some(problem));
             }

@@ -89,15 +89,24 @@ impl Services {
         self.known.get(name).map(|known| &known.definition)
     }
 
-    /// Returns what a connection lets agents do.
-    pub fn allowance(&self, connection: &Connection, recorder: Option<Keeping>) -> Allowance {
+    /// Returns what a connection lets agents do. `scopes` are those that its file lists, if it does.
+    pub fn allowance(
+        &self,
+        connection: &Connection,
+        scopes: Option<&[String]>,
+        recorder: Option<Keeping>,
+    ) -> Allowance {
         let records = match recorder {
             None => Records::Nothing,
             Some(Keeping { answers: false, .. }) => Records::Requests,
             Some(Keeping { answers: true, .. }) => Records::Answers,
         };
         let known = self.known.get(connection.service.name.as_str());
-        Allowance::of(connection, known.is_some_and(|known| known.built_in), records)
+        let own = Allowance::of(connection, known.is_some_and(|known| known.built_in), records);
+        match scopes {
+            Some(listed) => own.asking_for(listed),
+            None => own,
+        }
     }
 
     /// Returns every service, by name.

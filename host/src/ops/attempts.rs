@@ -69,6 +69,7 @@ fn attempted(command: &Command) -> Option<(&'static str, String)> {
         Command::OperatorPasskey { name, .. } => ("operator.passkey", name.clone()),
         Command::OperatorRevoke { name } => ("operator.revoke", name.clone()),
         Command::PluginCase { request_id, .. } => ("plugin.case", request_id.clone()),
+        Command::LookBegin => ("secrets.look", "vault".to_owned()),
         Command::VaultExport { .. } => ("vault.export", "vault".to_owned()),
         Command::BackupCreate { .. } => ("backup.create", "home".to_owned()),
         _ => return None,

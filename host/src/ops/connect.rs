@@ -10,7 +10,7 @@ use wardlock_core::service::{GrantType, ServiceDefinition, TenantOf};
 use wardlock_egress::vault::{NewRegistration, RegistrationInfo, Secret, VaultError};
 use wardlock_egress::{ConnectError, ConnectPlan, Connected, Event, Progress, Replaced, scopes_for};
 
-use super::{Talk, agents, blocking, connections, named, registrations, who};
+use super::{Talk, agents, blocking, connections, is_signed, named, registrations, who};
 use crate::admin::{Failure, How, Page};
 use crate::host::Host;
 use crate::loaded::{Loaded, LoadedConnection};
@@ -27,6 +27,7 @@ pub(super) struct Asked {
     pub agent: Option<String>,
     pub how: How,
     pub evict_oldest: bool,
+    pub scopes: Option<Vec<String>>,
 }
 
 pub(super) async fn connect(
@@ -38,6 +39,7 @@ pub(super) async fn connect(
     let loaded = host.loaded();
     let found = connections::find(&loaded, &asked.workspace, &asked.connection)?;
     let scopes = wanted_scopes(&loaded, &found.connection);
+    are_shown(&scopes, asked.scopes.as_deref())?;
     let connection = whose(host, &found.connection, asked.agent.as_deref())?;
     let how = Way::of(&connection.service, asked.how)?;
     fits_grant(host, &connection, matches!(how, Way::LookUp))?;
@@ -186,8 +188,22 @@ impl Way {
     }
 }
 
+/// Refuses a consent that asks for other scopes than were shown; who signs has been shown them.
+fn are_shown(scopes: &[String], shown: Option<&[String]>) -> Result<(), Failure> {
+    let problem = match shown {
+        None if is_signed() => {
+            "who signs this signs for the scopes that are asked for, and none are named".to_owned()
+        }
+        Some(shown) if shown != scopes => {
+            format!("the consent asks for other scopes than were shown: {}", scopes.join(", "))
+        }
+        _ => return Ok(()),
+    };
+    Err(Failure::no(problem).hint("look again with `wardlock connections show`, and run `wardlock connect` anew"))
+}
+
 /// Returns the scopes to ask for: those of every connection that uses this grant, so that one consent serves them all.
-fn wanted_scopes(loaded: &Loaded, connection: &Connection) -> Vec<String> {
+pub(super) fn wanted_scopes(loaded: &Loaded, connection: &Connection) -> Vec<String> {
     let using = loaded.connections().filter(|found| found.connection.grant == connection.grant);
     let fitting = using.filter(|found| {
         found.connection.takes_grant_of(&connection.service.name) && found.connection.region == connection.region

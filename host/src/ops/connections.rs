@@ -256,6 +256,7 @@ async fn described(host: &Arc<Host>, found: &LoadedConnection, stored: &Stored) 
         "scopes": scopes,
         "scopes_needed": needed.clone(),
         "scopes_asked": found.scopes.clone().unwrap_or(needed),
+        "scopes_of_consent": super::connect::wanted_scopes(&host.loaded(), connection),
         "scopes_missing": missing(connection, grant),
         "access_expires": grant.and_then(|grant| grant.access_expires_ms).map(crate::text::time),
         "token_calls_left": stored.calls_left(found, grant),

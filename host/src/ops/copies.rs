@@ -1,5 +1,6 @@
 //! Copies that leave the home, made while it may be serving.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -17,10 +18,13 @@ use crate::host::Host;
 pub const DANGER: &str = "a refresh token that the provider replaces from now on is dead in the copy, and two Wardlocks \
                           that use one refresh token can end the login for both: stop the one before the other serves";
 
+/// How many recipients a copy has at most: the audit's row names each.
+const MOST_RECIPIENTS: usize = 16;
+
 /// Encrypts every registration and grant into an outgoing file.
 pub(super) async fn export(host: &Arc<Host>, words: &[String], brought: Brought) -> Result<Value, Failure> {
     let recipients = recipients(words, brought)?;
-    let (told, now_ms) = (whom(&recipients), host.now_ms());
+    let (told, now_ms) = (whom(words), host.now_ms());
     let its_host = Arc::clone(host);
     let (name, registrations, grants) = blocking(move || {
         let exported = its_host.vault().export(&recipients, now_ms)?;
@@ -40,10 +44,19 @@ pub(super) async fn export(host: &Arc<Host>, words: &[String], brought: Brought)
     }))
 }
 
-/// Encrypts the whole home into an outgoing file.
-pub(super) async fn back_up(host: &Arc<Host>, words: &[String], brought: Brought) -> Result<Value, Failure> {
-    let recipients = recipients(words, brought)?;
-    let (told, now_ms) = (whom(&recipients), host.now_ms());
+/// Encrypts the whole home into an outgoing file, for those whom the command names and those of the settings.
+pub(super) async fn back_up(
+    host: &Arc<Host>,
+    named: Vec<String>,
+    configured: Vec<String>,
+    brought: Brought,
+) -> Result<Value, Failure> {
+    let configured: BTreeSet<String> = configured.into_iter().collect();
+    let named: BTreeSet<String> = named.into_iter().collect();
+    let words: Vec<String> = configured.union(&named).cloned().collect();
+    let recipients = recipients(&words, brought)?;
+    accept(host, &named, configured).await?;
+    let (told, now_ms) = (whom(&words), host.now_ms());
     host.write_down().await;
     let its_host = Arc::clone(host);
     let written = blocking(move || backup::write(&its_host, &recipients, now_ms)).await??;
@@ -58,17 +71,45 @@ pub(super) async fn back_up(host: &Arc<Host>, words: &[String], brought: Brought
     }))
 }
 
-/// Says who can open a copy.
-pub(super) fn whom(recipients: &Recipients) -> String {
-    match recipients.count() {
-        0 => "by a passphrase".to_owned(),
-        1 => "for 1 recipient".to_owned(),
-        count => format!("for {count} recipients"),
+/// Takes the recipients of the settings for accepted, where operators have keys: each must have been before, or be named now, because
+/// whoever reaches the home can write another into its file. One that is gone from there is forgotten.
+async fn accept(host: &Arc<Host>, named: &BTreeSet<String>, configured: BTreeSet<String>) -> Result<(), Failure> {
+    let vault = Arc::clone(host.vault());
+    let Some(accepted) = blocking(move || vault.accepted_recipients()).await?? else { return Ok(()) };
+    let is_new = |word: &&String| !accepted.contains(*word) && !named.contains(*word);
+    let new: Vec<&str> = configured.iter().filter(is_new).map(String::as_str).collect();
+    if !new.is_empty() {
+        let problem =
+            format!("wardlock.toml names who could restore this backup, and no admin has: {}", new.join(", "));
+        return Err(Failure::no(problem).hint(format!(
+            "whose it is, somebody should know: take it out of `[backup]`, or name it once with the command, and from then on the \
+             file is enough: `--recipient {}`",
+            new.join(" --recipient ")
+        )));
     }
+    if configured == accepted {
+        return Ok(());
+    }
+    let told = if configured.is_empty() { "nobody".to_owned() } else { whom(&Vec::from_iter(configured.clone())) };
+    let vault = Arc::clone(host.vault());
+    blocking(move || vault.accept_recipients(&configured)).await??;
+    note(host, Act::admin(who(), "backup.recipients", "wardlock.toml", told)).await;
+    Ok(())
+}
+
+/// Says who can open a copy, by name: in the audit nobody is one of a number.
+pub(super) fn whom(words: &[String]) -> String {
+    if words.is_empty() { "by a passphrase".to_owned() } else { format!("for {}", words.join(", ")) }
 }
 
 /// Returns whom a copy is for: recipients by name, or who knows the passphrase that was brought.
 pub(super) fn recipients(words: &[String], brought: Brought) -> Result<Recipients, Failure> {
+    if words.len() > MOST_RECIPIENTS {
+        let problem = format!("a copy is for {MOST_RECIPIENTS} recipients at most, and these are {}", words.len());
+        return Err(
+            Failure::usage(problem).hint("each stands in the audit by name; make a second copy for others")
+        );
+    }
     match brought {
         Brought::Passphrase(passphrase) if words.is_empty() => Ok(Recipients::passphrase(&passphrase)?),
         Brought::Passphrase(_) => Err(Failure::usage("a copy is for recipients or by a passphrase, not both")),

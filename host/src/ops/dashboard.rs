@@ -9,8 +9,9 @@ use wardlock_egress::vault::Passkey;
 
 use super::{blocking, named, note, operators, seen_through, who};
 use crate::admin::Failure;
-use crate::dashboard::{LINK_MS, Purpose, origin};
+use crate::dashboard::{LINK_MS, Purpose, origin, random};
 use crate::host::Host;
+use crate::operators::{HomeIdentity, enrolment_of};
 
 /// Makes a link that opens a session.
 pub(super) async fn login_link(host: &Arc<Host>) -> Result<Value, Failure> {
@@ -42,8 +43,8 @@ pub(super) async fn passkey_link(
     if !operators::all(host).await?.iter().any(|known| known.name == name) {
         return Err(wardlock_egress::vault::VaultError::NoOperator(name.to_string()).into());
     }
-    let mut challenge = [0; 32];
-    getrandom::fill(&mut challenge).map_err(no_randomness)?;
+    let home = HomeIdentity::of(host.home(), host.vault());
+    let challenge = enrolment_of(&home, &random().map_err(no_randomness)?);
     let purpose = Purpose::Passkey { operator: name.to_string(), by: who(), challenge };
     host.visitors().expect(*secret.as_bytes(), purpose, host.now_ms());
     note(host, Act::admin(who(), "operator.passkey-link", name.as_str(), "ok")).await;

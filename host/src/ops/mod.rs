@@ -54,13 +54,13 @@ pub(crate) use dashboard::{Enrolled, dashboard_is_off, enrol, told};
 pub use doctor::examine;
 pub(crate) use drafts::{connection_of as connection_of_draft, decided_already, is_there as is_draft};
 pub(crate) use freeze::frozen;
-pub use look::sieve;
+pub use look::{Looks, sieve};
 pub(crate) use operators::all as operators_of;
 pub(crate) use readiness::AuditLooked;
 pub(crate) use verified::{against, verified};
 
 pub use crate::operators::passkey;
-pub use crate::operators::{Signature, Signed};
+pub use crate::operators::{HomeIdentity, Signature, Signed};
 
 /// Who does administrative acts where nobody signed them.
 pub(crate) const OPERATOR: &str = "operator";
@@ -96,12 +96,12 @@ pub trait Talk: Send + Sync {
     /// Shows that it waits, and for what.
     fn wait(&self, text: String);
 
-    /// Returns the operator's signature over a command, if somebody signs it.
-    fn signed(&self, command: &Command, brought: &Brought) -> Result<Option<Signed>, String> {
+    /// Returns the operator's signature over a command for a home, if somebody signs it.
+    fn signed(&self, home: &HomeIdentity, command: &Command, brought: &Brought) -> Result<Option<Signed>, String> {
         let Some(operator) = self.signs_as() else { return Ok(None) };
         let nonce = new_request_id().to_string();
         let passphrase = brought.bound_to(&nonce).map_err(|error| error.to_string())?;
-        let signature = Signature::Ssh(self.sign(&text_of(command, &nonce, passphrase.as_deref()))?);
+        let signature = Signature::Ssh(self.sign(&text_of(home, command, &nonce, passphrase.as_deref()))?);
         Ok(Some(Signed { operator, nonce, signature }))
     }
 
@@ -149,8 +149,8 @@ pub async fn execute(
 ) -> Result<Value, Failure> {
     let mut doer = Doer { name: talk.name().to_owned(), is_signed: false };
     if takes_signature(&command) {
-        let known = operators::all(host).await?;
-        let signed = match talk.signed(&command, &brought) {
+        let (known, home) = (operators::all(host).await?, HomeIdentity::of(host.home(), host.vault()));
+        let signed = match talk.signed(&home, &command, &brought) {
             Ok(signed) => signed,
             Err(problem) => {
                 let refused = Unauthorised::unsigned(Failure::no(problem));
@@ -159,7 +159,7 @@ pub async fn execute(
         };
         let passphrase;
         (brought, passphrase) = stands_for(brought, signed.as_ref()).await?;
-        let word = match authorise(&known, &command, signed, passphrase.as_deref()) {
+        let word = match authorise(&home, &known, &command, signed, passphrase.as_deref()) {
             Ok(word) => word,
             Err(refused) => return Err(attempts::refused(host, talk.name(), &command, refused).await),
         };
@@ -198,14 +198,14 @@ async fn carry_out(
         Command::Reload => Ok(reload(host).await),
         Command::Doctor => Ok(doctor::examine(host).await.to_json()),
         Command::LookBegin => look::begin(host).await,
-        Command::LookAt { pieces } => look::at(host, pieces).await,
+        Command::LookAt { look, pieces } => look::at(host, &look, pieces).await,
         Command::RegistrationAdd { name, service, client_id, program } => {
             let new = registrations::New { name: &name, service: &service, client_id: &client_id, program };
             registrations::add(host, new, brought.secret()).await
         }
         Command::RegistrationList => registrations::list(host).await,
-        Command::Connect { workspace, connection, registration, agent, how, evict_oldest } => {
-            let asked = connect::Asked { workspace, connection, registration, agent, how, evict_oldest };
+        Command::Connect { workspace, connection, registration, agent, how, evict_oldest, scopes } => {
+            let asked = connect::Asked { workspace, connection, registration, agent, how, evict_oldest, scopes };
             connect::connect(host, asked, brought.secret(), talk).await
         }
         Command::Disconnect { grant } => connect::disconnect(host, &grant).await,
@@ -277,7 +277,9 @@ async fn carry_out(
         }
         Command::VaultStatus => vault::status(host).await,
         Command::VaultExport { recipients } => copies::export(host, &recipients, brought).await,
-        Command::BackupCreate { recipients } => copies::back_up(host, &recipients, brought).await,
+        Command::BackupCreate { recipients, configured } => {
+            copies::back_up(host, recipients, configured, brought).await
+        }
         Command::Metrics => {
             Err(Failure::no("no daemon serves this home, so nothing is counted").hint("start `wardlock serve`"))
         }

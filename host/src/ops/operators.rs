@@ -1,5 +1,6 @@
 //! Operators: who may say yes, and by which key.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -35,9 +36,12 @@ pub(super) async fn add(host: &Arc<Host>, name: &str, role: Role, public_key: &s
     let shown = shown(&operator);
     let (vault, target) = (Arc::clone(host.vault()), operator.name.to_string());
     // From the first key on, files alone widen nothing: what serves now is what was accepted.
-    let serving = known.is_empty().then(|| host.loaded().allowances(&host.services()));
+    let serving = known.is_empty().then(|| {
+        let recipients: BTreeSet<String> = host.config().recipients().iter().cloned().collect();
+        (host.loaded().allowances(&host.services()), recipients)
+    });
     blocking(move || match &serving {
-        Some(serving) => vault.add_first_operator(&operator, serving),
+        Some((serving, recipients)) => vault.add_first_operator(&operator, serving, recipients),
         None => vault.add_operator(&operator),
     })
     .await??;

@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use wardlock::admin::{Brought, Command};
+use wardlock::admin::{Brought, Command, How};
 use wardlock::home::Home;
 use wardlock::host::Host;
 use wardlock::ops;
@@ -172,4 +172,39 @@ async fn a_restart_accepts_nothing_either() {
     host.loaded().open(&acme, "zoho").expect("it serves");
     drop(host);
     left.canaries.scan_folder(left.folder.path(), &[]).expect("no canary in the home");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_widens_no_consent_that_an_admin_signs_for_another_reason() {
+    let world = World::start(Plan::default()).await;
+    let ada = Operator::new("ada", 1);
+    world.command(add(&ada, Role::Admin)).await.expect("added");
+    let show =
+        || Command::ConnectionsShow { workspace: "acme".to_owned(), connection: "zoho".to_owned(), agent: None };
+    let scopes_of = |shown: &Value| -> Vec<String> {
+        serde_json::from_value(shown["scopes_of_consent"].clone()).expect("a list of scopes")
+    };
+    let needed = scopes_of(&world.command(show()).await.expect("shown"));
+    let connect = |scopes: Option<Vec<String>>| Command::Connect {
+        workspace: "acme".to_owned(),
+        connection: "zoho".to_owned(),
+        registration: None,
+        agent: None,
+        how: How::LookUp,
+        evict_oldest: false,
+        scopes,
+    };
+    let unnamed = signed(&world, &ada, connect(None)).await.expect_err("nobody signs for what is not named");
+    assert!(unnamed.message.contains("none are named"), "{unnamed:?}");
+    let wider = format!("scopes = [\"{}\", \"ZohoCRM.users.ALL\"]\n\n[[connections", needed.join("\", \""));
+    write(&world, |text| text.replacen("[[connections", &wider, 1));
+    let told = reload(&world).await.to_string();
+    assert!(told.contains("it would have scope `ZohoCRM.users.ALL`, which its operations do not need"), "{told}");
+    assert_eq!(scopes_of(&world.command(show()).await.expect("shown")), needed, "the one before serves");
+    accepted_by(&world, &ada).await;
+    // A signature over what was shown before is none for what the file says by now.
+    let other = signed(&world, &ada, connect(Some(needed))).await.expect_err("others than were shown");
+    assert!(other.message.starts_with("the consent asks for other scopes than were shown: "), "{other:?}");
+    assert!(other.message.contains("ZohoCRM.users.ALL"), "{other:?}");
+    world.end().await;
 }

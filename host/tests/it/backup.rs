@@ -5,11 +5,14 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use tar::{Builder, EntryType, Header};
-use wardlock_egress::vault::Recipients;
+use wardlock::admin::Command;
+use wardlock_audit::Filter;
+use wardlock_egress::vault::{Recipients, Role};
 use wardlock_tests::canary::Canaries;
 use wardlock_tests::home::Output;
 
 use crate::copies::{PHRASE, RECIPIENT, Second, act, damaged, identity, no_leftovers, run, stranger};
+use crate::signed::{Operator, add, signed};
 use crate::world::{Plan, World};
 
 const LEADS: &str = "/acme/zoho/crm/v8/Leads?fields=Last_Name&per_page=2";
@@ -59,7 +62,7 @@ async fn backup_taken_while_requests_run_is_a_whole_home_elsewhere() {
     let (created, ()) = tokio::join!(run(&world.canaries, &home, &create, ""), requests);
     let told = created.ok().expect("made while it serves").json().expect("json");
     assert_eq!(told["left_out"], serde_json::json!(["plugins/link.wasm"]), "{told}");
-    assert!(act(&world.host, "backup.create").ends_with("files, for 1 recipient"));
+    assert!(act(&world.host, "backup.create").ends_with(&format!("files, for {RECIPIENT}")));
     no_leftovers(&home.join("state"));
     no_leftovers(&folder);
     let written = fs::read(&file).expect("a file");
@@ -293,4 +296,50 @@ async fn older_backup_beside_a_newer_key_is_restored_on_purpose_only() {
     let shown =
         run(&canaries, &home, &["registration", "list"], "").await.ok().expect("it opens, and is the newest");
     assert!(shown.stdout.contains("zoho") && !shown.stdout.contains("later"), "{shown:?}");
+}
+
+/// Somebody whom nobody here knows.
+const OTHER: &str = "age1pyqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq8r66x";
+
+/// What came of the newest act of that kind.
+fn newest(world: &World, what: &str) -> String {
+    let rows = world.host.audit().list(&Filter::newest(1000)).expect("rows");
+    let mut acts = rows.into_iter().filter_map(|row| row.detail.act);
+    acts.rfind(|act| act.what == what).expect("an act").result
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_stands_in_a_file_can_restore_a_backup_once_an_admin_has_named_them() {
+    let world = World::start(Plan::default()).await;
+    let ada = Operator::new("ada", 1);
+    let create = |named: &[&str], configured: &[&str]| {
+        let [recipients, configured] =
+            [named, configured].map(|words| words.iter().map(|word| (*word).to_owned()).collect());
+        Command::BackupCreate { recipients, configured }
+    };
+    world.command(create(&[], &[RECIPIENT])).await.expect("nobody has a key, so the file is enough");
+    world.command(add(&ada, Role::Admin)).await.expect("added");
+    let refused = async |named: &[&str], configured: &[&str]| {
+        signed(&world, &ada, create(named, configured)).await.expect_err("refused").message
+    };
+    let new = |word: &str| format!("wardlock.toml names who could restore this backup, and no admin has: {word}");
+    assert_eq!(refused(&[], &[RECIPIENT]).await, new(RECIPIENT), "it did not stand in the settings of the start");
+    assert!(world.command(create(&[RECIPIENT], &[RECIPIENT])).await.is_err(), "unsigned");
+    let made = signed(&world, &ada, create(&[RECIPIENT], &[RECIPIENT])).await.expect("named");
+    assert_eq!(made["opens"], format!("for {RECIPIENT}"));
+    assert_eq!(newest(&world, "backup.recipients"), format!("for {RECIPIENT}"));
+    signed(&world, &ada, create(&[], &[RECIPIENT])).await.expect("from then on the file is enough");
+    // A line that somebody wrote since.
+    assert_eq!(refused(&[], &[RECIPIENT, OTHER]).await, new(OTHER));
+    // Named without standing there, it is for this one backup.
+    signed(&world, &ada, create(&[OTHER], &[RECIPIENT])).await.expect("named");
+    assert!(newest(&world, "backup.create").ends_with(&format!("files, for {OTHER}, {RECIPIENT}")));
+    assert_eq!(refused(&[], &[RECIPIENT, OTHER]).await, new(OTHER));
+    // Taken out of the file, it comes back by an admin's word only.
+    signed(&world, &ada, create(&[OTHER], &[])).await.expect("made");
+    assert_eq!(refused(&[], &[RECIPIENT]).await, new(RECIPIENT));
+    let many: Vec<String> = (0..17).map(|at| format!("age1{at}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert!(refused(&many, &[]).await.contains("16 recipients at most"));
+    world.end().await;
 }

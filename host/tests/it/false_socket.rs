@@ -173,7 +173,8 @@ fn a_false_socket_widens_neither_a_level_nor_a_role() {
     };
     let args = ["--as", "eve", "--sign-with", &key, "operator", "add", "bob", "--key", &key];
     let said = held.while_bent(&args, "", nobody);
-    assert!(said.code != Some(0) && said.stderr.contains("\"role\": \"approver\""), "{said:?}");
+    assert!(said.code != Some(0) && said.stderr.contains("nothing was signed"), "{said:?}");
+    assert!(!said.stderr.contains("Signing:"), "{said:?}");
     held.ends_as_before();
 }
 
@@ -191,6 +192,28 @@ fn a_process_that_does_not_hold_the_home_is_given_no_secret() {
     stand_aside(&wardlock, &real);
     assert_eq!(json(&wardlock, &["registration", "list"]), json!([]));
     answering(&wardlock, &id, "1000.a-secret-of-the-simulators\n").ok().expect("the daemon takes it");
+    serving.stop().expect("it ends");
+}
+
+#[test]
+fn a_signature_for_one_home_is_never_carried_to_another() {
+    let (production, test) = (with_home(), with_home());
+    let (serving, _tried) = (production.serve(&[]).expect("it serves"), test.serve(&[]).expect("so does this"));
+    let state = test.home().join("state");
+    std::fs::rename(state.join("admin.sock"), state.join("daemon.sock")).expect("moved");
+    std::os::unix::fs::symlink(production.home().join("state/admin.sock"), state.join("admin.sock"))
+        .expect("a link");
+    test.write("ada.pub", KEY).expect("written");
+    let key = test.home().join("ada.pub").display().to_string();
+    let thaw = ["--as", "ada", "--sign-with", &key, "thaw", "acme"];
+    let refused = run(&test, &thaw);
+    assert!(refused.stderr.contains("is not the process that holds this home; nothing was signed"), "{refused:?}");
+    // One file under two names is one lock to the kernel: then the homes' names differ.
+    std::fs::remove_file(state.join("lock")).expect("removed");
+    std::fs::hard_link(production.home().join("state/lock"), state.join("lock")).expect("one file");
+    let refused = run(&test, &thaw);
+    assert!(refused.stderr.contains("serves another home: "), "{refused:?}");
+    assert!(!refused.stderr.contains("Signing:"), "{refused:?}");
     serving.stop().expect("it ends");
 }
 

@@ -2,10 +2,15 @@
 
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use wardlock::admin::Command;
+use wardlock_egress::vault::Role;
 use wardlock_tests::home::{Output, Wardlock};
 
 use crate::program::{CLIENT_SECRET, connect, register, run, with_workspace};
+use crate::shown;
+use crate::signed::{Operator, add, refused, signed, who_did};
+use crate::world::{Plan, World};
 
 fn put(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) {
     let path = folder.join(name);
@@ -85,8 +90,43 @@ fn stored_secrets_in_a_project_are_found_and_never_shown() {
     for shown in [&output.stdout, &output.stderr, &person.stdout, &person.stderr] {
         assert!(!shown.contains(CLIENT_SECRET) && !shown.contains(&hex::encode(CLIENT_SECRET)), "shown");
     }
+    let acts = shown::json(&wardlock, &["audit", "list", "--act", "secrets.look"]);
+    assert_eq!(acts.as_array().map(Vec::len), Some(4), "each look stands there: {acts}");
     serving.stop().expect("it stops");
     wardlock.search().expect("no canary");
+}
+
+/// Shows one place to the vault.
+fn show(look: &Value, times: usize) -> Command {
+    let look = look["look"].as_str().expect("a handle").to_owned();
+    Command::LookAt { look, pieces: vec!["bm90aGluZw==".to_owned(); times] }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_is_an_admins_stands_in_the_audit_and_tells_the_same_again() {
+    let world = World::start(Plan::default()).await;
+    let free = world.command(Command::LookBegin).await.expect("nobody has a key yet");
+    assert_eq!(who_did(&world, "secrets.look").as_deref(), Some("operator"));
+    let (ada, bob) = (Operator::new("ada", 1), Operator::new("bob", 2));
+    world.command(add(&ada, Role::Admin)).await.expect("added");
+    signed(&world, &ada, add(&bob, Role::Approver)).await.expect("added");
+    let unsigned = world.command(Command::LookBegin).await.expect_err("unsigned");
+    assert!(unsigned.message.contains("wants an operator's signature"), "{unsigned:?}");
+    signed(&world, &bob, Command::LookBegin).await.expect_err("an approver looks for no secrets");
+    assert_eq!(refused(&world, "secrets.look").len(), 2);
+
+    let begun = signed(&world, &ada, Command::LookBegin).await.expect("by an admin");
+    assert_eq!(who_did(&world, "secrets.look").as_deref(), Some("ada"));
+    assert_eq!((&begun["key"], &begun["known"]), (&free["key"], &free["known"]), "two looks tell what one tells");
+    assert_ne!(begun["look"], free["look"]);
+    let known = begun["known"].as_array().expect("fingerprints");
+    assert!(!known.is_empty() && known.iter().all(|print| print.as_u64().is_some_and(|n| n < 1 << 32)));
+    assert_eq!(world.command(show(&begun, 2)).await.expect("its places"), json!([[], []]));
+    let forged = json!({ "look": "x".repeat(43) });
+    world.command(show(&forged, 1)).await.expect_err("nobody began it");
+    let many = world.command(show(&begun, 20_000)).await.expect_err("more than one look shows");
+    assert!(many.message.contains("20000 places"), "{many:?}");
+    world.end().await;
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use ssh_key::private::{Ed25519Keypair, PrivateKey};
 use ssh_key::{HashAlg, LineEnding};
 use wardlock::admin::{Brought, Command, Failure, Page};
-use wardlock::ops::{self, Talk};
+use wardlock::ops::{self, HomeIdentity, Talk};
 use wardlock_audit::Filter;
 use wardlock_egress::vault::{Passphrase, Role};
 
@@ -65,7 +65,7 @@ fn agent(name: &str) -> Command {
 }
 
 /// Who did an act, by the newest row of that kind.
-fn who_did(world: &World, what: &str) -> Option<String> {
+pub fn who_did(world: &World, what: &str) -> Option<String> {
     let rows = world.host.audit().list(&Filter::newest(1000)).expect("rows");
     let mut acts = rows.iter().filter_map(|row| row.detail.act.as_ref());
     acts.rfind(|act| act.what == what).map(|act| act.who.clone())
@@ -130,7 +130,7 @@ async fn what_widens_wants_the_signature_of_somebody_who_may() {
 }
 
 /// The acts of that kind that were refused, and why.
-fn refused(world: &World, what: &str) -> Vec<(String, String)> {
+pub fn refused(world: &World, what: &str) -> Vec<(String, String)> {
     let rows = world.host.audit().list(&Filter::newest(1000)).expect("rows");
     let acts = rows.into_iter().filter_map(|row| row.detail.act);
     let refused = acts.filter(|act| act.what == what && act.result.starts_with("refused"));
@@ -237,13 +237,19 @@ async fn a_process_without_a_key_can_neither_approve_nor_enable() {
     let before = world.api_calls();
     assert!(world.command(approve()).await.is_err(), "unsigned");
     let other = Command::DraftsApprove { id: id.clone(), request_sha256: "0".repeat(64), shown: None };
-    let replayed = Replayed(Arc::new(
-        bob.signed(&other, &Brought::Nothing).expect("signed").expect("a signature over something else"),
-    ));
-    assert!(
-        ops::execute(&world.host, approve(), Brought::Nothing, &replayed).await.is_err(),
-        "of another command"
-    );
+    let here = HomeIdentity::of(world.host.home(), world.host.vault());
+    let elsewhere = HomeIdentity { path: "/srv/test".to_owned(), ..here.clone() };
+    let restored = HomeIdentity { vault: "0".repeat(32), ..here.clone() };
+    for (home, command, what) in [
+        (&here, other, "of another command"),
+        (&elsewhere, approve(), "for a home at another place"),
+        (&restored, approve(), "for another vault at this place"),
+    ] {
+        let signed = bob.signed(home, &command, &Brought::Nothing).expect("signed").expect("a signature");
+        let replayed = Replayed(Arc::new(signed));
+        let refused = ops::execute(&world.host, approve(), Brought::Nothing, &replayed).await.expect_err(what);
+        assert_eq!(refused.message, "this is no signature of operator `bob` over this", "{what}");
+    }
     let viewer = signed(&world, &vic, approve()).await.expect_err("a viewer looks");
     assert_eq!(viewer.message, "operator `vic` is viewer, and this wants an approver");
     assert_eq!(world.api_calls(), before);
@@ -276,7 +282,12 @@ impl Talk for Replayed {
 
     fn wait(&self, _text: String) {}
 
-    fn signed(&self, _command: &Command, _brought: &Brought) -> Result<Option<wardlock::ops::Signed>, String> {
+    fn signed(
+        &self,
+        _home: &HomeIdentity,
+        _command: &Command,
+        _brought: &Brought,
+    ) -> Result<Option<wardlock::ops::Signed>, String> {
         Ok(Some((*self.0).clone()))
     }
 }
@@ -395,8 +406,13 @@ impl Talk for ForAnother<'_> {
 
     fn wait(&self, _text: String) {}
 
-    fn signed(&self, command: &Command, _brought: &Brought) -> Result<Option<wardlock::ops::Signed>, String> {
-        self.0.signed(command, &self.1)
+    fn signed(
+        &self,
+        home: &HomeIdentity,
+        command: &Command,
+        _brought: &Brought,
+    ) -> Result<Option<wardlock::ops::Signed>, String> {
+        self.0.signed(home, command, &self.1)
     }
 }
 
@@ -410,7 +426,7 @@ async fn a_copy_opens_by_the_passphrase_that_was_signed_and_by_no_other() {
         Brought::Passphrase(Passphrase::from_bytes(bytes).expect("a passphrase"))
     };
     let export = || Command::VaultExport { recipients: Vec::new() };
-    for command in [export(), Command::BackupCreate { recipients: Vec::new() }] {
+    for command in [export(), Command::BackupCreate { recipients: Vec::new(), configured: Vec::new() }] {
         let signed_for = ForAnother(&ada, phrase("what ada chose"));
         let exchanged =
             ops::execute(&world.host, command.clone(), phrase("mallory chose this"), &signed_for).await;

@@ -144,6 +144,7 @@ impl Broker {
             agent: None,
             how,
             evict_oldest: false,
+            scopes: None,
         };
         let (lost, mut way) = mpsc::unbounded_channel();
         let person = Person { peer: Arc::clone(&self.peer), lost };

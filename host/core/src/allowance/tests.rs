@@ -78,9 +78,6 @@ fn what_narrows_or_says_the_same_is_nothing_to_accept() {
         Box::new(|of| of.write_rules.unattended.clear()),
         Box::new(|of| of.write_rules.approvals = 3),
         Box::new(|of| of.chain[1].mode = LinkMode::Enforce),
-        Box::new(|of| {
-            of.chain.insert(1, Link { capabilities: BTreeSet::new(), ..link("three", LinkMode::Enforce) });
-        }),
         Box::new(|of| of.agents.values_mut().for_each(|rules| rules.operations = Some(BTreeSet::new()))),
         Box::new(|of| of.concurrency = Some(2)),
     ];
@@ -135,6 +132,9 @@ fn everything_that_may_let_pass_more_is_named() {
     check("plugin `two`, which is gone or in another place", &|of| of.chain.reverse());
     check("another component", &|of| of.chain[0].digest = Digest::of(b"other"));
     check("plugin `three`, which is new and may `body`", &|of| of.chain.push(link("three", LinkMode::Monitor)));
+    check("plugin `three`, which is new", &|of| {
+        of.chain.insert(0, Link { capabilities: BTreeSet::new(), ..link("three", LinkMode::Monitor) });
+    });
     check("other settings", &|of| of.chain[0].settings = Digest::of(b"other"));
     check("other capabilities", &|of| of.chain[0].capabilities.clear());
     check("agent `reporter`, which is not narrowed", &|of| of.agents.clear());
@@ -157,6 +157,35 @@ fn everything_that_may_let_pass_more_is_named() {
         "{service}"
     );
     assert_eq!(own.beyond(&own), [""; 0]);
+}
+
+#[test]
+fn scopes_that_are_listed_widen_where_the_operations_do_not_need_them() {
+    let own = Allowance::of(&connection(), true, Records::Nothing);
+    let needed: Vec<String> = own.scopes.iter().cloned().collect();
+    let listed = |more: &[&str]| {
+        let more = more.iter().map(|&scope| scope.to_owned());
+        own.clone().asking_for(&needed.iter().cloned().chain(more).collect::<Vec<_>>())
+    };
+    assert_eq!(
+        listed(&["ZohoCRM.users.ALL"]).beyond(&own),
+        ["scope `ZohoCRM.users.ALL`, which its operations do not need"]
+    );
+    assert_eq!(listed(&["a", "b"]).beyond(&listed(&["a"])), ["scope `b`, which its operations do not need"]);
+    assert_eq!(own.clone().asking_for(&needed[..1]).beyond(&own), [""; 0], "fewer");
+    assert_eq!(own.beyond(&own.clone().asking_for(&needed[..1])), [""; 0], "the operations were accepted");
+    // What was listed and accepted stays so where the operations that needed it are gone.
+    let narrowed = Connection { operations: names(&["records.list"]), ..connection() };
+    let narrowed = Allowance::of(&narrowed, true, Records::Nothing).asking_for(&needed);
+    assert_eq!(narrowed.beyond(&own), [""; 0]);
+    assert!(listed(&["a"]).in_words().contains(&"further scopes `a`".to_owned()));
+    // A row of version 1 says nothing of scopes.
+    let mut row = serde_json::to_value(&own).expect("written");
+    let members = row.as_object_mut().expect("an object");
+    assert!(members.remove("scopes").is_some() && members.remove("further_scopes").is_some());
+    let old: Allowance = serde_json::from_value(row).expect("read");
+    assert_eq!(own.beyond(&old), [""; 0]);
+    assert_eq!(listed(&["a"]).beyond(&old).len(), 1);
 }
 
 #[test]

@@ -28,6 +28,18 @@ pub(super) fn open(path: &Path) -> Result<Connection, VaultError> {
     Ok(connection)
 }
 
+/// Opens the file to look at what is stored in the clear, whoever has it locked: nothing is written, and no lock is looked at.
+pub(super) fn open_to_look(path: &Path) -> Result<Connection, VaultError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    let escaped = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let connection = Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)?;
+    connection.pragma_update(None, "trusted_schema", "OFF")?;
+    Ok(connection)
+}
+
 /// Brings the schema up to this version's, and refuses a newer one and whatever is not made as ours: the head covers the rows that one
 /// query finds, and a view, a trigger or an index of somebody else's changes what others find.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), VaultError> {

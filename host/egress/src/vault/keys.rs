@@ -171,16 +171,21 @@ pub(super) fn open(key: &Key, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec
 
 /// Computes HMAC-SHA256 over the parts, one after the other.
 pub(super) fn mac(key: &Key, parts: &[&[u8]]) -> Key {
+    let mut mac = keyed(key);
+    for part in parts {
+        mac.update(part);
+    }
+    Zeroizing::new(mac.finalize().into_bytes().into())
+}
+
+/// Begins HMAC-SHA256 under a key.
+pub(super) fn keyed(key: &Key) -> Hmac<Sha256> {
     // HMAC pads a key that is shorter than a block with zeros (RFC 2104 section 2).
     let mut block = Zeroizing::new([0_u8; 64]);
     for (to, from) in block.iter_mut().zip(key.iter()) {
         *to = *from;
     }
-    let mut mac = Hmac::<Sha256>::new(&(*block).into());
-    for part in parts {
-        mac.update(part);
-    }
-    Zeroizing::new(mac.finalize().into_bytes().into())
+    Hmac::new(&(*block).into())
 }
 
 /// Makes a random key.

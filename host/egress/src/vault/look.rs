@@ -2,12 +2,19 @@
 //!
 //! In two steps, so that whoever reads the files needs neither the secrets nor to send all that it reads: a sieve of
 //! keyed fingerprints says where a secret could begin, and the vault says whether one does, and whose. A fingerprint is
-//! 64 bits of a spelling's first [`WINDOW`] bytes under a key of its own each time; who has both can test guesses of
-//! those bytes, so they go over the admin socket only, and are kept in memory only.
+//! HMAC-SHA256 of a spelling's first [`WINDOW`] bytes, cut to 32 bits. Whoever has the sieve has its key, too: what they can do
+//! is to try guesses of those bytes, of which one in 2³² passes without being right. The key is the process's, so that asking
+//! again tells nothing more.
 
 use std::collections::HashSet;
+use std::sync::OnceLock;
+
+use hmac::{Hmac, Mac as _};
+use sha2::Sha256;
+use zeroize::Zeroizing;
 
 use super::error::VaultError;
+use super::keys::{self, Key};
 use super::needles::SHORTEST;
 use super::record::{GrantRow, RegistrationRow};
 use super::rows::Kind;
@@ -18,11 +25,13 @@ use super::store::{Vault, content};
 /// How much of a spelling a fingerprint is made of: the shortest that is looked for.
 const WINDOW: usize = SHORTEST;
 
+/// The key of every sieve of this process: under several keys, fingerprints of the same bytes would add up to those bytes.
+static KEY: OnceLock<Key> = OnceLock::new();
+
 /// Says where a stored secret could begin.
-#[derive(Debug)]
 pub struct Fingerprints {
-    key: u64,
-    known: HashSet<u64>,
+    key: Key,
+    known: HashSet<u32>,
     longest: usize,
 }
 
@@ -41,15 +50,15 @@ pub struct Owner {
 
 impl Fingerprints {
     /// Takes up what [`Fingerprints::parts`] gave.
-    pub fn from_parts(key: u64, known: Vec<u64>, longest: usize) -> Self {
-        Self { key, known: known.into_iter().collect(), longest: longest.max(WINDOW) }
+    pub fn from_parts(key: [u8; 32], known: Vec<u32>, longest: usize) -> Self {
+        Self { key: Zeroizing::new(key), known: known.into_iter().collect(), longest: longest.max(WINDOW) }
     }
 
     /// Returns key, fingerprints in order, and the length of the longest spelling.
-    pub fn parts(&self) -> (u64, Vec<u64>, usize) {
-        let mut known: Vec<u64> = self.known.iter().copied().collect();
+    pub fn parts(&self) -> ([u8; 32], Vec<u32>, usize) {
+        let mut known: Vec<u32> = self.known.iter().copied().collect();
         known.sort_unstable();
-        (self.key, known, self.longest)
+        (*self.key, known, self.longest)
     }
 
     /// Returns the length of the longest spelling, bytes: what the vault must be shown of a place.
@@ -59,42 +68,47 @@ impl Fingerprints {
 
     /// Returns the places where a secret could begin, in order.
     pub fn places(&self, bytes: &[u8]) -> Vec<usize> {
-        let Some(first) = bytes.get(..WINDOW) else {
-            return Vec::new();
-        };
-        let leaving = (1..WINDOW).fold(1_u64, |power, _| power.wrapping_mul(self.key));
-        let mut print = fingerprint(self.key, first);
+        let keyed = keys::keyed(&self.key);
+        let (mut last, mut passed) = (&[][..], false);
         let mut places = Vec::new();
-        if self.known.contains(&print) {
-            places.push(0);
-        }
-        for (at, (&out, &into)) in bytes.iter().zip(bytes.iter().skip(WINDOW)).enumerate() {
-            let kept = print.wrapping_sub(u64::from(out).wrapping_mul(leaving));
-            print = kept.wrapping_mul(self.key).wrapping_add(u64::from(into));
-            if self.known.contains(&print) {
-                places.push(at + 1);
+        for (at, window) in bytes.windows(WINDOW).enumerate() {
+            // A long run of one byte is looked at once.
+            if window != last {
+                (last, passed) = (window, self.known.contains(&fingerprint(&keyed, window)));
+            }
+            if passed {
+                places.push(at);
             }
         }
         places
     }
 }
 
-fn fingerprint(key: u64, window: &[u8]) -> u64 {
-    window.iter().fold(0_u64, |print, &byte| print.wrapping_mul(key).wrapping_add(u64::from(byte)))
+fn fingerprint(keyed: &Hmac<Sha256>, window: &[u8]) -> u32 {
+    let [a, b, c, d, ..]: [u8; 32] = keyed.clone().chain_update(window).finalize().into_bytes().into();
+    u32::from_le_bytes([a, b, c, d])
+}
+
+/// Returns the key of this process's sieves.
+fn key() -> Result<Key, getrandom::Error> {
+    if let Some(key) = KEY.get() {
+        return Ok(key.clone());
+    }
+    // Of two that come first at once, one has its key taken by both.
+    let made = keys::random()?;
+    Ok(KEY.get_or_init(|| made).clone())
 }
 
 impl Vault {
-    /// Returns the fingerprints of every stored secret, those of before too, under a new key.
+    /// Returns the fingerprints of every stored secret, those of before too.
     pub fn fingerprints(&self) -> Result<Fingerprints, VaultError> {
-        let mut key = [0; 8];
-        getrandom::fill(&mut key)?;
-        // An odd key loses none of the sixty-four bits.
-        let key = u64::from_le_bytes(key) | 1;
+        let key = key()?;
+        let keyed = keys::keyed(&key);
         let (mut known, mut longest) = (HashSet::new(), 0);
         for (_, secret) in self.owned()? {
             for spelling in spellings(secret.open()) {
                 if let Some(window) = spelling.get(..WINDOW) {
-                    known.insert(fingerprint(key, window));
+                    known.insert(fingerprint(&keyed, window));
                     longest = longest.max(spelling.len());
                 }
             }
@@ -147,19 +161,36 @@ impl Vault {
 mod tests {
     use super::*;
 
+    fn sieve(known: &[&str]) -> Fingerprints {
+        let key = Zeroizing::new([7; 32]);
+        let keyed = keys::keyed(&key);
+        let known = known.iter().map(|text| fingerprint(&keyed, &text.as_bytes()[..WINDOW])).collect();
+        Fingerprints { key, known, longest: 20 }
+    }
+
     #[test]
     fn a_sieve_finds_every_place_and_nearly_nothing_else() {
-        let known = ["1000.canary.aaaa", "canary.aaaa-and-more"];
-        let known: HashSet<u64> =
-            known.iter().map(|text| fingerprint(0x1234_5679, &text.as_bytes()[..WINDOW])).collect();
-        let sieve = Fingerprints { key: 0x1234_5679, known, longest: 20 };
+        let sieve = sieve(&["1000.canary.aaaa", "canary.aaaa-and-more", "zzzzzzzzzzzz"]);
         let text = b"x 1000.canary.aaaa y 1000.canary.aaaa-and-more";
         assert_eq!(sieve.places(text), vec![2, 21, 26]);
         assert_eq!(sieve.places(b"1000.canary"), Vec::<usize>::new());
         assert_eq!(sieve.places(b"1000.canary."), vec![0]);
+        assert_eq!(sieve.places(b"azzzzzzzzzzzzzz"), vec![1, 2, 3]);
         let noise: Vec<u8> = (0..25_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
         assert_eq!(sieve.places(&noise), Vec::<usize>::new());
         let (key, prints, longest) = sieve.parts();
         assert_eq!(Fingerprints::from_parts(key, prints, longest).places(text), vec![2, 21, 26]);
+    }
+
+    #[test]
+    fn a_fingerprint_is_no_sum_of_the_bytes_and_is_made_under_one_key_a_process() {
+        let keyed = keys::keyed(&Zeroizing::new([7; 32]));
+        // The first four bytes of HMAC-SHA256, as `keys` has it.
+        let whole = keys::mac(&Zeroizing::new([7; 32]), &[b"1000.canary."]);
+        assert_eq!(fingerprint(&keyed, b"1000.canary.").to_le_bytes(), whole[..4]);
+        // Of a sum, neighbours' differences would be the same.
+        let step = |a: &[u8], b: &[u8]| fingerprint(&keyed, a).wrapping_sub(fingerprint(&keyed, b));
+        assert_ne!(step(b"aaaaaaaaaaab", b"aaaaaaaaaaaa"), step(b"bbbbbbbbbbbb", b"bbbbbbbbbbba"));
+        assert_eq!(key().expect("a key"), key().expect("the same"));
     }
 }

@@ -45,6 +45,7 @@ mod needles;
 mod operators;
 mod program;
 mod prompt;
+mod recipients;
 mod record;
 mod registrations;
 mod rekey;

@@ -1,6 +1,8 @@
 //! Operators in the vault: who may say yes, and by which keys. They are no secrets; they stand here because a row that is added or taken
 //! away from outside is noticed here.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use wardlock_core::id::OperatorName;
 
@@ -106,13 +108,20 @@ impl Vault {
         })
     }
 
-    /// Stores the first operator, and with them what was accepted so far: nothing of either where somebody else was first.
-    pub fn add_first_operator(&self, new: &Operator, accepted: &Accepted) -> Result<(), VaultError> {
+    /// Stores the first operator, and with them what was accepted so far, of connections and of whom backups are for: nothing of it
+    /// where somebody else was first.
+    pub fn add_first_operator(
+        &self,
+        new: &Operator,
+        accepted: &Accepted,
+        recipients: &BTreeSet<String>,
+    ) -> Result<(), VaultError> {
         self.write(|transaction, head| {
             if let Some(first) = self.rows.read_all(transaction, Kind::Operator)?.first() {
                 return Err(VaultError::OperatorExists(first.id.clone()));
             }
             self.write_accepted(transaction, head, accepted)?;
+            self.write_recipients(transaction, head, recipients)?;
             self.write_operator(transaction, head, new)
         })
     }

@@ -23,6 +23,8 @@ pub(super) enum Kind {
     Release,
     /// The time before which releases are forgotten.
     ReleaseFloor,
+    /// Whom an admin accepted that backups are for.
+    Recipients,
     /// A token of an agent that may come in.
     Agent,
     /// A frozen workspace.
@@ -41,6 +43,7 @@ impl Kind {
             Self::Accepted => "accepted",
             Self::Release => "release",
             Self::ReleaseFloor => "release-floor",
+            Self::Recipients => "recipients",
             Self::Agent => "agent",
             Self::Frozen => "frozen",
             Self::Admitted => "admitted",
@@ -51,11 +54,11 @@ impl Kind {
     pub(super) fn version(self) -> i64 {
         match self {
             Self::Registration | Self::Grant => 4,
-            Self::Operator => 2,
+            Self::Operator | Self::Accepted => 2,
             Self::WriteMark
-            | Self::Accepted
             | Self::Release
             | Self::ReleaseFloor
+            | Self::Recipients
             | Self::Agent
             | Self::Frozen
             | Self::Admitted => 1,

@@ -130,6 +130,21 @@ impl Vault {
         Ok(read_lock(&connection)?.kind())
     }
 
+    /// Returns the id of a folder's vault, also while another process has it open.
+    pub fn id_of(folder: &Path) -> Result<String, VaultError> {
+        files::check_folder(folder)?;
+        let db = folder.join(DATABASE);
+        if !files::check_file(&db)? {
+            return Err(VaultError::NoVault { db });
+        }
+        Ok(read_lock(&database::open_to_look(&db)?)?.vault().to_owned())
+    }
+
+    /// Returns the vault's id.
+    pub fn id(&self) -> &str {
+        self.rows.vault()
+    }
+
     /// Returns whether the key of the folder's vault is within reach now. Only a keychain may be locked, absent or hung;
     /// that it holds no key is told when the vault is opened.
     pub fn reach(folder: &Path, source: &KeySource) -> Result<(), VaultError> {

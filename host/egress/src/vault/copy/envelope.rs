@@ -83,14 +83,6 @@ impl Recipients {
         Ok(Self(For::Passphrase(text_of(passphrase))))
     }
 
-    /// Returns how many recipients there are; none where it is a passphrase.
-    pub fn count(&self) -> usize {
-        match &self.0 {
-            For::Keys(keys) => keys.len(),
-            For::Passphrase(_) => 0,
-        }
-    }
-
     /// Encrypts a backup's archive on its way into `output`.
     pub fn seal_backup<W: Write>(&self, output: W) -> Result<Sealing<W>, CopyError> {
         self.seal(Content::Backup, output)

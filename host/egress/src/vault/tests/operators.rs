@@ -1,5 +1,7 @@
 //! Operators and their passkeys.
 
+use std::collections::BTreeSet;
+
 use wardlock_core::id::OperatorName;
 
 use super::Home;
@@ -71,8 +73,11 @@ fn one_operator_has_a_few_passkeys() {
 #[test]
 fn only_one_is_the_first() {
     let vault = Home::new().create();
-    vault.add_first_operator(&operator("ada"), &Accepted::new()).expect("nobody was before");
-    let second = vault.add_first_operator(&operator("eve"), &Accepted::new());
+    assert_eq!(vault.accepted_recipients().expect("read"), None, "whoever stands in the settings");
+    let recipients = BTreeSet::from(["age1x".to_owned()]);
+    vault.add_first_operator(&operator("ada"), &Accepted::new(), &recipients).expect("nobody was before");
+    let second = vault.add_first_operator(&operator("eve"), &Accepted::new(), &BTreeSet::new());
+    assert_eq!(vault.accepted_recipients().expect("read"), Some(recipients));
     assert!(matches!(second, Err(VaultError::OperatorExists(first)) if first == "ada"));
     assert_eq!(vault.operators().expect("operators").len(), 1);
     assert_eq!(vault.accepted().expect("read"), Some(Accepted::new()));
