@@ -256,7 +256,7 @@ async fn described(host: &Arc<Host>, found: &LoadedConnection, stored: &Stored) 
         "scopes": scopes,
         "scopes_needed": needed.clone(),
         "scopes_asked": found.scopes.clone().unwrap_or(needed),
-        "scopes_of_consent": super::connect::wanted_scopes(&host.loaded(), connection),
+        "scopes_of_consent": scopes_of_consent(host, connection),
         "scopes_missing": missing(connection, grant),
         "access_expires": grant.and_then(|grant| grant.access_expires_ms).map(crate::text::time),
         "token_calls_left": stored.calls_left(found, grant),
@@ -296,6 +296,13 @@ fn plugins(found: &LoadedConnection) -> Vec<Value> {
         })
     });
     shown.collect()
+}
+
+/// Returns the scopes that the next consent asks for. Where each agent has a consent of its own, all are asked for the same.
+fn scopes_of_consent(host: &Host, connection: &Connection) -> Vec<String> {
+    let loaded = host.loaded();
+    let found = loaded.connection(connection.workspace.as_str(), connection.name.as_str());
+    found.map(|found| super::connect::wanted_scopes(&loaded, &found.connection)).unwrap_or_default()
 }
 
 /// Returns the scopes that a connection's operations need and its grant does not have, whatever was asked for. An operation needs one

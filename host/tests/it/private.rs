@@ -164,6 +164,11 @@ async fn levels_are_each_agent_s_own_and_all_are_set_off_at_once() {
         connection: "zoho".to_owned(),
         agent: agent.map(str::to_owned),
     };
+    let [all, one] = [None, Some("agent-acme")].map(show);
+    let (all, one) = (world.command(all).await.expect("shown"), world.command(one).await.expect("shown"));
+    let scopes = |shown: &Value| shown["scopes_of_consent"].clone();
+    assert!(scopes(&all).as_array().is_some_and(|scopes| !scopes.is_empty()), "{all}");
+    assert_eq!(scopes(&one), scopes(&all), "every agent is asked for the same");
     let levels = |shown: &Value| -> Vec<Value> {
         let agents = shown["agents"].as_array().expect("agents").iter();
         agents.flat_map(|row| [row["writes"].clone(), row["readiness"]["writes_enabled"].clone()]).collect()
