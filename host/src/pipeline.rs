@@ -6,13 +6,14 @@ mod behalf;
 mod days;
 mod enter;
 mod held;
+mod looked;
 mod refuse;
 mod seen;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::json;
 use tracing::{Instrument as _, Span, debug_span};
 use wardlock_audit::{OutcomeGuard, Receipt, Separation, Took, failpoint};
 use wardlock_core::canonical::CanonicalRequest;
@@ -33,7 +34,7 @@ use crate::delivery::{Judges, UnderWay, deliver};
 use crate::drafts;
 use crate::gate::Gate;
 use crate::host::Host;
-use crate::ingress::{AgentRequest, Peer, RawRequest, Reply, UnreadBody};
+use crate::ingress::{AgentRequest, DryRun, Peer, RawRequest, Reply, UnreadBody};
 use crate::loaded::OpenConnection;
 use crate::metrics::Sending;
 use crate::quotas::Taking;
@@ -41,6 +42,7 @@ use crate::recorder::{Judged, PendingRecord, Recording};
 use crate::{own, report};
 use enter::{Entered, enter};
 use held::{Concluded, Waits, concluded, dry_run_ends, hold};
+use looked::Looked;
 use refuse::{refuse, refuse_locked, shape_of};
 use seen::{Scheme, Seen};
 
@@ -132,6 +134,7 @@ async fn carry(
         separation: peer.separation(),
         approval: None,
         by_agent: true,
+        checks: false,
     };
     let reply = judge_and_send(host, id, issued, request, seen).await?;
     Ok(reply.holding(place))
@@ -142,12 +145,14 @@ struct Issued {
     agent: AgentName,
     open: Arc<OpenConnection>,
     via: Option<String>,
-    dry_run: bool,
+    dry_run: DryRun,
     separation: Separation,
     /// Where it is a draft that is released.
     approval: Option<Approval>,
     /// Whether an agent asks: it counts for its rates, and is kept as a draft where it is held.
     by_agent: bool,
+    /// Whether the provider only checks it.
+    checks: bool,
 }
 
 /// Steps 5 to 13, whoever brings the request.
@@ -158,7 +163,7 @@ async fn judge_and_send(
     request: CanonicalRequest,
     seen: &mut Seen,
 ) -> Result<Reply, Stop> {
-    let Issued { agent, open, via, dry_run, separation, approval, by_agent } = issued;
+    let Issued { agent, open, via, dry_run, separation, approval, by_agent, checks } = issued;
     let connection = open.for_agent(&agent);
     // Looked at once: what requests are compared with is what the permit says.
     let pinned = pin(host, id, &connection, seen);
@@ -166,6 +171,7 @@ async fn judge_and_send(
     let writes = host.write_level(&open, &connection, generation);
     let judge = Judge::new(Arc::clone(&connection), agent.clone(), writes).pinned_to(tenant);
     let classified = judge.classify(request)?;
+    let classified = if checks { classified.only_checked() } else { classified };
     Span::current().record("operation", &*classified.operation().name);
     seen.classified = Some(Arc::new(classified.clone()));
     judge.check(&classified)?;
@@ -174,8 +180,8 @@ async fn judge_and_send(
     }
     let judge = days::known(host, judge, &classified).await?;
     let asked = Asked { via, approval, ..pinned? };
-    let context = context(host, id, &connection, &agent, &asked, dry_run);
-    let quotas = quotas(host, &connection, dry_run);
+    let context = context(host, id, &connection, &agent, &asked, dry_run.is_asked());
+    let quotas = quotas(host, &connection, dry_run.is_asked());
     let chain = ask_plugins(host, &judge, &open, &context, &quotas, classified);
     let (classified, outcome, recording) = chain.instrument(debug_span!("chain")).await;
     let asked_for = Arc::new(classified.clone());
@@ -183,9 +189,13 @@ async fn judge_and_send(
     let decision = decide(&judge, classified, outcome, asked);
     let record = recording.and_then(|recording| record(host, recording, &context, &decision, &open));
     let concluded = concluded(decision, seen);
-    if dry_run {
-        let changes = changes(host, &concluded, (&connection, &agent), separation, &asked_for).await;
-        return Err(dry_run_ends(concluded, seen, &asked_for, &connection, changes));
+    if dry_run.is_asked() {
+        let looked = Looked { host, concluded: &concluded, connection: &connection, agent: &agent, separation };
+        let mut told = json!({ "changes": looked.changes(&asked_for).await });
+        if dry_run == DryRun::Provider {
+            told["provider"] = looked.by_provider(&asked_for).await;
+        }
+        return Err(dry_run_ends(concluded, seen, &asked_for, &connection, told));
     }
     let permit = match concluded {
         Concluded::Permitted(permit) => *permit,
@@ -217,29 +227,6 @@ async fn ask_plugins(
     let asked = recording.as_mut().map(Recording::asked);
     let (classified, outcome) = run_chain(judge, &open.plugins, context, &quotas, classified, asked).await;
     (classified, outcome, recording)
-}
-
-/// What a request that is only looked at would change; null where it would not be sent. Its reads are requests of their own.
-async fn changes(
-    host: &Host,
-    concluded: &Concluded,
-    (connection, agent): (&Connection, &AgentName),
-    separation: Separation,
-    classified: &Classified,
-) -> Value {
-    if matches!(concluded, Concluded::Stopped(_)) {
-        return Value::Null;
-    }
-    let asked = OnBehalf {
-        workspace: connection.workspace.as_str(),
-        connection: connection.name.as_str(),
-        agent: agent.as_str(),
-        purpose: Some("current values, for a dry run".to_owned()),
-        via: None,
-        separation,
-        approval: None,
-    };
-    drafts::changes(host, asked, Some(agent), classified).await
 }
 
 /// Hands over what the chain was asked; where plugins will judge the answer, what to go on noting with.

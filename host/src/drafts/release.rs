@@ -241,6 +241,7 @@ async fn send(host: &Host, draft: &Draft, content: &Content, release_id: &Reques
         via: content.via.clone(),
         separation: content.separation,
         approval: Some(approval),
+        checks: false,
     };
     pipeline::run_for(host, release_id, asked, request).await
 }

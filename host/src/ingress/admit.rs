@@ -16,6 +16,7 @@ use wardlock_core::refusal::{Code, Refusal};
 use crate::config::HostConfig;
 use crate::harden;
 
+use super::dry_run::DryRun;
 use super::framing::{MAX_FIELDS, Misframed};
 use super::prefers::Prefers;
 use super::query_token;
@@ -147,8 +148,8 @@ pub struct AgentRequest {
     pub body: Vec<u8>,
     /// What the agent gave as its purpose.
     pub purpose: Option<String>,
-    /// Whether nothing is to be sent.
-    pub dry_run: bool,
+    /// Whether it is only looked at.
+    pub dry_run: DryRun,
     /// How the agent would have a held request answered.
     pub prefers: Prefers,
     /// Whether the agent asks for problem+json by name.
@@ -388,11 +389,7 @@ impl RawRequest {
             }
         }
         let purpose = take(&mut self.headers, "wardlock-purpose").map(text).transpose()?;
-        let dry_run = match take(&mut self.headers, "wardlock-dry-run").as_deref() {
-            None | Some(b"false") => false,
-            Some(b"true") => true,
-            Some(_) => return Err(bad("`Wardlock-Dry-Run` is `true` or `false`")),
-        };
+        let dry_run = DryRun::parse(take(&mut self.headers, "wardlock-dry-run").as_deref()).map_err(bad)?;
         let prefers = self.headers.iter().find(|header| header.name == "prefer");
         let prefers = prefers.map_or_else(Prefers::default, |header| Prefers::parse(&header.value));
         let accept = self.headers.iter().find(|header| header.name == "accept");

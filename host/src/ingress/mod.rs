@@ -6,6 +6,7 @@
 
 mod admit;
 mod dashboard;
+mod dry_run;
 mod framing;
 mod operators;
 mod peer;
@@ -42,6 +43,7 @@ use crate::pipeline;
 use slots::{Slot, Slots};
 
 pub use admit::{AgentRequest, Limits, RawRequest, UnreadBody};
+pub use dry_run::DryRun;
 pub use peer::Peer;
 pub use places::{Held, Places};
 pub use prefers::Prefers;

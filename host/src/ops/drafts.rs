@@ -116,6 +116,7 @@ async fn changes(
         via: None,
         separation: content.separation,
         approval: None,
+        checks: false,
     };
     (drafts::changes(host, asked, None, classified).await, None)
 }

@@ -97,6 +97,7 @@ async fn changes(host: &Host, found: &LoadedConnection, agent: &AgentName, class
         via: None,
         separation: Separation::Unknown,
         approval: None,
+        checks: false,
     };
     drafts::changes(host, asked, None, classified).await
 }

@@ -293,6 +293,7 @@ async fn ask(
         via: None,
         separation: Separation::Unknown,
         approval: None,
+        checks: false,
     };
     let ended = pipeline::run_for(host, &id, on_behalf, asked.request).await;
     let rows = {

@@ -14,7 +14,7 @@ use wardlock_core::refusal::{Code, Refusal};
 use super::refuse::refuse;
 use super::{Agent, Issued, Seen, Stop, judge_and_send, refuse_frozen, refuse_secrets};
 use crate::host::Host;
-use crate::ingress::{KeptAnswer, Reply};
+use crate::ingress::{DryRun, KeptAnswer, Reply};
 
 /// In whose name a request is made, and where.
 #[derive(Debug, Clone)]
@@ -33,6 +33,8 @@ pub struct OnBehalf<'a> {
     pub separation: Separation,
     /// Where it is a draft that is released. Its agent must still be one then.
     pub approval: Option<Approval>,
+    /// Whether the provider only checks it, as its service's definition says: it counts as a read then.
+    pub checks: bool,
 }
 
 /// How such a request ended.
@@ -87,7 +89,7 @@ async fn begin(
     request: CanonicalRequest,
     seen: &mut Seen,
 ) -> Result<Reply, Stop> {
-    let OnBehalf { workspace, connection, agent, purpose, via, separation, approval } = asked;
+    let OnBehalf { workspace, connection, agent, purpose, via, separation, approval, checks } = asked;
     let name = |error: String| Refusal::new(Code::Internal, "drafts", error);
     let agent = Agent {
         name: AgentName::parse(agent).map_err(|error| name(error.to_string()))?,
@@ -113,7 +115,16 @@ async fn begin(
     seen.connection = Some(Arc::clone(&open.connection));
     seen.metrics = Some(open.metrics(host.metrics()));
     let place = host.places().take(&agent.workspace, &agent.name)?;
-    let issued = Issued { agent: agent.name, open, via, dry_run: false, separation, approval, by_agent: false };
+    let issued = Issued {
+        agent: agent.name,
+        open,
+        via,
+        dry_run: DryRun::No,
+        separation,
+        approval,
+        by_agent: false,
+        checks,
+    };
     let reply = judge_and_send(host, id, issued, request, seen).await;
     drop(place);
     reply

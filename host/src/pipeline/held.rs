@@ -91,7 +91,7 @@ pub(super) fn dry_run_ends(
     seen: &Seen,
     classified: &Classified,
     connection: &Connection,
-    changes: Value,
+    more: Value,
 ) -> Stop {
     let mut told = policy::dry_run(&seen.verdicts, classified, connection);
     told["changes_note"] = match &concluded {
@@ -99,10 +99,14 @@ pub(super) fn dry_run_ends(
         Concluded::Permitted(_) | Concluded::Held(..) => drafts::unread(classified),
     }
     .into();
-    told["changes"] = changes;
+    for (name, value) in more.as_object().into_iter().flatten() {
+        told[name] = value.clone();
+    }
     match concluded {
         Concluded::Permitted(_) => {
-            let refusal = Refusal::new(Code::DryRun, "dry-run", "the decision is allow; nothing was sent");
+            let sent =
+                if told["provider"]["asked"] == true { "only its check was sent" } else { "nothing was sent" };
+            let refusal = Refusal::new(Code::DryRun, "dry-run", format!("the decision is allow; {sent}"));
             Stop { decision: "allow", refusal: refusal.as_dry_run(told) }
         }
         Concluded::Held(_, refusal) => {

@@ -45,7 +45,8 @@ pub fn observe(connection: &Arc<Connection>, agent: &AgentName, sent: CurlReques
         crate::ingress::take_query_token(&mut target, name);
     }
     let value = |name: &str| headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-    let (purpose, dry_run) = (value("wardlock-purpose"), value("wardlock-dry-run").as_deref() == Some("true"));
+    let (purpose, dry_run) =
+        (value("wardlock-purpose"), matches!(value("wardlock-dry-run").as_deref(), Some("true" | "provider")));
     let passed = headers.into_iter().map(|(name, value)| Header { name, value: value.into_bytes() }).collect();
     let canonical = CanonicalRequest::parse(&method, &target, passed, body.unwrap_or_default().into_bytes())
         .map_err(|error| Refusal::new(Code::NotCanonical, "canonical", error.to_string()))?;

@@ -6,6 +6,7 @@
 //! is named), `places` (JSON pointers with wildcards), `respelt` (names that stand there in two spellings), `unread` (why a query is not read).
 
 mod body;
+mod check_only;
 mod coql;
 mod criteria;
 mod envelope;

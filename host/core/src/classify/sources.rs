@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::names::{Touched, parts};
 use super::unread::Unread;
-use super::{body, coql, criteria, gaql, places};
+use super::{body, check_only, coql, criteria, gaql, places};
 use crate::canonical::{CanonicalRequest, Parameter};
 use crate::plugin::{Attribute, Effect, Field, FieldUse};
 use crate::refusal::{Code, Refusal};
@@ -113,7 +113,7 @@ impl Reader<'_> {
         if !checks_only {
             return Vec::new();
         }
-        vec![Attribute { name: "provider-dry-run".to_owned(), value: "true".to_owned() }]
+        vec![Attribute { name: check_only::ATTRIBUTE.to_owned(), value: "true".to_owned() }]
     }
 
     /// Returns what it does, and by what it does more than its operation does otherwise.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use wardlock_core::answer::read_answer;
-use wardlock_core::plugin::FieldUse;
+use wardlock_core::plugin::{Effect, FieldUse};
 use wardlock_core::refusal::Code;
 use wardlock_core::service::ServiceDefinition;
 
@@ -280,7 +280,29 @@ fn a_dry_run_is_told_to_plugins() {
     ] {
         let classified = classified(service(), CAMPAIGNS, body).expect(body);
         assert_eq!(classified.operation().attributes.len(), expect, "{body}");
+        let effect = if expect == 1 { Effect::Read } else { Effect::Write };
+        assert_eq!(classified.only_checked().operation().effect, effect, "{body}");
     }
+}
+
+#[test]
+fn a_request_is_made_one_that_the_provider_only_checks() {
+    let removes = r#"{"operations":[{"remove":"customers/1/campaigns/7"}],"validateOnly":false}"#;
+    let classified = classified(service(), CAMPAIGNS, removes).expect("it is known");
+    assert_eq!((classified.operation().effect, classified.widened_by().is_some()), (Effect::Destructive, true));
+    let check = classified.as_check().expect("Google checks it");
+    let body: serde_json::Value = serde_json::from_slice(check.body()).expect("JSON");
+    assert_eq!(
+        (&body["validateOnly"], &body["operations"][0]["remove"]),
+        (&true.into(), &"customers/1/campaigns/7".into())
+    );
+    assert_eq!(
+        (check.method(), check.path_and_query()),
+        (classified.request().method(), classified.request().path_and_query())
+    );
+    let search = super::classified(service(), SEARCH, r#"{"query":"SELECT campaign.id FROM campaign"}"#)
+        .expect("it is known");
+    assert!(search.as_check().is_none(), "what only reads has no check");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Google Ads: agents of two workspaces, on one login of a manager that reaches both of their customers.
 
 use serde_json::{Value, json};
+use wardlock::admin::Command;
 use wardlock_simulator::{ApiAnswer, EchoPart, EchoToken};
 
 use super::{ask, ask_with, came, connection, last_call, refused, workspace, write};
@@ -196,4 +197,72 @@ async fn google_ads_is_queried_and_mutated_and_says_what_failed() {
         assert_eq!(reply.header("wardlock-secret-exposed"), Some("redacted"), "{part:?}");
     }
     world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn google_ads_checks_a_write_where_a_dry_run_asks_for_that_and_does_nothing() {
+    let world = start().await;
+    let target = path("shoes", SHOES, "campaigns:mutate");
+    let found = search(&world, "shoes", SHOES, CAMPAIGNS).await;
+    let campaign = found["results"][0]["campaign"]["resourceName"].clone();
+    let update = |name: &Value| {
+        json!({"operations": [{"update": {"resourceName": name, "name": "Checked"}, "updateMask": "name"}]})
+            .to_string()
+    };
+    let looked = async |header: &str, body: &str| {
+        let reply = ask_with(&world, "shoes", "POST", &target, header, body).await;
+        serde_json::from_slice::<Value>(&reply.bytes).expect("JSON")["dry_run"].clone()
+    };
+    let (by_provider, here) = (
+        "Accept: application/problem+json\r\nWardlock-Dry-Run: provider\r\n",
+        "Accept: application/problem+json\r\nWardlock-Dry-Run: true\r\n",
+    );
+    let calls = world.simulator.recordings().len();
+    let off = looked(by_provider, &update(&campaign)).await;
+    assert_eq!(off["provider"]["note"], "not asked: it would not be sent", "{off:#}");
+    assert_eq!(world.simulator.recordings().len(), calls);
+
+    draft(&world).await;
+    let calls = world.simulator.recordings().len();
+    let only_here = looked(here, &update(&campaign)).await;
+    assert_eq!((&only_here["provider"], world.simulator.recordings().len()), (&Value::Null, calls));
+    let passes = looked(by_provider, &update(&campaign)).await;
+    let said = &passes["provider"];
+    assert_eq!(
+        (&said["asked"], &said["status"], &said["outcome"]),
+        (&json!(true), &json!(200), &json!("ok")),
+        "{passes:#}"
+    );
+    assert_eq!(world.simulator.recordings().len(), calls + 1);
+    let nowhere = json!(format!("customers/{SHOES}/campaigns/9999999"));
+    let fails = looked(by_provider, &update(&nowhere)).await;
+    assert_eq!(
+        (&fails["provider"]["asked"], &fails["provider"]["outcome"]),
+        (&json!(true), &json!("failed")),
+        "{fails:#}"
+    );
+    assert_eq!(world.simulator.google().mutations(), [], "it only checked");
+
+    let id = said["request_id"].as_str().expect("an id");
+    let rows = world.host.audit().show(id).expect("rows");
+    assert_eq!((rows.len(), rows[0].effect.as_deref()), (2, Some("read")), "the check has rows of its own");
+    // What an agent marks so itself stays a write.
+    let own = update(&campaign).replace("{\"operations\"", "{\"validateOnly\":true,\"operations\"");
+    refused(&world, "shoes", ("POST", &target, "", &own), "held").await;
+    world.end().await;
+}
+
+/// Has every write of `shoes` wait for a person.
+async fn draft(world: &World) {
+    let (workspace, connection) = ("shoes".to_owned(), "ads".to_owned());
+    let place = Some((workspace.clone(), connection.clone()));
+    let proof = world.command(Command::Proof { place, agent: None }).await.expect("a proof");
+    assert_eq!(proof["passed"], true, "{proof:#}");
+    let level = |confirmed, basis| {
+        let (workspace, connection) = (workspace.clone(), connection.clone());
+        Command::Writes { workspace, connection, agent: None, level: "draft".to_owned(), confirmed, basis }
+    };
+    let shown = world.command(level(false, None)).await.expect("shown");
+    let basis = shown["basis"].as_str().map(str::to_owned);
+    world.command(level(true, basis)).await.expect("enabled");
 }
