@@ -211,21 +211,19 @@ async fn google_ads_checks_a_write_where_a_dry_run_asks_for_that_and_does_nothin
     };
     let looked = async |header: &str, body: &str| {
         let reply = ask_with(&world, "shoes", "POST", &target, header, body).await;
-        serde_json::from_slice::<Value>(&reply.bytes).expect("JSON")["dry_run"].clone()
+        reply.json().expect("json")["dry_run"].clone()
     };
     let (by_provider, here) = (
         "Accept: application/problem+json\r\nWardlock-Dry-Run: provider\r\n",
         "Accept: application/problem+json\r\nWardlock-Dry-Run: true\r\n",
     );
-    let calls = world.simulator.recordings().len();
-    let off = looked(by_provider, &update(&campaign)).await;
-    assert_eq!(off["provider"]["note"], "not asked: it would not be sent", "{off:#}");
-    assert_eq!(world.simulator.recordings().len(), calls);
+    let only_checked = "Wardlock-Dry-Run: provider\r\n";
+    refused(&world, "shoes", ("POST", &target, only_checked, &update(&campaign)), "writes_off").await;
 
     draft(&world).await;
-    let calls = world.simulator.recordings().len();
+    let calls = world.api_calls();
     let only_here = looked(here, &update(&campaign)).await;
-    assert_eq!((&only_here["provider"], world.simulator.recordings().len()), (&Value::Null, calls));
+    assert_eq!((&only_here["provider"], world.api_calls()), (&Value::Null, calls));
     let passes = looked(by_provider, &update(&campaign)).await;
     let said = &passes["provider"];
     assert_eq!(
@@ -233,7 +231,7 @@ async fn google_ads_checks_a_write_where_a_dry_run_asks_for_that_and_does_nothin
         (&json!(true), &json!(200), &json!("ok")),
         "{passes:#}"
     );
-    assert_eq!(world.simulator.recordings().len(), calls + 1);
+    assert_eq!(world.api_calls(), calls + 1);
     let nowhere = json!(format!("customers/{SHOES}/campaigns/9999999"));
     let fails = looked(by_provider, &update(&nowhere)).await;
     assert_eq!(
