@@ -195,7 +195,7 @@ async fn judge_and_send(
         if dry_run == DryRun::Provider {
             told["provider"] = looked.by_provider(&asked_for).await;
         }
-        return Err(dry_run_ends(concluded, seen, &asked_for, &connection, told));
+        return Err(dry_run_ends(concluded, seen, &asked_for, &connection, &told));
     }
     let permit = match concluded {
         Concluded::Permitted(permit) => *permit,

@@ -91,7 +91,7 @@ pub(super) fn dry_run_ends(
     seen: &Seen,
     classified: &Classified,
     connection: &Connection,
-    more: Value,
+    more: &Value,
 ) -> Stop {
     let mut told = policy::dry_run(&seen.verdicts, classified, connection);
     told["changes_note"] = match &concluded {
