@@ -268,19 +268,28 @@ async fn described(host: &Arc<Host>, found: &LoadedConnection, stored: &Stored) 
         "writes": level(host, found, grant),
         "writes_at_most": connection.writes.as_str(),
         "plugins": plugins,
-        "secrets": {
-            "client_secret": match registration {
-                Some(registration) if registration.has_secret => "stored",
-                _ if service.oauth.needs_client_secret() => "missing",
-                _ => "none",
-            },
-            "refresh_token": match service.oauth.grants.first() {
-                Some(GrantType::ClientCredentials) => "none",
-                _ => stored_word(grant.is_some()),
-            },
-            "access_token": stored_word(grant.is_some_and(|grant| grant.access_expires_ms.is_some())),
-        },
+        "secrets": secrets(service, grant, registration),
     }))
+}
+
+/// Which secrets are stored, and which are missing.
+fn secrets(
+    service: &ServiceDefinition,
+    grant: Option<&GrantInfo>,
+    registration: Option<&RegistrationInfo>,
+) -> Value {
+    json!({
+        "client_secret": match registration {
+            Some(registration) if registration.has_secret => "stored",
+            _ if service.oauth.needs_client_secret() => "missing",
+            _ => "none",
+        },
+        "refresh_token": match service.oauth.grants.first() {
+            Some(GrantType::ClientCredentials) => "none",
+            _ => stored_word(grant.is_some()),
+        },
+        "access_token": stored_word(grant.is_some_and(|grant| grant.access_expires_ms.is_some())),
+    })
 }
 
 /// Its chain. One that does not load has none.

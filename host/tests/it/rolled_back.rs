@@ -1,85 +1,106 @@
 //! An older vault in the newer one's place, by the executable: noticed whatever was put beside its key, and taken on purpose only.
 
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 
 use rusqlite::Connection;
 use wardlock_core::id::Digest;
 use wardlock_tests::canary::Canaries;
+use wardlock_tests::home::Output;
 
 use crate::copies::{PHRASE, RECIPIENT, identity, run};
 
 const FILES: [&str; 3] = ["vault.db", "state.db", "vault.revision"];
 
-async fn is_refused(canaries: &Canaries, home: &Path, by: &str) {
-    let refused = run(canaries, home, &["agent", "list"], "").await;
-    assert!(refused.code == Some(3) && refused.stderr.contains("accept-older"), "{by}: {refused:?}");
+/// A home in which an older vault is put back.
+struct Older {
+    folder: tempfile::TempDir,
+    home: PathBuf,
+    state: PathBuf,
+    canaries: Canaries,
+}
+
+impl Older {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let home = folder.path().join("home");
+        let made = Self { state: home.join("state"), home, folder, canaries: Canaries::new() };
+        made.works(&["init"]).await;
+        made.works(&["agent", "list"]).await;
+        made
+    }
+
+    /// Runs a command that must work.
+    async fn works(&self, args: &[&str]) -> Output {
+        run(&self.canaries, &self.home, args, "").await.ok().expect("it works")
+    }
+
+    /// Returns the files that know how new the vault is.
+    fn files(&self) -> [Vec<u8>; 3] {
+        FILES.map(|name| fs::read(self.state.join(name)).expect("a file"))
+    }
+
+    /// Puts them back.
+    fn put(&self, files: &[Vec<u8>; 3]) {
+        for (name, content) in FILES.iter().zip(files) {
+            fs::write(self.state.join(name), content).expect("put there");
+        }
+    }
+
+    async fn is_refused(&self, by: &str) {
+        let refused = run(&self.canaries, &self.home, &["agent", "list"], "").await;
+        assert!(refused.code == Some(3) && refused.stderr.contains("accept-older"), "{by}: {refused:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn l6_an_older_vault_with_a_number_that_fits_it_stands_behind_the_audit() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (home, canaries) = (folder.path().join("home"), Canaries::new());
-    let state = home.join("state");
-    run(&canaries, &home, &["init"], "").await.ok().expect("a home");
-    run(&canaries, &home, &["agent", "list"], "").await.ok().expect("the state is made");
-    let old = FILES.map(|name| fs::read(state.join(name)).expect("a file"));
-    run(&canaries, &home, &["freeze", "--all"], "").await.ok().expect("frozen");
-    let newest = fs::read(state.join("vault.revision")).expect("a file");
-    for (name, content) in FILES.iter().zip(&old) {
-        fs::write(state.join(name), content).expect("put back");
-    }
-    is_refused(&canaries, &home, "the old number").await;
-    is_refused(&canaries, &home, "once more").await;
-    fs::write(state.join("vault.revision"), newest).expect("put back");
-    is_refused(&canaries, &home, "the newest number").await;
-    fs::remove_file(state.join("vault.revision")).expect("removed");
-    is_refused(&canaries, &home, "no number").await;
+    let it = Older::new().await;
+    let old = it.files();
+    it.works(&["freeze", "--all"]).await;
+    let newest = fs::read(it.state.join("vault.revision")).expect("a file");
+    it.put(&old);
+    it.is_refused("the old number").await;
+    it.is_refused("once more").await;
+    fs::write(it.state.join("vault.revision"), newest).expect("put back");
+    it.is_refused("the newest number").await;
+    fs::remove_file(it.state.join("vault.revision")).expect("removed");
+    it.is_refused("no number").await;
 
-    run(&canaries, &home, &["vault", "accept-older"], "").await.ok().expect("on purpose");
-    run(&canaries, &home, &["agent", "list"], "").await.ok().expect("it is the newest from here on");
-    let told =
-        run(&canaries, &home, &["audit", "list", "--act", "vault.accept_older"], "").await.ok().expect("listed");
+    it.works(&["vault", "accept-older"]).await;
+    it.works(&["agent", "list"]).await;
+    let told = it.works(&["audit", "list", "--act", "vault.accept_older"]).await;
     assert!(told.stdout.contains("vault.accept_older"), "{told:?}");
-    run(&canaries, &home, &["freeze", "--all"], "").await.ok().expect("it goes on");
-    run(&canaries, &home, &["agent", "list"], "").await.ok().expect("and is noted");
+    it.works(&["freeze", "--all"]).await;
+    it.works(&["agent", "list"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn l6_an_older_vault_takes_no_import_and_no_other_key() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (home, canaries) = (folder.path().join("home"), Canaries::new());
-    let state = home.join("state");
-    run(&canaries, &home, &["init"], "").await.ok().expect("a home");
-    run(&canaries, &home, &["agent", "list"], "").await.ok().expect("the state is made");
-    let copy = folder.path().join("copy.age");
+    let it = Older::new().await;
+    let copy = it.folder.path().join("copy.age");
     let copy = copy.to_str().expect("UTF-8");
-    run(&canaries, &home, &["vault", "export", copy, "--recipient", RECIPIENT], "").await.ok().expect("a copy");
-    let old = FILES.map(|name| fs::read(state.join(name)).expect("a file"));
-    run(&canaries, &home, &["freeze", "--all"], "").await.ok().expect("frozen");
-    let newest = FILES.map(|name| fs::read(state.join(name)).expect("a file"));
-    let put = |files: &[Vec<u8>; 3]| {
-        for (name, content) in FILES.iter().zip(files) {
-            fs::write(state.join(name), content).expect("put there");
-        }
-    };
-    put(&old);
-    let ordinary = run(&canaries, &home, &["agent", "list"], "").await;
-    let identity = identity(folder.path());
+    it.works(&["vault", "export", copy, "--recipient", RECIPIENT]).await;
+    let old = it.files();
+    it.works(&["freeze", "--all"]).await;
+    let newest = it.files();
+    it.put(&old);
+    let ordinary = run(&it.canaries, &it.home, &["agent", "list"], "").await;
+    let identity = identity(it.folder.path());
     let import = ["vault", "import", copy, "--identity", &identity];
     let rekey = ["vault", "rekey", "--key", "passphrase", "--new-passphrase-fd", "0"];
     for args in [&import[..], &rekey] {
-        let refused = run(&canaries, &home, args, PHRASE).await;
+        let refused = run(&it.canaries, &it.home, args, PHRASE).await;
         assert_eq!((refused.code, &refused.stderr), (Some(3), &ordinary.stderr), "{args:?}");
         assert!(refused.stderr.contains("accept-older"), "{refused:?}");
     }
-    assert!(state.join("vault.key").exists(), "the key is where it was");
+    assert!(it.state.join("vault.key").exists(), "the key is where it was");
 
-    put(&newest);
-    run(&canaries, &home, &import, "").await.ok().expect("imported into the newest");
+    it.put(&newest);
+    run(&it.canaries, &it.home, &import, "").await.ok().expect("imported into the newest");
     // What was imported is in the audit, too: the vault of before is an older one now.
-    put(&newest);
-    is_refused(&canaries, &home, "before the import").await;
+    it.put(&newest);
+    it.is_refused("before the import").await;
 }
 
 /// Appends a row to the audit that fits its chain, as whoever lacks the vault's key can. `named` are the columns from `request_id` to
@@ -137,34 +158,28 @@ fn forge(audit: &Connection, revision: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn l6_neither_a_forged_revision_nor_an_emptied_index_brings_an_older_vault_back() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let (home, canaries) = (folder.path().join("home"), Canaries::new());
-    let state = home.join("state");
-    run(&canaries, &home, &["init"], "").await.ok().expect("a home");
-    run(&canaries, &home, &["agent", "list"], "").await.ok().expect("the state is made");
-    let old = FILES.map(|name| fs::read(state.join(name)).expect("a file"));
-    run(&canaries, &home, &["freeze", "--all"], "").await.ok().expect("frozen");
-    for (name, content) in FILES.iter().zip(&old) {
-        fs::write(state.join(name), content).expect("put back");
-    }
-    let audit = || Connection::open(state.join("audit.db")).expect("the audit");
+    let it = Older::new().await;
+    let old = it.files();
+    it.works(&["freeze", "--all"]).await;
+    it.put(&old);
+    let audit = || Connection::open(it.state.join("audit.db")).expect("the audit");
     let hide = "DELETE FROM terms; UPDATE indexed SET sequence = (SELECT max(sequence) FROM records)";
     audit().execute_batch(hide).expect("hidden");
-    is_refused(&canaries, &home, "an index that is empty").await;
+    it.is_refused("an index that is empty").await;
     forge(&audit(), "1");
-    is_refused(&canaries, &home, "a row that says so").await;
-    is_refused(&canaries, &home, "the same row behind a signed head").await;
+    it.is_refused("a row that says so").await;
+    it.is_refused("the same row behind a signed head").await;
     forge(&audit(), "none");
-    is_refused(&canaries, &home, "a row that says nothing").await;
+    it.is_refused("a row that says nothing").await;
 
-    run(&canaries, &home, &["vault", "accept-older"], "").await.ok().expect("on purpose");
-    run(&canaries, &home, &["agent", "list"], "").await.ok().expect("it is the newest from here on");
-    let told = run(&canaries, &home, &["audit", "list", "--act", "audit.foreign"], "").await.ok().expect("listed");
+    it.works(&["vault", "accept-older"]).await;
+    it.works(&["agent", "list"]).await;
+    let told = it.works(&["audit", "list", "--act", "audit.foreign"]).await;
     assert!(told.stdout.contains("audit.foreign"), "{told:?}");
-    let verified = run(&canaries, &home, &["audit", "verify"], "").await;
+    let verified = run(&it.canaries, &it.home, &["audit", "verify"], "").await;
     assert!(verified.code == Some(1) && verified.stdout.contains("not of this vault's making"), "{verified:?}");
-    let copy = state.join("audit.db");
+    let copy = it.state.join("audit.db");
     let copy = copy.to_str().expect("UTF-8");
-    let verified = run(&canaries, &home, &["audit", "verify", "--file", copy], "").await;
+    let verified = run(&it.canaries, &it.home, &["audit", "verify", "--file", copy], "").await;
     assert!(verified.stdout.contains("no MAC was looked at"), "{verified:?}");
 }
