@@ -18,16 +18,21 @@ const ENCODING: &str = "wardlock-audit-row-1";
 /// How much of a MAC a row keeps, bytes: 128 bits, which nobody guesses.
 pub(crate) const MAC_BYTES: usize = 16;
 
+/// Begins an HMAC under a key.
+pub(crate) fn under(key: &[u8; 32]) -> Hmac<Sha256> {
+    // A key shorter than a block is filled up with zeros (RFC 2104 section 2).
+    let mut block = [0; 64];
+    block[..key.len()].copy_from_slice(key);
+    Hmac::new(&block.into())
+}
+
 /// The key under which rows are authenticated; derived from the vault's, so that nobody else makes a row.
 #[derive(Clone)]
 pub(crate) struct RowKey(Hmac<Sha256>);
 
 impl RowKey {
     pub(crate) fn new(key: &[u8; 32]) -> Self {
-        // A key shorter than a block is filled up with zeros (RFC 2104 section 2).
-        let mut block = [0; 64];
-        block[..key.len()].copy_from_slice(key);
-        Self(Hmac::new(&block.into()))
+        Self(under(key))
     }
 
     /// Returns the MAC of the row that has this hash.

@@ -3,7 +3,7 @@
 //! A value stands in plain only if it is the service's own word (a literal of a template), a resource (the row
 //! names those anyhow), or a query value that the service marks safe. Every other one becomes a keyed hash.
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use wardlock_core::canonical::{CanonicalRequest, Parameter};
 use wardlock_core::classify::{Classified, Part as CarriedPart};
@@ -11,6 +11,7 @@ use wardlock_core::id::Digest;
 use wardlock_core::plugin::Effect;
 use wardlock_core::service::{ResourceSource, Segment, ServiceDefinition};
 
+use crate::authentic::under;
 use crate::detail::{PartDetail, RequestDetail, Value};
 use crate::entry::{LIST_ITEMS, bounded};
 
@@ -23,10 +24,7 @@ pub(crate) struct PathKey(Hmac<Sha256>);
 
 impl PathKey {
     pub(crate) fn new(key: &[u8; 32]) -> Self {
-        // A key shorter than a block is filled up with zeros (RFC 2104 section 2).
-        let mut block = [0; 64];
-        block[..key.len()].copy_from_slice(key);
-        Self(Hmac::new(&block.into()))
+        Self(under(key))
     }
 
     /// Returns the keyed hash of a value, as rows hold it.

@@ -1,5 +1,7 @@
 //! Bounds on what writes touch without a person, at once and in a day, through the whole product.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 use wardlock::admin::Command;
 use wardlock::home::Home;
@@ -92,14 +94,7 @@ async fn a_days_records_that_were_taken_out_of_the_state_are_counted_from_the_au
     let state = rusqlite::Connection::open(folder.join("state/state.db")).expect("the state");
     state.execute("INSERT INTO touched VALUES ('acme', 'zoho', '', 99999, 0)", []).expect("written");
     drop(state);
-    let audit = rusqlite::Connection::open(folder.join("state/audit.db")).expect("the audit");
-    let trigger = "SELECT sql FROM sqlite_schema WHERE name = 'records_are_not_changed'";
-    let trigger: String = audit.query_row(trigger, [], |row| row.get(0)).expect("a trigger");
-    audit.execute_batch("DROP TRIGGER records_are_not_changed").expect("dropped");
-    let sql = "UPDATE records SET detail = 'none' WHERE kind = 'intent' AND effect = 'write'";
-    assert_eq!(audit.execute(sql, []).expect("damaged"), 3);
-    audit.execute_batch(&trigger).expect("made again");
-    drop(audit);
+    assert_eq!(damage_intents(&folder, "write"), 3);
     let home = Home::open(&folder).expect("the home");
     let host = Host::open(home, &key, dialled(&left.simulator), "test").await.expect("a host");
     let touched = host.state().touched_today("acme", "zoho").expect("read");
@@ -151,4 +146,17 @@ async fn a_bound_of_what_is_not_there_is_told_with_its_place() {
         "what was there serves"
     );
     world.end().await;
+}
+
+/// Makes the INTENT rows of an effect unreadable in the audit of a home that nobody serves; returns how many there are.
+pub fn damage_intents(home: &Path, effect: &str) -> usize {
+    let audit = rusqlite::Connection::open(home.join("state/audit.db")).expect("the audit");
+    let sql = "SELECT sql FROM sqlite_schema WHERE name = 'records_are_not_changed'";
+    let trigger: String = audit.query_row(sql, [], |row| row.get(0)).expect("a trigger");
+    audit.execute_batch("DROP TRIGGER records_are_not_changed").expect("dropped");
+    let sql = "UPDATE records SET detail = 'none' WHERE kind = 'intent' AND effect = ?1";
+    let damaged = audit.execute(sql, [effect]).expect("damaged");
+    // Back in its place: an audit of another shape opens nothing at all.
+    audit.execute_batch(&trigger).expect("made again");
+    damaged
 }

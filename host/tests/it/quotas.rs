@@ -11,6 +11,7 @@ use wardlock_egress::vault::KeySource;
 use wardlock_tests::raw::RawReply;
 
 use crate::answers::{judge, with};
+use crate::limits::damage_intents;
 use crate::world::{Plan, Silent, World, dialled, plugin, workspace};
 
 const LEADS: &str = "/acme/zoho/crm/v8/Leads?fields=Last_Name&per_page=2";
@@ -103,15 +104,7 @@ async fn what_was_taken_out_of_the_state_is_counted_from_the_audit() {
     drop(state);
     assert_eq!(decided().await, "deny", "it is used up");
     // A row that cannot be read leaves nothing of the day.
-    let audit = rusqlite::Connection::open(folder.join("state/audit.db")).expect("the audit");
-    let sql = "SELECT sql FROM sqlite_master WHERE name = 'records_are_not_changed'";
-    let trigger: String = audit.query_row(sql, [], |row| row.get(0)).expect("its text");
-    audit.execute_batch("DROP TRIGGER records_are_not_changed").expect("dropped");
-    let sql = "UPDATE records SET detail = 'none' WHERE kind = 'intent'";
-    assert_eq!(audit.execute(sql, []).expect("damaged"), 2);
-    // Back in its place: an audit of another shape opens nothing at all.
-    audit.execute_batch(&trigger).expect("made again");
-    drop(audit);
+    assert_eq!(damage_intents(&folder, "read"), 2);
     assert_eq!(decided().await, "deny", "nobody knows");
     left.canaries.scan_folder(left.folder.path(), &[]).expect("no canary in the home");
 }
