@@ -123,8 +123,11 @@ impl From<Unknown> for Failure {
 /// a new home, or of a version that wrote none down.
 fn newest(audit: &Audit) -> Result<Noted, Failure> {
     let (mut noted, mut has_own, mut unreadable) = (Noted::default(), false, None);
+    // Whether a row of ours stands before one that is not, and says how new the vault is: that one is no earlier version's.
+    let mut is_forged = false;
     let reach = audit.walk_back(None, |step| {
         has_own |= step.is_own;
+        is_forged |= step.is_own && noted.end != 0;
         match revision(step) {
             Ok(None) => ControlFlow::Continue(()),
             Ok(Some(revision)) => {
@@ -142,7 +145,9 @@ fn newest(audit: &Audit) -> Result<Noted, Failure> {
         return Err(Unknown::Unreadable { sequence }.into());
     }
     match reach {
-        Reach::Removed { before } if has_own && noted.end == 0 => Err(Unknown::Removed { before }.into()),
+        Reach::Removed { before } if (has_own && noted.end == 0) || is_forged => {
+            Err(Unknown::Removed { before }.into())
+        }
         // What is left of a removed beginning may be of a version that authenticated no row: the highest number there holds.
         Reach::Enough | Reach::Whole | Reach::Removed { .. } => Ok(noted),
         Reach::Broken { sequence } => Err(Unknown::Broken { sequence }.into()),

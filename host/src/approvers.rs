@@ -156,7 +156,7 @@ impl Teller {
         self.metrics.approvers_told(if problems.is_empty() { "told" } else { "failed" }, drafts);
         if !problems.is_empty() && locked(&self.failed).is_due() {
             let why = problems.join("; ");
-            tracing::warn!(draft, why, "nobody could be told that a draft waits; it waits all the same");
+            tracing::warn!(draft, why, "not everybody could be told that a draft waits; it waits all the same");
         }
     }
 }

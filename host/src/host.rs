@@ -135,8 +135,9 @@ impl Host {
             reloading: tokio::sync::Mutex::default(),
             levels: tokio::sync::Mutex::default(),
         });
-        if !seat.drafts_settled.swap(true, Ordering::SeqCst) {
+        if !seat.drafts_settled.load(Ordering::SeqCst) {
             host.settle_drafts().await?;
+            seat.drafts_settled.store(true, Ordering::SeqCst);
         }
         host.distrust_levels()?;
         host.note_all(settled).await;

@@ -169,9 +169,9 @@ async fn judge_and_send(
     let pinned = pin(host, id, &connection, seen);
     let (tenant, generation) = pinned.as_ref().map(|asked| (asked.tenant.clone(), asked.generation)).ok().unzip();
     let writes = host.write_level(&open, &connection, generation);
-    let judge = Judge::new(Arc::clone(&connection), agent.clone(), writes).pinned_to(tenant);
+    let judge =
+        Judge::new(Arc::clone(&connection), agent.clone(), writes).pinned_to(tenant).that_only_checks(checks);
     let classified = judge.classify(request)?;
-    let classified = if checks { classified.only_checked() } else { classified };
     Span::current().record("operation", &*classified.operation().name);
     seen.classified = Some(Arc::new(classified.clone()));
     judge.check(&classified)?;
@@ -181,7 +181,7 @@ async fn judge_and_send(
     let judge = days::known(host, judge, &classified).await?;
     let asked = Asked { via, approval, ..pinned? };
     let context = context(host, id, &connection, &agent, &asked, dry_run.is_asked());
-    let quotas = quotas(host, &connection, dry_run.is_asked());
+    let quotas = quotas(host, &connection, dry_run.is_asked() || checks);
     let chain = ask_plugins(host, &judge, &open, &context, &quotas, classified);
     let (classified, outcome, recording) = chain.instrument(debug_span!("chain")).await;
     let asked_for = Arc::new(classified.clone());
@@ -303,7 +303,7 @@ async fn record_intent(
     taken: &[Took],
     seen: &mut Seen,
 ) -> Result<(Receipt, OutcomeGuard), Stop> {
-    let intent = host.audit().intend_taking(permit, separation, seen.began.elapsed(), taken);
+    let intent = host.audit().intend(permit, separation, seen.began.elapsed(), taken);
     let written = intent.instrument(debug_span!("audit", row = "intent")).await.map_err(audit_unavailable)?;
     seen.recorded = true;
     Ok(written)

@@ -14,7 +14,10 @@ use wardlock_core::plugin::{Effect, OperationView};
 use wardlock_state::State;
 
 use self::quotas::Taken;
-use crate::loaded::{self, Loaded};
+use crate::loaded::{self, Loaded, LoadedConnection};
+
+/// A day, milliseconds.
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Counts the day of every connection that bounds one, at a start. What is known already is never lowered; a day that cannot be read is
 /// used up, so that its writes wait for a person.
@@ -33,23 +36,20 @@ fn days(audit: &Audit, state: &State, loaded: &Loaded) {
     });
     let counts = |connection: &&Connection| connection.write_rules.bound_days() || quotas::counts(connection);
     let bounded: Vec<&Connection> = open.filter(counts).collect();
-    if bounded.is_empty() {
+    // What is closed may be mended and count then.
+    let is_closed = |found: &LoadedConnection| matches!(found.state, loaded::State::Closed { .. });
+    if bounded.is_empty() && !loaded.connections().any(is_closed) && loaded.closed().next().is_none() {
         return;
     }
     let mut taken = Taken::default();
     let counted = count(audit, &bounded, today.began_ms(), &mut taken);
     if let Err(error) = &counted {
         tracing::error!(%error, "the day's writes cannot be read, so the day counts as used up where one is bounded");
+        taken.unread();
     }
     for (at, connection) in bounded.iter().enumerate() {
         let (workspace, name) = (connection.workspace.as_str(), connection.name.as_str());
-        let of_day = counted.as_ref().map_or_else(
-            |_| {
-                taken.unread(workspace);
-                used_up(connection)
-            },
-            |counted| counted[at].clone(),
-        );
+        let of_day = counted.as_ref().map_or_else(|_| used_up(connection), |counted| counted[at].clone());
         for (what, records) in of_day {
             state.recall(today, [workspace, name, &what], records);
         }
@@ -89,14 +89,18 @@ fn count(
 ) -> Result<Vec<BTreeMap<String, u64>>, Uncounted> {
     let mut counted = vec![BTreeMap::new(); connections.len()];
     let mut unreadable = None;
-    let reach = audit.walk_back(Some(since_ms), |step| {
-        if step.kind != Some(Kind::Intent) || step.at_ms < since_ms {
+    // A window of a day may have begun yesterday.
+    let from_ms = since_ms.saturating_sub(DAY_MS);
+    let reach = audit.walk_back(Some(from_ms), |step| {
+        if step.kind != Some(Kind::Intent) || step.at_ms < from_ms {
             return ControlFlow::Continue(());
         }
         match step.read() {
             Ok(row) => {
                 taken.add(&row);
-                add(&row, connections, &mut counted);
+                if step.at_ms >= since_ms {
+                    add(&row, connections, &mut counted);
+                }
                 ControlFlow::Continue(())
             }
             Err(error) => {

@@ -176,18 +176,9 @@ impl Audit {
     }
 
     /// Writes the INTENT row and returns once it is on the disk. Without the receipt nothing is sent; the guard
-    /// takes the outcome. `decided` is how long it took from the request's arrival to the permit.
+    /// takes the outcome. `decided` is how long it took from the request's arrival to the permit, `taken` what plugins took of their
+    /// quotas for it.
     pub async fn intend(
-        &self,
-        permit: &Permit,
-        peer: Separation,
-        decided: Duration,
-    ) -> Result<(Receipt, OutcomeGuard), AuditError> {
-        self.intend_taking(permit, peer, decided, &[]).await
-    }
-
-    /// The same, for a request for which plugins took something of their quotas.
-    pub async fn intend_taking(
         &self,
         permit: &Permit,
         peer: Separation,

@@ -107,17 +107,23 @@ impl Audit {
     }
 }
 
-/// Returns the newest head of ours that was signed before a time: what stands up to it is older, and its signature says so.
+/// Returns the newest head of ours before which every head was signed before a time: what stands up to it is older, and its signature
+/// says so. Clocks are set back, so behind a head that is too new a time says nothing.
 fn floor(files: &[Connection], ours: PublicKey, before_ms: u64) -> Result<Option<Link>, AuditError> {
-    for file in files.iter().rev() {
-        let heads = heads::all(file).map_err(AuditError::read)?;
-        let mut heads = heads.into_iter().rev().filter_map(|stored| stored.head);
-        let found = heads.find(|head| head.at_ms < before_ms && is_ours(head, ours));
-        if let Some(head) = found {
-            return Ok(Some(Link { sequence: head.sequence, hash: head.hash }));
+    let mut older = Vec::new();
+    for file in files {
+        let heads = heads::all(file).map_err(AuditError::read)?.into_iter().filter_map(|stored| stored.head);
+        let mut whole = true;
+        older.extend(heads.take_while(|head| {
+            whole = head.at_ms < before_ms;
+            whole
+        }));
+        if !whole {
+            break;
         }
     }
-    Ok(None)
+    let found = older.into_iter().rev().find(|head| is_ours(head, ours));
+    Ok(found.map(|head| Link { sequence: head.sequence, hash: head.hash }))
 }
 
 fn is_ours(head: &SignedHead, ours: PublicKey) -> bool {

@@ -41,6 +41,8 @@ pub(crate) struct Log {
     pub(crate) signed: Option<SignedHead>,
     /// Its number, also where it has not the shape of one; 0 where there is none.
     signed_number: u64,
+    /// Whether the newest file still lacks the standing row that it begins with.
+    pub(crate) owes_standing: bool,
     /// The last row that is indexed.
     indexed: u64,
     pub(crate) mirror: Option<Mirror>,
@@ -93,6 +95,7 @@ impl Log {
             file,
             head,
             rows: signer.rows().clone(),
+            owes_standing: false,
             signed_number: stored.as_ref().and_then(|stored| u64::try_from(stored.number).ok()).unwrap_or(0),
             signed: stored.and_then(|stored| stored.head),
             indexed: index::indexed(&connection).map_err(AuditError::open)?,

@@ -46,16 +46,27 @@ impl Log {
         let Some(after) = rotation.after else {
             return Ok(());
         };
+        if self.owes_standing && self.is_mirrored() {
+            self.stand(standing, now_ms)?;
+        }
         if self.unsigned() > 0 || !self.is_mirrored() || !self.is_due(after, now_ms()).map_err(unwritten)? {
             return Ok(());
         }
         self.rotate()?;
-        if let Some(standing) = standing {
-            self.commit(std::iter::once(standing), now_ms).map_err(unwritten)?;
-        }
+        self.owes_standing = true;
+        self.stand(standing, now_ms)?;
         if let Some(keep) = rotation.keep {
             self.remove_older(now_ms().saturating_sub(millis(keep)), signer, now_ms)?;
         }
+        Ok(())
+    }
+
+    /// Writes the standing row into the file that has just begun. What fails is owed, and written before anything is removed.
+    fn stand(&mut self, standing: Option<&Entry>, now_ms: &dyn Fn() -> u64) -> Result<(), AuditError> {
+        if let Some(standing) = standing {
+            self.commit(std::iter::once(standing), now_ms).map_err(unwritten)?;
+        }
+        self.owes_standing = false;
         Ok(())
     }
 

@@ -35,6 +35,7 @@ pub struct Judge {
     writes: WriteMode,
     tenant: Option<String>,
     touched: BTreeMap<String, u64>,
+    only_checks: bool,
 }
 
 impl Judge {
@@ -43,7 +44,7 @@ impl Judge {
     pub fn new(connection: Arc<Connection>, agent: AgentName, enabled: WriteMode) -> Self {
         let writes = connection.writes.min(enabled);
         let tenant = connection.tenant.clone();
-        Self { connection, agent, writes, tenant, touched: BTreeMap::new() }
+        Self { connection, agent, writes, tenant, touched: BTreeMap::new(), only_checks: false }
     }
 
     /// Tells how many records writes have touched today, by what bounds that ([`WriteRules::a_day`]); nothing: none.
@@ -62,6 +63,13 @@ impl Judge {
         self
     }
 
+    /// Takes requests only that the provider checks and does not carry out, and as what reads.
+    #[must_use]
+    pub fn that_only_checks(mut self, only_checks: bool) -> Self {
+        self.only_checks = only_checks;
+        self
+    }
+
     /// Returns the connection.
     pub fn connection(&self) -> &Arc<Connection> {
         &self.connection
@@ -74,7 +82,8 @@ impl Judge {
 
     /// Classifies a canonical request: step 5 of a request's path.
     pub fn classify(&self, request: CanonicalRequest) -> Result<Classified, Refusal> {
-        classify(&self.connection.service, request)
+        let classified = classify(&self.connection.service, request)?;
+        if self.only_checks { classified.only_checked() } else { Ok(classified) }
     }
 
     /// Applies the host's rules: step 6 of a request's path.

@@ -354,9 +354,16 @@ impl Command {
         matches!(self, Self::VaultUnlock | Self::VaultExport { .. } | Self::BackupCreate { .. })
     }
 
-    /// Returns whether its answer is a secret of somebody's, or tells something of secrets.
+    /// Returns whether its answer is a secret of somebody's or tells something of secrets, or it holds what may be some.
     pub fn tells_a_secret(&self) -> bool {
-        matches!(self, Self::AgentAdd { .. } | Self::AgentRotate { .. } | Self::Dashboard | Self::LookBegin)
+        matches!(
+            self,
+            Self::AgentAdd { .. }
+                | Self::AgentRotate { .. }
+                | Self::Dashboard
+                | Self::LookBegin
+                | Self::LookAt { .. }
+        )
     }
 
     /// Returns the length of the file that follows it, if one does.

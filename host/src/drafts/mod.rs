@@ -64,6 +64,9 @@ pub enum DraftError {
     /// The vault.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// The audit.
+    #[error(transparent)]
+    Audit(#[from] wardlock_audit::AuditError),
     /// What was sealed does not open here.
     #[error(transparent)]
     NotOpened(#[from] wardlock_egress::vault::NotOpened),

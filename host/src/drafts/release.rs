@@ -11,7 +11,7 @@ use wardlock_core::answer::Outcome;
 use wardlock_core::decision::Approval;
 use wardlock_core::id::{AgentName, Digest, RequestId, WorkspaceName};
 use wardlock_core::refusal::{Code, Refusal};
-use wardlock_egress::vault::DraftTime;
+use wardlock_egress::vault::{Decided, DraftTime};
 use wardlock_state::{Draft, DraftState, Released};
 
 use super::approvals::{Gathered, gather, wanted};
@@ -297,19 +297,8 @@ fn conclude(host: &Host, draft: &Draft, id: RequestId, ended: Ended) -> (Release
 pub fn settle(host: &Host) -> Result<usize, DraftError> {
     let under_way = host.state().drafts(Some(DraftState::Releasing), u32::MAX)?;
     for draft in &under_way {
-        let mut released = match &draft.release_id {
-            Some(id) => as_recorded(&recorded(host, draft, id)?),
-            None => as_recorded(&Recorded { rows: Vec::new(), is_whole: true }),
-        };
-        released.state = unless_revoked(host, draft, released.state);
-        tracing::warn!(
-            draft = draft.id,
-            state = released.state.as_str(),
-            "a draft was being sent when Wardlock ended"
-        );
-        let release_id = draft.release_id.as_deref().unwrap_or_default();
         // One that cannot be settled stays as it is, and keeps nothing else from opening.
-        if let Err(error) = settle_one(host, draft, release_id, &released) {
+        if let Err(error) = settle_one(host, draft) {
             tracing::error!(draft = draft.id, %error, "a draft cannot be settled");
         }
     }
@@ -317,11 +306,16 @@ pub fn settle(host: &Host) -> Result<usize, DraftError> {
 }
 
 /// Writes down what became of a draft. Its release is taken back only where the audit shows that nothing was sent by it.
-fn settle_one(host: &Host, draft: &Draft, release: &str, released: &Released) -> Result<(), DraftError> {
+fn settle_one(host: &Host, draft: &Draft) -> Result<(), DraftError> {
+    let release = draft.release_id.as_deref().unwrap_or_default();
+    let mut released = as_recorded(&recorded(host, draft, release)?);
+    released.state = unless_revoked(host, draft, released.state);
+    let state = released.state.as_str();
+    tracing::warn!(draft = draft.id, state, "a draft was being sent when Wardlock ended");
     if released.state == DraftState::Held {
         host.vault().take_release_back(&draft.id, release)?;
     }
-    host.state().end_release(&draft.id, release, released)?;
+    host.state().end_release(&draft.id, release, &released)?;
     Ok(())
 }
 
@@ -333,11 +327,15 @@ struct Recorded {
     is_whole: bool,
 }
 
-/// Reads the rows of a release without an index, back to when the vault noted it: whatever was sent was recorded after that.
+/// Reads the rows of a release without an index, back to when the vault noted it: whatever was sent was recorded after that. Of what the
+/// vault did not note nothing was sent.
 fn recorded(host: &Host, draft: &Draft, release: &str) -> Result<Recorded, DraftError> {
-    let noted_ms = host.vault().draft_mark(&draft.id)?.at_ms;
+    let mark = host.vault().draft_mark(&draft.id)?;
+    if mark.decided.is_none_or(|decided| decided != Decided::Released { request: release.to_owned() }) {
+        return Ok(Recorded { rows: Vec::new(), is_whole: true });
+    }
     let (mut rows, mut is_readable) = (Vec::new(), true);
-    let reach = host.audit().walk_back(Some(noted_ms), |step| {
+    let reach = host.audit().walk_back(Some(mark.at_ms), |step| {
         if step.is_of(release) {
             match step.read() {
                 Ok(row) => rows.push((row, step.is_own)),
@@ -346,7 +344,7 @@ fn recorded(host: &Host, draft: &Draft, release: &str) -> Result<Recorded, Draft
         }
         ControlFlow::Continue(())
     });
-    let is_whole = reach.map_err(|_| DraftError::Worker)? == Reach::Whole && is_readable;
+    let is_whole = reach? == Reach::Whole && is_readable;
     rows.reverse();
     Ok(Recorded { rows, is_whole })
 }

@@ -25,7 +25,7 @@ pub fn frozen_in_words(frozen: &Value) -> Option<String> {
     }
     let thaw = |name: &&str| format!("`wardlock thaw {}`", if *name == "all" { "--all" } else { name });
     let thaw = names.iter().map(thaw).collect::<Vec<_>>().join(" and ");
-    Some(format!("an approval now sends nothing and ends the draft, until {}", for_terminal(&thaw)))
+    Some(format!("the approval that releases it sends nothing and ends the draft, until {}", for_terminal(&thaw)))
 }
 
 /// Says which records failed: how many of how many, and the first of them by place and the provider's code.
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn what_an_approval_does_while_frozen_is_told() {
         let words = |frozen: Value| frozen_in_words(&frozen);
-        let lifts = "an approval now sends nothing and ends the draft, until `wardlock thaw --all` and `wardlock thaw acme`";
+        let lifts = "the approval that releases it sends nothing and ends the draft, until `wardlock thaw --all` and `wardlock thaw acme`";
         assert_eq!(words(json!(["all", "acme"])).as_deref(), Some(lifts));
         assert_eq!((words(json!([])), words(Value::Null)), (None, None));
     }

@@ -55,13 +55,16 @@ pub(super) async fn back_up(
     let named: BTreeSet<String> = named.into_iter().collect();
     let words: Vec<String> = configured.union(&named).cloned().collect();
     let recipients = recipients(&words, brought)?;
-    accept(host, &named, configured).await?;
+    let newly = unaccepted(host, &named, configured).await?;
     let (told, now_ms) = (whom(&words), host.now_ms());
     host.write_down().await;
     let its_host = Arc::clone(host);
     let written = blocking(move || backup::write(&its_host, &recipients, now_ms)).await??;
     let result = format!("{} files, {told}", written.files);
     note(host, Act::admin(who(), "backup.create", "home", result)).await;
+    if let Some(configured) = newly {
+        accept(host, configured).await?;
+    }
     Ok(json!({
         "outgoing": written.outgoing,
         "files": written.files,
@@ -71,11 +74,16 @@ pub(super) async fn back_up(
     }))
 }
 
-/// Takes the recipients of the settings for accepted, where operators have keys: each must have been before, or be named now, because
-/// whoever reaches the home can write another into its file. One that is gone from there is forgotten.
-async fn accept(host: &Arc<Host>, named: &BTreeSet<String>, configured: BTreeSet<String>) -> Result<(), Failure> {
+/// Refuses recipients of the settings whom no admin has named, where operators have keys: each must have been before, or be named now,
+/// because whoever reaches the home can write another into its file. Returns those that are to be accepted, if they are others than
+/// before.
+async fn unaccepted(
+    host: &Arc<Host>,
+    named: &BTreeSet<String>,
+    configured: BTreeSet<String>,
+) -> Result<Option<BTreeSet<String>>, Failure> {
     let vault = Arc::clone(host.vault());
-    let Some(accepted) = blocking(move || vault.accepted_recipients()).await?? else { return Ok(()) };
+    let Some(accepted) = blocking(move || vault.accepted_recipients()).await?? else { return Ok(None) };
     let is_new = |word: &&String| !accepted.contains(*word) && !named.contains(*word);
     let new: Vec<&str> = configured.iter().filter(is_new).map(String::as_str).collect();
     if !new.is_empty() {
@@ -87,9 +95,11 @@ async fn accept(host: &Arc<Host>, named: &BTreeSet<String>, configured: BTreeSet
             new.join(" --recipient ")
         )));
     }
-    if configured == accepted {
-        return Ok(());
-    }
+    Ok((configured != accepted).then_some(configured))
+}
+
+/// Takes the recipients of the settings for accepted, once there is a copy for them. One that is gone from there is forgotten.
+async fn accept(host: &Arc<Host>, configured: BTreeSet<String>) -> Result<(), Failure> {
     let told = if configured.is_empty() { "nobody".to_owned() } else { whom(&Vec::from_iter(configured.clone())) };
     let vault = Arc::clone(host.vault());
     blocking(move || vault.accept_recipients(&configured)).await??;

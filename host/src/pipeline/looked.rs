@@ -5,6 +5,7 @@ use std::pin::Pin;
 
 use serde_json::{Value, json};
 use wardlock_audit::Separation;
+use wardlock_core::answer::Outcome;
 use wardlock_core::classify::Classified;
 use wardlock_core::connection::Connection;
 use wardlock_core::id::AgentName;
@@ -88,9 +89,15 @@ fn not_asked(why: &str) -> Value {
 
 fn told(id: &str, ended: &Ended) -> Value {
     match ended {
-        Ended::Refused { refusal, .. } => {
-            let note = format!("not asked: {}", refusal.detail);
-            json!({ "asked": false, "note": note, "code": refusal.code.as_str(), "request_id": id })
+        Ended::Refused { refusal, recorded } => {
+            let what = if recorded.is_some() { "asked, and no answer can be told" } else { "not asked" };
+            json!({
+                "asked": recorded.is_some(),
+                "request_id": id,
+                "outcome": recorded.map(Outcome::as_str),
+                "note": format!("{what}: {}", refusal.detail),
+                "code": refusal.code.as_str(),
+            })
         }
         Ended::Answered { outcome, answer } => {
             let body = answer.as_ref().filter(|answer| answer.body.len() <= MOST_TOLD);

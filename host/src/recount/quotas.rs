@@ -1,7 +1,7 @@
 //! What plugins took of their quotas today, counted once more from the audit: rows of `state.db` that were deleted or lowered while nobody
 //! watched bring nothing back. Of a window that is longer than a day, what was taken on the days before stands in `state.db` alone.
 
-use wardlock_audit::{Audit, Row};
+use wardlock_audit::{Audit, LIST_ITEMS, Row};
 use wardlock_core::connection::Connection;
 use wardlock_state::{RecalledKey, RecalledQuotas, State};
 
@@ -21,6 +21,8 @@ impl Taken {
     /// Adds what an INTENT row says. Each may be added once.
     pub fn add(&mut self, row: &Row) {
         let Some((request, workspace)) = row.detail.request.as_ref().zip(row.workspace.as_ref()) else { return };
+        // More were taken than a row holds.
+        self.0.is_unread |= request.taken.len() >= LIST_ITEMS;
         for taken in &request.taken {
             let key = RecalledKey {
                 workspace: workspace.clone(),
@@ -34,9 +36,9 @@ impl Taken {
         }
     }
 
-    /// Says that a workspace's rows cannot be read.
-    pub fn unread(&mut self, workspace: &str) {
-        self.0.unread.insert(workspace.to_owned());
+    /// Says that rows are missing or cannot be read.
+    pub fn unread(&mut self) {
+        self.0.is_unread = true;
     }
 
     /// Tells the state.

@@ -2,7 +2,7 @@
 //!
 //! That account holds no keys, only their keyed hashes, so a counter is looked for by the hash of its key.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use wardlock_core::plugin::quota::Window;
 
@@ -31,8 +31,8 @@ pub struct RecalledKey {
 pub struct RecalledQuotas {
     /// What was taken, by counter.
     pub used: HashMap<RecalledKey, u32>,
-    /// Workspaces of which it cannot be read: windows of a day at most, which have begun, count as used up there.
-    pub unread: BTreeSet<String>,
+    /// Whether some of it cannot be read: windows of a day at most, which have begun, count as used up.
+    pub is_unread: bool,
 }
 
 /// The longest window of which the account of a day tells all, seconds.
@@ -54,7 +54,11 @@ impl Recalled {
         (key, seconds): &(String, u32),
         window: Window,
     ) -> u32 {
-        if self.quotas.unread.contains(workspace) && *seconds <= DAY && window.start_ms <= self.at_ms {
+        // Nothing of a window that began since can be known from before.
+        if window.start_ms > self.at_ms {
+            return 0;
+        }
+        if self.quotas.is_unread && *seconds <= DAY {
             return u32::MAX;
         }
         if self.quotas.used.is_empty() {

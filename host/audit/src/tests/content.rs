@@ -37,7 +37,8 @@ async fn no_unsafe_value_is_in_any_byte_of_the_files() {
     let home = Home::new();
     let audit = home.open();
     for permit in [read_permit(1), write_permit(2)] {
-        let (_receipt, guard) = audit.intend(&permit, Separation::None, Duration::ZERO).await.expect("recorded");
+        let (_receipt, guard) =
+            audit.intend(&permit, Separation::None, Duration::ZERO, &[]).await.expect("recorded");
         guard.finish(finished(Outcome::Ok)).await.expect("recorded");
     }
     let unknown =
@@ -62,7 +63,7 @@ async fn an_intent_says_who_asked_what_of_whom_by_which_rules() {
     let home = Home::new();
     let audit = home.open();
     let permit = read_permit(1);
-    let _ = audit.intend(&permit, Separation::None, Duration::ZERO).await.expect("recorded");
+    let _ = audit.intend(&permit, Separation::None, Duration::ZERO, &[]).await.expect("recorded");
     let row = audit.show(permit.id().as_str()).expect("rows").swap_remove(0);
     let shown = row.escaped().to_string();
     assert_eq!(
@@ -99,7 +100,7 @@ async fn an_intent_says_who_asked_what_of_whom_by_which_rules() {
 async fn an_outcome_says_what_plugins_said_of_the_answer_and_nothing_of_the_answer_itself() {
     let home = Home::new();
     let audit = home.open();
-    let (_, guard) = audit.intend(&read_permit(1), Separation::None, Duration::ZERO).await.expect("recorded");
+    let (_, guard) = audit.intend(&read_permit(1), Separation::None, Duration::ZERO, &[]).await.expect("recorded");
     let edits = ["redact-json /data/*/Email", "remove-header etag", "redact-json /data/planted-body of a plugin"];
     let verdict = VerdictRecord {
         plugin: "mask".to_owned(),
@@ -143,7 +144,7 @@ async fn an_outcome_says_what_plugins_said_of_the_answer_and_nothing_of_the_answ
 async fn a_body_is_recorded_by_its_length_and_hash() {
     let home = Home::new();
     let audit = home.open();
-    let _ = audit.intend(&write_permit(1), Separation::Unknown, Duration::ZERO).await.expect("recorded");
+    let _ = audit.intend(&write_permit(1), Separation::Unknown, Duration::ZERO, &[]).await.expect("recorded");
     let row = audit.list(&Filter::default()).expect("rows").swap_remove(0);
     let detail = row.detail.request.expect("the request");
     let body = br#"{"Name":"planted-body"}"#;
@@ -190,7 +191,7 @@ async fn rows_are_found_by_all_that_they_say() {
     let home = Home::new();
     let audit = home.open();
     let (_receipt, guard) =
-        audit.intend(&read_permit(1), Separation::None, Duration::ZERO).await.expect("recorded");
+        audit.intend(&read_permit(1), Separation::None, Duration::ZERO, &[]).await.expect("recorded");
     guard.finish(finished(Outcome::Partial)).await.expect("recorded");
     let (refusal, verdicts) = refusal_of(2, deny("no"));
     audit.refuse(Refused::new(id(2), &refusal).on(&connection()).verdicts(verdicts)).await.expect("recorded");
@@ -265,7 +266,7 @@ async fn a_record_says_how_long_things_took_and_what_the_host_adds() {
     let home = Home::new();
     let audit = home.open();
     let decided = Duration::from_micros(150);
-    let (_receipt, guard) = audit.intend(&read_permit(1), Separation::None, decided).await.expect("recorded");
+    let (_receipt, guard) = audit.intend(&read_permit(1), Separation::None, decided, &[]).await.expect("recorded");
     guard.finish(finished(Outcome::Ok)).await.expect("recorded");
     let rows = audit.list(&Filter::default()).expect("rows");
     let request = rows[0].detail.request.as_ref().expect("the request");

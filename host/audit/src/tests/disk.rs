@@ -47,7 +47,7 @@ fn fill(folder: &Path) -> PathBuf {
 
 async fn until_refused(audit: &Audit) -> AuditError {
     for _ in 0..1000 {
-        match audit.intend(&read_permit(2), Separation::None, Duration::ZERO).await {
+        match audit.intend(&read_permit(2), Separation::None, Duration::ZERO, &[]).await {
             // The outcome finds the disk full, too, and is kept until it is not.
             Ok((_receipt, guard)) => drop(guard.finish(finished(Outcome::Ok)).await),
             Err(error) => return error,
@@ -58,7 +58,7 @@ async fn until_refused(audit: &Audit) -> AuditError {
 
 async fn until_recorded(audit: &Audit) {
     for _ in 0..200 {
-        if let Ok((_receipt, guard)) = audit.intend(&read_permit(3), Separation::None, Duration::ZERO).await
+        if let Ok((_receipt, guard)) = audit.intend(&read_permit(3), Separation::None, Duration::ZERO, &[]).await
             && guard.finish(finished(Outcome::Ok)).await.is_ok()
         {
             return;
@@ -76,12 +76,12 @@ async fn a_full_disk_refuses_by_name_and_it_goes_on_once_there_is_space() {
     let home = Home::new();
     let audit = Audit::open(&folder.join("audit.db"), home.settings()).expect("the audit");
     let (_receipt, guard) =
-        audit.intend(&write_permit(1), Separation::None, Duration::ZERO).await.expect("recorded");
+        audit.intend(&write_permit(1), Separation::None, Duration::ZERO, &[]).await.expect("recorded");
     let filler = fill(&folder);
     let error = until_refused(&audit).await;
     assert!(matches!(&error, AuditError::Write(_)), "{error}");
     assert!(error.hint().is_some_and(|hint| hint.contains("the disk is full")), "{:?}", error.hint());
-    let refused = audit.intend(&write_permit(4), Separation::None, Duration::ZERO).await;
+    let refused = audit.intend(&write_permit(4), Separation::None, Duration::ZERO, &[]).await;
     assert!(refused.is_err(), "writes and reads alike");
     assert!(guard.finish(finished(Outcome::Ok)).await.is_err(), "its row waits");
     std::fs::remove_file(filler).expect("removed");

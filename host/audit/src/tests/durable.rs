@@ -23,7 +23,8 @@ async fn an_intent_is_on_the_disk_before_the_receipt_is_given() {
     let home = Home::new();
     let audit = home.open();
     for (number, permit) in [(1, read_permit(1)), (2, write_permit(2))] {
-        let (receipt, guard) = audit.intend(&permit, Separation::OwnUser, Duration::ZERO).await.expect("recorded");
+        let (receipt, guard) =
+            audit.intend(&permit, Separation::OwnUser, Duration::ZERO, &[]).await.expect("recorded");
         let seen: i64 = home
             .database()
             .query_row("SELECT count(*) FROM records WHERE kind = 'intent'", [], |row| row.get(0))
@@ -42,7 +43,7 @@ async fn a_dropped_guard_writes_aborted() {
     let home = Home::new();
     let audit = home.open();
     let (_receipt, guard) =
-        audit.intend(&read_permit(1), Separation::None, Duration::ZERO).await.expect("recorded");
+        audit.intend(&read_permit(1), Separation::None, Duration::ZERO, &[]).await.expect("recorded");
     drop(guard);
     drop(audit);
     assert_eq!(outcomes(&home), [(1, "aborted".to_owned())]);
@@ -55,8 +56,10 @@ async fn a_caller_that_went_away_leaves_aborted_and_not_an_open_intent() {
     let lock = home.database();
     lock.execute_batch("BEGIN IMMEDIATE").expect("locked");
     let permit = read_permit(1);
-    let waiting =
-        tokio::time::timeout(Duration::from_millis(50), audit.intend(&permit, Separation::None, Duration::ZERO));
+    let waiting = tokio::time::timeout(
+        Duration::from_millis(50),
+        audit.intend(&permit, Separation::None, Duration::ZERO, &[]),
+    );
     assert!(waiting.await.is_err(), "the intent cannot have been written");
     lock.execute_batch("ROLLBACK").expect("unlocked");
     audit.drain().await.expect("drained");
@@ -69,7 +72,7 @@ async fn an_intent_that_a_crash_left_open_is_closed_as_unknown() {
     let home = Home::new();
     let audit = home.open();
     let (_receipt, guard) =
-        audit.intend(&write_permit(1), Separation::None, Duration::ZERO).await.expect("recorded");
+        audit.intend(&write_permit(1), Separation::None, Duration::ZERO, &[]).await.expect("recorded");
     // Only the files are what a crash leaves; they are copied while the intent is open.
     let after = Home::new();
     home.database().execute("VACUUM INTO ?1", [after.path().to_str().expect("a path")]).expect("copied");
@@ -88,12 +91,15 @@ async fn when_every_place_is_taken_requests_are_refused_and_none_is_dropped() {
     let home = Home::new();
     let audit = home.try_open(Limits { places: 1, wait: AT_ONCE, ..Limits::default() }).expect("the audit");
     let (_receipt, guard) =
-        audit.intend(&read_permit(1), Separation::None, Duration::ZERO).await.expect("recorded");
-    let refused = audit.intend(&read_permit(2), Separation::None, Duration::ZERO).await;
+        audit.intend(&read_permit(1), Separation::None, Duration::ZERO, &[]).await.expect("recorded");
+    let refused = audit.intend(&read_permit(2), Separation::None, Duration::ZERO, &[]).await;
     assert!(matches!(refused, Err(AuditError::Full)));
     assert!(matches!(audit.act(Act::admin("ada", "reload", "acme", "ok")).await, Err(AuditError::Full)));
     guard.finish(finished(Outcome::Ok)).await.expect("its place was kept");
-    let _ = audit.intend(&read_permit(3), Separation::None, Duration::ZERO).await.expect("there is a place again");
+    let _ = audit
+        .intend(&read_permit(3), Separation::None, Duration::ZERO, &[])
+        .await
+        .expect("there is a place again");
 }
 
 #[tokio::test]
@@ -109,7 +115,7 @@ async fn a_full_disk_refuses_by_name_and_keeps_what_is_written() {
         assert!(written < 10_000, "the file is not full yet");
     };
     assert!(matches!(&error, AuditError::Write(_)) && error.hint().is_some(), "{error}");
-    let refused = audit.intend(&read_permit(1), Separation::None, Duration::ZERO).await;
+    let refused = audit.intend(&read_permit(1), Separation::None, Duration::ZERO, &[]).await;
     assert!(matches!(refused, Err(AuditError::Write(_))), "nothing may be sent");
     drop(audit);
     let audit = home.open();
@@ -122,16 +128,18 @@ async fn a_failing_disk_refuses_and_an_outcome_is_written_once_it_recovers() {
     let home = Home::new();
     let audit = home.try_open(Limits { busy: AT_ONCE, ..Limits::default() }).expect("the audit");
     let (_receipt, guard) =
-        audit.intend(&write_permit(1), Separation::None, Duration::ZERO).await.expect("recorded");
+        audit.intend(&write_permit(1), Separation::None, Duration::ZERO, &[]).await.expect("recorded");
     let lock = home.database();
     lock.execute_batch("BEGIN IMMEDIATE").expect("locked");
     assert!(matches!(guard.finish(finished(Outcome::Ok)).await, Err(AuditError::Write(_))));
     assert!(matches!(
-        audit.intend(&read_permit(2), Separation::None, Duration::ZERO).await,
+        audit.intend(&read_permit(2), Separation::None, Duration::ZERO, &[]).await,
         Err(AuditError::Write(_))
     ));
     lock.execute_batch("ROLLBACK").expect("unlocked");
-    drop(audit.intend(&read_permit(3), Separation::None, Duration::ZERO).await.expect("it resumes by itself"));
+    drop(
+        audit.intend(&read_permit(3), Separation::None, Duration::ZERO, &[]).await.expect("it resumes by itself"),
+    );
     drop(audit);
     assert_eq!(outcomes(&home), [(1, "ok".to_owned()), (3, "aborted".to_owned())]);
     assert!(home.open().verify(&Against::default()).expect("walked").is_sound());
@@ -145,8 +153,10 @@ async fn many_callers_at_once_make_one_chain() {
         .map(|number| {
             let audit = audit.clone();
             tokio::spawn(async move {
-                let (_receipt, guard) =
-                    audit.intend(&read_permit(number), Separation::None, Duration::ZERO).await.expect("recorded");
+                let (_receipt, guard) = audit
+                    .intend(&read_permit(number), Separation::None, Duration::ZERO, &[])
+                    .await
+                    .expect("recorded");
                 guard.finish(finished(Outcome::Partial)).await.expect("recorded");
             })
         })

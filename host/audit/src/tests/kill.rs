@@ -29,7 +29,7 @@ async fn send_until_killed(folder: std::ffi::OsString) {
         tasks.spawn(async move {
             loop {
                 let permit = if task % 2 == 0 { read_permit(task) } else { write_permit(task) };
-                let intended = audit.intend(&permit, Separation::None, Duration::ZERO).await;
+                let intended = audit.intend(&permit, Separation::None, Duration::ZERO, &[]).await;
                 let (receipt, guard) = intended.expect("recorded");
                 let line = format!("sent {} {}\n", receipt.sequence(), permit.id().as_str());
                 std::io::stdout().write_all(line.as_bytes()).expect("sent");

@@ -1,6 +1,7 @@
 //! Rows that somebody else appends, with every hash computed as it must be, are told and never taken for ours.
 
 use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::support::{Home, verify_copy};
@@ -157,4 +158,22 @@ async fn files_whose_time_is_over_end_the_way_back_by_their_stub() {
     assert_eq!(reach, Reach::Removed { before: first });
     assert!(audit.verify(&Against::default()).expect("walked").is_sound());
     assert_eq!(audit.end().expect("read"), all[0]);
+}
+
+#[tokio::test]
+async fn a_head_of_a_clock_that_was_set_back_ends_no_way_back() {
+    const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+    let home = Home::new();
+    let today = home.now.load(Ordering::Relaxed);
+    // Yesterday's yesterday, today, and an hour in which the clock stood at the day before yesterday.
+    for at_ms in [today - 3 * DAY_MS, today, today - 3 * DAY_MS, today] {
+        home.now.store(at_ms, Ordering::Relaxed);
+        let audit = home.open();
+        act(&audit, 5).await;
+        audit.head().await.expect("signed");
+    }
+    let (all, foreign, reach) = back(&home.open(), Some(today));
+    assert_eq!((foreign.len(), reach), (0, Reach::Whole));
+    // The rows of the first day alone are surely older.
+    assert_eq!(all, (6..=20).rev().collect::<Vec<u64>>());
 }

@@ -43,7 +43,8 @@ async fn every_row_is_mirrored_before_its_caller_is_answered() {
     let home = Home::new();
     let audit = open(&home);
     for (number, permit) in [(1, read_permit(1)), (3, write_permit(2))] {
-        let (_receipt, guard) = audit.intend(&permit, Separation::None, Duration::ZERO).await.expect("recorded");
+        let (_receipt, guard) =
+            audit.intend(&permit, Separation::None, Duration::ZERO, &[]).await.expect("recorded");
         assert_eq!(mirrored(&home).len(), number);
         guard.finish(finished(Outcome::Ok)).await.expect("recorded");
         assert_eq!(mirrored(&home).len(), number + 1);
@@ -60,9 +61,9 @@ async fn a_mirror_that_cannot_be_written_refuses_requests_and_catches_up_once_it
     let home = Home::new();
     let audit = try_open(&home, Limits { mirror_bytes: Some(6000), ..Limits::default() }).expect("the audit");
     let (_receipt, guard) =
-        audit.intend(&write_permit(1), Separation::None, Duration::ZERO).await.expect("recorded");
+        audit.intend(&write_permit(1), Separation::None, Duration::ZERO, &[]).await.expect("recorded");
     let error = loop {
-        match audit.intend(&read_permit(2), Separation::None, Duration::ZERO).await {
+        match audit.intend(&read_permit(2), Separation::None, Duration::ZERO, &[]).await {
             Ok((_receipt, guard)) => guard.finish(finished(Outcome::Ok)).await.unwrap_or_default(),
             Err(error) => break error,
         }
@@ -70,7 +71,7 @@ async fn a_mirror_that_cannot_be_written_refuses_requests_and_catches_up_once_it
     assert!(matches!(&error, AuditError::Mirror { .. }) && error.hint().is_some(), "{error}");
     let before = audit.count().expect("counted");
     for number in 3..6 {
-        let refused = audit.intend(&read_permit(number), Separation::None, Duration::ZERO).await;
+        let refused = audit.intend(&read_permit(number), Separation::None, Duration::ZERO, &[]).await;
         assert!(matches!(refused, Err(AuditError::Mirror { .. })));
     }
     assert!(audit.act(Act::admin("ada", "reload", "x", "ok")).await.is_err());

@@ -69,7 +69,7 @@ async fn a_request_that_is_under_way_at_the_seam_keeps_its_outcome_and_is_found_
     let home = Home::new();
     let audit = open(&home, None);
     let (receipt, guard) =
-        audit.intend(&read_permit(1), Separation::None, Duration::ZERO).await.expect("recorded");
+        audit.intend(&read_permit(1), Separation::None, Duration::ZERO, &[]).await.expect("recorded");
     audit.head().await.expect("signed");
     act(&audit, 30).await;
     guard.finish(finished(Outcome::Failed)).await.expect("recorded");
@@ -93,7 +93,7 @@ async fn an_intent_of_an_earlier_file_that_a_crash_left_open_is_closed_as_unknow
     let home = Home::new();
     let audit = open(&home, None);
     let (receipt, guard) =
-        audit.intend(&read_permit(1), Separation::None, Duration::ZERO).await.expect("recorded");
+        audit.intend(&read_permit(1), Separation::None, Duration::ZERO, &[]).await.expect("recorded");
     act(&audit, 30).await;
     assert!(paths(&home).len() > 2);
     // The thread that would write the outcome never learns of it, as after a crash.

@@ -16,9 +16,9 @@ use crate::{Act, Against, Audit, Filter, Kind, Refused, Row, Separation};
 async fn log(home: &Home) -> Audit {
     let audit = home.open();
     let (_receipt, guard) =
-        audit.intend(&read_permit(1), Separation::None, Duration::ZERO).await.expect("recorded");
+        audit.intend(&read_permit(1), Separation::None, Duration::ZERO, &[]).await.expect("recorded");
     let (_receipt, late) =
-        audit.intend(&write_permit(2), Separation::None, Duration::ZERO).await.expect("recorded");
+        audit.intend(&write_permit(2), Separation::None, Duration::ZERO, &[]).await.expect("recorded");
     let refusal = Refusal::new(Code::UnknownOperation, "operations", "x");
     for row in 0..CHUNK * 5 / 2 {
         let refused = Refused::new(id(3), &refusal).by(["acme", "other"][usize::from(row % 7 == 0)], agent(row));

@@ -37,7 +37,7 @@ async fn make() -> Log {
         for number in 0..20 {
             let permit = read_permit(number);
             let (_receipt, guard) =
-                audit.intend(&permit, Separation::None, std::time::Duration::ZERO).await.expect("recorded");
+                audit.intend(&permit, Separation::None, std::time::Duration::ZERO, &[]).await.expect("recorded");
             guard.finish(finished(Outcome::Ok)).await.expect("recorded");
             let refusal = Refusal::new(Code::UnknownOperation, "operations", "x");
             audit.refuse(Refused::new(id(number), &refusal).by("acme", "reporter")).await.expect("recorded");

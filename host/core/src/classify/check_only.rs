@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::Classified;
 use crate::canonical::CanonicalRequest;
 use crate::plugin::Effect;
+use crate::refusal::{Code, Refusal};
 use crate::service::Presence;
 
 /// The attribute by which plugins know it.
@@ -25,12 +26,14 @@ impl Classified {
             .ok()
     }
 
-    /// Returns it as what reads, if the provider only checks it; otherwise as it is.
-    pub fn only_checked(mut self) -> Self {
-        if self.operation.attributes.iter().any(|attribute| attribute.name == ATTRIBUTE) {
-            self.operation.effect = Effect::Read;
-            self.widened_by = None;
+    /// Returns it as what reads. What the provider would carry out is refused.
+    pub fn only_checked(mut self) -> Result<Self, Refusal> {
+        if !self.operation.attributes.iter().any(|attribute| attribute.name == ATTRIBUTE) {
+            let detail = "this was to be checked only, and the provider would carry it out";
+            return Err(Refusal::new(Code::Internal, "dry-run", detail));
         }
-        self
+        self.operation.effect = Effect::Read;
+        self.widened_by = None;
+        Ok(self)
     }
 }

@@ -124,6 +124,6 @@ pub async fn permit(
         panic!("not allowed");
     };
     let (receipt, guard) =
-        audit.intend(&permit, Separation::Unknown, std::time::Duration::ZERO).await.expect("an intent");
+        audit.intend(&permit, Separation::Unknown, std::time::Duration::ZERO, &[]).await.expect("an intent");
     (*permit, receipt, guard)
 }

@@ -172,8 +172,7 @@ fn what_another_account_knows_is_not_taken_back_with_a_row() {
     assert_eq!(allowed(&state, "b"), (true, 1), "another window");
     drop(state);
     let state = home.open();
-    let unread = [acme().to_string()].into();
-    state.recall_quotas(RecalledQuotas { unread, ..RecalledQuotas::default() }, Box::new(str::to_owned));
+    state.recall_quotas(RecalledQuotas { is_unread: true, ..RecalledQuotas::default() }, Box::new(str::to_owned));
     assert_eq!(allowed(&state, "c"), (false, 0), "nobody knows");
     let mut year = begin(&state, Counting::Takes);
     assert!(year.take("limiter", "c", 2, 31_536_000).expect("counted").granted, "a day tells nothing of a year");

@@ -21,7 +21,7 @@ async fn what_an_agent_writes_does_not_pass_for_words_of_the_hosts() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_draft_says_that_an_approval_ends_it_while_everything_is_frozen() {
-    const SAYS: &str = "an approval now sends nothing and ends the draft";
+    const SAYS: &str = "the approval that releases it sends nothing and ends the draft";
     let world = drafting().await;
     let id = held(&world).await;
     let browser = Browser::signed_in(&world).await;

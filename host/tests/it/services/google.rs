@@ -210,15 +210,12 @@ async fn google_ads_checks_a_write_where_a_dry_run_asks_for_that_and_does_nothin
             .to_string()
     };
     let looked = async |header: &str, body: &str| {
-        let reply = ask_with(&world, "shoes", "POST", &target, header, body).await;
+        let headers = format!("Accept: application/problem+json\r\n{header}");
+        let reply = ask_with(&world, "shoes", "POST", &target, &headers, body).await;
         reply.json().expect("json")["dry_run"].clone()
     };
-    let (by_provider, here) = (
-        "Accept: application/problem+json\r\nWardlock-Dry-Run: provider\r\n",
-        "Accept: application/problem+json\r\nWardlock-Dry-Run: true\r\n",
-    );
-    let only_checked = "Wardlock-Dry-Run: provider\r\n";
-    refused(&world, "shoes", ("POST", &target, only_checked, &update(&campaign)), "writes_off").await;
+    let (by_provider, here) = ("Wardlock-Dry-Run: provider\r\n", "Wardlock-Dry-Run: true\r\n");
+    refused(&world, "shoes", ("POST", &target, by_provider, &update(&campaign)), "writes_off").await;
 
     draft(&world).await;
     let calls = world.api_calls();
@@ -239,6 +236,10 @@ async fn google_ads_checks_a_write_where_a_dry_run_asks_for_that_and_does_nothin
         (&json!(true), &json!("failed")),
         "{fails:#}"
     );
+    world.simulator.switches().change(|it| it.api_answers.push_back(ApiAnswer::Bytes(b"nonsense".to_vec())));
+    let broken = looked(by_provider, &update(&campaign)).await;
+    let (asked, note) = (&broken["provider"]["asked"], broken["provider"]["note"].as_str().unwrap_or_default());
+    assert!(*asked == true && note.starts_with("asked, and no answer can be told"), "{broken:#}");
     assert_eq!(world.simulator.google().mutations(), [], "it only checked");
 
     let id = said["request_id"].as_str().expect("an id");

@@ -153,7 +153,7 @@ async fn write(world: &World, connection: &str, method: &str, target: &str, body
     let asked = Asked { id, purpose: None, tenant, generation: grant.generation, via: None, approval: None };
     let Decision::Allow(permit) = decide(&judge, classified, outcome, asked) else { panic!("not allowed") };
     let (receipt, guard) =
-        world.host.audit().intend(&permit, Separation::Unknown, Duration::ZERO).await.expect("an intent");
+        world.host.audit().intend(&permit, Separation::Unknown, Duration::ZERO, &[]).await.expect("an intent");
     let sent = world.host.egress().send(*permit, receipt).await.expect("sent");
     let finished = Finished {
         outcome: sent.reading.outcome,
