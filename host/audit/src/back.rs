@@ -179,14 +179,13 @@ impl Walk<'_> {
     }
 
     fn step<'r>(&self, row: &'r SqlRow<'r>, hashed: &Hashed<'_>) -> rusqlite::Result<Step<'r>> {
-        let mac = row.get_ref(HASHED_COUNT + 3)?.as_blob().unwrap_or_default();
         let kind = row.get_ref(ROW + 1)?.as_str().ok().and_then(Kind::parse);
         Ok(Step {
             sql: row,
             sequence: place(hashed.place),
             at_ms: row.get_ref(ROW + 2)?.as_i64().ok().and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0),
             kind,
-            is_own: self.key.holds(hashed.hash, mac),
+            is_own: self.key.holds(hashed.hash, hashed.mac),
         })
     }
 

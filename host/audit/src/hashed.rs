@@ -5,12 +5,15 @@ use rusqlite::types::ValueRef;
 
 use crate::chain::{HASHED_COUNT, hash_row};
 
-/// A row that was read as `sequence, prev, hash` and [`HASHED_COLUMNS`](crate::chain::HASHED_COLUMNS).
+/// A row that was read as `sequence, prev, hash`, [`HASHED_COLUMNS`](crate::chain::HASHED_COLUMNS) and its MAC
+/// ([`mac_column`](crate::store::mac_column)).
 pub(crate) struct Hashed<'a> {
     pub(crate) place: i64,
     pub(crate) prev: &'a [u8],
     pub(crate) hash: &'a [u8],
     columns: [ValueRef<'a>; HASHED_COUNT],
+    /// Empty where it has none.
+    pub(crate) mac: &'a [u8],
 }
 
 impl<'a> Hashed<'a> {
@@ -19,9 +22,9 @@ impl<'a> Hashed<'a> {
         for (at, column) in columns.iter_mut().enumerate() {
             *column = row.get_ref(at + 3)?;
         }
-        // A hash that is not even a blob is one that does not hold.
+        // A hash or a MAC that is not even a blob is one that does not hold.
         let blob = |at: usize| Ok::<_, rusqlite::Error>(row.get_ref(at)?.as_blob().unwrap_or_default());
-        Ok(Self { place: row.get(0)?, prev: blob(1)?, hash: blob(2)?, columns })
+        Ok(Self { place: row.get(0)?, prev: blob(1)?, hash: blob(2)?, columns, mac: blob(HASHED_COUNT + 3)? })
     }
 
     /// Returns whether its hash is the one of this content at this place.

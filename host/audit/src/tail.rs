@@ -4,7 +4,7 @@
 use rusqlite::Connection;
 
 use crate::authentic::RowKey;
-use crate::chain::{HASHED_COLUMNS, HASHED_COUNT};
+use crate::chain::HASHED_COLUMNS;
 use crate::hashed::Hashed;
 use crate::head::{PublicKey, SignedHead, Signer};
 use crate::heads;
@@ -51,8 +51,7 @@ fn after(connection: &Connection, sequence: u64, rows: &RowKey) -> rusqlite::Res
     let mut foreign: Option<ForeignRows> = None;
     while let Some(row) = found.next()? {
         let hashed = Hashed::read(row)?;
-        let mac = row.get_ref(HASHED_COUNT + 3)?.as_blob().unwrap_or_default();
-        if hashed.is_valid_at(hashed.place) && rows.holds(hashed.hash, mac) {
+        if hashed.is_valid_at(hashed.place) && rows.holds(hashed.hash, hashed.mac) {
             continue;
         }
         let place = u64::try_from(hashed.place).unwrap_or(0);

@@ -188,7 +188,12 @@ async fn end_unsent(host: &Host, draft: &Draft, release: &str, unreleased: &Unre
         Unreleased::Decided { request: Some(_), .. } => of(DraftState::Unknown),
         Unreleased::Decided { request: None, .. } => of(DraftState::Rejected),
         Unreleased::Forgotten { .. } => forgotten(host, draft),
-        _ => of(DraftState::Held),
+        Unreleased::Unknown { .. }
+        | Unreleased::NotHeld { .. }
+        | Unreleased::Other { .. }
+        | Unreleased::Nameless { .. }
+        | Unreleased::Twice { .. }
+        | Unreleased::Draft(_) => of(DraftState::Held),
     };
     if let Err(error) = write_end(host, draft, release, released).await {
         tracing::error!(draft = draft.id, %error, "the end of a release cannot be written down");

@@ -3,11 +3,30 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use wardlock_core::connection::Connection;
+use wardlock_core::refusal::{Code, Refusal};
 use wardlock_egress::vault::{Condition, Copied, GrantInfo};
 
 use super::blocking;
 use crate::admin::Failure;
 use crate::host::Host;
+use crate::report;
+
+/// Returns why a connection can do nothing with its grant: there is none, the provider no longer takes it, or it is of another account
+/// than the connection is pinned to.
+pub(super) fn unusable(connection: &Connection, grant: Option<&GrantInfo>) -> Option<Refusal> {
+    let refused = |detail: String| {
+        let hint = format!("run `{}`", report::connect_command(connection));
+        Some(Refusal::new(Code::ServiceNotConnected, "grant", detail).hint(hint))
+    };
+    match grant {
+        None => refused(format!("there is no grant `{}`", connection.grant)),
+        Some(grant) if matches!(grant.condition, Some(Condition::Reconnect { .. })) => {
+            refused(format!("grant `{}` {}", grant.name, condition(grant)))
+        }
+        Some(grant) => report::pinned_tenant(connection, grant).err(),
+    }
+}
 
 /// Says in a few words whether the grant can be renewed, and what may come of a copy.
 pub(super) fn condition(grant: &GrantInfo) -> String {

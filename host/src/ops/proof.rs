@@ -12,7 +12,7 @@ use wardlock_core::id::{AgentName, WorkspaceName};
 use wardlock_core::refusal::Refusal;
 use wardlock_core::service::ProofRequest;
 use wardlock_egress::GrantStatus;
-use wardlock_egress::vault::{Condition, GrantInfo, VaultError};
+use wardlock_egress::vault::{GrantInfo, VaultError};
 use wardlock_state::{Proof, State as Store, StateError, WriteLevel};
 
 use super::connections::{find, missing};
@@ -230,24 +230,7 @@ fn end_level(state: &Store, workspace: &WorkspaceName, key: &str, proof: &Proof)
 
 /// There is a grant, of the right region, for the account that the connection is pinned to.
 fn connected(connection: &Connection, grant: Option<&GrantStatus>) -> Criterion {
-    let refused = match grant {
-        None => {
-            let connect = report::connect_command(connection);
-            return Criterion::new("connected", Some(format!("there is no grant `{}`", connection.grant)))
-                .hint(Some(format!("run `{connect}`")));
-        }
-        Some(grant) => {
-            if let Some(Condition::Reconnect { .. }) = grant.condition {
-                let connect = report::connect_command(connection);
-                return Criterion::new(
-                    "connected",
-                    Some(format!("grant `{}` {}", grant.name, grants::condition(grant))),
-                )
-                .hint(Some(format!("run `{connect}`")));
-            }
-            report::pinned_tenant(connection, grant).err()
-        }
-    };
+    let refused = grants::unusable(connection, grant);
     Criterion::new("connected", refused.as_ref().map(|refusal| refusal.detail.clone()))
         .hint(refused.and_then(|refusal| refusal.hint))
 }

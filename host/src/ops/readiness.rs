@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use wardlock_audit::{Against, Verified};
 use wardlock_core::connection::{Connection, WriteMode};
 use wardlock_core::id::AgentName;
-use wardlock_egress::vault::{Condition, GrantInfo, KeyKind, RegistrationInfo};
+use wardlock_egress::vault::{GrantInfo, KeyKind, RegistrationInfo};
 use wardlock_state::Proof;
 
 use super::connections::missing;
@@ -17,7 +17,7 @@ use crate::admin::Failure;
 use crate::host::Host;
 use crate::loaded::{LoadedConnection, OpenConnection, State};
 use crate::text::time;
-use crate::{report, writes};
+use crate::writes;
 
 /// One item: its name, whether it is true, and in which words.
 type Item = (&'static str, bool, String);
@@ -163,13 +163,9 @@ fn redirect(host: &Host, registration: Option<&RegistrationInfo>) -> Item {
 /// The grant can be renewed, as far as the provider has said, and is of the account that the connection is pinned to.
 fn granted(connection: &Connection, grant: Option<&GrantInfo>) -> Item {
     const NAME: &str = "grant";
-    let Some(grant) = grant else { return (NAME, false, "not connected".to_owned()) };
-    if let Some(Condition::Reconnect { .. }) = grant.condition {
-        return (NAME, false, grants::condition(grant));
-    }
-    match report::pinned_tenant(connection, grant) {
-        Ok(_) => (NAME, true, grants::condition(grant)),
-        Err(refusal) => (NAME, false, refusal.detail),
+    match (grants::unusable(connection, grant), grant) {
+        (None, Some(grant)) => (NAME, true, grants::condition(grant)),
+        (refused, _) => (NAME, false, refused.map(|refused| refused.detail).unwrap_or_default()),
     }
 }
 

@@ -6,7 +6,7 @@ use wardlock_core::id::Digest;
 use super::Head;
 use super::macs::Macs;
 use crate::authentic::RowKey;
-use crate::chain::{HASHED_COLUMNS, HASHED_COUNT, Link};
+use crate::chain::{HASHED_COLUMNS, Link};
 use crate::error::AuditError;
 use crate::hashed::Hashed;
 use crate::log::integer;
@@ -134,10 +134,12 @@ pub(super) fn find_far_moves(
         return Ok(());
     }
     let empty = empty_places(&walked.pieces, origin);
-    let sql = format!("SELECT sequence, prev, hash, {HASHED_COLUMNS} FROM records WHERE sequence = ?1");
     for piece in walked.pieces.iter_mut().filter(|piece| odd(piece)).take(FAR) {
         let Piece::Odd { place } = *piece else { continue };
         for file in files {
+            let mac = mac_column(file).map_err(AuditError::read)?;
+            let sql =
+                format!("SELECT sequence, prev, hash, {HASHED_COLUMNS}, {mac} FROM records WHERE sequence = ?1");
             let mut statement = file.prepare_cached(&sql).map_err(AuditError::read)?;
             let mut rows = statement.query([place]).map_err(AuditError::read)?;
             let Some(row) = rows.next().map_err(AuditError::read)? else { continue };
@@ -210,8 +212,7 @@ fn take(row: &SqlRow<'_>, walked: &mut Walked<'_>) -> rusqlite::Result<i64> {
     let hashed = Hashed::read(row)?;
     let place = hashed.place;
     walked.rows += 1;
-    let mac = row.get_ref(HASHED_COUNT + 3)?.as_blob().unwrap_or_default();
-    walked.macs.take(place, hashed.hash, mac);
+    walked.macs.take(place, hashed.hash, hashed.mac);
     let hash = <[u8; 32]>::try_from(hashed.hash).map_or_else(|_| Digest::of(hashed.hash), Digest::from_bytes);
     walked.head = Some(Head { sequence: u64::try_from(place).unwrap_or(0), hash });
     let last = walked.pieces.last_mut();
