@@ -6,10 +6,12 @@
 
 mod queue;
 
-use std::process::{Command, Stdio};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::json;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -173,7 +175,7 @@ fn message(of: &Notice) -> Vec<u8> {
 }
 
 /// Runs the program as it is, without a shell and with nothing of the daemon's environment but [`KEPT`], and ends it if it takes too
-/// long. What it says is not kept. Blocks.
+/// long, with whatever it started. What it says is not kept. Blocks.
 fn run(command: &[String], of: &Notice) -> Result<(), String> {
     let (program, arguments) = command.split_first().ok_or("no program is named")?;
     let mut child = Command::new(program)
@@ -186,6 +188,7 @@ fn run(command: &[String], of: &Notice) -> Result<(), String> {
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
+        .process_group(0)
         .spawn()
         .map_err(|error| format!("`{program}` cannot be started: {error}"))?;
     let ends = Instant::now() + PATIENCE;
@@ -195,11 +198,20 @@ fn run(command: &[String], of: &Notice) -> Result<(), String> {
             Ok(Some(status)) => return Err(format!("`{program}` ended with {status}")),
             Ok(None) if Instant::now() < ends => std::thread::sleep(LOOK_AGAIN),
             Ok(None) => {
-                let _ = child.kill();
-                let _ = child.wait();
+                end_all(&mut child);
                 return Err(format!("`{program}` did not end within {} s, and was ended", PATIENCE.as_secs()));
             }
             Err(error) => return Err(format!("`{program}` cannot be waited for: {error}")),
         }
     }
+}
+
+/// Ends a program and what it started: a script's own commands would go on without it.
+fn end_all(child: &mut Child) {
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        // It has not been waited for, so that the number is still its own.
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+    let _ = child.kill();
+    let _ = child.wait();
 }

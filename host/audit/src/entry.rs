@@ -26,6 +26,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [Self::Intent, Self::Outcome, Self::Refusal, Self::Admin, Self::Grant];
+
     /// Returns the word used on every surface.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -39,9 +42,7 @@ impl Kind {
 
     /// Parses the word.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Intent, Self::Outcome, Self::Refusal, Self::Admin, Self::Grant]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 

@@ -29,6 +29,11 @@ impl Failure {
         Self { message: message.to_string(), hint: None, exit: 2 }
     }
 
+    /// Returns whether it is a wrong use, which whoever asked can mend.
+    pub fn is_usage(&self) -> bool {
+        self.exit == 2
+    }
+
     /// Something about the home or its key.
     pub fn home(message: impl std::fmt::Display) -> Self {
         Self { message: message.to_string(), hint: None, exit: 3 }

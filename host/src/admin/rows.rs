@@ -50,6 +50,17 @@ pub struct AuditFilter {
     pub act: Option<String>,
 }
 
+impl AuditFilter {
+    /// The words that `effect` may be.
+    pub const EFFECTS: [&str; 3] = ["read", "write", "destructive"];
+    /// The words that `decision` may be.
+    pub const DECISIONS: [&str; 3] = ["allow", "hold", "deny"];
+    /// The words that `outcome` may be.
+    pub const OUTCOMES: [&str; 7] = ["ok", "partial", "failed", "scheduled", "aborted", "unknown", "streamed"];
+    /// The words that `kind` may be.
+    pub const KINDS: [&str; 5] = ["intent", "outcome", "refusal", "admin", "grant"];
+}
+
 /// How rows come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -78,4 +89,20 @@ pub struct PluginLogFilter {
     pub after: Option<u64>,
     /// How many.
     pub limit: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use wardlock_audit::Kind;
+    use wardlock_core::answer::Outcome;
+    use wardlock_core::plugin::Effect;
+
+    use super::*;
+
+    #[test]
+    fn every_word_is_one_that_rows_have() {
+        assert_eq!(AuditFilter::EFFECTS, Effect::ALL.map(Effect::as_str));
+        assert_eq!(AuditFilter::OUTCOMES, Outcome::ALL.map(Outcome::as_str));
+        assert_eq!(AuditFilter::KINDS, Kind::ALL.map(Kind::as_str));
+    }
 }

@@ -255,6 +255,9 @@ pub struct RestoreArgs {
     /// Where the vault's new key comes from; else what the backup's wardlock.toml says.
     #[arg(long, value_enum)]
     pub key: Option<KeyChoice>,
+    /// The key file outside the home that the backup's wardlock.toml names. It is used, or made, only where it is named here, too.
+    #[arg(long, value_name = "FILE", conflicts_with = "key")]
+    pub key_path: Option<PathBuf>,
     /// Restore it even if a newer state of this vault was used on this machine.
     #[arg(long)]
     pub accept_older: bool,

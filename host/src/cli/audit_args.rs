@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::admin::AuditFilter;
+
 /// `wardlock audit`.
 #[derive(Debug, Subcommand)]
 pub enum AuditVerb {
@@ -132,7 +134,7 @@ pub struct FilterArgs {
     #[arg(long)]
     pub operation: Option<String>,
     /// Of one effect.
-    #[arg(long, value_parser = ["read", "write", "destructive"])]
+    #[arg(long, value_parser = AuditFilter::EFFECTS)]
     pub effect: Option<String>,
     /// Touching one resource.
     #[arg(long)]
@@ -144,10 +146,10 @@ pub struct FilterArgs {
     #[arg(long)]
     pub tenant: Option<String>,
     /// With one decision.
-    #[arg(long, value_parser = ["allow", "hold", "deny"])]
+    #[arg(long, value_parser = AuditFilter::DECISIONS)]
     pub decision: Option<String>,
     /// With one outcome.
-    #[arg(long, value_parser = ["ok", "partial", "failed", "scheduled", "aborted", "unknown", "streamed"])]
+    #[arg(long, value_parser = AuditFilter::OUTCOMES)]
     pub outcome: Option<String>,
     /// Refused with one code, of the host or of a plugin.
     #[arg(long)]
@@ -158,8 +160,8 @@ pub struct FilterArgs {
     /// Holding this value of a path or query, such as a record's id. Rows hold its keyed hash only.
     #[arg(long, value_name = "VALUE")]
     pub path_value: Option<String>,
-    /// Of one kind: `intent`, `outcome`, `refusal`, `admin` or `grant`.
-    #[arg(long)]
+    /// Of one kind.
+    #[arg(long, value_parser = AuditFilter::KINDS)]
     pub kind: Option<String>,
     /// Being one act, such as `agent.add`.
     #[arg(long)]

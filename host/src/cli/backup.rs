@@ -1,5 +1,6 @@
 //! `wardlock backup …`: the whole home, to another machine and back.
 
+use std::path::{Component, Path};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -47,12 +48,16 @@ pub async fn restore(cli: &Cli, args: &RestoreArgs) -> Result<ExitCode, Failure>
     let opening = copies::opening(args.identity.as_deref(), args.backup_passphrase_fd, "--backup-passphrase-fd")?;
     let unpacked = backup::unpack(&mut opening.open_backup(file)?, &restoring, length)?;
     let config = HostConfig::parse(CONFIG_FILE, &unpacked.config).map_err(Failure::usage)?;
-    let source = key_source(cli, args.key, config.key(), restoring.home())?;
+    let source = key_source(cli, args, config.key(), restoring.home())?;
     source.probe()?;
     let restored = restore_vault(restoring.home(), &unpacked, &opening, &source, args.accept_older)?;
     let audit = look_at_audit(restoring.home(), &config, &source, &unpacked).await?;
     restoring.finish(&unpacked.config)?;
-    let result = report(&target, args.key, &unpacked, &restored, &audit);
+    let mut result = report(&target, args.key, &unpacked, &restored, &audit);
+    let reaches_out = reaches_out(&config);
+    if !reaches_out.is_empty() {
+        result["will"] = json!(reaches_out);
+    }
     if cli.json {
         talk::data(&result);
     } else {
@@ -62,13 +67,9 @@ pub async fn restore(cli: &Cli, args: &RestoreArgs) -> Result<ExitCode, Failure>
 }
 
 /// Where the restored vault's key comes from: what the command says, else what the backup's settings say.
-fn key_source(
-    cli: &Cli,
-    chosen: Option<KeyChoice>,
-    configured: &KeySource,
-    home: &Home,
-) -> Result<Unlock, Failure> {
-    match (chosen, configured) {
+fn key_source(cli: &Cli, args: &RestoreArgs, configured: &KeySource, home: &Home) -> Result<Unlock, Failure> {
+    named_outside(args, configured, home)?;
+    match (args.key, configured) {
         (Some(choice), _) => init::new_source(home.path(), choice, cli.passphrase_fd),
         (None, KeySource::Passphrase) => init::new_source(home.path(), KeyChoice::Passphrase, cli.passphrase_fd),
         (None, source) => source.resolve(home).map_err(|failure| {
@@ -76,6 +77,44 @@ fn key_source(
             failure.hint(format!("{hint}; or choose another source for the key: `--key file`"))
         }),
     }
+}
+
+/// Refuses a key outside the home that only the backup names: whoever made it would have a file written anywhere.
+fn named_outside(args: &RestoreArgs, configured: &KeySource, home: &Home) -> Result<(), Failure> {
+    let outside = match configured {
+        KeySource::File { path } if args.key.is_none() && !is_within(path, home.path()) => Some(path),
+        _ => None,
+    };
+    match (outside, &args.key_path) {
+        (None, None) => Ok(()),
+        (Some(path), Some(named)) if path == named => Ok(()),
+        (Some(path), _) => {
+            let path = path.display();
+            Err(Failure::usage(format!(
+                "the backup's wardlock.toml keeps the vault's key outside the home: {path}"
+            ))
+            .hint(format!("if it is to stand there, add `--key-path {path}`; `--key file` keeps it in the home")))
+        }
+        (None, Some(_)) => Err(Failure::usage("the backup's wardlock.toml names no key file outside the home")
+            .hint("leave `--key-path` out")),
+    }
+}
+
+/// Returns whether a path leads to a file of the home, whatever stands there.
+fn is_within(path: &Path, home: &Path) -> bool {
+    let within = if path.is_absolute() { path.strip_prefix(home).ok() } else { Some(path) };
+    within
+        .is_some_and(|path| path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir)))
+}
+
+/// What the restored settings run, write to or dial, once the home is served.
+fn reaches_out(config: &HostConfig) -> Vec<String> {
+    let approvers = config.approvers();
+    let runs = (!approvers.command.is_empty()).then(|| format!("runs `{}`", approvers.command.join(" ")));
+    let posts = approvers.webhook.as_ref().map(|to| format!("posts to {to}"));
+    let traces = config.otlp().map(|to| format!("sends traces to {to}"));
+    let mirrors = config.audit_mirror().map(|path| format!("writes the audit's mirror to {}", path.display()));
+    [runs, posts, traces, mirrors].into_iter().flatten().collect()
 }
 
 fn restore_vault(
@@ -115,7 +154,7 @@ async fn look_at_audit(
 }
 
 fn report(
-    target: &std::path::Path,
+    target: &Path,
     chosen: Option<KeyChoice>,
     unpacked: &Unpacked,
     restored: &Restored,

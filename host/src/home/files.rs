@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cap_std::fs::{OpenOptions, OpenOptionsExt as _};
+use rustix::fs::OFlags;
 
 use super::error::{HomeError, io_at};
 use super::{CONFIG_FILE, Home, check};
@@ -117,7 +118,13 @@ impl Home {
             Err(HomeError::Missing { .. }) => return Ok(None),
             Err(error) => return Err(error),
         }
-        let file = self.dir.open(name).map_err(io_at("open", &path))?;
+        let mut options = OpenOptions::new();
+        // A pipe that has taken the file's place since it was looked at keeps nobody waiting.
+        options.read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+        let file = self.dir.open_with(name, &options).map_err(io_at("open", &path))?;
+        if !file.metadata().map_err(io_at("look at", &path))?.is_file() {
+            return Err(HomeError::NotFile { path });
+        }
         let mut bytes = Vec::new();
         file.take(limit + 1).read_to_end(&mut bytes).map_err(io_at("read", &path))?;
         if bytes.len() as u64 > limit {

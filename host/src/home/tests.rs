@@ -152,3 +152,34 @@ fn the_home_is_found_in_the_documented_order() {
     check(None, &[("HOME", "h")], "the environment variable `HOME` is not an absolute path");
     check(None, &[], "no home folder is named, and neither `XDG_CONFIG_HOME` nor `HOME` says where one would be");
 }
+
+#[test]
+fn a_pipe_that_takes_a_files_place_keeps_nobody_waiting() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = Home::create(&folder.path().join("home")).expect("a home");
+    home.write("workspaces/acme.toml", b"it").expect("written");
+    let at = |name: &str| home.path().join("workspaces").join(name);
+    let (file, other) = (at("acme.toml"), at("other"));
+    rustix::fs::mknodat(rustix::fs::CWD, &other, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("a pipe");
+    let (ended, told) = std::sync::mpsc::channel::<()>();
+    let swapping = std::thread::spawn(move || {
+        let exchange = rustix::fs::RenameFlags::EXCHANGE;
+        while matches!(told.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty)) {
+            rustix::fs::renameat_with(rustix::fs::CWD, &file, rustix::fs::CWD, &other, exchange).expect("swapped");
+        }
+    });
+    let (done, read) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for _ in 0..20_000 {
+            match home.read("workspaces/acme.toml") {
+                Ok(Some(bytes)) => assert_eq!(bytes, b"it"),
+                Ok(None) => panic!("it is there at any instant"),
+                Err(error) => assert!(matches!(error, HomeError::NotFile { .. }), "{error}"),
+            }
+        }
+        done.send(()).expect("somebody waits");
+    });
+    read.recv_timeout(std::time::Duration::from_mins(1)).expect("no reading waits for a writer");
+    drop(ended);
+    swapping.join().expect("it swapped");
+}

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use wardlock_audit::{Act, ActDetail, Filter, Kind, Row};
 use wardlock_core::answer::Outcome;
-use wardlock_core::plugin::Effect;
 use wardlock_core::refusal::Code;
 
 use super::{OPERATOR, against, blocking, export, readiness, verified, who};
@@ -87,21 +86,16 @@ async fn find(host: &Arc<Host>, asked: AuditFilter) -> Result<Vec<Row>, Failure>
 }
 
 fn filter(asked: AuditFilter) -> Result<Filter, Failure> {
-    let kind = asked.kind.map(|kind| {
-        Kind::parse(&kind).ok_or_else(|| {
-            Failure::usage(format!("there are no rows of kind `{kind}`"))
-                .hint("kinds: intent, outcome, refusal, admin, grant")
-        })
-    });
+    let kind = one_of("kind", asked.kind, &AuditFilter::KINDS)?;
     Ok(Filter {
         workspace: asked.workspace,
         connection: asked.connection,
         agent: asked.agent,
         operation: asked.operation,
-        effect: one_of("effect", asked.effect, &Effect::ALL.map(Effect::as_str))?,
-        decision: one_of("decision", asked.decision, &["allow", "hold", "deny"])?,
-        kind: kind.transpose()?,
-        outcome: one_of("outcome", asked.outcome, &Outcome::ALL.map(Outcome::as_str))?,
+        effect: one_of("effect", asked.effect, &AuditFilter::EFFECTS)?,
+        decision: one_of("decision", asked.decision, &AuditFilter::DECISIONS)?,
+        kind: kind.as_deref().and_then(Kind::parse),
+        outcome: one_of("outcome", asked.outcome, &AuditFilter::OUTCOMES)?,
         service: asked.service,
         region: asked.region,
         tenant: asked.tenant,

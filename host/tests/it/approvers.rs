@@ -146,3 +146,28 @@ async fn who_cannot_be_told_keeps_no_request_from_waiting() {
     held(&world, "/acme/zoho/crm/v8/Leads?fields=Last_Name&per_page=2").await;
     world.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_that_takes_too_long_is_ended_with_what_it_started() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("helper");
+    let script = format!("sleep 300 & echo $! > {}; wait", file.display());
+    let world = holding(format!("[approvers]\ncommand = [\"sh\", \"-c\", \"{script}\"]\n")).await;
+    held(&world, LEADS).await;
+    let began = Instant::now();
+    while told(&world, "failed").await.is_none() && began.elapsed() < PATIENCE {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(told(&world, "failed").await, Some(1.0));
+    let helper = fs::read_to_string(&file).expect("it ran");
+    // Ended, and perhaps not yet waited for by whoever inherited it.
+    let lives = || {
+        let status = fs::read_to_string(format!("/proc/{}/stat", helper.trim())).unwrap_or_default();
+        !status.is_empty() && !status.contains(") Z ")
+    };
+    while lives() && began.elapsed() < PATIENCE {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(!lives(), "what it started goes on");
+    world.end().await;
+}

@@ -288,10 +288,21 @@ async fn older_backup_beside_a_newer_key_is_restored_on_purpose_only() {
     let add = ["registration", "add", "later", "--service", "zoho-crm", "--client-id", "1000.B", "--secret-stdin"];
     run(&canaries, &home, &add, &secret).await.ok().expect("the vault goes on");
     fs::remove_dir_all(&home).expect("lost");
-    let refused = restore(&canaries, &home, &file, &by, &[], "").await;
+    let key = keys.join("vault.key");
+    for wrong in [&[][..], &["--key-path", text(&home)]] {
+        let refused = restore(&canaries, &home, &file, &by, wrong, "").await;
+        let told = refused.stderr.contains("outside the home") && refused.stderr.contains(text(&key));
+        assert!(
+            refused.code == Some(2) && told,
+            "where a backup would write is named by a person, too: {refused:?}"
+        );
+    }
+    let there = ["--key-path", text(&key)];
+    let refused = restore(&canaries, &home, &file, &by, &there, "").await;
     assert!(refused.code == Some(3) && refused.stderr.contains("--accept-older"), "{refused:?}");
     assert!(!home.exists());
-    let restored = restore(&canaries, &home, &file, &by, &["--accept-older"], "").await.ok().expect("restored");
+    let older = ["--key-path", text(&key), "--accept-older"];
+    let restored = restore(&canaries, &home, &file, &by, &older, "").await.ok().expect("restored");
     assert_eq!(restored.json().expect("json")["key"], "the one that is there already");
     let shown =
         run(&canaries, &home, &["registration", "list"], "").await.ok().expect("it opens, and is the newest");

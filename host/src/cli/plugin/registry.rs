@@ -18,7 +18,7 @@ use crate::cli::plugin_args::{AccountArgs, PullArgs, PushArgs};
 use crate::cli::talk;
 use crate::home::{HomeError, NewFile};
 use crate::text::for_terminal;
-use crate::trust::SIGNATURE_END;
+use crate::trust::{SIGNATURE_END, Signature, SignatureError};
 
 pub(super) async fn push(cli: &Cli, args: &PushArgs) -> Result<ExitCode, Failure> {
     let reference = parse(&args.reference)?;
@@ -89,8 +89,7 @@ fn tell(cli: &Cli, reference: &Reference, pulled: &Pulled, file: &Path) {
 /// Reads a component with its signature, and what it says of itself: what would not load is not published.
 async fn artifact(file: &str) -> Result<Artifact, Failure> {
     let component = component(file)?;
-    let not_text = |_| Failure::of_named_file(HomeError::NotText { path: beside(Path::new(file)) });
-    let signature = signature(file)?.map(String::from_utf8).transpose().map_err(not_text)?;
+    let signature = signature(file)?.map(|bytes| published(file, bytes)).transpose()?;
     let inspection = sandbox().await?.inspect(component.clone()).await?;
     let description = inspection.about?.description;
     Ok(Artifact {
@@ -101,6 +100,16 @@ async fn artifact(file: &str) -> Result<Artifact, Failure> {
         imports: inspection.imports,
         signature,
     })
+}
+
+/// Returns a signature as it is published, if it is one: what stands in its place may be a link to anything.
+fn published(file: &str, bytes: Vec<u8>) -> Result<String, Failure> {
+    let torn = |error: SignatureError| {
+        let path = beside(Path::new(file)).display().to_string();
+        Failure::usage(format!("{path} is not published: {error}")).hint(error.hint())
+    };
+    Signature::parse(&bytes).map_err(torn)?;
+    String::from_utf8(bytes).map_err(|_| torn(SignatureError::Torn))
 }
 
 /// Where a component's signature stands.

@@ -118,19 +118,19 @@ const FIRST: [FieldOf; 6] = [
     ("workspace", "Workspace", "", &[]),
     ("connection", "Connection", "", &[]),
     ("agent", "Agent", "", &[]),
-    ("decision", "Decision", "", &["allow", "hold", "deny"]),
-    ("kind", "Kind of row", "", &["intent", "outcome", "refusal", "admin", "grant"]),
+    ("decision", "Decision", "", &AuditFilter::DECISIONS),
+    ("kind", "Kind of row", "", &AuditFilter::KINDS),
     ("since", "Since", "24h, or 2026-11-25", &[]),
 ];
 const MORE: [FieldOf; 12] = [
     ("until", "Until", "24h, or 2026-11-25", &[]),
     ("service", "Service", "", &[]),
     ("operation", "Operation", "records.list", &[]),
-    ("effect", "Effect", "", &["read", "write", "destructive"]),
+    ("effect", "Effect", "", &AuditFilter::EFFECTS),
     ("resource", "Resource", "Leads", &[]),
     ("region", "Region", "", &[]),
     ("tenant", "Account", "", &[]),
-    ("outcome", "Outcome", "", &["ok", "partial", "failed", "scheduled", "aborted", "unknown", "streamed"]),
+    ("outcome", "Outcome", "", &AuditFilter::OUTCOMES),
     ("code", "Code of a refusal", "writes_off", &[]),
     ("plugin", "Plugin", "name or digest", &[]),
     ("value", "Value in a path", "a record's id", &[]),
@@ -208,7 +208,7 @@ pub(in crate::dashboard) async fn audit(gate: &Arc<Gate>, visitor: &Visitor, vis
     match shown(gate, visit).await {
         Ok(Shown { seen, live_after, older }) => page(200, &AuditPage { seen, live_after, older, ..form }),
         // A wrong use: the form stays as it was filled in, for whoever mends it.
-        Err(failure) if failure.exit == Failure::usage("").exit => {
+        Err(failure) if failure.is_usage() => {
             page(400, &AuditPage { problem: Some(super::sentences(&failure)), ..form })
         }
         Err(failure) => failed(&failure),

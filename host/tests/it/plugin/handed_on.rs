@@ -58,3 +58,14 @@ fn a_pull_that_fails_leaves_nothing_and_touches_nothing() {
     }
     assert_eq!(std::fs::read(mine).expect("a file"), b"mine");
 }
+
+#[test]
+fn only_a_signature_is_published_as_one() {
+    let folder = folder(&[("key", "what somebody keeps for themselves"), ("mine.wasm", "mine")]);
+    let link = folder.path().join("mine.wasm.minisig");
+    std::os::unix::fs::symlink(folder.path().join("key"), &link).expect("a link");
+    let output = run(&program(), &["plugin", "push", text(&folder.path().join("mine.wasm")), NOBODY]);
+    assert_eq!(output.code, Some(2), "{output:?}");
+    let told = output.stderr.contains("mine.wasm.minisig is not published: its signature is no whole minisign");
+    assert!(told && output.stderr.contains("hint: "), "{output:?}");
+}
