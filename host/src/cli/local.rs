@@ -18,7 +18,7 @@ use crate::config::{HostConfig, KeySource, LogFormat};
 use crate::gate::{Gate, Seat};
 use crate::home::Home;
 use crate::host::{Host, World};
-use crate::loaded::Services;
+use crate::loaded::{ELSEWHERE_HINT, Services, sent_elsewhere};
 use crate::{logs, policy};
 
 /// Serves until told to stop.
@@ -120,7 +120,7 @@ fn check_service(cli: &Cli, file: &Path) -> Result<ExitCode, Failure> {
         .map_err(|_| Failure::usage(format!("{name} is not UTF-8")).hint("save it as UTF-8"))?;
     let (service, problems) = match parse_and_lint(&text, &name) {
         Ok((service, mut findings)) => {
-            findings.splice(0..0, taken_name(&service, &name));
+            findings.splice(0..0, taken_name(&service, &name).into_iter().chain(strange_hosts(&service, &name)));
             (Some(service), findings)
         }
         Err(error) => (None, vec![error]),
@@ -153,6 +153,17 @@ fn taken_name(service: &ServiceDefinition, file: &str) -> Option<DefinitionError
         key: "name".to_owned(),
         problem: format!("a service `{}` is built in, and a file may not take its place", service.name),
         hint: Some("give it another name, and name that in the workspace files".to_owned()),
+    })
+}
+
+/// Another definition's logins with hosts of somebody else's.
+fn strange_hosts(service: &ServiceDefinition, file: &str) -> Option<DefinitionError> {
+    sent_elsewhere(service).map(|problem| DefinitionError {
+        file: file.to_owned(),
+        line: 1,
+        key: "regions".to_owned(),
+        problem,
+        hint: Some(ELSEWHERE_HINT.to_owned()),
     })
 }
 

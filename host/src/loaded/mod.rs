@@ -29,7 +29,7 @@ use crate::trust::{Publishers, Standing};
 pub(crate) use chain::{keep, kept, kept_name};
 pub use files::PolicyFiles;
 pub use problem::{Problem, Severity};
-pub use services::Services;
+pub use services::{ELSEWHERE_HINT, Services, sent_elsewhere};
 
 use accepted::unaccepted;
 use chain::{Chain, ChainLoader};

@@ -1,16 +1,16 @@
 //! The service definitions of a home: those built in, and the operator's own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use wardlock_core::allowance::{Allowance, Records};
 use wardlock_core::connection::Connection;
-use wardlock_core::service::{ServiceDefinition, parse};
+use wardlock_core::service::{RegionRow, ServiceDefinition, parse};
 
 use crate::config::Keeping;
 use crate::home::Home;
 
-use super::{PolicyFiles, Problem};
+use super::{PolicyFiles, Problem, Severity};
 
 /// The definitions that are built in: file name and text.
 const BUILT_IN: [(&str, &str); 9] = [
@@ -24,6 +24,44 @@ const BUILT_IN: [(&str, &str); 9] = [
     ("generic-oauth2.toml", include_str!("../../services/generic-oauth2.toml")),
     ("api-key.toml", include_str!("../../services/api-key.toml")),
 ];
+
+/// What to do about a definition of which [`sent_elsewhere`] tells.
+pub const ELSEWHERE_HINT: &str = "see that the provider's own documentation names these hosts: whoever has them has every token that is sent there";
+
+/// Says to which hosts a definition would send the tokens of accounts that a built-in service knows, where they belong to none of that
+/// provider's domains. A definition that somebody else wrote may copy all of a provider's but where it sends.
+pub fn sent_elsewhere(service: &ServiceDefinition) -> Option<String> {
+    let built_in = Services::built_in();
+    let logins: BTreeSet<&str> = logins(service).collect();
+    let kin: Vec<_> =
+        built_in.iter().filter(|known| self::logins(known).any(|host| logins.contains(host))).collect();
+    let domain =
+        |host: &str| host.split_once('.').map(|(_, rest)| rest.to_owned()).filter(|rest| rest.contains('.'));
+    let known =
+        |kin: &ServiceDefinition| kin.regions.values().flat_map(hosts).filter_map(domain).collect::<Vec<_>>();
+    let domains: BTreeSet<String> = kin.iter().flat_map(|kin| known(kin)).collect();
+    let is_known = |host: &str| {
+        domains.iter().any(|domain| {
+            host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        })
+    };
+    let strange: BTreeSet<&str> =
+        service.regions.values().flat_map(hosts).filter(|host| !is_known(host)).collect();
+    let kin = kin.first().filter(|_| !strange.is_empty())?;
+    let strange = strange.into_iter().collect::<Vec<_>>().join(", ");
+    Some(format!("tokens of {}'s accounts would be sent to {strange}", kin.display))
+}
+
+/// The hosts at which a service's accounts log in.
+fn logins(service: &ServiceDefinition) -> impl Iterator<Item = &str> {
+    service.regions.values().flat_map(|row| [Some(row.accounts.as_str()), row.token.as_deref()]).flatten()
+}
+
+/// Every host of a region that gets a credential.
+fn hosts(row: &RegionRow) -> impl Iterator<Item = &str> {
+    let apis = row.hosts.values().flat_map(BTreeMap::values).map(String::as_str);
+    [Some(row.accounts.as_str()), row.token.as_deref()].into_iter().flatten().chain(apis)
+}
 
 /// Every service that a connection may name.
 #[derive(Debug, Clone, Default)]
@@ -151,6 +189,14 @@ impl Services {
             let message = format!("{shown}: another file defines the service `{name}` already");
             return self.refuse(file, Problem::new(None, message));
         }
+        if let Some(message) = Some(&definition).filter(|_| !built_in).and_then(sent_elsewhere) {
+            let note = Problem::new(None, format!("{shown}: {message}"));
+            self.problems.push(Problem {
+                severity: Severity::Note,
+                hint: Some(ELSEWHERE_HINT.to_owned()),
+                ..note
+            });
+        }
         self.known.insert(name, Known { definition: Arc::new(definition), built_in });
     }
 
@@ -158,5 +204,27 @@ impl Services {
         let name = file.strip_suffix(".toml").unwrap_or(file);
         self.broken.insert(name.to_owned(), problem.message.clone());
         self.problems.push(problem);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_definition_that_sends_a_providers_tokens_elsewhere_is_told_of() {
+        let text = Services::text_of_built_in("zoho-crm").expect("built in");
+        let told = |from: &str, to: &str| {
+            let text = text.replacen("\nname = \"zoho-crm\"", "\nname = \"crm\"", 1).replace(from, to);
+            sent_elsewhere(&parse(&text, "crm.toml").expect("it parses"))
+        };
+        assert_eq!(told("", ""), None);
+        assert_eq!(told("www.zohoapis.eu", "projects.zohoapis.eu"), None, "another product of the same provider");
+        for host in ["api.evil.eu", "www.evilzohoapis.eu", "zohoapis.eu.evil.example"] {
+            let message = told("www.zohoapis.eu", host).unwrap_or_else(|| panic!("{host} is nobody's we know"));
+            assert!(message.contains("Zoho") && message.ends_with(&format!("sent to {host}")), "{message}");
+        }
+        let own = told(".zoho", ".provider").map(|message| message.contains("provider"));
+        assert_eq!(own, None, "accounts that no built-in service knows are nobody's business");
     }
 }
