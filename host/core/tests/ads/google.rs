@@ -321,7 +321,7 @@ fn answers_are_read_by_their_bodies() {
         assert_eq!((failures.failed, failures.of, first), (1, 3, vec![2]), "{body}");
     }
     let errors = r#""partialFailureError":{"code":3,"details":[{"errors":[
-        {"errorCode":{"mutateError":"RESOURCE_NOT_FOUND"},"location":{"fieldPathElements":[{"fieldName":"operations","index":1}]}},
+        {"errorCode":{"mutateError":"RESOURCE_NOT_FOUND"},"location":{"fieldPathElements":[{"fieldName":"operations","index":"1"}]}},
         {"errorCode":{"rangeError":"TOO_LOW"},"location":{"fieldPathElements":[{"fieldName":"operations","index":1}]}}]}]}"#;
     let body = format!(r#"{{"results":[{{"resourceName":"x"}},{{}}],{errors}}}"#);
     check(200, &body, "partial RESOURCE_NOT_FOUND");

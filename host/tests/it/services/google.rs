@@ -185,6 +185,7 @@ async fn google_ads_is_queried_and_mutated_and_says_what_failed() {
     assert_eq!((sent.answer.status(), sent.reading.outcome.as_str()), (200, "partial"), "{answer}");
     let failures = sent.reading.failures.as_ref().expect("which failed");
     assert_eq!((failures.failed, failures.of, failures.first[0].number), (1, 2, 2), "{answer}");
+    assert_eq!(failures.first[0].code.as_deref(), Some("RESOURCE_NOT_FOUND"), "{answer}");
     let rows = world.simulator.google().rows(SHOES, "campaigns");
     assert!(rows.iter().any(|row| row["name"] == "Again"), "{rows:?}");
 
