@@ -233,7 +233,19 @@ fn a18_a_batch_is_judged_call_by_call() {
     check(hidden, Some(Code::EnvelopeReference));
     check(r#"{"method":"GET","relative_url":"https://evil.example/v26.0/120"}"#, Some(Code::NotCanonical));
     check(r#"{"method":"GET","relative_url":"v25.0/act_111/ads"}"#, Some(Code::UnknownOperation));
-    check(r#"{"method":"GET","relative_url":"act_111/ads"}"#, Some(Code::UnknownOperation));
+    check(r#"{"method":"GET","relative_url":"V25.0/120"}"#, Some(Code::UnknownOperation));
+    check(r#"{"method":"GET","relative_url":"v25/120"}"#, Some(Code::UnknownOperation));
+    // Without a version it has the batch's, and is judged so.
+    check(r#"{"method":"GET","relative_url":"act_111/ads?fields=id&limit=1"}"#, None);
+    check(r#"{"method":"GET","relative_url":"me"}"#, None);
+    check(r#"{"method":"GET","relative_url":"act_222/ads"}"#, Some(Code::TenantMismatch));
+    check(r#"{"method":"GET","relative_url":"act_111?method=delete"}"#, Some(Code::QueryNotAllowed));
+    check(r#"{"method":"GET","relative_url":"no/such/path"}"#, Some(Code::UnknownOperation));
+    for root in ["", "?batch=x", "../v26.0", "/act_111/ads"] {
+        let call = format!(r#"{{"method":"GET","relative_url":"{root}"}}"#);
+        let body = format!(r#"{{"batch":[{call}]}}"#);
+        assert!(refused(&judge, "POST /v26.0", &body).is_some(), "{root}");
+    }
     let call = r#"{"method":"GET","relative_url":"v26.0/act_111/ads"}"#;
     let many = |count: usize| format!(r#"{{"batch":[{}]}}"#, vec![call; count].join(","));
     assert_eq!(refused(&judge, "POST /v26.0", &many(50)), None);
