@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::plugin::project::Language;
+use crate::plugin::project::{Language, World};
 
 /// `wardlock plugin`.
 #[derive(Debug, Subcommand)]
@@ -81,6 +81,9 @@ pub struct NewArgs {
     /// The language.
     #[arg(long, value_enum)]
     pub lang: LanguageChoice,
+    /// What it is to do: the world of the contract that it is built for.
+    #[arg(long, value_enum, default_value = "request-plugin")]
+    pub world: WorldChoice,
     /// The folder, new or empty; else one of the plugin's name.
     #[arg(long, value_name = "FOLDER")]
     pub dir: Option<PathBuf>,
@@ -107,6 +110,35 @@ impl LanguageChoice {
             Self::Js => Language::Js,
             Self::Python => Language::Python,
             Self::C => Language::C,
+        }
+    }
+}
+
+/// A world that projects are begun for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WorldChoice {
+    /// Judges requests.
+    #[value(name = "request-plugin")]
+    Request,
+    /// Judges requests, and counts.
+    #[value(name = "quota-plugin")]
+    Quota,
+    /// Judges requests by files that the operator grants.
+    #[value(name = "folder-plugin")]
+    Folder,
+    /// Judges requests and answers, and counts.
+    #[value(name = "full-plugin")]
+    Full,
+}
+
+impl WorldChoice {
+    /// Returns the world.
+    pub fn world(self) -> World {
+        match self {
+            Self::Request => World::Request,
+            Self::Quota => World::Quota,
+            Self::Folder => World::Folder,
+            Self::Full => World::Full,
         }
     }
 }

@@ -27,8 +27,8 @@ pub use log::{LogConfig, LogFormat};
 pub use text_error::{Document, TextError};
 pub use units::{Bytes, Rate, Span, lifetime};
 pub use wording::nearest;
-pub(crate) use workspace::json_of;
 pub use workspace::{ConnectionPlan, DEFAULT_MEMORY_BYTES, Keeping, PluginPlan, WorkspacePlan};
+pub(crate) use workspace::{json_of, known_resources};
 
 use crate::home::HomeError;
 

@@ -60,7 +60,24 @@ pub(super) fn translate(message: &str) -> Wording {
     if let Some(rest) = message.strip_prefix("invalid type: ") {
         return wrong_type(rest);
     }
+    if let Some(rest) = message.strip_prefix("invalid value: ") {
+        return out_of_range(rest).unwrap_or_else(|| Wording { problem: message.to_owned(), hint: None });
+    }
     Wording { problem: message.to_owned(), hint: None }
+}
+
+/// Says between what a number must be; `None`: it is another value that does not fit.
+fn out_of_range(rest: &str) -> Option<Wording> {
+    let (found, expected) = rest.strip_prefix("integer `")?.split_once("`, expected ")?;
+    let range = match expected {
+        "u8" => format!("from 0 to {}", u8::MAX),
+        "u16" => format!("from 0 to {}", u16::MAX),
+        "u32" => format!("from 0 to {}", u32::MAX),
+        // What TOML can write reaches no further than these.
+        "u64" | "usize" => "from 0 on".to_owned(),
+        _ => return None,
+    };
+    Some(Wording { problem: format!("a whole number {range} is wanted, and {found} stands here"), hint: None })
 }
 
 fn wrong_type(rest: &str) -> Wording {
@@ -103,6 +120,23 @@ mod tests {
     fn check(given: &str, expected: Option<&str>) {
         let known = ["label", "service", "region", "grant", "operations", "records.read", "writes"];
         assert_eq!(nearest(given, known), expected, "{given}");
+    }
+
+    #[test]
+    fn number_out_of_range_is_told_the_range() {
+        for (message, problem) in [
+            (
+                "invalid value: integer `-1`, expected u32",
+                "a whole number from 0 to 4294967295 is wanted, and -1 stands here",
+            ),
+            (
+                "invalid value: integer `-7`, expected usize",
+                "a whole number from 0 on is wanted, and -7 stands here",
+            ),
+            ("invalid value: string \"x\", expected a size", "invalid value: string \"x\", expected a size"),
+        ] {
+            assert_eq!(translate(message).problem, problem);
+        }
     }
 
     #[test]

@@ -100,9 +100,9 @@ pub(super) async fn add(
     let file = workspace_file.as_deref().zip(text.as_deref());
     let (table, unread) = table_for(&placed, place.map(|(_, connection)| connection), file);
     note(host, Act::admin(who(), "plugin.add", format!("plugins/{}", kept.file), digest.to_string())).await;
-    let workspace = place.map(|(workspace, _)| workspace);
     // The component is kept by now: what cannot be compared is told, and takes nothing back.
-    let compared = recordings::otherwise(host, workspace, &about.description.name, digest, &component);
+    let compared =
+        recordings::otherwise(host, place, recordings::Brought { about: &about, digest, bytes: &component });
     let (recorded, not_compared) = Box::pin(compared)
         .await
         .map_or_else(|failure| (Vec::new(), Some(failure.message)), |recorded| (recorded, None));

@@ -1,20 +1,20 @@
 //! What plugins saw, as far as it is recorded: asked again, asked of another component, and made a golden case of.
 
-use std::collections::BTreeSet;
+mod otherwise;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wardlock_audit::Act;
-use wardlock_core::id::Digest;
-use wardlock_sandbox::{LoadSpec, Plugin};
 use wardlock_state::{RecordPlace, RecordQuery};
 
 use super::{blocking, note, who};
 use crate::admin::Failure;
 use crate::host::Host;
-use crate::loaded::State;
 use crate::plugin::cases::{Case, Found, Tested, write};
-use crate::recorder::{AskedRecord, Now, Record, RecordError, Replay, Replayed, Tried, Word, tried};
+use crate::recorder::{AskedRecord, Now, Record, RecordError, Replay, Replayed, Tried, Word};
+
+pub(super) use otherwise::{Brought, otherwise};
 
 /// What is replayed.
 pub(super) struct Asked {
@@ -139,104 +139,6 @@ fn now_json(now: &Now) -> Value {
         None => (None, &[][..], None),
     };
     json!({ "changed": now.changed, "says": says, "differences": differences, "why": why })
-}
-
-/// How many of a workspace's newest requests a new component is asked about.
-const NEWEST: u32 = 200;
-/// How many differences are told for each place; the rest is counted.
-const TOLD: usize = 20;
-
-/// Asks a component about what was recorded of the plugins of its name: in one workspace, or in all that record.
-pub(super) async fn otherwise(
-    host: &Arc<Host>,
-    workspace: Option<&str>,
-    name: &str,
-    digest: Digest,
-    bytes: &[u8],
-) -> Result<Vec<Value>, Failure> {
-    let loaded = host.loaded();
-    let recording = host.recorder().recording();
-    let mut told = Vec::new();
-    for found in loaded.connections() {
-        let State::Open(open) = &found.state else { continue };
-        let its = found.connection.workspace.as_str();
-        if workspace.is_some_and(|only| only != its) || !recording.contains_key(its) {
-            continue;
-        }
-        let Some(plugin) = open.plugins.iter().find(|plugin| plugin.name().as_str() == name) else { continue };
-        let place = format!("{its}/{}", found.connection.name);
-        let mut row = match load(host, plugin, digest, bytes).await {
-            Ok(new) => compare(host, its, found.connection.name.as_str(), &new).await?,
-            Err(why) => json!({
-                "requests": 0, "compared": 0, "not_compared": 0, "otherwise": 0, "cut": false, "differing": [], "why": why,
-            }),
-        };
-        row["place"] = place.into();
-        told.push(row);
-    }
-    Ok(told)
-}
-
-/// Loads a component in the place of a plugin: with what the workspace file gives that.
-async fn load(host: &Host, of: &Plugin, digest: Digest, bytes: &[u8]) -> Result<Plugin, String> {
-    let spec = LoadSpec {
-        name: of.name().clone(),
-        bytes: bytes.to_vec(),
-        expected_digest: Some(digest),
-        settings: serde_json::from_str(of.settings()).map_err(|error| error.to_string())?,
-        granted: of.granted().clone(),
-        files: of.files().cloned(),
-        time: std::time::Duration::from_secs(1),
-        memory_bytes: of.memory_bytes(),
-    };
-    let loaded = host.sandbox().load(spec).await;
-    loaded.map_err(|error| format!("it does not load with the settings that stand there: {error}"))
-}
-
-async fn compare(host: &Arc<Host>, workspace: &str, connection: &str, new: &Plugin) -> Result<Value, Failure> {
-    let (mut compared, mut unknown, mut otherwise, mut differing) = (0_u32, 0_u32, 0_u32, Vec::new());
-    let mut requests = BTreeSet::new();
-    for place in places(host, Some(workspace), None, NEWEST).await? {
-        // What does not open is `audit replay`'s to tell.
-        let Ok(Some(record)) = read(host, &place).await? else { continue };
-        if record.connection != connection {
-            continue;
-        }
-        let asked = record.asked.iter().filter(|asked| asked.plugin == new.name().as_str());
-        for asked in asked {
-            let tried = tried(new, &record, asked).await;
-            if !matches!(tried, Tried::Unknown(_)) {
-                requests.insert(record.request_id.clone());
-            }
-            match tried {
-                Tried::Same => compared += 1,
-                Tried::Unknown(_) => unknown += 1,
-                Tried::Otherwise { says, differences } => {
-                    compared += 1;
-                    otherwise += 1;
-                    if differing.len() < TOLD {
-                        differing.push(json!({
-                            "request": record.request_id,
-                            "time": crate::text::time(record.at_ms),
-                            "operation": record.inputs.get(asked.input).map(|input| &input.operation().name),
-                            "recorded": asked.word.short(),
-                            "now": says,
-                            "differences": differences,
-                        }));
-                    }
-                }
-            }
-        }
-    }
-    Ok(json!({
-        "requests": requests.len(),
-        "compared": compared,
-        "not_compared": unknown,
-        "otherwise": otherwise,
-        "cut": (differing.len() as u64) < u64::from(otherwise),
-        "differing": differing,
-        "why": null,
-    }))
 }
 
 /// Spaces stand in a case for a body that no plugin saw, up to so many bytes.

@@ -13,6 +13,7 @@ use super::abilities::{abilities, scopes};
 use super::connections::find;
 use super::{blocking, named, note, proof, seen_through, who};
 use crate::admin::Failure;
+use crate::config::known_resources;
 use crate::host::Host;
 use crate::{shown, writes};
 
@@ -45,7 +46,7 @@ pub(super) async fn set(
         "will_be_able_to": if level == WriteMode::Off { Vec::new() } else { abilities(&connection, level) },
         "records_at_once": connection.write_rules.max_records,
         "records_a_day": connection.write_rules.max_records_a_day,
-        "limits": connection.write_rules.limits.iter().map(limit).collect::<Vec<_>>(),
+        "limits": connection.write_rules.limits.iter().map(|row| limit(&connection, row)).collect::<Vec<_>>(),
         "approvals": connection.write_rules.approvals,
         "scopes_granted": scopes(&connection, host.egress().grant_status(&connection.grant)?.as_deref()),
     });
@@ -193,6 +194,19 @@ async fn allowed(host: &Arc<Host>, connection: &Connection, level: WriteMode) ->
         .hint(format!("run `{command}`")))
 }
 
-fn limit((what, limit): (&String, &WriteLimit)) -> Value {
-    json!({ "of": what, "records_at_once": limit.max_records, "records_a_day": limit.max_records_a_day })
+fn limit(connection: &Connection, (what, limit): (&String, &WriteLimit)) -> Value {
+    let is_known = || known_resources(&connection.service).contains(what.as_str());
+    let taken_for = if connection.operations.contains(what) {
+        "an operation"
+    } else if connection.resources.contains(what) || is_known() {
+        "a resource"
+    } else {
+        "a resource of the account's own, which nobody here can check"
+    };
+    json!({
+        "of": what,
+        "taken_for": taken_for,
+        "records_at_once": limit.max_records,
+        "records_a_day": limit.max_records_a_day,
+    })
 }

@@ -49,10 +49,9 @@ impl<'a> Looked<'a> {
             if !self.would_be_sent() {
                 return not_asked("it would not be sent");
             }
-            let Some(check) = classified.as_check() else {
-                return not_asked(
-                    "the service's definition knows of no check of this operation, or its body is no JSON",
-                );
+            let check = match classified.as_check() {
+                Ok(check) => check,
+                Err(why) => return not_asked(&why.to_string()),
             };
             if let Err(refusal) = self.host.rates().take(self.agent) {
                 return not_asked(&refusal.detail);

@@ -38,7 +38,7 @@ use writer::Job;
 
 pub use asked::{Judged, PendingRecord, Recording};
 pub use record::{AskedRecord, Damaged, Input, Record, RecordedTake, Shown, Word};
-pub use replay::{Now, Replay, Replayed, Tried, tried};
+pub use replay::{Now, Replay, Replayed, Tried, new_word, tried};
 
 /// The largest record, bytes as sealed: a body of some 700 KiB, with what goes beside it. The API's largest bodies do not fit; a
 /// policy that judges those is tested better by a few of them.

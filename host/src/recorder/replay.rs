@@ -200,18 +200,8 @@ pub async fn tried(plugin: &Plugin, record: &Record, asked: &AskedRecord) -> Tri
     if let Some(why) = of_the_moment(&asked.word, NONE_THEN) {
         return Tried::Unknown(why);
     }
-    let Some(input) = record.inputs.get(asked.input) else {
-        return Tried::Unknown("the record has no such input".to_owned());
-    };
-    let (judges, sees) = match input.shown() {
-        Shown::Request(_) => (plugin.hooks().judge_requests(), plugin.sees_body()),
-        Shown::Answer(_) => (plugin.hooks().judge_answers(), plugin.sees_answers()),
-    };
-    if !judges {
-        return Tried::Unknown("it does not judge what was recorded: requests, or answers".to_owned());
-    }
-    if sees && !input.is_whole() {
-        return Tried::Unknown("it sees bodies, and this one was not recorded".to_owned());
+    if let Some(why) = not_shown(plugin, record, asked) {
+        return Tried::Unknown(why);
     }
     let (word, takes_otherwise) = decide(plugin, record, asked).await;
     if let Some(why) = of_the_moment(&word, NONE_NOW) {
@@ -225,6 +215,32 @@ pub async fn tried(plugin: &Plugin, record: &Record, asked: &AskedRecord) -> Tri
         differences.push("its quotas: what it takes otherwise is counted from nothing here".to_owned());
     }
     Tried::Otherwise { says: word.short(), differences }
+}
+
+/// Asks a plugin what another one was asked, whatever that said. Its own quotas are counted from nothing. An error says why it cannot be
+/// known.
+pub async fn new_word(plugin: &Plugin, record: &Record, asked: &AskedRecord) -> Result<Word, String> {
+    if let Some(why) = not_shown(plugin, record, asked) {
+        return Err(why);
+    }
+    let of_another = AskedRecord { takes: Vec::new(), ..asked.clone() };
+    let (word, _) = decide(plugin, record, &of_another).await;
+    of_the_moment(&word, NONE_NOW).map_or(Ok(word), Err)
+}
+
+/// Says why a plugin cannot be shown what another one saw.
+fn not_shown(plugin: &Plugin, record: &Record, asked: &AskedRecord) -> Option<String> {
+    let Some(input) = record.inputs.get(asked.input) else {
+        return Some("the record has no such input".to_owned());
+    };
+    let (judges, sees) = match input.shown() {
+        Shown::Request(_) => (plugin.hooks().judge_requests(), plugin.sees_body()),
+        Shown::Answer(_) => (plugin.hooks().judge_answers(), plugin.sees_answers()),
+    };
+    if !judges {
+        return Some("it does not judge what was recorded: requests, or answers".to_owned());
+    }
+    (sees && !input.is_whole()).then(|| "it sees bodies, and this one was not recorded".to_owned())
 }
 
 /// Has a plugin judge a recorded input, apart from what serves. Returns what it says, and whether it took otherwise of its quotas

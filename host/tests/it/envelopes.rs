@@ -356,7 +356,7 @@ async fn a_batch_keeps_to_its_account_in_every_call() {
         let world = &world;
         async move { (world.ask("ads", "POST", "/ads/it/v26.0", &headers, &body).await, body) }
     };
-    let good = || get("v26.0/act_111/campaigns?fields=id%2Cname&limit=2");
+    let good = || get("act_111/campaigns?fields=id%2Cname&limit=2");
     let (reply, body) = ask(vec![good(), get("v26.0/me"), get("v26.0/act_111?fields=nothing")]).await;
     let said = reply.json().expect("json");
     assert_eq!((reply.status, reply.header("wardlock-decision")), (200, Some("allow")), "{said}");
@@ -367,6 +367,8 @@ async fn a_batch_keeps_to_its_account_in_every_call() {
     let before = world.api_calls();
     for (call, code) in [
         (get("v26.0/act_222/campaigns"), "tenant_mismatch"),
+        (get("act_222/campaigns"), "tenant_mismatch"),
+        (get("v25.0/act_111/campaigns"), "unknown_operation"),
         (get("v26.0/act_111?access_token=x"), "query_not_allowed"),
         (get("v26.0/1201110000010001"), "operation_not_allowed"),
         (json!({ "method": "POST", "relative_url": "v26.0/act_111/campaigns", "body": "name=x" }), "writes_off"),

@@ -148,6 +148,45 @@ async fn a_bound_of_what_is_not_there_is_told_with_its_place() {
     world.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bound_that_is_mistyped_is_refused_where_every_resource_may_be_touched() {
+    let world = World::start(Plan::default()).await;
+    let reloaded = async |bound: &str| {
+        let bounds = format!("writes = \"on\"\nlimits = {{ \"{bound}\" = {{ max_records = 1 }} }}\n");
+        let text = workspace("acme", "eu", &bounds, &plugin("read-only", "{}"))
+            .replace(r#""Leads", "Contacts""#, r#""*""#);
+        let text = wardlock::policy::with_digests(&text);
+        std::fs::write(world.folder().join("home/workspaces/acme.toml"), text).expect("written");
+        world.command(Command::Reload).await.expect("told")
+    };
+    for (bound, says) in [
+        ("records.creat", "did you mean `records.create`?"),
+        ("recordscreate", "did you mean `records.create`? A resource of that name is named in `resources`"),
+        ("records.write", "is a group, and a limit is of one operation"),
+        ("records.write", "`records.create`"),
+        ("records.delete_one", "is no operation of this connection"),
+        ("any.thing", "`any.thing` is no operation and no resource"),
+        ("leads", "did you mean `Leads`?"),
+        ("*", "is no operation and no resource"),
+    ] {
+        let told = reloaded(bound).await;
+        assert_eq!(told["ok"], false, "{bound}: {told}");
+        assert!(told["problems"].to_string().contains(says), "{says}: {told}");
+    }
+    for (bound, says) in [
+        ("records.create", None),
+        ("Leads", None),
+        ("Parcels", Some("`Parcels` is taken for a resource of the account's own")),
+    ] {
+        let told = reloaded(bound).await;
+        assert_eq!(told["ok"], true, "{bound}: {told}");
+        let problems = told["problems"].to_string();
+        assert_eq!(problems.contains("is taken for a resource"), says.is_some(), "{bound}: {problems}");
+        assert!(says.is_none_or(|says| problems.contains(says)), "{bound}: {problems}");
+    }
+    world.end().await;
+}
+
 /// Makes the INTENT rows of an effect unreadable in the audit of a home that nobody serves; returns how many there are.
 pub fn damage_intents(home: &Path, effect: &str) -> usize {
     let audit = rusqlite::Connection::open(home.join("state/audit.db")).expect("the audit");

@@ -22,7 +22,7 @@
 //! - [`operators`]: the operators' listener and its numbers; [`exposition`]: their text, read strictly.
 //! - [`collector`]: spans for a collector.
 //! - [`promises`]: what must hold whatever happens.
-//! - [`recorder`]: what plugins saw, kept, asked again and made cases of.
+//! - [`recorder`]: what plugins saw, kept, asked again and made cases of; [`brought`]: what a component that is added would have said.
 //! - [`reload`]: a changed workspace, taken whole or not at all.
 //! - [`look`]: stored secrets found in a project's files.
 //! - [`crowd`]: what crowds at the agents' door hold, and who is served all the same.
@@ -54,6 +54,7 @@ mod answers;
 mod approvers;
 mod audit;
 mod backup;
+mod brought;
 mod canaries;
 mod cases;
 mod changes;

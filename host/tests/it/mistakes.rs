@@ -21,6 +21,32 @@ fn error_in_a_workspace_file_shows_the_line() {
 }
 
 #[test]
+fn number_or_group_that_is_none_is_told_with_those_that_are() {
+    let wardlock = with_workspace();
+    let path = wardlock.home().join("workspaces/acme.toml");
+    let text = std::fs::read_to_string(&path).expect("a file");
+    for (from, to, says) in [
+        (
+            "writes     =",
+            "max_records = -1\nwrites     =",
+            "a whole number from 0 to 4294967295 is wanted, and -1 stands here",
+        ),
+        ("writes     =", "approvals = -1\nwrites     =", "a number of people from 1 to 5 is wanted"),
+        (
+            "[connections.zoho]",
+            "[recorder]\nrequests = -1\n[connections.zoho]",
+            "a number from 1 to 10000 is wanted",
+        ),
+        ("operations = [", "operations = [\"horses\", ", "groups are `bulk.read`, `bulk.write`"),
+    ] {
+        assert!(text.contains(from), "{from}: {text}");
+        wardlock.write("workspaces/acme.toml", &text.replace(from, to)).expect("written");
+        let said = run(&wardlock, &["policy", "check"]).stdout;
+        assert!(said.contains(says), "{to}: {said}");
+    }
+}
+
+#[test]
 fn what_changes_nothing_in_the_rules_for_writes_is_noted() {
     let wardlock = with_workspace();
     let path = wardlock.home().join("workspaces/acme.toml");

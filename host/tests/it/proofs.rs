@@ -276,6 +276,8 @@ async fn what_writes_mean_is_told_as_it_will_be_decided() {
     let some =
         "passes, however many records; held for a person on `Leads`: nobody can tell how many records it touches";
     assert_eq!(row("mass.update")["how"], some);
+    let bounds: Vec<_> = told["limits"].as_array().expect("limits").iter().map(|row| &row["taken_for"]).collect();
+    assert_eq!(bounds, [&json!("a resource"), &json!("an operation")], "{told:#}");
     let bulk = "passes, as a read; with `callback` in its body it destroys, and is held for a person";
     assert_eq!(
         (&row("bulk.read.create")["how"], &row("bulk.read.create")["effect"]),

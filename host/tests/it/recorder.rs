@@ -1,5 +1,5 @@
 //! The recorder, through the whole product: what plugins see is kept sealed where a workspace wants it, asked again by `audit
-//! replay`, asked of a new component by `plugin add`, and made a case of by `plugin case`.
+//! replay` and made a case of by `plugin case`.
 
 use std::fs;
 use std::io::Write as _;
@@ -8,10 +8,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use serde_json::Value;
-use wardlock::admin::{Brought, Command};
+use wardlock::admin::Command;
 use wardlock_core::id::Digest;
 use wardlock_egress::vault::Purpose;
-use wardlock_simulator::Consent;
 use wardlock_tests::raw::RawReply;
 
 use crate::answers::judge;
@@ -21,7 +20,7 @@ use crate::world::{Plan, World, plugin, workspace};
 pub const LEADS: &str = "/acme/zoho/crm/v8/Leads?fields=Last_Name,Email&per_page=2";
 const COQL: &str = "/acme/zoho/crm/v8/coql";
 const QUERY: &str = r#"{"select_query":"select Last_Name from Leads where Last_Name is not null limit 2"}"#;
-const RECORDER: &str = "\n[recorder]\nkeep = \"7d\"\n";
+pub const RECORDER: &str = "\n[recorder]\nkeep = \"7d\"\n";
 
 /// A world that records, with these plugins.
 pub async fn recording(plugins: &str, recorder: &str) -> World {
@@ -291,55 +290,6 @@ async fn a_plugin_that_reads_a_folder_is_replayed_as_long_as_its_files_are_those
     world.end().await;
 }
 
-async fn add(world: &World, starter: &str, workspace: Option<&str>) -> Value {
-    let bytes = wardlock_plugins::starter(starter).expect("a starter").bytes.to_vec();
-    let command = Command::PluginAdd {
-        bytes: bytes.len() as u64,
-        signature: None,
-        workspace: workspace.map(str::to_owned),
-        connection: workspace.map(|_| "zoho".to_owned()),
-    };
-    world.command_as(command, Brought::File(bytes), Consent::default()).await.expect("added")
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn plugin_add_tells_what_the_component_would_decide_otherwise() {
-    // In the place that is called `read-only` another component stands: it lets pass what it lets pass.
-    let stand_in = judge("read-only", "", r#"{ request = "deny" }"#);
-    let world = recording(&stand_in, RECORDER).await;
-    for _ in 0..3 {
-        assert_eq!(world.get(LEADS).await.status, 403);
-    }
-    let added = add(&world, "read-only", None).await;
-    assert!(
-        added["recorded"][0]["why"].as_str().is_some_and(|why| why.contains("with the settings that stand there")),
-        "{added}"
-    );
-    change(&world, &judge("read-only", "", "{}"), RECORDER).await;
-    let added = add(&world, "read-only", Some("acme")).await;
-    let row = &added["recorded"][0];
-    assert_eq!(
-        (&row["place"], &row["compared"], &row["otherwise"]),
-        (&"acme/zoho".into(), &3.into(), &3.into()),
-        "{added}"
-    );
-    assert_eq!((&row["requests"], &row["cut"]), (&3.into(), &false.into()), "{added}");
-    assert_eq!(
-        (&row["differing"][0]["now"], &row["differing"][0]["operation"]),
-        (&"allow".into(), &"records.list".into())
-    );
-    let none = add(&world, "page-cap", None).await;
-    assert_eq!(none["recorded"], Value::Array(Vec::new()), "no chain has a plugin of that name");
-    let shown = shown(&world, &["plugin", "add", "read-only"]).await;
-    assert!(
-        shown.stderr.contains("acme/zoho: of 3 recorded decisions (3 requests) it decides 3 otherwise"),
-        "{shown:?}"
-    );
-    let shown = self::shown(&world, &["plugin", "add", "page-cap"]).await;
-    assert!(shown.stderr.contains("none recorded"), "{shown:?}");
-    world.end().await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recorded_request_becomes_a_case_that_holds() {
     let takes = r#"{ takes = [{ key = "reads", limit = 1, window = 31536000 }] }"#;
@@ -403,26 +353,6 @@ async fn a_plugin_that_traps_traps_again_and_a_replay_trips_nothing_that_serves(
     let case = shown(&world, &["plugin", "case", &id(&trapped[0])]).await;
     assert_eq!(case.code, Some(1), "{case:?}");
     assert!(case.stderr.contains("gave no verdict"), "{case:?}");
-    world.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_gave_no_verdict_then_is_no_difference_to_a_new_component() {
-    let world = recording(&judge("read-only", "", r#"{ request = "trap-on-purpose" }"#), RECORDER).await;
-    let trap = "Accept: application/problem+json\r\nWardlock-Purpose: trap\r\n";
-    let mut traps = 0;
-    while world.ask("acme", "GET", LEADS, trap, "").await.json().expect("a refusal")["code"] == "plugin_trap" {
-        traps += 1;
-        assert!(traps < 20, "it trips");
-    }
-    change(&world, &judge("read-only", "", "{}"), RECORDER).await;
-    let added = add(&world, "read-only", Some("acme")).await;
-    let row = &added["recorded"][0];
-    assert_eq!(
-        (&row["compared"], &row["otherwise"], &row["not_compared"]),
-        (&traps.into(), &traps.into(), &1.into()),
-        "{added}"
-    );
     world.end().await;
 }
 

@@ -90,11 +90,16 @@ fn is_empty(result: &Value) -> bool {
 fn codes(errors: &PartialErrors, json: &Value) -> BTreeMap<u64, String> {
     let mut codes = BTreeMap::new();
     for error in places::at(json, &errors.list).into_iter().take(MOST_VALUES) {
-        let place = places::at(error, &errors.place).first().and_then(|place| place.as_u64());
+        let place = places::at(error, &errors.place).first().and_then(|place| number(place));
         let code = places::at(error, &errors.code).first().and_then(|code| code_text(code));
         if let (Some(place), Some(code)) = (place, code) {
             codes.entry(place).or_insert(code);
         }
     }
     codes
+}
+
+/// Reads a place. Protobuf's JSON writes a number of 64 bits as a text.
+fn number(place: &Value) -> Option<u64> {
+    place.as_u64().or_else(|| place.as_str()?.parse().ok())
 }

@@ -57,20 +57,24 @@ fn check_spelling(operation: &Operation, json: &Value) -> Result<(), Refusal> {
 
 /// Reads the body where its operation says what it is; `None` where it does not, or there is none.
 fn parse(operation: &Operation, request: &CanonicalRequest) -> Result<Option<Value>, Refusal> {
-    let is_form = match operation.body {
-        BodyKind::Form => true,
-        BodyKind::JsonOrForm => request.header("content-type").is_some_and(says_form),
-        BodyKind::Json => false,
-        BodyKind::None | BodyKind::Multipart | BodyKind::Any => return Ok(None),
-    };
-    if request.body().is_empty() {
+    let is_read = matches!(operation.body, BodyKind::Json | BodyKind::Form | BodyKind::JsonOrForm);
+    if !is_read || request.body().is_empty() {
         return Ok(None);
     }
     let refused = |problem: String| Refusal::new(Code::NotCanonical, RULE, problem);
-    if is_form {
+    if is_form(operation, request) {
         return form(request.body()).map(Some).map_err(|problem| refused(problem.to_owned()));
     }
     parse_json(request.body()).map(Some).map_err(|problem| refused(problem.to_string()))
+}
+
+/// Returns whether the body is a form.
+pub(super) fn is_form(operation: &Operation, request: &CanonicalRequest) -> bool {
+    match operation.body {
+        BodyKind::Form => true,
+        BodyKind::JsonOrForm => request.header("content-type").is_some_and(says_form),
+        BodyKind::Json | BodyKind::None | BodyKind::Multipart | BodyKind::Any => false,
+    }
 }
 
 fn says_form(content_type: &[u8]) -> bool {
@@ -87,8 +91,7 @@ fn form(body: &[u8]) -> Result<Value, &'static str> {
     }
     let mut members = serde_json::Map::new();
     for pair in text.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let (name, value) = (form_text(name)?, form_text(value)?);
+        let (name, value) = (form_name(pair)?, form_text(pair.split_once('=').unwrap_or_default().1)?);
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte)) {
             // `a[b]` and `a.b` are a member of `a` for some servers, and a name for others (PHP: `a_b`).
             return Err("a name in a form is of letters, digits, `_` and `-`; others have more than one reading");
@@ -116,6 +119,11 @@ fn is_json(text: &str) -> bool {
 /// Returns whether a text begins as a JSON object or array does.
 pub(super) fn looks_like_json(text: &str) -> bool {
     text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}').starts_with(['{', '['])
+}
+
+/// Returns the name in a pair of a form.
+pub(super) fn form_name(pair: &str) -> Result<String, &'static str> {
+    form_text(pair.split_once('=').map_or(pair, |(name, _)| name))
 }
 
 fn form_text(text: &str) -> Result<String, &'static str> {

@@ -27,6 +27,7 @@ use serde_json::Value;
 
 use self::sources::{Found, Reader};
 
+pub use self::check_only::NoCheck;
 pub use self::envelope::Part;
 pub(crate) use self::envelope::RULE as ENVELOPE_RULE;
 pub(crate) use self::pins::{check as check_pins, check_named};

@@ -30,6 +30,8 @@ pub struct PartShape {
     pub uri: String,
     /// Whether the path begins without a slash.
     pub is_relative: bool,
+    /// Whether a path that begins with no version has that of the call that carries it.
+    pub takes_version: bool,
     /// Query parameters, as an object of texts.
     pub query: Option<String>,
     /// Headers, as an object of texts.

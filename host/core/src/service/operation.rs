@@ -73,7 +73,7 @@ fn presence(raw: RawPresence) -> Presence {
 }
 
 fn envelope(raw: RawEnvelope) -> Envelope {
-    let RawPartShape { id, method, uri, relative, query, headers, body, form } = raw.part;
+    let RawPartShape { id, method, uri, relative, version_of_call, query, headers, body, form } = raw.part;
     Envelope {
         list: raw.list,
         most: raw.most,
@@ -84,6 +84,7 @@ fn envelope(raw: RawEnvelope) -> Envelope {
             method,
             uri,
             is_relative: relative,
+            takes_version: version_of_call,
             query,
             headers,
             // `check` saw to it that there is one of the two at most.

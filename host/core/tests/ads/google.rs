@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use wardlock_core::answer::read_answer;
+use wardlock_core::classify::NoCheck;
 use wardlock_core::plugin::{Effect, FieldUse};
 use wardlock_core::refusal::Code;
 use wardlock_core::service::ServiceDefinition;
@@ -302,7 +303,7 @@ fn a_request_is_made_one_that_the_provider_only_checks() {
     );
     let search = super::classified(service(), SEARCH, r#"{"query":"SELECT campaign.id FROM campaign"}"#)
         .expect("it is known");
-    assert!(search.as_check().is_none(), "what only reads has no check");
+    assert_eq!(search.as_check().err(), Some(NoCheck::Undefined), "what only reads has no check");
 }
 
 #[test]
@@ -321,7 +322,7 @@ fn answers_are_read_by_their_bodies() {
         assert_eq!((failures.failed, failures.of, first), (1, 3, vec![2]), "{body}");
     }
     let errors = r#""partialFailureError":{"code":3,"details":[{"errors":[
-        {"errorCode":{"mutateError":"RESOURCE_NOT_FOUND"},"location":{"fieldPathElements":[{"fieldName":"operations","index":1}]}},
+        {"errorCode":{"mutateError":"RESOURCE_NOT_FOUND"},"location":{"fieldPathElements":[{"fieldName":"operations","index":"1"}]}},
         {"errorCode":{"rangeError":"TOO_LOW"},"location":{"fieldPathElements":[{"fieldName":"operations","index":1}]}}]}]}"#;
     let body = format!(r#"{{"results":[{{"resourceName":"x"}},{{}}],{errors}}}"#);
     check(200, &body, "partial RESOURCE_NOT_FOUND");

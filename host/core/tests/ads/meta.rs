@@ -3,6 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use wardlock_core::canonical::CanonicalRequest;
+use wardlock_core::classify::NoCheck;
 use wardlock_core::refusal::Code;
 use wardlock_core::service::{Credential, ServiceDefinition};
 
@@ -233,7 +234,19 @@ fn a18_a_batch_is_judged_call_by_call() {
     check(hidden, Some(Code::EnvelopeReference));
     check(r#"{"method":"GET","relative_url":"https://evil.example/v26.0/120"}"#, Some(Code::NotCanonical));
     check(r#"{"method":"GET","relative_url":"v25.0/act_111/ads"}"#, Some(Code::UnknownOperation));
-    check(r#"{"method":"GET","relative_url":"act_111/ads"}"#, Some(Code::UnknownOperation));
+    check(r#"{"method":"GET","relative_url":"V25.0/120"}"#, Some(Code::UnknownOperation));
+    check(r#"{"method":"GET","relative_url":"v25/120"}"#, Some(Code::UnknownOperation));
+    // Without a version it has the batch's, and is judged so.
+    check(r#"{"method":"GET","relative_url":"act_111/ads?fields=id&limit=1"}"#, None);
+    check(r#"{"method":"GET","relative_url":"me"}"#, None);
+    check(r#"{"method":"GET","relative_url":"act_222/ads"}"#, Some(Code::TenantMismatch));
+    check(r#"{"method":"GET","relative_url":"act_111?method=delete"}"#, Some(Code::QueryNotAllowed));
+    check(r#"{"method":"GET","relative_url":"no/such/path"}"#, Some(Code::UnknownOperation));
+    for root in ["", "?batch=x", "../v26.0", "/act_111/ads"] {
+        let call = format!(r#"{{"method":"GET","relative_url":"{root}"}}"#);
+        let body = format!(r#"{{"batch":[{call}]}}"#);
+        assert!(refused(&judge, "POST /v26.0", &body).is_some(), "{root}");
+    }
     let call = r#"{"method":"GET","relative_url":"v26.0/act_111/ads"}"#;
     let many = |count: usize| format!(r#"{{"batch":[{}]}}"#, vec![call; count].join(","));
     assert_eq!(refused(&judge, "POST /v26.0", &many(50)), None);
@@ -242,6 +255,25 @@ fn a18_a_batch_is_judged_call_by_call() {
         let body = format!(r#"{{"batch":[{call}],{more}}}"#);
         assert_eq!(refused(&judge, "POST /v26.0", &body), Some(Code::BodyType), "{more}");
     }
+}
+
+#[test]
+fn a_form_is_made_one_that_meta_only_checks() {
+    let line = "POST /v26.0/act_111/campaigns";
+    let asks = "execution_options=%5B%22validate_only%22%5D";
+    for (form, expect) in [
+        ("name=x&special_ad_categories=%5B%5D", format!("name=x&special_ad_categories=%5B%5D&{asks}")),
+        ("execution_options=%5B%22include_recommendations%22%5D&name=x", format!("name=x&{asks}")),
+        ("name=x&execution%5Foptions=%5B%22validate_only%22%5D", format!("name=x&{asks}")),
+    ] {
+        let classified = classified(service(), line, form).expect(form);
+        let check = classified.as_check().expect("Meta checks it");
+        assert_eq!(check.body(), expect.as_bytes(), "{form}");
+    }
+    let empty = classified(service(), line, "").expect("it is known");
+    assert_eq!(empty.as_check().err(), Some(NoCheck::NoPlace));
+    let started = classified(service(), "POST /v26.0/act_111/insights", "level=ad").expect("it is known");
+    assert_eq!(started.as_check().err(), Some(NoCheck::Undefined));
 }
 
 #[test]

@@ -51,7 +51,7 @@ pub(super) async fn run(cli: &Cli, args: &AddArgs) -> Result<ExitCode, Failure> 
     Ok(ExitCode::SUCCESS)
 }
 
-/// Says what the component would decide otherwise than what was recorded of the plugins of its name.
+/// Says what the component would decide otherwise than what was recorded.
 fn tell_recorded(added: &Value) {
     if let Some(why) = added["not_compared"].as_str() {
         return talk::line(&format!("\nnot compared with what was recorded: {why}"));
@@ -59,39 +59,54 @@ fn tell_recorded(added: &Value) {
     let places = added["recorded"].as_array().map(Vec::as_slice).unwrap_or_default();
     if places.is_empty() {
         let name = for_terminal(added["name"].as_str().unwrap_or_default());
-        return talk::line(&format!("\nnone recorded: no workspace with `[recorder]` has a plugin `{name}`"));
+        return talk::line(&format!(
+            "\nnone recorded: no workspace with `[recorder]` has a plugin `{name}`; `--workspace` and `--connection` say which \
+             recorded requests a new one is to be asked about"
+        ));
     }
-    for place in places {
-        let (name, count) =
-            (place["place"].as_str().unwrap_or_default(), |key: &str| place[key].as_u64().unwrap_or(0));
-        if let Some(why) = place["why"].as_str() {
-            talk::line(&format!("\n{name}: {}", for_terminal(why)));
-            continue;
-        }
-        let not = match count("not_compared") {
-            0 => String::new(),
-            not => format!("; {not} more could not be compared"),
-        };
-        let (otherwise, compared) = (count("otherwise"), many(count("compared"), "recorded decision"));
-        let requests = many(count("requests"), "request");
-        talk::line(&format!("\n{name}: of {compared} ({requests}) it decides {otherwise} otherwise{not}"));
-        let differing = place["differing"].as_array().map(Vec::as_slice).unwrap_or_default();
-        for row in differing {
-            let text = |key: &str| row[key].as_str().unwrap_or_default();
-            let line = format!(
-                "  {} {}: recorded `{}`, now `{}`",
-                text("request"),
-                text("operation"),
-                text("recorded"),
-                text("now")
-            );
-            talk::line(&for_terminal(&line));
-        }
-        let more = otherwise.saturating_sub(differing.len() as u64);
-        if more > 0 {
-            talk::line(&format!("  and {more} more"));
-        }
+    places.iter().for_each(tell_place);
+}
+
+/// Says it of one place.
+fn tell_place(place: &Value) {
+    let name = place["place"].as_str().unwrap_or_default();
+    if let Some(why) = place["why"].as_str() {
+        return talk::line(&format!("\n{name}: not compared: {}", for_terminal(why)));
     }
+    talk::line(&format!("\n{name}: {}", for_terminal(&in_sum(place))));
+    let differing = place["differing"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let (then, now) = if place["is_new"] == true { ("decided", "it says") } else { ("recorded", "now") };
+    for row in differing {
+        let text = |key: &str| row[key].as_str().unwrap_or_default();
+        let (request, operation) = (text("request"), text("operation"));
+        let line = format!("  {request} {operation}: {then} `{}`, {now} `{}`", text("recorded"), text("now"));
+        talk::line(&for_terminal(&line));
+    }
+    let more = place["otherwise"].as_u64().unwrap_or(0).saturating_sub(differing.len() as u64);
+    if more > 0 {
+        talk::line(&format!("  and {more} more"));
+    }
+}
+
+/// Says how much of what was recorded it decides otherwise in a place; of one that is new there, what it would do.
+fn in_sum(place: &Value) -> String {
+    let count = |key: &str| place[key].as_u64().unwrap_or(0);
+    let whys: Vec<&str> =
+        place["not_compared_why"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let not = match count("not_compared") {
+        0 => String::new(),
+        not => format!("; {not} more could not be compared: {}", whys.join("; ")),
+    };
+    let (compared, requests) = (many(count("compared"), "recorded decision"), many(count("requests"), "request"));
+    if place["is_new"] != true {
+        return format!("of {compared} ({requests}) it decides {} otherwise{not}", count("otherwise"));
+    }
+    format!(
+        "no plugin of its name was asked there. Asked first, of {compared} ({requests}) it would refuse {}, hold {} and change {}{not}",
+        count("would_refuse"),
+        count("would_hold"),
+        count("would_change")
+    )
 }
 
 /// Says how many there are of something.

@@ -14,7 +14,8 @@ use crate::plugin::project::{self, Built, Project, ProjectError};
 
 pub(super) fn new(cli: &Cli, args: &NewArgs) -> Result<ExitCode, Failure> {
     let folder = args.dir.clone().unwrap_or_else(|| PathBuf::from(&args.name));
-    let begun = project::create(&folder, &args.name, args.lang.language()).map_err(of_project)?;
+    let begun =
+        project::create(&folder, &args.name, args.lang.language(), args.world.world()).map_err(of_project)?;
     let shown = folder.display().to_string();
     let mut next = vec![format!("cd {shown}")];
     next.extend(begun.tools);

@@ -152,10 +152,10 @@ impl<'a, 'd> Checker<'a, 'd> {
             }
             if !known && !connections.is_empty() {
                 let position = position.to_string();
-                let names: BTreeSet<&str> =
-                    connections.iter().flat_map(|plan| operation_names(&plan.connection.service)).collect();
+                let services = connections.iter().map(|plan| &*plan.connection.service);
                 let problem = format!("no connection of this workspace knows the operation or group `{given}`");
-                self.wrong(&["agents", key, "operations", &position], problem, suggestion(given, names));
+                let hint = operations_meant(given, services);
+                self.wrong(&["agents", key, "operations", &position], problem, hint);
             }
         }
         Some(by_connection)
@@ -294,7 +294,7 @@ impl<'a, 'd> Checker<'a, 'd> {
                     let position = position.to_string();
                     let path: Vec<&str> = path.iter().copied().chain([position.as_str()]).collect();
                     let problem = format!("service `{}` has no operation or group `{given}`", service.name);
-                    self.wrong(&path, problem, suggestion(given, operation_names(service)));
+                    self.wrong(&path, problem, operations_meant(given, std::iter::once(service)));
                 }
             }
         }
@@ -325,4 +325,27 @@ impl<'a, 'd> Checker<'a, 'd> {
             }
         }
     }
+}
+
+/// Returns the operation or group that is meant; where nothing is near and the operations are too many to be listed, the groups.
+fn operations_meant<'a>(
+    given: &str,
+    services: impl Iterator<Item = &'a ServiceDefinition> + Clone,
+) -> Option<String> {
+    let names: BTreeSet<&str> = services.clone().flat_map(operation_names).collect();
+    suggestion(given, names).or_else(|| {
+        let groups: BTreeSet<&str> =
+            services.flat_map(|service| service.groups.keys().map(String::as_str)).collect();
+        let groups: Vec<String> = groups.into_iter().map(|name| format!("`{name}`")).collect();
+        let single = "`wardlock service show` lists single operations";
+        Some(match groups.as_slice() {
+            [] => single.to_owned(),
+            groups => format!("groups are {}; {single}", groups.join(", ")),
+        })
+    })
+}
+
+/// Returns a number whose range was checked; zero where it did not hold, which was told.
+pub(super) fn count(given: i64) -> u32 {
+    u32::try_from(given).unwrap_or(0)
 }

@@ -19,7 +19,7 @@ use crate::config::text_error::{Document, TextError};
 use crate::loaded::Services;
 
 use check::Checker;
-pub(crate) use names::json_of;
+pub(crate) use names::{json_of, known_resources};
 use raw::WorkspaceFile;
 
 pub use limits::DEFAULT_MEMORY_BYTES;

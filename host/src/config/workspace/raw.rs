@@ -25,8 +25,9 @@ pub(super) struct WorkspaceFile {
 pub(super) struct RecorderFile {
     #[serde(default = "a_week")]
     pub(super) keep: String,
+    /// As it was written: its range is told where it is checked.
     #[serde(default = "a_thousand")]
-    pub(super) requests: u32,
+    pub(super) requests: i64,
     /// Whether what plugins see of answers is recorded, too.
     #[serde(default)]
     pub(super) answers: bool,
@@ -36,7 +37,7 @@ fn a_week() -> String {
     "7d".to_owned()
 }
 
-fn a_thousand() -> u32 {
+fn a_thousand() -> i64 {
     1000
 }
 
@@ -60,7 +61,8 @@ pub(super) struct ConnectionFile {
     pub(super) max_records_a_day: Option<u32>,
     #[serde(default)]
     pub(super) limits: BTreeMap<String, WriteLimitFile>,
-    pub(super) approvals: Option<u32>,
+    /// As it was written: its range is told where it is checked.
+    pub(super) approvals: Option<i64>,
     #[serde(default)]
     pub(super) unattended: Vec<String>,
     pub(super) scopes: Option<Vec<String>>,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::check::Checker;
+use super::check::{Checker, count};
 use super::raw::RecorderFile;
 use crate::config::units::lifetime;
 
@@ -10,7 +10,7 @@ use crate::config::units::lifetime;
 /// not to be archived.
 const KEEP: [Duration; 2] = [Duration::from_mins(1), Duration::from_hours(90 * 24)];
 /// The most requests of a workspace.
-const MOST: u32 = 10_000;
+const MOST: i64 = 10_000;
 
 /// How long and how much a workspace records, as its file says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,6 @@ impl Checker<'_, '_> {
             self.wrong(&["recorder", "requests"], problem, Some(hint.to_owned()));
             return None;
         }
-        Some(Keeping { keep: keep?, requests: raw.requests, answers: raw.answers })
+        Some(Keeping { keep: keep?, requests: count(raw.requests), answers: raw.answers })
     }
 }

@@ -6,12 +6,13 @@ use wardlock_core::connection::{MAX_RECORDS, WriteLimit, WriteRules};
 use wardlock_core::plugin::Effect;
 use wardlock_core::service::{Operation, ServiceDefinition};
 
-use super::check::Checker;
+use super::check::{Checker, count};
+use super::names::{ResourceName, known_resources, operation_names, resource_name};
 use super::raw::{ConnectionFile, WriteLimitFile};
-use crate::config::wording::suggestion;
+use crate::config::wording::{nearest, suggestion};
 
 /// The most people that one draft can want: more would be a committee.
-const MOST_APPROVALS: u32 = 5;
+const MOST_APPROVALS: i64 = 5;
 
 impl Checker<'_, '_> {
     /// Checks what bounds the writes of a connection.
@@ -37,7 +38,13 @@ impl Checker<'_, '_> {
             Some(_) => unattended.contains(name),
             None => !unattended.is_empty(),
         });
-        WriteRules { max_records, max_records_a_day: raw.max_records_a_day, limits, unattended, approvals }
+        WriteRules {
+            max_records,
+            max_records_a_day: raw.max_records_a_day,
+            limits,
+            unattended,
+            approvals: count(approvals),
+        }
     }
 
     /// Checks the tighter bounds: each is of an operation or a resource of this connection.
@@ -51,12 +58,15 @@ impl Checker<'_, '_> {
     ) -> BTreeMap<String, WriteLimit> {
         for (name, limit) in given {
             let path = ["connections", key, "limits", name.as_str()];
-            // A connection with every resource may bound one that nobody here knows.
-            let is_known = operations.contains(name) || resources.contains(name) || resources.contains("*");
-            if !is_known || name == "*" {
-                let problem = format!("`{name}` is no operation and no resource of this connection");
-                let names = operations.iter().chain(resources).map(String::as_str);
-                self.wrong(&path, problem, suggestion(name, names));
+            match bounded(name, service, operations, resources) {
+                Bounded::Known => {}
+                Bounded::Own => {
+                    let problem = format!("`{name}` is taken for a resource of the account's own");
+                    let hint =
+                        "nobody here can tell; where it is one, name it in `resources`, beside `*`, and this ends";
+                    self.note(&path, problem, hint);
+                }
+                Bounded::Nothing { problem, hint } => self.wrong(&path, problem, hint),
             }
             if service.operation(name).is_some_and(|operation| operation.envelope.is_some()) {
                 let hint = "bound the operations or resources of those";
@@ -119,6 +129,59 @@ impl Checker<'_, '_> {
             }
         }
         listed.iter().cloned().collect()
+    }
+}
+
+/// What the name of a limit bounds.
+enum Bounded {
+    /// An operation of the connection, or a resource that it names or its service's definition does.
+    Known,
+    /// A resource that nobody here knows, of a connection with every resource.
+    Own,
+    /// Nothing, so that whoever wrote it would trust in a bound that is none.
+    Nothing { problem: String, hint: Option<String> },
+}
+
+/// Says what the name of a limit bounds.
+fn bounded(
+    name: &str,
+    service: &ServiceDefinition,
+    operations: &BTreeSet<String>,
+    resources: &BTreeSet<String>,
+) -> Bounded {
+    let known = known_resources(service);
+    let every = resources.contains("*");
+    if name != "*" && (operations.contains(name) || resources.contains(name) || (every && known.contains(name))) {
+        return Bounded::Known;
+    }
+    if let Some(group) = service.groups.get(name) {
+        let problem = format!("`{name}` is a group, and a limit is of one operation");
+        let names: Vec<String> = group.iter().map(|name| format!("`{name}`")).collect();
+        let hint = format!("write a limit for each that shall have one: {}", names.join(", "));
+        return Bounded::Nothing { problem, hint: Some(hint) };
+    }
+    if service.operation(name).is_some() {
+        let problem = format!("`{name}` is no operation of this connection, so this bounds nothing");
+        return Bounded::Nothing {
+            problem,
+            hint: Some("name it in `operations`, or take the limit out".to_owned()),
+        };
+    }
+    let problem = format!("`{name}` is no operation and no resource of this connection");
+    let names = operations.iter().chain(resources).map(String::as_str);
+    if name == "*" || !every {
+        return Bounded::Nothing { problem, hint: suggestion(name, names) };
+    }
+    if let ResourceName::Wrong(_) = resource_name(service, &known, name) {
+        return Bounded::Nothing { problem, hint: suggestion(name, names.chain(known.iter().copied())) };
+    }
+    match nearest(name, operation_names(service)) {
+        Some(near) => {
+            let hint =
+                format!("did you mean `{near}`? A resource of that name is named in `resources`, beside `*`");
+            Bounded::Nothing { problem, hint: Some(hint) }
+        }
+        None => Bounded::Own,
     }
 }
 

@@ -59,7 +59,8 @@ pub fn build(project: &Project) -> Result<Built, ProjectError> {
             let own = std::path::absolute(folder.join(VENV)).ok().filter(|own| own.exists());
             let own = own.as_deref().and_then(Path::to_str);
             let tool = Tool { program: own.unwrap_or("componentize-py"), get: PYTHON };
-            let arguments = ["-d", "wit", "-w", WORLD, "componentize", "app", "-o", &name];
+            let world = python_world(&project.folder.read_text(project.language.manifest())?);
+            let arguments = ["-d", "wit", "-w", &world, "componentize", "app", "-o", &name];
             tool.run(folder, &arguments)?;
             "componentize-py"
         }
@@ -73,6 +74,13 @@ pub fn build(project: &Project) -> Result<Built, ProjectError> {
         return Err(ToolError::Nothing { program: program.to_owned() }.into());
     }
     Ok(Built { bytes: project.folder.read(&name)?, path })
+}
+
+/// Returns the world that a project in Python is built for: the toolchain reads it from no file.
+fn python_world(manifest: &str) -> String {
+    let manifest: toml::Table = toml::from_str(manifest).unwrap_or_default();
+    let world = manifest.get("tool").and_then(|tool| tool.get("wardlock")?.get("world")?.as_str());
+    world.unwrap_or(WORLD).to_owned()
 }
 
 /// Runs cargo, and returns the component that it made.

@@ -38,8 +38,17 @@ pub(super) fn build(project: &Project, name: &str) -> Result<(), ProjectError> {
     ];
     arguments.extend([linker.as_str(), "-I", "bindings", "-I", MADE]);
     arguments.extend(sources.iter().map(String::as_str));
-    arguments.extend(["bindings/request_plugin.c", "bindings/request_plugin_component_type.o", "-o", name]);
+    let bindings = bindings(project)?;
+    arguments.extend(bindings.iter().map(String::as_str));
+    arguments.extend(["-o", name]);
     Ok(CLANG.run(folder, &arguments)?)
+}
+
+/// Finds the bindings, and the type of the world that they are for.
+fn bindings(project: &Project) -> Result<Vec<String>, ProjectError> {
+    let folder = Folder::open(&project.path.join("bindings"))?;
+    let files = [folder.list("c")?, folder.list("o")?].concat();
+    Ok(files.iter().map(|file| format!("bindings/{file}")).collect())
 }
 
 /// Finds what links components: the one that is installed, or Rust's own.

@@ -5,6 +5,7 @@ mod c;
 mod new;
 mod tools;
 mod watch;
+mod world;
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +15,7 @@ pub use build::{Built, build};
 pub use new::{NewProject, create};
 pub use tools::ToolError;
 pub use watch::Sources;
+pub use world::World;
 
 /// A language of projects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +95,12 @@ pub enum ProjectError {
         /// The folder.
         folder: PathBuf,
     },
+    /// There is no template of that world in C.
+    #[error("the template in C has bindings for `request-plugin`, and none for `{world}`")]
+    NoBindings {
+        /// The world that was asked for.
+        world: &'static str,
+    },
     /// The toolchain is missing or fails.
     #[error(transparent)]
     Tool(#[from] ToolError),
@@ -110,6 +118,10 @@ impl ProjectError {
             Self::Nameless { key, .. } => format!("give it one, such as {key} = \"my-policy\""),
             Self::BadName { .. } => "take 1 to 64 of a-z, 0-9, `-` and `_`, a letter first".to_owned(),
             Self::NotEmpty { .. } => "name a new or an empty folder with `--dir`".to_owned(),
+            Self::NoBindings { .. } => {
+                "take another language, or leave `--world` out: the README of the project says how its bindings are made for another world"
+                    .to_owned()
+            }
             Self::Tool(error) => error.hint(),
         }
     }

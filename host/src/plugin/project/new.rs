@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Language, Project, ProjectError, checked};
+use super::{Language, Project, ProjectError, World, checked};
 use crate::plugin::folder::Folder;
 use crate::plugin::wit;
 
@@ -56,6 +56,10 @@ const C: &[File] = &[
     ("bindings/request_plugin.h", include_str!("../../../../plugins/polyglot/c/bindings/request_plugin.h")),
 ];
 
+/// What a policy in Python imports to judge answers, too.
+const PYTHON_IMPORTS: &str =
+    "from wit_world.exports.response_hook import Response, ResponseAnswer, ResponseVerdict_Pass\n";
+
 /// What of C's bindings is no text: the type of the world.
 const C_TYPE: (&str, &[u8]) = (
     "bindings/request_plugin_component_type.o",
@@ -67,6 +71,8 @@ struct Words {
     language: &'static str,
     source: &'static str,
     schema: &'static str,
+    /// Where its world stands, and how it becomes another.
+    place: &'static str,
     /// How to get the toolchain, as a shell takes it.
     tools: &'static str,
     /// What to know of the language here: paragraphs, each with an empty line behind it.
@@ -81,6 +87,7 @@ fn template(language: Language) -> (&'static [File], Words) {
                 language: "Rust",
                 source: "src/lib.rs",
                 schema: "schema.json",
+                place: "`world` in `src/lib.rs` says so",
                 tools: "rustup target add wasm32-wasip2           # once",
                 remarks: "",
             },
@@ -91,6 +98,7 @@ fn template(language: Language) -> (&'static [File], Words) {
                 language: "JavaScript",
                 source: "policy.js",
                 schema: "schema.js",
+                place: "`--world-name` in `package.json` says so",
                 tools: "npm install                               # once",
                 remarks: include_str!("../../../templates/plugin/js/remarks.md"),
             },
@@ -101,6 +109,7 @@ fn template(language: Language) -> (&'static [File], Words) {
                 language: "Python",
                 source: "app.py",
                 schema: "schema.json",
+                place: "`world` in `pyproject.toml` says so",
                 tools: "python3 -m venv .venv                     # once\n.venv/bin/pip install -r requirements.txt # once",
                 remarks: include_str!("../../../templates/plugin/python/remarks.md"),
             },
@@ -111,6 +120,8 @@ fn template(language: Language) -> (&'static [File], Words) {
                 language: "C",
                 source: "policy.c",
                 schema: "schema.json",
+                place: "`bindings/` is made for it; what `wit-bindgen c wit --world quota-plugin --out-dir bindings` makes takes the place \
+                        of all that stands there, and `policy.c` calls it by the other name",
                 tools: "sudo apt-get install clang lld wasi-libc libclang-rt-dev-wasm32 # once\n\
                         rustup toolchain install stable           # once: Rust brings wasm-component-ld",
                 remarks: "",
@@ -129,8 +140,11 @@ pub struct NewProject {
 }
 
 /// Begins a project in a folder that is new or empty.
-pub fn create(path: &Path, name: &str, language: Language) -> Result<NewProject, ProjectError> {
+pub fn create(path: &Path, name: &str, language: Language, world: World) -> Result<NewProject, ProjectError> {
     let name = checked(name)?;
+    if language == Language::C && world != World::default() {
+        return Err(ProjectError::NoBindings { world: world.as_str() });
+    }
     let folder = Folder::make(path)?;
     if !folder.is_empty()? {
         return Err(ProjectError::NotEmpty { folder: path.to_owned() });
@@ -143,6 +157,11 @@ pub fn create(path: &Path, name: &str, language: Language) -> Result<NewProject,
             .replace("@language@", words.language)
             .replace("@source@", words.source)
             .replace("@schema@", words.schema)
+            .replace("@world@", world.as_str())
+            .replace("@place@", words.place)
+            .replace("@capabilities@", &world.capabilities(language))
+            .replace("@imports@\n", if world == World::Full { PYTHON_IMPORTS } else { "" })
+            .replace("@answers@\n", world.on_answers(language))
             .replace("@remarks@\n", words.remarks)
             .replace("@tools@", words.tools);
         folder.write_new(file, text.as_bytes())?;

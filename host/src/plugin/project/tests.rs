@@ -12,17 +12,36 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
 
 #[test]
 fn project_of_every_language_is_begun_and_recognised() {
-    for language in Language::ALL {
+    for (language, world) in Language::ALL.into_iter().flat_map(|one| World::ALL.map(|world| (one, world))) {
         let folder = folder(&[]);
-        let begun = create(folder.path(), "only-mine", language).expect("begun");
+        if language == Language::C && world != World::Request {
+            let refused = create(folder.path(), "only-mine", language, world).expect_err("no bindings");
+            assert!(refused.to_string().contains(world.as_str()), "{refused}");
+            continue;
+        }
+        let begun = create(folder.path(), "only-mine", language, world).expect("begun");
         let project = Project::open(folder.path()).expect("a project");
         assert_eq!(project.language(), language);
         assert_eq!(project.component(), folder.path().join("only-mine.wasm"));
         for file in &begun.files {
             let bytes = Folder::open(folder.path()).expect("a folder").read(file).expect("a file");
             let text = String::from_utf8_lossy(&bytes);
-            assert!(!text.contains("@name@") && !text.contains("@tools@"), "{file}:\n{text}");
+            assert!(
+                !["@name@", "@tools@", "@world@", "@place@", "@capabilities@", "@imports@", "@answers@"]
+                    .iter()
+                    .any(|mark| text.contains(mark)),
+                "{file}:\n{text}"
+            );
         }
+        let text = |file: &str| Folder::open(folder.path()).expect("a folder").read_text(file).expect("a file");
+        assert!(text("README.md").contains(&format!("the world `{}`", world.as_str())), "{}", text("README.md"));
+        let built = match language {
+            Language::Rust => text("src/lib.rs"),
+            Language::Js => text("package.json"),
+            Language::Python => text("pyproject.toml"),
+            Language::C => text("bindings/request_plugin.h").replace('_', "-"),
+        };
+        assert!(built.contains(world.as_str()), "{built}");
         for file in ["README.md", ".gitignore", "wit/types.wit", language.manifest()] {
             assert!(begun.files.iter().any(|begun| begun == file), "{file}");
         }
@@ -33,7 +52,7 @@ fn project_of_every_language_is_begun_and_recognised() {
 #[test]
 fn nothing_is_written_over() {
     let folder = folder(&[("notes.txt", "mine")]);
-    let refused = create(folder.path(), "only-mine", Language::Rust).expect_err("it is not empty");
+    let refused = create(folder.path(), "only-mine", Language::Rust, World::Request).expect_err("it is not empty");
     assert!(matches!(refused, ProjectError::NotEmpty { .. }), "{refused}");
     let listed = Folder::open(folder.path()).expect("a folder").list("txt").expect("files");
     assert_eq!(listed, ["notes.txt"]);
@@ -43,7 +62,7 @@ fn nothing_is_written_over() {
 #[test]
 fn name_must_fit_every_toolchain() {
     for name in ["", "Only", "1st", "-a", "a/b", "a\u{1b}b"] {
-        let refused = create(Path::new("never-made"), name, Language::Js).expect_err(name);
+        let refused = create(Path::new("never-made"), name, Language::Js, World::Request).expect_err(name);
         assert!(matches!(refused, ProjectError::BadName { .. }), "{refused}");
         assert!(!refused.to_string().contains('\u{1b}'));
     }

@@ -4,7 +4,7 @@ import schema from "./schema.js";
 let allow = ["read"];
 
 export const settings = {
-  describe: () => ({ name: "@name@", version: "0.1.0", capabilities: [], attributes: [] }),
+  describe: () => ({ name: "@name@", version: "0.1.0", capabilities: @capabilities@, attributes: [] }),
   schema: () => JSON.stringify(schema),
   // Wardlock has checked the settings against the schema already. What the schema cannot say is checked here:
   // throw a list of { path, message }.
@@ -26,3 +26,4 @@ export const requestHook = {
 function deny(code, message, hint) {
   return { verdict: { tag: "deny", val: { code, message, hint, attributes: [] } }, notes: [] };
 }
+@answers@

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import wit_world
 from wit_world import exports
+@imports@
 from wit_world.exports.settings import Description
 from wit_world.imports.types import Answer, Effect, Reason, Request, Verdict_Allow, Verdict_Deny
 
@@ -16,7 +17,7 @@ allow = ["read"]
 
 class Settings(exports.Settings):
     def describe(self) -> Description:
-        return Description(name="@name@", version="0.1.0", capabilities=[], attributes=[])
+        return Description(name="@name@", version="0.1.0", capabilities=@capabilities@, attributes=[])
 
     def schema(self) -> str:
         return SCHEMA
@@ -39,3 +40,4 @@ class RequestHook(exports.RequestHook):
 def deny(code: str, message: str, hint: str) -> Answer:
     reason = Reason(code=code, message=message, hint=hint, retry_after_seconds=None, attributes=[])
     return Answer(verdict=Verdict_Deny(reason), notes=[])
+@answers@

@@ -7,7 +7,7 @@ use exports::wardlock::policy::settings::{Description, Guest as Settings, Proble
 use serde::Deserialize;
 use wardlock::policy::types::{Answer, Effect, Reason, Request, Verdict};
 
-wit_bindgen::generate!({ world: "request-plugin", path: "wit" });
+wit_bindgen::generate!({ world: "@world@", path: "wit" });
 
 /// The settings, as schema.json describes them.
 #[derive(Deserialize)]
@@ -32,7 +32,7 @@ impl Settings for Policy {
         Description {
             name: env!("CARGO_PKG_NAME").to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            capabilities: Vec::new(),
+            capabilities: @capabilities@,
             attributes: Vec::new(),
         }
     }
@@ -79,3 +79,4 @@ fn deny(code: &str, message: &str, hint: &str) -> Answer {
     };
     Answer { verdict: Verdict::Deny(reason), notes: Vec::new() }
 }
+@answers@

@@ -1,7 +1,6 @@
 //! Google Ads: agents of two workspaces, on one login of a manager that reaches both of their customers.
 
 use serde_json::{Value, json};
-use wardlock::admin::Command;
 use wardlock_simulator::{ApiAnswer, EchoPart, EchoToken};
 
 use super::{ask, ask_with, came, connection, last_call, refused, workspace, write};
@@ -185,6 +184,7 @@ async fn google_ads_is_queried_and_mutated_and_says_what_failed() {
     assert_eq!((sent.answer.status(), sent.reading.outcome.as_str()), (200, "partial"), "{answer}");
     let failures = sent.reading.failures.as_ref().expect("which failed");
     assert_eq!((failures.failed, failures.of, failures.first[0].number), (1, 2, 2), "{answer}");
+    assert_eq!(failures.first[0].code.as_deref(), Some("RESOURCE_NOT_FOUND"), "{answer}");
     let rows = world.simulator.google().rows(SHOES, "campaigns");
     assert!(rows.iter().any(|row| row["name"] == "Again"), "{rows:?}");
 
@@ -217,7 +217,7 @@ async fn google_ads_checks_a_write_where_a_dry_run_asks_for_that_and_does_nothin
     let (by_provider, here) = ("Wardlock-Dry-Run: provider\r\n", "Wardlock-Dry-Run: true\r\n");
     refused(&world, "shoes", ("POST", &target, by_provider, &update(&campaign)), "writes_off").await;
 
-    draft(&world).await;
+    super::draft(&world, "shoes", "ads").await;
     let calls = world.api_calls();
     let only_here = looked(here, &update(&campaign)).await;
     assert_eq!((&only_here["provider"], world.api_calls()), (&Value::Null, calls));
@@ -249,19 +249,4 @@ async fn google_ads_checks_a_write_where_a_dry_run_asks_for_that_and_does_nothin
     let own = update(&campaign).replace("{\"operations\"", "{\"validateOnly\":true,\"operations\"");
     refused(&world, "shoes", ("POST", &target, "", &own), "held").await;
     world.end().await;
-}
-
-/// Has every write of `shoes` wait for a person.
-async fn draft(world: &World) {
-    let (workspace, connection) = ("shoes".to_owned(), "ads".to_owned());
-    let place = Some((workspace.clone(), connection.clone()));
-    let proof = world.command(Command::Proof { place, agent: None }).await.expect("a proof");
-    assert_eq!(proof["passed"], true, "{proof:#}");
-    let level = |confirmed, basis| {
-        let (workspace, connection) = (workspace.clone(), connection.clone());
-        Command::Writes { workspace, connection, agent: None, level: "draft".to_owned(), confirmed, basis }
-    };
-    let shown = world.command(level(false, None)).await.expect("shown");
-    let basis = shown["basis"].as_str().map(str::to_owned);
-    world.command(level(true, basis)).await.expect("enabled");
 }

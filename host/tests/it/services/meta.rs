@@ -4,7 +4,7 @@ use serde_json::json;
 use wardlock::admin::Command;
 use wardlock_simulator::{EchoPart, EchoToken};
 
-use super::{ask, came, connection, last_call, refused, workspace, write};
+use super::{ask, ask_with, came, connection, last_call, refused, workspace, write};
 use crate::world::{Plan, World};
 
 const ACCOUNT: &str = "111";
@@ -88,6 +88,37 @@ async fn meta_ads_is_read_and_written_with_a_proof_and_keeps_to_its_account() {
         let text = String::from_utf8_lossy(&reply.bytes).into_owned();
         assert!(!text.contains(&proof) && !text.contains(&tokens[1]), "{part:?}: {text}");
     }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn meta_checks_a_form_where_a_dry_run_asks_for_that_and_does_nothing() {
+    let world = start().await;
+    super::draft(&world, "ads", "it").await;
+    let looked = async |path: &str, form: &str| {
+        let kind = "Content-Type: application/x-www-form-urlencoded\r\nAccept: application/problem+json\r\n";
+        let headers = format!("{kind}Wardlock-Dry-Run: provider\r\n");
+        let reply = ask_with(&world, "ads", "POST", path, &headers, form).await;
+        reply.json().expect("json")["dry_run"]["provider"].clone()
+    };
+    let campaigns = "/ads/it/v26.0/act_111/campaigns";
+    let form = "name=Checked&objective=OUTCOME_TRAFFIC&status=PAUSED&special_ad_categories=%5B%5D";
+    for own in ["", "&execution_options=%5B%22include_recommendations%22%5D"] {
+        let said = looked(campaigns, &format!("{form}{own}")).await;
+        assert_eq!((&said["asked"], &said["outcome"]), (&json!(true), &json!("ok")), "{said:#}");
+        let sent = String::from_utf8(last_call(&world).body).expect("text");
+        let decoded: Vec<(String, String)> = url::form_urlencoded::parse(sent.as_bytes()).into_owned().collect();
+        let asked = ("execution_options".to_owned(), "[\"validate_only\"]".to_owned());
+        assert_eq!(decoded.last(), Some(&asked), "{sent}");
+        assert_eq!(decoded.iter().filter(|(name, _)| *name == asked.0).count(), 1, "{sent}");
+        assert!(sent.starts_with(form), "{sent}");
+    }
+    assert_eq!(world.simulator.meta().mutations().len(), 0, "it only checked");
+    let said = looked("/ads/it/v26.0/act_111/insights?fields=impressions", "level=ad").await;
+    assert!(
+        said.is_null() || said["note"].as_str().is_some_and(|note| note.contains("knows of no check")),
+        "{said}"
+    );
     world.end().await;
 }
 

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
+use wardlock::admin::Command;
 use wardlock::loaded::Services;
 use wardlock_audit::{Finished, Separation};
 use wardlock_core::canonical::{CanonicalRequest, Header};
@@ -111,6 +112,21 @@ async fn renews_once(world: &World, workspace: &str, path: &str) {
         came(&ask(world, workspace, "GET", path, "").await, 200, "ok");
     }
     assert_eq!(world.simulator.token_calls(), calls + 1, "one renewal serves both");
+}
+
+/// Has every write of a connection wait for a person.
+async fn draft(world: &World, workspace: &str, connection: &str) {
+    let (workspace, connection) = (workspace.to_owned(), connection.to_owned());
+    let place = Some((workspace.clone(), connection.clone()));
+    let proof = world.command(Command::Proof { place, agent: None }).await.expect("a proof");
+    assert_eq!(proof["passed"], true, "{proof:#}");
+    let level = |confirmed, basis| {
+        let (workspace, connection) = (workspace.clone(), connection.clone());
+        Command::Writes { workspace, connection, agent: None, level: "draft".to_owned(), confirmed, basis }
+    };
+    let shown = world.command(level(false, None)).await.expect("shown");
+    let basis = shown["basis"].as_str().map(str::to_owned);
+    world.command(level(true, basis)).await.expect("enabled");
 }
 
 /// Judges a request as if writes were enabled and none wanted a person, by the rules that hold for every request.

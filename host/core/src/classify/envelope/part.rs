@@ -65,7 +65,7 @@ impl<'a> Reader<'a> {
         };
         let (method, uri) = (text(&shape.method)?, text(&shape.uri)?);
         let target = match (shape.is_relative, uri.starts_with('/')) {
-            (true, false) => format!("/{uri}"),
+            (true, false) => self.rooted(uri)?,
             (false, true) => uri.to_owned(),
             (true, true) => return Err(malformed(format!("`{}` begins with a slash", shape.uri))),
             (false, false) => return Err(malformed(format!("`{}` is no path that begins with `/`", shape.uri))),
@@ -86,6 +86,21 @@ impl<'a> Reader<'a> {
             .map_err(|error| Refusal::new(Code::NotCanonical, "canonical", error.to_string()))?;
         self.add_query(members, &mut request)?;
         Ok(request)
+    }
+
+    /// Returns a relative path from the root, under the version that the provider takes for it.
+    fn rooted(&self, uri: &str) -> Result<String, Refusal> {
+        let version = &self.service.version;
+        let first = uri.split(['/', '?', '#']).next().unwrap_or_default();
+        if !self.envelope.part.takes_version || first.is_empty() || first == version {
+            return Ok(format!("/{uri}"));
+        }
+        if !names_version(first, version) {
+            return Ok(format!("/{version}/{uri}"));
+        }
+        let detail = format!("its path begins with `{}`, and what is known here is `{version}`", shown(first));
+        Err(Refusal::new(Code::UnknownOperation, RULE, detail)
+            .hint(format!("begin `{}` with `{version}/`, or leave the version out", self.envelope.part.uri)))
     }
 
     /// A body that is there and was not found where it stands would be sent unjudged.
@@ -215,6 +230,15 @@ impl<'a> Reader<'a> {
     fn refers(&self, text: &str) -> bool {
         self.envelope.references.iter().any(|mark| text.contains(mark))
     }
+}
+
+/// Whether a segment may name a version of the API, however it is written: a digit follows the letters of this one.
+fn names_version(segment: &str, version: &str) -> bool {
+    let letters = version.bytes().take_while(u8::is_ascii_alphabetic).count();
+    let (own, rest) = (version.split_at(letters).0, segment.split_at_checked(letters));
+    rest.is_some_and(|(head, rest)| {
+        head.eq_ignore_ascii_case(own) && rest.starts_with(|c: char| c.is_ascii_digit())
+    })
 }
 
 fn reference() -> Refusal {

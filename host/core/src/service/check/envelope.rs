@@ -71,6 +71,12 @@ impl Place<'_> {
             return self
                 .fail("body", "JSON bodies of parts are judged as they stand, so all of it must be \"json\"");
         }
+        if envelope.part.version_of_call && !(envelope.part.relative && self.begins_with_version()) {
+            let problem = "only what carries parts at `/{version}` has a version for those whose path is relative";
+            return self
+                .fail("envelope.part", problem)
+                .map_err(|error| error.hint("write `relative = true`, or leave `version_of_call` out"));
+        }
         let answer = &envelope.answer;
         let pointers =
             [&answer.status, &answer.body].into_iter().chain(Some(&answer.list).filter(|list| !list.is_empty()));
@@ -80,6 +86,13 @@ impl Place<'_> {
             }
             None => Ok(()),
         }
+    }
+}
+
+impl Place<'_> {
+    fn begins_with_version(&self) -> bool {
+        let path = self.operation.get_ref().path.get_ref();
+        path.split('/').nth(1) == Some("{version}")
     }
 }
 

@@ -33,11 +33,14 @@ pub(in crate::service) struct RawPartShape {
     pub(in crate::service) id: Option<String>,
     /// Its method.
     pub(in crate::service) method: String,
-    /// Its path, with the API's version, and its query.
+    /// Its path, with the API's version, and its query; see `version_of_call`.
     pub(in crate::service) uri: String,
     /// Whether the path begins without a slash.
     #[serde(default)]
     pub(in crate::service) relative: bool,
+    /// Whether a path that begins with no version has that of the call that carries it, whose own path begins with `{version}`.
+    #[serde(default)]
+    pub(in crate::service) version_of_call: bool,
     /// Query parameters, as an object of texts.
     pub(in crate::service) query: Option<String>,
     /// Headers, as an object of texts.

@@ -1,0 +1,129 @@
+//! What `plugin add` says of a component by what is recorded: than the plugin of its name decided otherwise, and, new to a chain, what it
+//! would refuse, hold or change.
+
+use serde_json::Value;
+use wardlock::admin::{Brought, Command};
+use wardlock_simulator::Consent;
+
+use crate::answers::judge;
+use crate::recorder::{LEADS, RECORDER, change, recording, shown};
+use crate::world::{World, plugin};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugin_add_tells_what_the_component_would_decide_otherwise() {
+    // In the place that is called `read-only` another component stands: it lets pass what it lets pass.
+    let stand_in = judge("read-only", "", r#"{ request = "deny" }"#);
+    let world = recording(&stand_in, RECORDER).await;
+    for _ in 0..3 {
+        assert_eq!(world.get(LEADS).await.status, 403);
+    }
+    let added = add(&world, "read-only", None).await;
+    assert!(
+        added["recorded"][0]["why"].as_str().is_some_and(|why| why.contains("with the settings that stand there")),
+        "{added}"
+    );
+    change(&world, &judge("read-only", "", "{}"), RECORDER).await;
+    let added = add(&world, "read-only", Some("acme")).await;
+    let row = &added["recorded"][0];
+    assert_eq!(
+        (&row["place"], &row["compared"], &row["otherwise"]),
+        (&"acme/zoho".into(), &3.into(), &3.into()),
+        "{added}"
+    );
+    assert_eq!((&row["requests"], &row["cut"]), (&3.into(), &false.into()), "{added}");
+    assert_eq!(
+        (&row["differing"][0]["now"], &row["differing"][0]["operation"]),
+        (&"allow".into(), &"records.list".into())
+    );
+    let none = add(&world, "page-cap", None).await;
+    assert_eq!(none["recorded"], Value::Array(Vec::new()), "no chain has a plugin of that name");
+    let told = shown(&world, &["plugin", "add", "read-only"]).await;
+    assert!(
+        told.stderr.contains("acme/zoho: of 3 recorded decisions (3 requests) it decides 3 otherwise"),
+        "{told:?}"
+    );
+    let told = shown(&world, &["plugin", "add", "page-cap"]).await;
+    assert!(told.stderr.contains("none recorded"), "{told:?}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plugin_add_asks_one_that_is_new_to_a_chain_what_its_first_plugin_was_asked() {
+    let chain = plugin("read-only", "{}") + &plugin("page-cap", "{ max = 2 }");
+    let world = recording(&chain, "").await;
+    let added = add(&world, "require-purpose", Some("acme")).await;
+    let why = added["recorded"][0]["why"].as_str().expect("a reason");
+    assert!(why.contains("has no `[recorder]`"), "{added}");
+    change(&world, &chain, RECORDER).await;
+    let added = add(&world, "require-purpose", Some("acme")).await;
+    assert_eq!(added["recorded"][0]["why"], "nothing is recorded of it yet", "{added}");
+
+    let note = "Content-Type: application/json\r\nWardlock-Purpose: the weekly report of new leads\r\n";
+    for headers in [note, note, "Content-Type: application/json\r\n"] {
+        world.ask("acme", "POST", "/acme/zoho/crm/v8/Leads", headers, r#"{"data":[{"Last_Name":"E"}]}"#).await;
+    }
+    let added = add(&world, "require-purpose", Some("acme")).await;
+    let row = &added["recorded"][0];
+    assert_eq!(
+        (&row["is_new"], &row["compared"], &row["would_refuse"], &row["would_hold"], &row["would_change"]),
+        (&true.into(), &3.into(), &1.into(), &0.into(), &0.into()),
+        "{added}"
+    );
+    assert_eq!(
+        (&row["differing"][0]["recorded"], &row["differing"][0]["operation"]),
+        (&"deny".into(), &"records.create".into()),
+        "{added}"
+    );
+    let args = ["plugin", "add", "require-purpose", "--workspace", "acme", "--connection", "zoho"];
+    let told = shown(&world, &args).await;
+    for says in ["of 3 recorded decisions (3 requests) it would refuse 1, hold 0 and change 0", "it says `deny "] {
+        assert!(told.stderr.contains(says), "{says}: {told:?}");
+    }
+    // One that sees bodies, and one that does not load without settings.
+    let added = add_guest(&world, "probe").await;
+    let row = &added["recorded"][0];
+    assert_eq!((&row["compared"], &row["not_compared"]), (&0.into(), &3.into()), "{added}");
+    assert!(row["not_compared_why"][0].as_str().is_some_and(|why| why.contains("was not recorded")), "{added}");
+    let added = add(&world, "field-mask", Some("acme")).await;
+    let why = added["recorded"][0]["why"].as_str().expect("a reason");
+    assert!(why.contains("does not load without settings"), "{added}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_gave_no_verdict_then_is_no_difference_to_a_new_component() {
+    let world = recording(&judge("read-only", "", r#"{ request = "trap-on-purpose" }"#), RECORDER).await;
+    let trap = "Accept: application/problem+json\r\nWardlock-Purpose: trap\r\n";
+    let mut traps = 0;
+    while world.ask("acme", "GET", LEADS, trap, "").await.json().expect("a refusal")["code"] == "plugin_trap" {
+        traps += 1;
+        assert!(traps < 20, "it trips");
+    }
+    change(&world, &judge("read-only", "", "{}"), RECORDER).await;
+    let added = add(&world, "read-only", Some("acme")).await;
+    let row = &added["recorded"][0];
+    assert_eq!(
+        (&row["compared"], &row["otherwise"], &row["not_compared"]),
+        (&traps.into(), &traps.into(), &1.into()),
+        "{added}"
+    );
+    world.end().await;
+}
+
+async fn add(world: &World, starter: &str, workspace: Option<&str>) -> Value {
+    add_bytes(world, wardlock_plugins::starter(starter).expect("a starter").bytes.to_vec(), workspace).await
+}
+
+async fn add_guest(world: &World, guest: &str) -> Value {
+    add_bytes(world, wardlock_tests::guests::guest(guest).to_vec(), Some("acme")).await
+}
+
+async fn add_bytes(world: &World, bytes: Vec<u8>, workspace: Option<&str>) -> Value {
+    let command = Command::PluginAdd {
+        bytes: bytes.len() as u64,
+        signature: None,
+        workspace: workspace.map(str::to_owned),
+        connection: workspace.map(|_| "zoho".to_owned()),
+    };
+    world.command_as(command, Brought::File(bytes), Consent::default()).await.expect("added")
+}
