@@ -295,12 +295,14 @@ fn connect_command(
         (How::Consent, None)
     };
     let (registration, agent) = (connect.registration.clone(), connect.agent.clone());
-    let evict_oldest = connect.evict_oldest;
+    let (evict_oldest, account) = (connect.evict_oldest, connect.account.clone());
     // What is signed names them: a line in a file must not widen a consent that somebody gives for another reason.
     let scopes = shown["scopes_of_consent"].as_array().map(|scopes| {
         scopes.iter().map(|scope| scope.as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
     });
-    Ok((Command::Connect { workspace, connection, registration, agent, how, evict_oldest, scopes }, secret))
+    let command =
+        Command::Connect { workspace, connection, registration, agent, how, evict_oldest, account, scopes };
+    Ok((command, secret))
 }
 
 /// Takes a refresh token in place of a consent, after two questions: it is the one way in without the provider's page.

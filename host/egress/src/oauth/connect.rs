@@ -69,7 +69,7 @@ pub(crate) async fn connect(
     progress: &dyn Progress,
 ) -> Result<Connected, ConnectError> {
     let client = Arc::new(client_of(egress, &plan, Some(listener)).await?);
-    let old = keep::old(egress, &plan.grant).await?;
+    let old = keep::old(egress, &plan).await?;
     make_sure_of_room(egress, &plan, old.as_ref(), progress).await?;
     let invited = match plan.invite_ms {
         Some(lifetime_ms) => Some(invite(egress, &plan, listener, lifetime_ms, progress).await?),
@@ -106,7 +106,7 @@ async fn keep_consent(
     if let Ok(tenant) = &identified.tenant {
         progress.on(Event::Tenant { id: &tenant.id, label: &tenant.label });
     }
-    identified.worth_more_than(old.as_ref())?;
+    identified.may_replace(egress, &plan, old.as_ref()).await?;
     let connected = keep::store(egress, plan, obtained, identified, old, HOW).await?;
     unkept.kept();
     Ok(connected)

@@ -158,6 +158,7 @@ impl World {
             environment: "production".to_owned(),
             scopes: wardlock_egress::scopes_for(&connection),
             tenant: None,
+            account: None,
             also_of: std::collections::BTreeSet::new(),
             shown_scopes: Vec::new(),
             params: std::collections::BTreeMap::new(),
