@@ -449,8 +449,10 @@ pub enum How {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Page {
-    /// The page's address.
+    /// Where the browser begins: at the listener, which knows it again and leads it to the provider.
     pub url: String,
+    /// The provider's own page, for a browser that cannot reach the listener.
+    pub provider_url: String,
     /// The redirect URI.
     pub redirect_uri: String,
     /// Where the listener for it is.

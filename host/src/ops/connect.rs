@@ -419,8 +419,9 @@ impl Progress for Told<'_> {
             Event::Evicting { oldest: None } => {
                 say("the provider will drop the oldest grant of this person".to_owned());
             }
-            Event::Open { url, callback } => self.talk.open(Page {
-                url: url.to_string(),
+            Event::Open { start, page, callback } => self.talk.open(Page {
+                url: start.to_owned(),
+                provider_url: page.to_string(),
                 redirect_uri: self.redirect_uri.clone(),
                 listener: callback,
             }),
@@ -436,7 +437,7 @@ impl Progress for Told<'_> {
                 say("the person has opened the link and is at the provider's page".to_owned());
                 self.talk.wait("waiting for the consent; ctrl-C stops and leaves nothing behind".to_owned());
             }
-            Event::Notice(text) => say(format!("the provider says: {text}")),
+            Event::Notice(text) => say(text.to_owned()),
             Event::Returned => say("the browser came back; exchanging the code".to_owned()),
             Event::Exchanged { missing: [] } => say("consent given".to_owned()),
             Event::Exchanged { missing } => say(format!(

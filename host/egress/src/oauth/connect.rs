@@ -78,11 +78,11 @@ pub(crate) async fn connect(
     let (service, now_ms) = (&plan.service, egress.now_ms());
     let redirect = listener.redirect_uri();
     let pending = Consent::begin(service, &plan.region, &client.client_id, &redirect, &plan.scopes, now_ms)?;
-    let expected = listener.expect(&pending, Arc::clone(service));
-    let shown = egress.dialer().shown(pending.authorize_url());
+    let page = egress.dialer().shown(pending.authorize_url());
+    let expected = listener.expect(&pending, Arc::clone(service), page.clone()).map_err(ConsentError::Random)?;
     match invited {
-        Some(taken) => taken.lead_to(&shown),
-        None => progress.on(Event::Open { url: &shown, callback: listener.address() }),
+        Some(taken) => taken.lead_on(expected.lead()),
+        None => progress.on(Event::Open { start: expected.start(), page: &page, callback: listener.address() }),
     }
     let code = wait(expected, progress).await?;
     progress.on(Event::Returned);

@@ -8,7 +8,7 @@ use url::Url;
 use wardlock_core::id::RegistrationName;
 use wardlock_egress::vault::{NewGrant, Secret, Tenant};
 use wardlock_egress::{ConnectError, ConnectPlan, Replaced, Revoked, TokenError};
-use wardlock_simulator::{ApiAnswer, Consent, Fault};
+use wardlock_simulator::{ApiAnswer, Consent, Fault, Led};
 
 use crate::support::World;
 
@@ -277,8 +277,8 @@ async fn a_pasted_refresh_token_is_proved_before_it_is_stored_and_marked_in_the_
     world.assert_no_secret(&audit);
 }
 
-/// Asks the listener as a browser does; returns the status and where it leads.
-async fn browse(method: &str, url: &Url) -> (u16, Option<Url>) {
+/// Asks the listener as a browser does; returns the status, and the browser as it is led on.
+async fn browse(method: &str, url: &Url) -> (u16, Option<Led>) {
     let address = url.socket_addrs(|| None).expect("an address")[0];
     let mut stream = tokio::net::TcpStream::connect(address).await.expect("connected");
     let request = format!("{method} {} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\n\r\n", url.path());
@@ -286,8 +286,9 @@ async fn browse(method: &str, url: &Url) -> (u16, Option<Url>) {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.expect("an answer");
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-    let location = answer.lines().find_map(|line| line.strip_prefix("location: ")?.parse().ok());
-    (status, location)
+    let header = |name: &str| answer.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned));
+    let cookie = header("set-cookie: ").and_then(|line| line.split(';').next().map(str::to_owned));
+    (status, header("location: ").map(|page| Led { page, cookie }))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -300,13 +301,19 @@ async fn an_invitation_leads_through_the_same_checks_and_works_once() {
         }
         let invited = async |link: Url| {
             // A chat's preview looks at the link, and does not use it up.
-            assert_eq!(browse("GET", &link).await, (200, None));
-            assert_eq!(browse("GET", &link).await, (200, None));
-            let (status, page) = browse("POST", &link).await;
+            for _ in 0..2 {
+                let (status, led) = browse("GET", &link).await;
+                assert!(status == 200 && led.is_none(), "{status} {led:?}");
+            }
+            let (status, led) = browse("POST", &link).await;
             assert_eq!(status, 303);
-            assert_eq!(browse("POST", &link).await, (410, None));
-            let page = page.expect("the provider's page");
-            world.simulator.consent(page.as_str(), &Consent::default()).await.ok()
+            assert_eq!(browse("POST", &link).await.0, 410);
+            let led = led.expect("the provider's page");
+            // Whoever was handed the provider's address on the way consents in another browser.
+            let elsewhere =
+                Led { cookie: None, ..led.clone() }.consent(&Consent::default()).await.expect("a page");
+            assert_eq!(elsewhere.status, 403);
+            led.consent(&Consent::default()).await.ok()
         };
         let (connected, approval, _) = world.connect_with(plan, invited).await;
         assert_eq!(approval.expect("a page").status, 200);

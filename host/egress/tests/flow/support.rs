@@ -299,7 +299,7 @@ struct Told {
 impl Progress for Told {
     fn on(&self, event: Event<'_>) {
         match &event {
-            Event::Open { url, .. } => self.open.send((*url).clone()).expect("somebody opens it"),
+            Event::Open { start, .. } => self.open.send(start.parse().expect("a URL")).expect("somebody opens it"),
             Event::Invite { link, .. } => self.open.send(link.parse().expect("a URL")).expect("somebody opens it"),
             _ => {}
         }
