@@ -36,10 +36,11 @@ def unused_port():
         return listener.getsockname()[1]
 
 
-def consent(page):
+def consent(start):
     """Agrees at the provider's page, as a person with a browser would."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    opener.open(page, timeout=20).read()
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor())
+    with opener.open(start, timeout=20) as led:
+        page = led.geturl()
     answer = urllib.parse.urlencode({"decision": "accept", "environment": "production"}).encode()
     opener.open(page, data=answer, timeout=20).read()
 
@@ -99,9 +100,9 @@ class Reader:
         self.said = ""
         for line in shell.stdout:
             self.said += line
-            page = re.search(r"http://127\.0\.0\.1:\d+/\S*oauth\S*auth\S*", line)
-            if page:
-                consent(page.group(0))
+            start = re.search(r"http://127\.0\.0\.1:\d+/start/\S+", line)
+            if start:
+                consent(start.group(0))
         if shell.wait() != 0:
             fail(f"{commands}\n{self.said}")
         self.folder = Path(ended.read_text().strip())

@@ -257,6 +257,7 @@ async fn connect(
         agent: None,
         how: How::Consent,
         evict_oldest: false,
+        account: None,
         scopes: None,
     };
     let person = Willing(Arc::clone(simulator));

@@ -86,15 +86,16 @@ class Daemon:
         connecting = subprocess.Popen(
             self.command("connect", "acme/zoho", "--no-browser"), stdin=subprocess.DEVNULL, stdout=said, stderr=said
         )
-        page = None
-        while page is None:
+        start = None
+        while start is None:
             expect(connecting.poll() is None, f"connect ended: {(self.folder / 'connect').read_text()}")
-            page = re.search(r"http://127\.0\.0\.1:\d+/\S*oauth\S*", (self.folder / "connect").read_text())
+            start = re.search(r"http://127\.0\.0\.1:\d+/start/\S+\s", (self.folder / "connect").read_text())
             time.sleep(0.05)
-        browser = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        browser = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor())
         form = urllib.parse.urlencode({"decision": "accept", "environment": "production"}).encode()
-        browser.open(page[0], timeout=20).read()
-        browser.open(page[0], form, timeout=20).read()
+        with browser.open(start[0].strip(), timeout=20) as led:
+            page = led.geturl()
+        browser.open(page, form, timeout=20).read()
         expect(connecting.wait(60) == 0, f"connect: {(self.folder / 'connect').read_text()}")
 
     def add_agent(self, name):

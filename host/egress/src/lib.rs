@@ -36,7 +36,7 @@ pub use collector::{Collector, CollectorError};
 pub use dialer::{Dialer, DialerError};
 pub use egress::{Disconnected, Egress, EgressError, GrantStatus, Tried};
 pub use inject::InjectError;
-pub use oauth::callback::pasted::{Pasted, hand_over_pasted};
+pub use oauth::callback::pasted::{Awaited, Pasted, hand_over_pasted};
 pub use oauth::callback::{CallbackListener, CallbackProblem, ListenError};
 pub use oauth::connect::{ConnectError, ConnectPlan, Connected, DeviceProblem, Event, Progress, Replaced};
 pub use oauth::consent::{Consent, ConsentError, PendingConsent};

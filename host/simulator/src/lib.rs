@@ -62,7 +62,7 @@ pub use error::SimulatorError;
 pub use google::{GoogleClient, GoogleConfig, GoogleHandle, GoogleMutation, GoogleSwitches, GoogleUser};
 pub use meta::{MetaApp, MetaConfig, MetaHandle, MetaMutation, MetaSwitches, MetaUser};
 pub use notes::{NotesAccount, NotesClient, NotesConfig, NotesHandle};
-pub use person::{Approval, Consent, callback_of, consent, decide_device};
+pub use person::{Approval, Consent, Led, callback_of, consent, decide_device};
 pub use quirks::{
     ApiAnswer, ApiDomain, BadTokenAnswer, BooksLimit, CallbackField, EchoPart, EchoToken, ExpiresIn, Fault, Pkce,
     RefreshIssue, RevokeForms, Rotation, ScopeAnswer, Throttle, ThrottleAnswer, TokenAnswer, WrongRegion,

@@ -30,6 +30,8 @@ impl Default for Consent {
 /// How a consent ended.
 #[derive(Clone, Debug)]
 pub struct Approval {
+    /// The provider's page.
+    pub page_url: String,
     /// Where the provider sent the browser.
     pub callback_url: String,
     /// The status of the callback page.
@@ -41,13 +43,39 @@ pub struct Approval {
 struct Page {
     status: u16,
     location: Option<String>,
+    /// The cookie that it sets, without its attributes.
+    cookie: Option<String>,
     body: String,
 }
 
-/// Plays the person at a consent page that another process serves: `page` is the plain-http address that the browser
-/// was told to open.
-pub async fn consent(page: &str, consent: &Consent) -> Result<Approval, SimulatorError> {
-    visit(decide(page, consent).await?).await
+/// A browser that stands at the provider's page, with the cookie that it was given on its way there.
+#[derive(Clone, Debug, Default)]
+pub struct Led {
+    /// The provider's page.
+    pub page: String,
+    /// The cookie, as it goes back to whoever led here.
+    pub cookie: Option<String>,
+}
+
+impl Led {
+    /// Opens an address that leads to the provider's page.
+    pub async fn by(start: &str) -> Result<Led, SimulatorError> {
+        let Page { status, location, cookie, body } = fetch(start, None, None).await?;
+        let page = location.ok_or(SimulatorError::Refused { status, body })?;
+        Ok(Led { page, cookie })
+    }
+
+    /// Decides on the provider's page, and goes to where that leads.
+    pub async fn consent(&self, consent: &Consent) -> Result<Approval, SimulatorError> {
+        let callback_url = decide(&self.page, consent).await?;
+        let page = fetch(&callback_url, None, self.cookie.as_deref()).await?;
+        Ok(Approval { page_url: self.page.clone(), callback_url, status: page.status, body: page.body })
+    }
+}
+
+/// Plays the person who is told to open an address that leads to a consent page, as Wardlock's callback listener serves one.
+pub async fn consent(start: &str, consent: &Consent) -> Result<Approval, SimulatorError> {
+    Led::by(start).await?.consent(consent).await
 }
 
 /// Returns where a consent page that another process serves sends the browser, without following.
@@ -58,7 +86,7 @@ pub async fn callback_of(page: &str, consent: &Consent) -> Result<String, Simula
 /// Plays the person who opens the page for a device's code, with the code in its address, and decides.
 pub async fn decide_device(page: &str, consent: &Consent) -> Result<(), SimulatorError> {
     for form in [None, Some(answer_form(consent))] {
-        let page = fetch(page, form).await?;
+        let page = fetch(page, form, None).await?;
         if page.status != 200 {
             return Err(SimulatorError::Refused { status: page.status, body: page.body });
         }
@@ -68,11 +96,11 @@ pub async fn decide_device(page: &str, consent: &Consent) -> Result<(), Simulato
 
 /// Returns where the consent page sends the browser.
 pub(crate) async fn decide(url: &str, consent: &Consent) -> Result<String, SimulatorError> {
-    let page = fetch(url, None).await?;
+    let page = fetch(url, None, None).await?;
     if page.status != 200 {
         return Err(SimulatorError::Refused { status: page.status, body: page.body });
     }
-    let page = fetch(url, Some(answer_form(consent))).await?;
+    let page = fetch(url, Some(answer_form(consent)), None).await?;
     page.location.ok_or(SimulatorError::Refused { status: page.status, body: page.body })
 }
 
@@ -87,14 +115,8 @@ fn answer_form(consent: &Consent) -> String {
     form.finish()
 }
 
-/// Opens the callback.
-pub(crate) async fn visit(callback_url: String) -> Result<Approval, SimulatorError> {
-    let page = fetch(&callback_url, None).await?;
-    Ok(Approval { callback_url, status: page.status, body: page.body })
-}
-
 /// Fetches one plain page, as a GET or, with a form, as a POST.
-async fn fetch(url: &str, form: Option<String>) -> Result<Page, SimulatorError> {
+async fn fetch(url: &str, form: Option<String>, cookie: Option<&str>) -> Result<Page, SimulatorError> {
     let unusable = || SimulatorError::Url(url.to_owned());
     let parsed = Url::parse(url).map_err(|_| unusable())?;
     let host = parsed.host_str().filter(|_| parsed.scheme() == "http").ok_or_else(unusable)?;
@@ -108,12 +130,17 @@ async fn fetch(url: &str, form: Option<String>) -> Result<Page, SimulatorError> 
     if form.is_some() {
         request = request.method("POST").header("content-type", "application/x-www-form-urlencoded");
     }
+    if let Some(cookie) = cookie {
+        request = request.header("cookie", cookie);
+    }
     let body = Full::new(Bytes::from(form.unwrap_or_default()));
     let request = request.header("connection", "close").body(body).map_err(|_| unusable())?;
     let response = sender.send_request(request).await?;
     let (head, body) = response.into_parts();
     let body = body.collect().await?.to_bytes();
     driver.abort();
-    let location = head.headers.get("location").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Ok(Page { status: head.status.as_u16(), location, body: String::from_utf8_lossy(&body).into_owned() })
+    let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let cookie = text("set-cookie").and_then(|line| line.split(';').next().map(str::to_owned));
+    let body = String::from_utf8_lossy(&body).into_owned();
+    Ok(Page { status: head.status.as_u16(), location: text("location"), cookie, body })
 }

@@ -15,7 +15,7 @@ use crate::google::{self, GoogleHandle};
 use crate::meta::{self, MetaHandle};
 use crate::mint::Mint;
 use crate::notes::{self, NotesHandle};
-use crate::person::{self, Approval, Consent};
+use crate::person::{self, Approval, Consent, Led};
 use crate::record::{ConnectionRecording, Journal, Recording};
 use crate::region::Role;
 use crate::server::{Shared, serve_plain, serve_tls};
@@ -255,9 +255,15 @@ impl Simulator {
         self.consent(authorize_url, &Consent { accept: false, ..Consent::default() }).await
     }
 
-    /// Plays the person who opens the URL and decides as told.
+    /// Plays the person who opens the URL and decides as told. It may be one that leads to the consent page, too.
     pub async fn consent(&self, authorize_url: &str, consent: &Consent) -> Result<Approval, SimulatorError> {
-        person::consent(&self.consent_url(authorize_url), consent).await
+        let page = self.consent_url(authorize_url);
+        let led = if page.starts_with(&self.consent_base()) {
+            Led { page, cookie: None }
+        } else {
+            Led::by(&page).await?
+        };
+        led.consent(consent).await
     }
 
     /// Plays the person up to the redirect, and returns its target without going there.

@@ -11,7 +11,7 @@ use super::rows::{AuditFilter, PluginLogFilter, RowForm};
 use crate::operators::HomeIdentity;
 
 /// The protocol's version; a daemon of another version says so instead of guessing.
-pub const VERSION: u32 = 13;
+pub const VERSION: u32 = 14;
 
 /// One question, on one line.
 #[derive(Debug, Serialize, Deserialize)]
@@ -78,6 +78,9 @@ pub enum Command {
         how: How,
         /// Whether to go on where the provider will drop the person's oldest grant.
         evict_oldest: bool,
+        /// The account that it must be, also in the place of another's grant.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
         /// The scopes that the consent asks for, as they were shown: no other consent is begun. Without them it asks for what the
         /// files say, which nobody signs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -446,8 +449,10 @@ pub enum How {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Page {
-    /// The page's address.
+    /// Where the browser begins: at the listener, which knows it again and leads it to the provider.
     pub url: String,
+    /// The provider's own page, for a browser that cannot reach the listener.
+    pub provider_url: String,
     /// The redirect URI.
     pub redirect_uri: String,
     /// Where the listener for it is.

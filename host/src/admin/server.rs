@@ -27,6 +27,9 @@ const MAX_FILE: u64 = 64 << 20;
 /// How long a signature is waited for: a person types a passphrase, or touches a key. One that somebody kept back comes too late.
 const SIGNED_WITHIN: Duration = Duration::from_mins(2);
 
+/// How much is kept for a command line that does not listen just now. No command tells a hundredth of it at once.
+const MOST_EVENTS: usize = 1024;
+
 /// A pause after a failed accept, so that a lasting fault does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
@@ -110,7 +113,7 @@ async fn answer(mut stream: UnixStream, gate: Arc<Gate>) -> std::io::Result<()> 
         None => Ok(None),
     };
     let (mut reader, writer) = stream.into_split();
-    let (sender, events) = mpsc::unbounded_channel();
+    let (sender, events) = mpsc::channel(MOST_EVENTS);
     let talk = Caller { events: sender, signed };
     let teller = tokio::spawn(tell(writer, events));
     let ended = tokio::select! {
@@ -123,7 +126,7 @@ async fn answer(mut stream: UnixStream, gate: Arc<Gate>) -> std::io::Result<()> 
         Err(failure) => Event::Failed { failure },
     };
     // The teller ends when every sender is gone; a closed channel means the person is gone too.
-    let _ = talk.events.send(last);
+    let _ = talk.events.send(last).await;
     drop(talk);
     teller.await.map_err(std::io::Error::other)?
 }
@@ -230,7 +233,7 @@ async fn gone(reader: &mut (impl tokio::io::AsyncRead + Unpin)) {
     let _ = reader.read(&mut byte).await;
 }
 
-async fn tell(mut writer: OwnedWriteHalf, mut events: mpsc::UnboundedReceiver<Event>) -> std::io::Result<()> {
+async fn tell(mut writer: OwnedWriteHalf, mut events: mpsc::Receiver<Event>) -> std::io::Result<()> {
     while let Some(event) = events.recv().await {
         write_event(&mut writer, &event).await?;
     }
@@ -255,21 +258,28 @@ async fn sign(
 
 /// Who gave a command, at the other end of the socket.
 struct Caller {
-    events: mpsc::UnboundedSender<Event>,
+    events: mpsc::Sender<Event>,
     signed: Result<Option<Signed>, String>,
+}
+
+impl Caller {
+    /// Whoever does not listen, or is gone, is told no more for now; how the command ended is kept for them.
+    fn tell(&self, event: Event) {
+        let _ = self.events.try_send(event);
+    }
 }
 
 impl Talk for Caller {
     fn say(&self, text: String) {
-        let _ = self.events.send(Event::Say { text });
+        self.tell(Event::Say { text });
     }
 
     fn open(&self, page: Page) {
-        let _ = self.events.send(Event::Open { page });
+        self.tell(Event::Open { page });
     }
 
     fn wait(&self, text: String) {
-        let _ = self.events.send(Event::Wait { text });
+        self.tell(Event::Wait { text });
     }
 
     fn signed(
@@ -285,6 +295,14 @@ impl Talk for Caller {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nobody_listens_to_is_not_kept_without_end() {
+        let (sender, events) = mpsc::channel(MOST_EVENTS);
+        let talk = Caller { events: sender, signed: Ok(None) };
+        (0..100_000).for_each(|number| talk.say(number.to_string()));
+        assert_eq!(events.len(), MOST_EVENTS);
+    }
 
     #[tokio::test]
     async fn a_signature_is_waited_for_only_so_long() {

@@ -117,7 +117,7 @@ async fn export(cli: &Cli, args: &AuditExportArgs) -> Result<ExitCode, Failure> 
 }
 
 async fn ask(reach: &Reach, command: Command) -> Result<Value, Failure> {
-    reach.ask(command, Brought::Nothing, &Person::new(false)).await
+    reach.ask(command, Brought::Nothing, &Person::new()).await
 }
 
 async fn rows(reach: &Reach, filter: AuditFilter, form: RowForm) -> Result<Value, Failure> {

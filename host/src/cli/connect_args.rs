@@ -102,6 +102,9 @@ pub struct ConnectArgs {
     /// Look up the account of a grant that is stored unpinned. No new consent.
     #[arg(long, group = "way")]
     pub look_up: bool,
+    /// The account that it must be, by its id. A grant that is there for another account is replaced by none that is not named here.
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
     /// Go on although the provider will drop the person's oldest grant.
     #[arg(long)]
     pub evict_oldest: bool,

@@ -34,7 +34,7 @@ const COMPRESSED: [&[u8]; 6] = [b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd",
 /// Looks through a folder, tells what was found, and says so by the exit code.
 pub async fn run(cli: &Cli, folder: &Path) -> Result<ExitCode, Failure> {
     let reach = Reach::open(cli).await?;
-    let mut look = Look::begin(&reach, &Person::new(false).signing(cli)).await?;
+    let mut look = Look::begin(&reach, &Person::new().signing(cli)).await?;
     let walk = if folder == Path::new(STDIN) {
         look.read(folder, std::io::stdin().lock()).await?;
         home::Walk::default()
@@ -145,7 +145,7 @@ impl<'a> Look<'a> {
             return Ok(());
         }
         let pieces = places.iter().map(|place| encode_base64(&place.piece)).collect();
-        let person = Person::new(false);
+        let person = Person::new();
         let owners = self
             .reach
             .ask(Command::LookAt { look: self.handle.clone(), pieces }, Brought::Nothing, &person)

@@ -10,6 +10,7 @@ mod copies;
 mod init;
 mod local;
 mod look;
+mod opener;
 mod operator_args;
 mod passkey_link;
 mod plugin;

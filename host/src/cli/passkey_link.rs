@@ -15,7 +15,7 @@ use crate::{host, ops};
 
 /// Makes a link for an operator's browser.
 pub(super) async fn make(cli: &Cli, name: &str) -> Result<Value, Failure> {
-    let (reach, person) = (Reach::open(cli).await?, Person::new(false).signing(cli));
+    let (reach, person) = (Reach::open(cli).await?, Person::new().signing(cli));
     let status = reach.ask(Command::Status, Brought::Nothing, &person).await?;
     let origin = status["dashboard"].as_str().ok_or_else(ops::dashboard_is_off)?.to_owned();
     let secret = random().map_err(|error| Failure::no(format!("the system gives no randomness: {error}")))?;

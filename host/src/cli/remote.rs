@@ -23,7 +23,7 @@ pub async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         Verb::Connect(connect) => {
             let pasted = if connect.advanced_paste { Some(pasted(connect)?) } else { None };
             let reach = Reach::open(cli).await?;
-            let person = Person::new(!connect.no_browser).signing(cli);
+            let person = asked(cli, connect.no_browser)?;
             let shown = confirm_region(&reach, connect, &person).await?;
             let (command, secret) = connect_command(connect, pasted, &shown)?;
             let brought = secret.map_or(Brought::Nothing, Brought::Secret);
@@ -33,7 +33,7 @@ pub async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         verb => {
             let (command, secret) = command_of(verb)?;
             let brought = secret.map_or(Brought::Nothing, Brought::Secret);
-            let (reach, person) = (Reach::open(cli).await?, Person::new(false).signing(cli));
+            let (reach, person) = (Reach::open(cli).await?, Person::new().signing(cli));
             let command = first_is_admin(&reach, verb, command, &person).await?;
             reach.ask(command, brought, &person).await?
         }
@@ -46,13 +46,22 @@ pub async fn run(cli: &Cli) -> Result<ExitCode, Failure> {
     Ok(verdict(&cli.command, &result))
 }
 
+/// The person who is asked for consent, at this terminal and in a browser.
+fn asked(cli: &Cli, no_browser: bool) -> Result<Person, Failure> {
+    let person = Person::new().signing(cli);
+    if no_browser {
+        return Ok(person);
+    }
+    Ok(person.with_browser(Home::open(&Home::locate(cli.home.as_deref())?)?))
+}
+
 /// Prints the daemon's metrics. Without a daemon there are none, so the home's key is not asked for.
 pub async fn metrics(cli: &Cli) -> Result<ExitCode, Failure> {
     let home = Home::open(&Home::locate(cli.home.as_deref())?)?;
     let daemon = AdminClient::connect(&home.state_path("admin.sock")?).await.map_err(|error| {
         Failure::no(error).hint("start `wardlock serve`: what it counts, it counts from its start on")
     })?;
-    let result = daemon.ask(Command::Metrics, &Brought::Nothing, &Person::new(false).signing(cli)).await?;
+    let result = daemon.ask(Command::Metrics, &Brought::Nothing, &Person::new().signing(cli)).await?;
     if cli.json {
         talk::data(&result);
     } else {
@@ -63,7 +72,7 @@ pub async fn metrics(cli: &Cli) -> Result<ExitCode, Failure> {
 
 /// Asks for what needs nobody to talk to.
 pub async fn ask(cli: &Cli, command: Command, brought: Brought) -> Result<Value, Failure> {
-    Reach::open(cli).await?.ask(command, brought, &Person::new(false).signing(cli)).await
+    Reach::open(cli).await?.ask(command, brought, &Person::new().signing(cli)).await
 }
 
 /// Who carries commands out: the daemon that holds the home, or this process.
@@ -295,12 +304,14 @@ fn connect_command(
         (How::Consent, None)
     };
     let (registration, agent) = (connect.registration.clone(), connect.agent.clone());
-    let evict_oldest = connect.evict_oldest;
+    let (evict_oldest, account) = (connect.evict_oldest, connect.account.clone());
     // What is signed names them: a line in a file must not widen a consent that somebody gives for another reason.
     let scopes = shown["scopes_of_consent"].as_array().map(|scopes| {
         scopes.iter().map(|scope| scope.as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
     });
-    Ok((Command::Connect { workspace, connection, registration, agent, how, evict_oldest, scopes }, secret))
+    let command =
+        Command::Connect { workspace, connection, registration, agent, how, evict_oldest, account, scopes };
+    Ok((command, secret))
 }
 
 /// Takes a refresh token in place of a consent, after two questions: it is the one way in without the provider's page.

@@ -9,10 +9,12 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 use wardlock_audit::escape_json;
-use wardlock_egress::{Pasted, hand_over_pasted};
+use wardlock_egress::{Awaited, Pasted, hand_over_pasted};
 
 use super::args::Cli;
+use super::opener::Opener;
 use crate::admin::Page;
+use crate::home::Home;
 use crate::operators::NAMESPACE;
 use crate::ops::Talk;
 
@@ -57,17 +59,26 @@ pub fn answer(question: &str) -> String {
 }
 
 /// Talks to a person at this terminal, and opens pages in their browser.
+#[derive(Default)]
 pub struct Person {
-    browser: bool,
+    /// What opens pages here; `None`: they are printed only.
+    browser: Option<Opener>,
     /// Who signs, and with which key.
     signer: Option<(String, PathBuf)>,
     waiting: Mutex<Option<ProgressBar>>,
 }
 
 impl Person {
-    /// Talks; `browser` says whether pages are opened or only printed.
-    pub fn new(browser: bool) -> Self {
-        Self { browser, signer: None, waiting: Mutex::new(None) }
+    /// Talks, and opens no browser.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Opens pages in a browser, too, by way of files in this home.
+    #[must_use]
+    pub fn with_browser(mut self, home: Home) -> Self {
+        self.browser = Some(Opener::new(home));
+        self
     }
 
     /// Signs as the command line says.
@@ -114,10 +125,14 @@ impl Talk for Person {
         self.stop_spinner();
         line("\nOpen this address in the browser of the person whose account it is:\n");
         line(&format!("  {}\n", crate::text::for_terminal(&page.url)));
-        if !self.browser {
-            take_pasted(page);
-        } else if webbrowser::open(&page.url).is_err() {
-            line("(no browser could be opened here; copy the address)");
+        match &self.browser {
+            None => take_pasted(page),
+            Some(browser) => match browser.open(&page.url) {
+                Ok(()) => line(
+                    "(if no browser shows the provider's page, copy the address: not every browser may read a file of the home)",
+                ),
+                Err(error) => line(&format!("(no browser could be opened here: {error}; copy the address)")),
+            },
         }
         self.spinner("waiting for the consent; ctrl-C stops and leaves nothing behind");
     }
@@ -169,23 +184,27 @@ fn ssh_sign(key: &Path, text: &str) -> std::io::Result<String> {
 /// Says how a browser on another machine comes back, and takes the address that it ended at on standard input, on a thread
 /// of its own: the consent may also come back by itself.
 fn take_pasted(page: Page) {
-    let Page { redirect_uri, listener, .. } = page;
+    let Page { url: start, provider_url, redirect_uri, listener } = page;
     if redirect_uri.starts_with("http://") {
         let port = listener.port();
         line(&format!(
-            "The browser then goes to {redirect_uri}, which is on this machine. If it runs on another one, either lead it here\n\
-             first, with this in a terminal there:\n\n  ssh -N -L {port}:{listener} {}\n\n\
-             or let it fail, copy the whole address that it shows then, and paste it here:\n",
-            here()
+            "That is on this machine, and so is {redirect_uri}, where the browser goes in the end. If it runs on another one, either\n\
+             lead it here first, with this in a terminal there:\n\n  ssh -N -L {port}:{listener} {}\n\n\
+             or open the provider's own page, let the browser fail in the end, copy the whole address that it shows then, and paste\n\
+             it here:\n\n  {}\n",
+            here(),
+            crate::text::for_terminal(&provider_url)
         ));
     }
+    let awaited = Awaited { redirect_uri, start, listener };
     std::thread::spawn(move || {
         loop {
-            match hand_over_pasted(&redirect_uri, listener) {
+            match hand_over_pasted(&awaited) {
                 Ok(Pasted::Taken | Pasted::Ended) | Err(_) => return,
                 Ok(Pasted::OtherAddress) => {
                     line(&format!(
-                        "That is not the address: it begins with {redirect_uri}? . Paste it once more:"
+                        "That is not the address: it begins with {}? . Paste it once more:",
+                        awaited.redirect_uri
                     ));
                 }
                 Ok(Pasted::NotWaitedFor) => {

@@ -40,7 +40,7 @@ pub async fn run(cli: &Cli, verb: &VaultVerb) -> Result<ExitCode, Failure> {
 
 async fn ask_daemon(home: &Home, command: Command, brought: Brought) -> Result<Value, Failure> {
     match AdminClient::connect(&home.state_path("admin.sock")?).await {
-        Ok(daemon) => daemon.ask(command, &brought, &Person::new(false)).await,
+        Ok(daemon) => daemon.ask(command, &brought, &Person::new()).await,
         Err(ClientError::NotRunning) => {
             Err(Failure::no("no daemon serves this home, so nothing is open").hint("start it: `wardlock serve`"))
         }

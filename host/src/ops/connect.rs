@@ -27,6 +27,7 @@ pub(super) struct Asked {
     pub agent: Option<String>,
     pub how: How,
     pub evict_oldest: bool,
+    pub account: Option<String>,
     pub scopes: Option<Vec<String>>,
 }
 
@@ -43,6 +44,7 @@ pub(super) async fn connect(
     let connection = whose(host, &found.connection, asked.agent.as_deref())?;
     let how = Way::of(&connection.service, asked.how)?;
     fits_grant(host, &connection, matches!(how, Way::LookUp))?;
+    can_be_named(&connection.service, asked.account.as_deref())?;
     let invite_ms = match &how {
         Way::Browser { invite: Some(expires) } => Some(invitation_lifetime(expires)?),
         _ => None,
@@ -61,6 +63,7 @@ pub(super) async fn connect(
         shown_scopes: shown_scopes(host, &connection, &scopes),
         scopes,
         tenant: connection.tenant.clone().filter(|_| connection.service.tenant.of == TenantOf::Grant),
+        account: asked.account,
         params: connection.params.clone(),
         label: if connection.label.is_empty() { asked.workspace.clone() } else { connection.label.clone() },
         invite_ms,
@@ -146,6 +149,15 @@ fn fits_grant(host: &Arc<Host>, connection: &Connection, looks_up: bool) -> Resu
         return Err(Failure::no(problem).hint("look its account up by a connection of that service"));
     }
     Ok(())
+}
+
+/// Refuses the name of an account where a login reaches several: the workspace file names the one that requests are for.
+fn can_be_named(service: &ServiceDefinition, account: Option<&str>) -> Result<(), Failure> {
+    if account.is_none() || service.tenant.of == TenantOf::Grant {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("a login of service `{}` reaches several accounts", service.name))
+        .hint("leave `--account` out: `tenant` in the workspace file says which one every request is for"))
 }
 
 /// How an account is connected: what was asked for, as the service can do it.
@@ -407,8 +419,9 @@ impl Progress for Told<'_> {
             Event::Evicting { oldest: None } => {
                 say("the provider will drop the oldest grant of this person".to_owned());
             }
-            Event::Open { url, callback } => self.talk.open(Page {
-                url: url.to_string(),
+            Event::Open { start, page, callback } => self.talk.open(Page {
+                url: start.to_owned(),
+                provider_url: page.to_string(),
                 redirect_uri: self.redirect_uri.clone(),
                 listener: callback,
             }),
@@ -424,7 +437,7 @@ impl Progress for Told<'_> {
                 say("the person has opened the link and is at the provider's page".to_owned());
                 self.talk.wait("waiting for the consent; ctrl-C stops and leaves nothing behind".to_owned());
             }
-            Event::Notice(text) => say(format!("the provider says: {text}")),
+            Event::Notice(text) => say(text.to_owned()),
             Event::Returned => say("the browser came back; exchanging the code".to_owned()),
             Event::Exchanged { missing: [] } => say("consent given".to_owned()),
             Event::Exchanged { missing } => say(format!(

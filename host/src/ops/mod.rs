@@ -204,8 +204,9 @@ async fn carry_out(
             registrations::add(host, new, brought.secret()).await
         }
         Command::RegistrationList => registrations::list(host).await,
-        Command::Connect { workspace, connection, registration, agent, how, evict_oldest, scopes } => {
-            let asked = connect::Asked { workspace, connection, registration, agent, how, evict_oldest, scopes };
+        Command::Connect { workspace, connection, registration, agent, how, evict_oldest, account, scopes } => {
+            let asked =
+                connect::Asked { workspace, connection, registration, agent, how, evict_oldest, account, scopes };
             connect::connect(host, asked, brought.secret(), talk).await
         }
         Command::Disconnect { grant } => connect::disconnect(host, &grant).await,

@@ -1,10 +1,11 @@
 //! `wardlock connect`, as a person at a terminal meets it.
 
+use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{ChildStdin, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use wardlock_simulator::Consent;
+use wardlock_simulator::{Consent, Led};
 use wardlock_tests::home::{Output, Wardlock};
 use wardlock_tests::raw;
 
@@ -27,12 +28,23 @@ impl Terminal {
 }
 
 /// Runs `connect acme/zoho` with more arguments; `person` is told each line of standard error.
-fn connect(wardlock: &Wardlock, args: &[&str], mut person: impl FnMut(&str, &mut Terminal)) -> Output {
+fn connect(wardlock: &Wardlock, args: &[&str], person: impl FnMut(&str, &mut Terminal)) -> Output {
+    connect_with(wardlock, args, &[], person)
+}
+
+/// The same, with more in its environment.
+fn connect_with(
+    wardlock: &Wardlock,
+    args: &[&str],
+    environment: &[(&str, &OsStr)],
+    mut person: impl FnMut(&str, &mut Terminal),
+) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_wardlock"))
         .arg("--home")
         .arg(wardlock.home())
         .args(["--json", "connect", "acme/zoho"])
         .args(args)
+        .envs(environment.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -86,6 +98,41 @@ fn address_of_a_browser_elsewhere_is_pasted_and_judged_as_any_callback() {
     for expected in [tunnel.as_str(), "That is not the address", "does not lead to an account"] {
         assert!(told.contains(expected), "`{expected}` is not told: {told}");
     }
+    serving.stop().expect("it ends");
+}
+
+/// Returns what a process list shows of this command line and of what it started, as any user of the machine reads it.
+fn command_lines(of: &str) -> String {
+    let lines = std::fs::read_dir("/proc").expect("processes").filter_map(|entry| {
+        let line = std::fs::read(entry.ok()?.path().join("cmdline")).ok()?;
+        Some(String::from_utf8_lossy(&line).replace('\0', " "))
+    });
+    lines.filter(|line| line.contains(of)).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn browser_s_command_line_leads_nobody_else_to_the_consent() {
+    let wardlock = with_workspace();
+    let serving = wardlock.serve(&["--simulator"]).expect("it serves");
+    register(&wardlock).ok().expect("registered");
+    let browser = wardlock.home().join("browser");
+    // It stays, as a browser does.
+    std::fs::write(&browser, "#!/bin/sh\nsleep 20 &\nwait\n").expect("written");
+    std::fs::set_permissions(&browser, std::os::unix::fs::PermissionsExt::from_mode(0o700)).expect("a program");
+    let home = wardlock.home().display().to_string();
+    let mut shown = String::new();
+    let stopped = connect_with(&wardlock, &[], &[("BROWSER", browser.as_os_str())], |line, terminal| {
+        // It is said after the browser was opened.
+        if line.contains("copy the address") {
+            shown = command_lines(&home);
+            terminal.press_ctrl_c();
+        }
+    });
+    assert!(stopped.stderr.contains("/start/"), "the address is printed: {stopped:?}");
+    let file = shown.split(' ').find_map(|word| word.strip_prefix("file://")).expect("the browser has a file");
+    assert!(!shown.contains("/start/") && !shown.contains("state="), "{shown}");
+    assert!(!std::path::Path::new(file).exists(), "it is gone with the command");
     serving.stop().expect("it ends");
 }
 
@@ -143,10 +190,16 @@ fn invited_person_connects_by_a_link_that_works_once() {
         assert!(String::from_utf8_lossy(&shown.body).contains("Zoho CRM"), "{shown:?}");
         let led = ask("POST");
         let page = led.header("location").expect("the provider's page").to_owned();
-        browse(wardlock_simulator::consent(&page, &Consent::default())).expect("consent");
+        let elsewhere = Led { page: page.clone(), cookie: None };
+        let turned_away = browse(elsewhere.consent(&Consent::default())).expect("a page");
+        assert_eq!(turned_away.status, 403, "another browser than the one that opened the link");
+        let cookie = led.header("set-cookie").and_then(|line| line.split(';').next()).map(str::to_owned);
+        let done = browse(Led { page, cookie }.consent(&Consent::default())).expect("consent");
+        assert_eq!(done.status, 200);
     });
     let connected = connected.ok().expect("connected");
     assert_eq!(connected.json().expect("json")["tenant"], "20071234567");
+    assert!(connected.stderr.contains("was turned away"), "{}", connected.stderr);
     assert!(connected.stderr.contains("callback_url"), "how others reach it is told: {}", connected.stderr);
     assert!(!link.is_empty());
     serving.stop().expect("it ends");

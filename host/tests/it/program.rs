@@ -62,7 +62,7 @@ pub fn connect(wardlock: &Wardlock, connection: &str) -> Output {
         said.push('\n');
         if let Some(url) = line.trim().strip_prefix("http://127.0.0.1") {
             let url = format!("http://127.0.0.1{url}");
-            if url.contains("/oauth/") {
+            if url.contains("/start/") {
                 let runtime = tokio::runtime::Runtime::new().expect("a runtime");
                 let done = runtime.block_on(wardlock_simulator::consent(&url, &Consent::default()));
                 assert_eq!(done.expect("a callback").status, 200);

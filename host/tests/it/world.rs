@@ -272,6 +272,7 @@ impl World {
             agent: None,
             how,
             evict_oldest: false,
+            account: None,
             scopes: None,
         };
         ops::execute(&self.host, command, Brought::Nothing, person).await

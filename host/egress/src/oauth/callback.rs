@@ -1,39 +1,50 @@
 //! The loopback listener that a provider sends the browser back to.
 //!
-//! It is bound before the browser opens, serves one path, and knows a request by its `state` alone: one valid state
-//! is one hit. What a callback says about regions and hosts may only select a row of the service's table.
+//! It is bound before the browser opens, and knows a callback by its `state` and by the cookie of the browser in which the
+//! consent was begun: one valid state is one hit. What a callback says about regions and hosts may only select a row of the
+//! service's table.
 
+mod heads;
 mod invite;
 mod judge;
 pub(crate) mod pasted;
 mod request;
+mod start;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use http::HeaderMap;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use url::{Position, Url};
 use wardlock_core::id::{Digest, Region};
 use wardlock_core::service::ServiceDefinition;
 
 use crate::Clock;
-use crate::oauth::consent::PendingConsent;
+use crate::oauth::consent::{self, PendingConsent};
 use crate::vault::Secret;
+use heads::{Head, Heads};
+use start::Mark;
 
 pub(crate) use invite::{Invited, Taken};
 pub use judge::CallbackProblem;
 
 const PATIENCE: Duration = Duration::from_secs(10);
-const AT_ONCE: usize = 16;
+/// How much is told of one consent without ending it: each sentence once, and no more than this.
+const NOTICES: usize = 8;
 /// How often a taken port is asked for again, and how long between.
 const TRIES: usize = 20;
 const BETWEEN_TRIES: Duration = Duration::from_millis(10);
+
+const WITHOUT_STATE: &str = "the browser came back without this consent's state, so whoever led it here may not be the provider, and nothing ends: ";
+const ELSEWHERE: &str = "a browser in which this consent was not begun came back from the provider, and was turned away. If it is the right person's, \
+     have them begin in that same browser; if you know of none, somebody else has seen the provider's address";
 
 /// Why the listener cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +95,13 @@ struct Waiter {
     service: Arc<ServiceDefinition>,
     region: Region,
     expires_at_ms: u64,
-    tell: mpsc::UnboundedSender<Heard>,
+    /// What leads a browser to the provider: the digest of the token in the start address.
+    start: Digest,
+    lead: Lead,
+    /// What was told without ending it.
+    told: HashSet<String>,
+    /// Has room for all that may be told, and for the end.
+    tell: mpsc::Sender<Heard>,
 }
 
 /// What the listener heard.
@@ -94,8 +111,18 @@ pub(crate) enum Heard {
     Code(Secret),
     /// An error, or a callback that stops here.
     Problem(CallbackProblem),
-    /// An error without a state: told, but it ends nothing, because any web page could send it.
+    /// Something that ends nothing, because somebody else may have sent it.
     Notice(String),
+}
+
+/// What becomes of a state that a browser brings.
+enum Brought {
+    /// It is waited for, and is taken.
+    Awaited(Box<Waiter>),
+    /// It is waited for from another browser.
+    Elsewhere,
+    /// Nobody waits for it.
+    Unknown,
 }
 
 impl CallbackListener {
@@ -139,13 +166,35 @@ impl CallbackListener {
         invite::invite(&self.waiting, &self.place.base, sentences, expires_ms)
     }
 
-    /// Begins to wait for a consent's callback.
-    pub(crate) fn expect(&self, consent: &PendingConsent, service: Arc<ServiceDefinition>) -> Expected {
-        let (tell, heard) = mpsc::unbounded_channel();
-        let waiter =
-            Waiter { service, region: consent.region().clone(), expires_at_ms: consent.expires_at_ms(), tell };
+    /// Begins to wait for a consent's callback, from a browser that was led to the provider's `page` from here.
+    pub(crate) fn expect(
+        &self,
+        consent: &PendingConsent,
+        service: Arc<ServiceDefinition>,
+        page: Url,
+    ) -> Result<Expected, getrandom::Error> {
+        let (tell, heard) = mpsc::channel(NOTICES + 1);
+        let token = consent::random_text()?;
+        let mark = Mark::new(consent.state(), self.place.base.starts_with("https://"))?;
+        let lead = Lead { page, mark };
+        let expected = Expected {
+            start: format!("{}{}{token}", self.place.base, start::PATH),
+            lead: lead.clone(),
+            state: consent.state(),
+            waiting: Arc::clone(&self.waiting),
+            heard,
+        };
+        let waiter = Waiter {
+            service,
+            region: consent.region().clone(),
+            expires_at_ms: consent.expires_at_ms(),
+            start: Digest::of(token.as_bytes()),
+            lead,
+            told: HashSet::new(),
+            tell,
+        };
         self.waiting.consents().insert(consent.state(), waiter);
-        Expected { state: consent.state(), waiting: Arc::clone(&self.waiting), heard }
+        Ok(expected)
     }
 }
 
@@ -169,12 +218,31 @@ impl Drop for CallbackListener {
 /// A callback that is waited for. Dropping it forgets the state.
 #[derive(Debug)]
 pub(crate) struct Expected {
+    start: String,
+    lead: Lead,
     state: Digest,
     waiting: Arc<Waiting>,
-    heard: mpsc::UnboundedReceiver<Heard>,
+    heard: mpsc::Receiver<Heard>,
+}
+
+/// Where a browser is led, and what makes it known when it comes back.
+#[derive(Debug, Clone)]
+pub(crate) struct Lead {
+    page: Url,
+    mark: Mark,
 }
 
 impl Expected {
+    /// Returns the address at which a browser begins the consent.
+    pub(crate) fn start(&self) -> &str {
+        &self.start
+    }
+
+    /// Returns where it leads, for a browser that is here already.
+    pub(crate) fn lead(&self) -> Lead {
+        self.lead.clone()
+    }
+
     /// Returns what was heard next; `None` when nothing can come any more.
     pub(crate) async fn next(&mut self) -> Option<Heard> {
         self.heard.recv().await
@@ -192,43 +260,67 @@ impl Waiting {
         self.consents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the consent that a state belongs to: once.
-    fn take(&self, state: &str) -> Option<Waiter> {
-        self.consents().remove(&Digest::of(state.as_bytes()))
+    /// Takes the consent that a state belongs to, from the browser in which it was begun: once.
+    fn take(&self, state: &str, headers: &HeaderMap) -> Brought {
+        let state = Digest::of(state.as_bytes());
+        let mut waiting = self.consents();
+        match waiting.get_mut(&state) {
+            None => Brought::Unknown,
+            Some(waiter) if !waiter.lead.mark.is_on(headers) => {
+                waiter.notice(ELSEWHERE.to_owned());
+                Brought::Elsewhere
+            }
+            Some(_) => {
+                waiting.remove(&state).map_or(Brought::Unknown, |waiter| Brought::Awaited(Box::new(waiter)))
+            }
+        }
     }
 
-    /// Tells every consent under way, and returns the first one's service for the words to use.
-    fn notice(&self, sentence: impl Fn(&ServiceDefinition) -> String) -> Option<String> {
-        let waiting = self.consents();
-        for waiter in waiting.values() {
-            // A receiver that is gone has given up waiting.
-            let _ = waiter.tell.send(Heard::Notice(sentence(&waiter.service)));
+    /// Tells the consents that this browser began, and returns the first one's sentence.
+    fn notice(&self, headers: &HeaderMap, sentence: impl Fn(&ServiceDefinition) -> String) -> Option<String> {
+        let mut waiting = self.consents();
+        let mut first = None;
+        for waiter in waiting.values_mut().filter(|waiter| waiter.lead.mark.is_on(headers)) {
+            let said = sentence(&waiter.service);
+            waiter.notice(format!("{WITHOUT_STATE}{said}"));
+            first.get_or_insert(said);
         }
-        waiting.values().next().map(|waiter| sentence(&waiter.service))
+        first
+    }
+}
+
+impl Waiter {
+    /// Tells something that ends nothing.
+    fn notice(&mut self, sentence: String) {
+        if self.told.len() < NOTICES && self.told.insert(sentence.clone()) {
+            // A receiver that is gone has given up waiting.
+            let _ = self.tell.try_send(Heard::Notice(sentence));
+        }
     }
 }
 
 async fn accept(listener: TcpListener, place: Arc<Place>, waiting: Arc<Waiting>, clock: Clock) {
-    let places = Arc::new(Semaphore::new(AT_ONCE));
+    let heads = Heads::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // Out of descriptors: others may be given back.
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let Ok(permit) = Arc::clone(&places).acquire_owned().await else {
-            return;
-        };
+        let head = Arc::new(heads.wait_for_one());
         let (place, waiting, clock) = (Arc::clone(&place), Arc::clone(&waiting), Arc::clone(&clock));
         tokio::spawn(async move {
-            let _ = tokio::time::timeout(PATIENCE, serve(stream, place, waiting, clock)).await;
-            drop(permit);
+            tokio::select! {
+                _ = tokio::time::timeout(PATIENCE, serve(stream, Arc::clone(&head), place, waiting, clock)) => {}
+                () = head.told_to_leave() => {}
+            }
         });
     }
 }
 
-async fn serve(stream: TcpStream, place: Arc<Place>, waiting: Arc<Waiting>, clock: Clock) {
+async fn serve(stream: TcpStream, head: Arc<Head>, place: Arc<Place>, waiting: Arc<Waiting>, clock: Clock) {
     let service = service_fn(move |request| {
+        head.is_whole();
         let (place, waiting, now_ms) = (Arc::clone(&place), Arc::clone(&waiting), clock());
         async move { Ok::<_, std::convert::Infallible>(request::answer(&place, &waiting, now_ms, &request).await) }
     });

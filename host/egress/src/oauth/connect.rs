@@ -69,7 +69,7 @@ pub(crate) async fn connect(
     progress: &dyn Progress,
 ) -> Result<Connected, ConnectError> {
     let client = Arc::new(client_of(egress, &plan, Some(listener)).await?);
-    let old = keep::old(egress, &plan.grant).await?;
+    let old = keep::old(egress, &plan).await?;
     make_sure_of_room(egress, &plan, old.as_ref(), progress).await?;
     let invited = match plan.invite_ms {
         Some(lifetime_ms) => Some(invite(egress, &plan, listener, lifetime_ms, progress).await?),
@@ -78,11 +78,11 @@ pub(crate) async fn connect(
     let (service, now_ms) = (&plan.service, egress.now_ms());
     let redirect = listener.redirect_uri();
     let pending = Consent::begin(service, &plan.region, &client.client_id, &redirect, &plan.scopes, now_ms)?;
-    let expected = listener.expect(&pending, Arc::clone(service));
-    let shown = egress.dialer().shown(pending.authorize_url());
+    let page = egress.dialer().shown(pending.authorize_url());
+    let expected = listener.expect(&pending, Arc::clone(service), page.clone()).map_err(ConsentError::Random)?;
     match invited {
-        Some(taken) => taken.lead_to(&shown),
-        None => progress.on(Event::Open { url: &shown, callback: listener.address() }),
+        Some(taken) => taken.lead_on(expected.lead()),
+        None => progress.on(Event::Open { start: expected.start(), page: &page, callback: listener.address() }),
     }
     let code = wait(expected, progress).await?;
     progress.on(Event::Returned);
@@ -106,7 +106,7 @@ async fn keep_consent(
     if let Ok(tenant) = &identified.tenant {
         progress.on(Event::Tenant { id: &tenant.id, label: &tenant.label });
     }
-    identified.worth_more_than(old.as_ref())?;
+    identified.may_replace(egress, &plan, old.as_ref()).await?;
     let connected = keep::store(egress, plan, obtained, identified, old, HOW).await?;
     unkept.kept();
     Ok(connected)

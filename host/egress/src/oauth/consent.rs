@@ -55,7 +55,7 @@ impl Consent {
     ) -> Result<PendingConsent, ConsentError> {
         let oauth = &service.oauth;
         let accounts = &route::row(service, region)?.accounts;
-        let state = random_state()?;
+        let state = random_text()?;
         let verifier = if oauth.pkce { Some(Secret::random()?) } else { None };
 
         let mut authorize_url = Url::parse(&format!("https://{accounts}{}", oauth.authorize_path))?;
@@ -124,8 +124,8 @@ impl std::fmt::Debug for PendingConsent {
     }
 }
 
-/// Makes 256 random bits.
-fn random_state() -> Result<String, getrandom::Error> {
+/// Makes 256 random bits, as text that may stand in a URL.
+pub(crate) fn random_text() -> Result<String, getrandom::Error> {
     let mut bits = [0_u8; 32];
     getrandom::fill(&mut bits)?;
     Ok(URL_SAFE_NO_PAD.encode(bits))

@@ -8,7 +8,7 @@ use url::Url;
 use wardlock_core::id::RegistrationName;
 use wardlock_egress::vault::{NewGrant, Secret, Tenant};
 use wardlock_egress::{ConnectError, ConnectPlan, Replaced, Revoked, TokenError};
-use wardlock_simulator::{ApiAnswer, Consent, Fault};
+use wardlock_simulator::{ApiAnswer, Consent, Fault, Led};
 
 use crate::support::World;
 
@@ -47,6 +47,84 @@ async fn a_reconnect_that_fails_leaves_the_old_grant_working() {
     assert!(matches!(error, ConnectError::Lookup(_)), "{error:?}");
     assert_eq!(world.simulator.refresh_tokens(), before, "the new one is given back");
     assert_eq!(world.read("eu").await.expect("sent").answer.status(), 200);
+}
+
+/// Somebody of another company.
+fn stranger() -> Consent {
+    Consent { user: Some("owner@eu.other.example".to_owned()), ..Consent::default() }
+}
+
+/// The account that the grant of `eu` is for.
+fn pinned(world: &World) -> Option<String> {
+    world.egress.vault().grants().expect("a vault").pop().expect("a grant").tenant.map(|tenant| tenant.id)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pinned_account_gives_way_to_another_only_where_that_one_is_named() {
+    let (own, other) = ("20071234567", "20079876543");
+    let world = World::new().await;
+    world.connect("eu").await.expect("connected");
+    let before = world.simulator.refresh_tokens();
+    let error = world.connect_as(world.plan("eu"), stranger()).await.0.expect_err("another account");
+    assert!(matches!(&error, ConnectError::OtherAccount { pinned, found, .. } if pinned == own && found == other));
+    assert!(error.hint().contains(&format!("--account {other}")), "{}", error.hint());
+    assert_eq!(
+        world.simulator.refresh_tokens(),
+        before,
+        "the new one is given back, and the old one is not revoked"
+    );
+    assert_eq!(pinned(&world).as_deref(), Some(own));
+    assert_eq!(world.read("eu").await.expect("sent").answer.status(), 200);
+    // An account that nobody can look up could be any.
+    fail_lookups(&world, 1);
+    let error = world.connect_as(world.plan("eu"), stranger()).await.0.expect_err("nobody knows whose it is");
+    assert!(matches!(error, ConnectError::Lookup(_)), "{error:?}");
+
+    let named = |account: &str| ConnectPlan { account: Some(account.to_owned()), ..world.plan("eu") };
+    let error = world.connect_as(named(other), Consent::default()).await.0.expect_err("not the one that is named");
+    assert!(matches!(error, ConnectError::NotAsked { .. }), "{error:?}");
+    assert_eq!(world.simulator.refresh_tokens(), before);
+    // What the file names is asked for only where the grant that is there gives way to it.
+    world.simulator.clear_recordings();
+    let filed = || ConnectPlan { tenant: Some(other.to_owned()), ..world.plan("eu") };
+    let error = world.connect_as(filed(), stranger()).await.0.expect_err("other connections may use the grant");
+    assert!(matches!(error, ConnectError::OtherAccount { .. }) && world.recorded().is_empty(), "{error:?}");
+    let replaced =
+        world.connect_as(ConnectPlan { account: Some(other.to_owned()), ..filed() }, stranger()).await.0;
+    assert_eq!(replaced.expect("connected").replaced, Some(Replaced::Revoked(Revoked::Done)));
+    assert_eq!(pinned(&world).as_deref(), Some(other));
+    let audit = String::from_utf8_lossy(&world.audit_bytes()).into_owned();
+    for word in ["refused", "as was asked"] {
+        assert!(audit.contains(&format!("{other} in the place of {own}: {word}")), "{word}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_has_ended_keeps_its_account() {
+    let world = World::new().await;
+    world.connect("eu").await.expect("connected");
+    world.simulator.revoke_user("owner@eu.acme.example");
+    world.advance(2 * 60 * 60 * 1000);
+    world.read("eu").await.expect_err("the login has ended");
+    let error = world.connect_as(world.plan("eu"), stranger()).await.0.expect_err("another account");
+    assert!(matches!(error, ConnectError::OtherAccount { .. }), "{error:?}");
+    world.connect("eu").await.expect("the same account");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_of_another_kind_is_not_taken_for_another_account() {
+    let mut world = World::new().await;
+    world.connect("eu").await.expect("connected");
+    let crm = world.service();
+    let mut service = (*crm).clone();
+    service.name = wardlock_core::id::ServiceName::parse("zoho-other").expect("a name");
+    service.tenant.id_pointer = "/org/0/company_name".to_owned();
+    world.service = service.into();
+    let plan = ConnectPlan { also_of: [crm.name.clone()].into(), ..world.plan("eu") };
+    world.connect_as(plan, Consent::default()).await.0.expect("connected for another service of the provider");
+    let plan = ConnectPlan { also_of: [crm.name.clone()].into(), ..world.plan("eu") };
+    let error = world.connect_as(plan, stranger()).await.0.expect_err("another account of the same service");
+    assert!(matches!(error, ConnectError::OtherAccount { .. }), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,8 +277,8 @@ async fn a_pasted_refresh_token_is_proved_before_it_is_stored_and_marked_in_the_
     world.assert_no_secret(&audit);
 }
 
-/// Asks the listener as a browser does; returns the status and where it leads.
-async fn browse(method: &str, url: &Url) -> (u16, Option<Url>) {
+/// Asks the listener as a browser does; returns the status, and the browser as it is led on.
+async fn browse(method: &str, url: &Url) -> (u16, Option<Led>) {
     let address = url.socket_addrs(|| None).expect("an address")[0];
     let mut stream = tokio::net::TcpStream::connect(address).await.expect("connected");
     let request = format!("{method} {} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\n\r\n", url.path());
@@ -208,8 +286,9 @@ async fn browse(method: &str, url: &Url) -> (u16, Option<Url>) {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.expect("an answer");
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-    let location = answer.lines().find_map(|line| line.strip_prefix("location: ")?.parse().ok());
-    (status, location)
+    let header = |name: &str| answer.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned));
+    let cookie = header("set-cookie: ").and_then(|line| line.split(';').next().map(str::to_owned));
+    (status, header("location: ").map(|page| Led { page, cookie }))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -222,13 +301,19 @@ async fn an_invitation_leads_through_the_same_checks_and_works_once() {
         }
         let invited = async |link: Url| {
             // A chat's preview looks at the link, and does not use it up.
-            assert_eq!(browse("GET", &link).await, (200, None));
-            assert_eq!(browse("GET", &link).await, (200, None));
-            let (status, page) = browse("POST", &link).await;
+            for _ in 0..2 {
+                let (status, led) = browse("GET", &link).await;
+                assert!(status == 200 && led.is_none(), "{status} {led:?}");
+            }
+            let (status, led) = browse("POST", &link).await;
             assert_eq!(status, 303);
-            assert_eq!(browse("POST", &link).await, (410, None));
-            let page = page.expect("the provider's page");
-            world.simulator.consent(page.as_str(), &Consent::default()).await.ok()
+            assert_eq!(browse("POST", &link).await.0, 410);
+            let led = led.expect("the provider's page");
+            // Whoever was handed the provider's address on the way consents in another browser.
+            let elsewhere =
+                Led { cookie: None, ..led.clone() }.consent(&Consent::default()).await.expect("a page");
+            assert_eq!(elsewhere.status, 403);
+            led.consent(&Consent::default()).await.ok()
         };
         let (connected, approval, _) = world.connect_with(plan, invited).await;
         assert_eq!(approval.expect("a page").status, 200);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use wardlock_egress::{CallbackProblem, ConnectError, Revoked, TokenError};
-use wardlock_simulator::{ApiDomain, CallbackField, Consent, RefreshIssue};
+use wardlock_simulator::{ApiDomain, CallbackField, Consent, Led, RefreshIssue};
 
 use crate::support::{World, hosts};
 
@@ -117,13 +117,19 @@ async fn disconnect_revokes_and_removes() {
     world.assert_no_secret(&world.audit_bytes());
 }
 
-/// Opens the callback with this query, as a browser would.
+/// Opens the callback with this query, as a browser that did not begin the consent would.
 async fn call_back(world: &World, query: &str) -> u16 {
+    call_back_from("", world, query).await
+}
+
+/// Opens the callback with this query in the browser that has this cookie.
+async fn call_back_from(cookie: &str, world: &World, query: &str) -> u16 {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let uri: url::Url = world.redirect_uri().parse().expect("a URL");
     let host = format!("{}:{}", uri.host_str().expect("a host"), uri.port().expect("a port"));
     let mut stream = tokio::net::TcpStream::connect(&host).await.expect("a listener");
-    let request = format!("GET /callback?{query} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    let request =
+        format!("GET /callback?{query} HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.expect("sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.expect("an answer");
@@ -169,4 +175,65 @@ async fn u10_a_state_holds_once_and_a_code_is_exchanged_once_with_its_verifier()
     let asked = world.simulator.recordings();
     let asked = asked.iter().find(|seen| seen.target.contains("code_challenge=")).expect("a challenge");
     assert!(asked.target.contains("code_challenge_method=S256"), "{}", asked.target);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u10_a_true_state_from_another_browser_is_turned_away_and_stays_for_the_one_that_began() {
+    let world = World::new().await;
+    let person = async |start: url::Url| {
+        let led = Led::by(start.as_str()).await.expect("the provider's page");
+        // Somebody who has seen the provider's address consents with an account of their own.
+        let theirs = Consent { user: Some("owner@eu.other.example".to_owned()), ..Consent::default() };
+        for cookie in [None, Some("wardlock-0123456789abcdef=x".to_owned())] {
+            let elsewhere = Led { cookie, ..led.clone() };
+            assert_eq!(elsewhere.consent(&theirs).await.expect("a page").status, 403);
+        }
+        // The start may be opened once more, in the same browser or in the right one.
+        let again = Led::by(start.as_str()).await.expect("the provider's page");
+        assert_eq!(again.page, led.page);
+        again.consent(&Consent::default()).await.ok()
+    };
+    let (connected, approval, told) = world.connect_with(world.plan("eu"), person).await;
+    assert_eq!(approval.expect("a page").status, 200);
+    assert_eq!(connected.expect("connected").tenant.map(|tenant| tenant.id).as_deref(), Some("20071234567"));
+    assert_eq!(world.simulator.token_calls(), 1, "no code of theirs was exchanged");
+    let told: Vec<_> = told.iter().filter(|event| event.starts_with("Notice")).collect();
+    assert!(told.len() == 1 && told[0].contains("was turned away"), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u10_a_flood_of_errors_without_a_state_tells_nobody_anything_but_once() {
+    let world = World::new().await;
+    let person = async |start: url::Url| {
+        let led = Led::by(start.as_str()).await.expect("the provider's page");
+        let own = led.cookie.clone().expect("a cookie");
+        for number in 0..60 {
+            let error = if number % 2 == 0 { "access_denied".to_owned() } else { format!("error-{number}") };
+            let query = format!("error={error}");
+            assert_eq!(call_back(&world, &query).await, 400);
+            assert_eq!(call_back_from(&own, &world, &query).await, 400);
+        }
+        led.consent(&Consent::default()).await.ok()
+    };
+    let (connected, _, told) = world.connect_with(world.plan("eu"), person).await;
+    connected.expect("connected");
+    let told: Vec<_> = told.iter().filter(|event| event.starts_with("Notice")).collect();
+    assert_eq!(told.len(), 2, "one for the error that is known, one for all that are not: {told:?}");
+    assert!(told.iter().all(|event| event.contains("may not be the provider")), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn u10_connections_that_drip_keep_no_browser_from_the_callback() {
+    use tokio::io::AsyncWriteExt as _;
+    let world = World::new().await;
+    let uri: url::Url = world.redirect_uri().parse().expect("a URL");
+    let address = uri.socket_addrs(|| None).expect("an address")[0];
+    let mut dripping = Vec::new();
+    for _ in 0..300 {
+        let mut stream = tokio::net::TcpStream::connect(address).await.expect("connected");
+        stream.write_all(b"G").await.expect("sent");
+        dripping.push(stream);
+    }
+    let asked = tokio::time::timeout(std::time::Duration::from_secs(15), call_back(&world, "state=x"));
+    assert_eq!(asked.await.expect("an answer, long before those who drip have ended"), 400);
 }

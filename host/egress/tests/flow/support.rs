@@ -158,6 +158,7 @@ impl World {
             environment: "production".to_owned(),
             scopes: wardlock_egress::scopes_for(&connection),
             tenant: None,
+            account: None,
             also_of: std::collections::BTreeSet::new(),
             shown_scopes: Vec::new(),
             params: std::collections::BTreeMap::new(),
@@ -298,7 +299,7 @@ struct Told {
 impl Progress for Told {
     fn on(&self, event: Event<'_>) {
         match &event {
-            Event::Open { url, .. } => self.open.send((*url).clone()).expect("somebody opens it"),
+            Event::Open { start, .. } => self.open.send(start.parse().expect("a URL")).expect("somebody opens it"),
             Event::Invite { link, .. } => self.open.send(link.parse().expect("a URL")).expect("somebody opens it"),
             _ => {}
         }

@@ -67,7 +67,7 @@ async fn ask(cli: &Cli, socket: &Path, filter: PluginLogFilter) -> Result<Value,
         .hint("start `wardlock serve`; what it logs itself, plugins' lines among it, goes to its standard error"),
         ClientError::Io(_) => Failure::no(error),
     })?;
-    daemon.ask(Command::PluginLogs { filter, json: cli.json }, &Brought::Nothing, &Person::new(false)).await
+    daemon.ask(Command::PluginLogs { filter, json: cli.json }, &Brought::Nothing, &Person::new()).await
 }
 
 /// Prints the lines of a page; returns whether somebody still reads.

@@ -61,7 +61,7 @@ fn names_a_file(given: &str) -> bool {
 async fn list(cli: &Cli) -> Result<ExitCode, Failure> {
     let home = Home::open(&Home::locate(cli.home.as_deref())?)?;
     let publishers = match AdminClient::connect(&home.state_path("admin.sock")?).await {
-        Ok(daemon) => daemon.ask(Command::PluginPublishers, &Brought::Nothing, &Person::new(false)).await?,
+        Ok(daemon) => daemon.ask(Command::PluginPublishers, &Brought::Nothing, &Person::new()).await?,
         Err(ClientError::NotRunning) => HostConfig::load(&home)?.publishers().to_json(),
         Err(error @ ClientError::Io(_)) => return Err(Failure::no(error)),
     };

@@ -108,17 +108,18 @@ impl<'a> Reader<'a> {
 }
 
 /// Agrees at the provider's page, and returns its address, if the line leads to one.
-fn consent(line: &str) -> Option<&str> {
+fn consent(line: &str) -> Option<String> {
     let page = line.split_whitespace().find(|word| word.starts_with("http://127.0.0.1"))?;
     let agreed = Consent::default();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    if page.contains("/login.notes.example/authorize?") {
+    if page.contains("/start/") {
         let done = runtime.block_on(wardlock_simulator::consent(page, &agreed)).expect("a callback");
         assert_eq!(done.status, 200);
+        return Some(done.page_url);
     } else if page.contains("/login.notes.example/device?") {
         runtime.block_on(wardlock_simulator::decide_device(page, &agreed)).expect("a device's page");
     } else {
         return None;
     }
-    Some(page)
+    Some(page.to_owned())
 }

@@ -13,7 +13,7 @@ use wardlock::admin::{Command, Failure, How, Page};
 use wardlock::loaded::Services;
 use wardlock::ops::Talk;
 use wardlock_core::service::{GrantType, ServiceDefinition};
-use wardlock_simulator::{Consent, Recording, Simulator};
+use wardlock_simulator::{Consent, Led, Recording, Simulator};
 use wardlock_tests::raw;
 
 use super::{ask, connection, workspace};
@@ -91,12 +91,15 @@ impl Talk for Tampered {
     fn open(&self, page: Page) {
         let (simulator, bring, saw) = (Arc::clone(&self.simulator), Arc::clone(&self.bring), self.saw.clone());
         tokio::spawn(async move {
-            let target = simulator.decide(&page.url, &Consent::default()).await.expect("a callback");
+            let led = Led::by(&page.url).await.expect("the provider's page");
+            let target = simulator.decide(&led.page, &Consent::default()).await.expect("a callback");
             let mut target = Url::parse(&target).expect("a URL");
             // No browser sends it.
             target.set_fragment(None);
             let brought = bring(&target);
-            let seen = tokio::task::spawn_blocking(move || brought.iter().map(visit).collect());
+            let seen = tokio::task::spawn_blocking(move || {
+                brought.iter().map(|url| visit(url, led.cookie.as_deref())).collect()
+            });
             // Nobody waits for it where the consent has ended.
             let _ = saw.send(seen.await.expect("pages"));
         });
@@ -105,11 +108,13 @@ impl Talk for Tampered {
     fn wait(&self, _text: String) {}
 }
 
-/// Opens a page, and returns its status.
-fn visit(url: &Url) -> u16 {
+/// Opens a page in the browser that has this cookie, and returns its status.
+fn visit(url: &Url, cookie: Option<&str>) -> u16 {
     let address = url.socket_addrs(|| None).expect("an address").pop().expect("an address");
     let target = &url[url::Position::BeforePath..url::Position::AfterQuery];
-    let request = format!("GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let cookie = cookie.unwrap_or_default();
+    let request =
+        format!("GET {target} HTTP/1.1\r\nHost: {address}\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n");
     raw::exchange(address, request.as_bytes()).expect("a page").status
 }
 

@@ -8,17 +8,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 use tokio::sync::oneshot;
-use url::Url;
 use wardlock_core::id::Digest;
 
-use super::Waiting;
-use crate::oauth::page::{page, page_that_leads, with_button};
+use super::{Lead, Waiting};
+use crate::oauth::consent::random_text;
+use crate::oauth::page::{page, with_button};
 
 /// What stands before an invitation's token.
 pub(super) const PATH: &str = "/invite/";
@@ -48,7 +46,7 @@ pub(crate) struct Invited {
 
 /// The person pressed the button, and waits to be led to the provider.
 #[derive(Debug)]
-pub(crate) struct Taken(oneshot::Sender<Url>);
+pub(crate) struct Taken(oneshot::Sender<Lead>);
 
 impl Invited {
     /// Returns the link.
@@ -70,9 +68,9 @@ impl Drop for Invited {
 
 impl Taken {
     /// Leads the person to the provider's page.
-    pub fn lead_to(self, url: &Url) {
+    pub fn lead_on(self, lead: Lead) {
         // A browser that is gone may come back to its link and find it used; the consent then times out.
-        let _ = self.0.send(url.clone());
+        let _ = self.0.send(lead);
     }
 }
 
@@ -83,9 +81,7 @@ pub(super) fn invite(
     sentences: Vec<String>,
     expires_ms: u64,
 ) -> Result<Invited, getrandom::Error> {
-    let mut bits = [0_u8; 32];
-    getrandom::fill(&mut bits)?;
-    let text = URL_SAFE_NO_PAD.encode(bits);
+    let text = random_text()?;
     let token = Digest::of(text.as_bytes());
     let (tell, used) = oneshot::channel();
     waiting.invitations.lock().insert(token, Invitation { sentences, expires_ms, taken: tell });
@@ -112,12 +108,12 @@ pub(super) async fn answer(
     let Some(invitation) = invitations.take(&token, now_ms) else {
         return gone();
     };
-    let (lead, page_url) = oneshot::channel();
-    if invitation.taken.send(Taken(lead)).is_err() {
+    let (tell, lead) = oneshot::channel();
+    if invitation.taken.send(Taken(tell)).is_err() {
         return gone();
     }
-    match tokio::time::timeout(PATIENCE, page_url).await {
-        Ok(Ok(url)) => page_that_leads(&url),
+    match tokio::time::timeout(PATIENCE, lead).await {
+        Ok(Ok(lead)) => lead.answer(),
         Ok(Err(_)) | Err(_) => page(
             StatusCode::SERVICE_UNAVAILABLE,
             "This did not work",
@@ -152,6 +148,9 @@ impl Invitations {
 
 #[cfg(test)]
 mod tests {
+    use url::Url;
+
+    use super::super::start::Mark;
     use super::*;
 
     fn text(answer: &Response<Full<Bytes>>) -> String {
@@ -174,13 +173,16 @@ mod tests {
             assert!(text(&shown).contains("Acme &lt;b&gt;"), "{}", text(&shown));
         }
         let page: Url = "https://accounts.example/auth?state=x".parse().expect("a URL");
+        let mark = Mark::new(Digest::of(b"x"), false).expect("random bits");
+        let lead = Lead { page: page.clone(), mark };
         let (led, ()) = tokio::join!(answer(all, 0, &Method::POST, &token), async {
-            invited.taken().await.expect("taken").lead_to(&page);
+            invited.taken().await.expect("taken").lead_on(lead);
         });
         assert_eq!(
             (led.status(), led.headers()["location"].as_bytes()),
             (StatusCode::SEE_OTHER, page.as_str().as_bytes())
         );
+        assert!(led.headers().contains_key("set-cookie"), "the browser is known again");
         for method in [Method::GET, Method::POST] {
             assert_eq!(answer(all, 0, &method, &token).await.status(), StatusCode::GONE);
         }

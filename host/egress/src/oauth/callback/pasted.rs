@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::CallbackListener;
+
 /// The longest address: codes have about 100 characters.
 const LONGEST: usize = 4096;
+const LONGEST_ANSWER: u64 = 64 << 10;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What became of a pasted line.
@@ -26,11 +29,22 @@ pub enum Pasted {
     Ended,
 }
 
-/// Reads one line of standard input and hands it to the listener at `address`. Blocks until there is a line. The code in it
-/// is wiped here afterwards.
-pub fn hand_over_pasted(redirect_uri: &str, address: SocketAddr) -> io::Result<Pasted> {
+/// Where a pasted callback belongs.
+#[derive(Debug, Clone)]
+pub struct Awaited {
+    /// How its address begins.
+    pub redirect_uri: String,
+    /// Where the consent begins at the listener. Whoever pastes is whom this was told, so it stands for the browser.
+    pub start: String,
+    /// Where the listener is.
+    pub listener: SocketAddr,
+}
+
+/// Reads one line of standard input and hands it to the listener. Blocks until there is a line. The code in it is wiped here
+/// afterwards.
+pub fn hand_over_pasted(awaited: &Awaited) -> io::Result<Pasted> {
     let line = read_line(&mut io::stdin().lock())?;
-    Ok(line.map_or(Pasted::Ended, |line| hand_over(&line, redirect_uri, address)))
+    Ok(line.map_or(Pasted::Ended, |line| hand_over(&line, awaited)))
 }
 
 /// Reads up to a line break; `None` at the end. What is too long is cut, and then is no address that is waited for.
@@ -50,11 +64,11 @@ fn read_line(reader: &mut impl Read) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
     }
 }
 
-fn hand_over(line: &[u8], redirect_uri: &str, address: SocketAddr) -> Pasted {
-    let Some(query) = query_of(line, redirect_uri) else {
+fn hand_over(line: &[u8], awaited: &Awaited) -> Pasted {
+    let Some(query) = query_of(line, &awaited.redirect_uri) else {
         return Pasted::OtherAddress;
     };
-    match ask(query, address) {
+    match begin(awaited).and_then(|cookie| bring(query, &cookie, awaited.listener)) {
         Ok(200) => Pasted::Taken,
         // The page that the listener answers with is for browsers; the terminal is told by the consent itself.
         Ok(_) => Pasted::NotWaitedFor,
@@ -75,19 +89,35 @@ fn query_of<'a>(line: &'a [u8], redirect_uri: &str) -> Option<&'a str> {
     query.split('#').next()
 }
 
-/// Asks the listener, and returns the status of its answer.
-fn ask(query: &str, address: SocketAddr) -> io::Result<u16> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let parts =
-        ["GET /callback?", query, " HTTP/1.1\r\nHost: ", &address.to_string(), "\r\nConnection: close\r\n\r\n"];
-    let mut request = Zeroizing::new(Vec::with_capacity(parts.iter().map(|part| part.len()).sum()));
-    parts.iter().for_each(|part| request.extend_from_slice(part.as_bytes()));
-    stream.write_all(&request)?;
-    let mut head = [0_u8; 12];
-    stream.read_exact(&mut head)?;
-    let status = head.strip_prefix(b"HTTP/1.1 ").and_then(|status| std::str::from_utf8(status).ok()?.parse().ok());
+/// Begins the consent as a browser does, and returns the cookie by which it is known again; empty where nothing is waited for
+/// any more.
+fn begin(awaited: &Awaited) -> io::Result<String> {
+    let start = url::Url::parse(&awaited.start).map_err(io::Error::other)?;
+    let answer = ask(&["GET ", start.path()], "", awaited.listener)?;
+    let cookie = answer.lines().find_map(|line| line.strip_prefix("set-cookie: ")?.split(';').next());
+    Ok(cookie.unwrap_or_default().to_owned())
+}
+
+/// Brings the listener a callback, and returns the status of its answer.
+fn bring(query: &str, cookie: &str, listener: SocketAddr) -> io::Result<u16> {
+    let answer = ask(&["GET ", CallbackListener::PATH, "?", query], cookie, listener)?;
+    let status = answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
     status.ok_or_else(|| io::Error::other("not HTTP"))
+}
+
+/// Asks the listener, and returns its answer.
+fn ask(line: &[&str], cookie: &str, listener: SocketAddr) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&listener, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let host = listener.to_string();
+    let rest = [" HTTP/1.1\r\nHost: ", &host, "\r\nCookie: ", cookie, "\r\nConnection: close\r\n\r\n"];
+    let parts = || line.iter().chain(&rest);
+    let mut request = Zeroizing::new(Vec::with_capacity(parts().map(|part| part.len()).sum()));
+    parts().for_each(|part| request.extend_from_slice(part.as_bytes()));
+    stream.write_all(&request)?;
+    let mut answer = String::new();
+    stream.take(LONGEST_ANSWER).read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 #[cfg(test)]

@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use zeroize::Zeroizing;
 
 use super::judge::{self, Params};
-use super::{CallbackListener, Heard, Place, Waiter, Waiting, invite};
+use super::{Brought, CallbackListener, Heard, Place, Waiter, Waiting, invite, start};
 use crate::oauth::page::page;
 
 const NOT_OURS: &str = "Wardlock is not waiting for this.";
@@ -28,6 +28,9 @@ pub(super) async fn answer<B>(
     if let Err((status, why)) = check(place, request, &[Method::GET]) {
         return page(status, "This is not a consent", &[why]);
     }
+    if let Some(token) = request.uri().path().strip_prefix(start::PATH) {
+        return start::answer(waiting, now_ms, token);
+    }
     if request.uri().path() != CallbackListener::PATH {
         return page(StatusCode::NOT_FOUND, "This is not a consent", &[NOT_OURS]);
     }
@@ -35,16 +38,24 @@ pub(super) async fn answer<B>(
         return page(StatusCode::BAD_REQUEST, "This cannot be read", &["The address names the same thing twice."]);
     };
     let Some(state) = params.state() else {
-        return without_state(waiting, &params);
+        return without_state(waiting, request.headers(), &params);
     };
-    let Some(waiter) = waiting.take(state) else {
-        return page(
+    match waiting.take(state, request.headers()) {
+        Brought::Awaited(waiter) => with_state(&waiter, now_ms, params),
+        Brought::Elsewhere => page(
+            StatusCode::FORBIDDEN,
+            "This browser did not begin it",
+            &[
+                "Wardlock waits for the browser in which this consent was begun. It knows it by a cookie.",
+                "Open the address that the terminal shows in this browser, with cookies allowed, and agree again; or ask for another invitation.",
+            ],
+        ),
+        Brought::Unknown => page(
             StatusCode::BAD_REQUEST,
             "Nobody waits for this",
             &[NOT_OURS, "The page was opened twice, or too late. Start again with `wardlock connect`."],
-        );
-    };
-    with_state(&waiter, now_ms, params)
+        ),
+    }
 }
 
 fn check<B>(place: &Place, request: &Request<B>, methods: &[Method]) -> Result<(), (StatusCode, &'static str)> {
@@ -59,6 +70,10 @@ fn check<B>(place: &Place, request: &Request<B>, methods: &[Method]) -> Result<(
             StatusCode::METHOD_NOT_ALLOWED,
             "Only a browser that comes back from the provider is expected here.",
         ));
+    }
+    // Browsers say so of pages that a person goes to, and something else of what a page loads by itself.
+    if request.headers().get_all("sec-fetch-mode").iter().any(|mode| mode != "navigate") {
+        return Err((StatusCode::FORBIDDEN, "A page asked for this by itself; only a person may open it."));
     }
     let body = request.headers().contains_key(TRANSFER_ENCODING)
         || request.headers().get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes() != b"0");
@@ -75,13 +90,17 @@ fn is_own(place: &Place, host: &[u8]) -> bool {
 }
 
 /// Some providers send an error without the state. It is explained, but ends nothing.
-fn without_state(waiting: &Waiting, params: &Params) -> Response<Full<Bytes>> {
-    let told = params.error().and_then(|error| waiting.notice(|service| judge::sentence(service, error)));
+fn without_state(waiting: &Waiting, headers: &HeaderMap, params: &Params) -> Response<Full<Bytes>> {
+    let told = params.error().and_then(|error| waiting.notice(headers, |service| judge::sentence(service, error)));
     match told {
         Some(sentence) => page(
             StatusCode::BAD_REQUEST,
-            "The provider did not agree",
-            &[&sentence, "Wardlock is still waiting: go back and try again, or stop it with Ctrl-C."],
+            "This may be the provider's answer",
+            &[
+                &sentence,
+                "It came without what the provider was given, so it ends nothing.",
+                "Wardlock is still waiting: go back and try again, or stop it with Ctrl-C.",
+            ],
         ),
         None => page(StatusCode::BAD_REQUEST, "Nobody waits for this", &[NOT_OURS]),
     }
@@ -107,7 +126,7 @@ fn with_state(waiter: &Waiter, now_ms: u64, params: Params) -> Response<Full<Byt
         ),
     };
     // A receiver that is gone has given up waiting; the code is dropped unused.
-    let _ = waiter.tell.send(heard);
+    let _ = waiter.tell.try_send(heard);
     response
 }
 
@@ -159,6 +178,22 @@ mod tests {
         assert_eq!(status(&post).await, 405);
         let twice = Request::get("/callback").header("host", "127.0.0.1:7421").header("host", "b").body(());
         assert_eq!(status(&twice.expect("a request")).await, 421);
+        assert_eq!(status(&get("/start/x", "evil.example")).await, 421);
+        assert_eq!(status(&get("/start/x", "127.0.0.1:7421")).await, 410);
+    }
+
+    #[tokio::test]
+    async fn what_a_page_asks_for_by_itself_is_refused() {
+        for path in ["/callback?error=access_denied", "/invite/x", "/start/x"] {
+            for mode in ["no-cors", "cors", "same-origin", "websocket", ""] {
+                let mut request = get(path, "127.0.0.1:7421");
+                request.headers_mut().insert("sec-fetch-mode", mode.parse().expect("a value"));
+                assert_eq!(status(&request).await, 403, "{path} {mode}");
+            }
+            let mut opened = get(path, "127.0.0.1:7421");
+            opened.headers_mut().insert("sec-fetch-mode", "navigate".parse().expect("a value"));
+            assert_ne!(status(&opened).await, 403, "{path}");
+        }
     }
 
     #[tokio::test]

@@ -60,7 +60,7 @@ pub(crate) async fn connect(
     let service = Arc::clone(&plan.service);
     let device = service.oauth.device.as_ref().ok_or(ConnectError::Device(DeviceProblem::None))?;
     let client = Arc::new(client_of(egress, &plan, None).await?);
-    let old = keep::old(egress, &plan.grant).await?;
+    let old = keep::old(egress, &plan).await?;
     make_sure_of_room(egress, &plan, old.as_ref(), progress).await?;
 
     let (code, answer) = match code(egress, &plan, &client, device).await {

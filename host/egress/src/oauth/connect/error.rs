@@ -91,6 +91,30 @@ pub enum ConnectError {
         /// Its name.
         label: String,
     },
+    /// The consent is for another account than the one that was named.
+    #[error("the login is for account `{found}` ({label}), but `--account` says `{asked}`")]
+    NotAsked {
+        /// The one that was named.
+        asked: String,
+        /// The one that was found.
+        found: String,
+        /// Its name.
+        label: String,
+    },
+    /// The grant that is there is for another account, and nobody named the new one.
+    #[error(
+        "grant `{grant}` is for account `{pinned}`, and this would put account `{found}` ({label}) in its place"
+    )]
+    OtherAccount {
+        /// The grant.
+        grant: GrantName,
+        /// The account that it is for.
+        pinned: String,
+        /// The one that would be in its place.
+        found: String,
+        /// Its name.
+        label: String,
+    },
     /// There is no grant that waits for its look-up.
     #[error("grant `{0}` does not wait for its account to be looked up")]
     NotUnpinned(GrantName),
@@ -162,6 +186,15 @@ impl ConnectError {
             }
             Self::Tenant { found, .. } => {
                 return format!("log in as a user of the pinned account, or set `tenant = \"{found}\"`");
+            }
+            Self::NotAsked { asked, .. } => {
+                return format!("log in as a user of account `{asked}`, or name the other one");
+            }
+            Self::OtherAccount { pinned, found, .. } => {
+                return format!(
+                    "log in as a user of account `{pinned}`. If every connection of this grant shall serve the other one from now on, say so \
+                     with `--account {found}`"
+                );
             }
             Self::AuditUnavailable => "look at the disk: nothing is sent until the audit can be written",
         };

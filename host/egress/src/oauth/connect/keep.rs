@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use wardlock_audit::Act;
 use wardlock_core::id::{GrantName, RegistrationName};
+use wardlock_core::service::TenantOf;
 
 use super::{ConnectError, ConnectPlan, Connected, Obtained, Replaced, client_at};
 use crate::companions::Companions;
@@ -26,12 +27,29 @@ pub(super) struct Identified {
 }
 
 impl Identified {
-    /// Refuses to put a grant of which nobody knows whose it is in the place of one that works.
-    pub fn worth_more_than(&self, old: Option<&Old>) -> Result<(), ConnectError> {
-        match &self.tenant {
-            Err(error) if old.is_some_and(Old::lives) => Err(ConnectError::Lookup(error.clone())),
-            Ok(_) | Err(_) => Ok(()),
-        }
+    /// Refuses to put a grant in the place of one that is pinned if it is of another account, which nobody named, or if nobody knows
+    /// whose it is: the pin would be gone.
+    pub async fn may_replace(
+        &self,
+        egress: &Egress,
+        plan: &ConnectPlan,
+        old: Option<&Old>,
+    ) -> Result<(), ConnectError> {
+        let found = match &self.tenant {
+            Ok(found) => found,
+            Err(error) if plan.account.is_some() || old.is_some_and(|old| old.info.tenant.is_some()) => {
+                return Err(ConnectError::Lookup(error.clone()));
+            }
+            Err(_) => return Ok(()),
+        };
+        let Some(pinned) = old.and_then(|old| old.comparable(plan)).filter(|pinned| pinned.id != found.id) else {
+            return Ok(());
+        };
+        let replaced = gives_way(pinned, plan, &found.id, &found.label);
+        let word = if replaced.is_ok() { "as was asked" } else { "refused" };
+        let result = format!("{} in the place of {}: {word}", found.id, pinned.id);
+        egress.record(Act::admin(&plan.who, "grant.other-account", plan.grant.as_str(), result)).await?;
+        replaced
     }
 }
 
@@ -51,21 +69,45 @@ pub(super) struct Old {
 }
 
 impl Old {
-    /// Returns whether it still serves, as far as is known.
-    pub fn lives(&self) -> bool {
-        !matches!(self.info.condition, Some(Condition::Reconnect { .. })) && self.info.tenant.is_some()
+    /// Returns the account that it is for, where the one of a new grant can be compared with it: told by the same service's look-up,
+    /// in the same environment. Services that share a grant tell of it by ids of different kinds, and where a login reaches several
+    /// accounts, the look-up finds any of them.
+    fn comparable(&self, plan: &ConnectPlan) -> Option<&Tenant> {
+        let service = &plan.service;
+        let of_one_kind = self.info.service == service.name && service.tenant.of == TenantOf::Grant;
+        self.info.tenant.as_ref().filter(|tenant| of_one_kind && tenant.environment == plan.environment)
     }
 }
 
-/// Finds the grant that a new one would replace.
-pub(super) async fn old(egress: &Egress, name: &GrantName) -> Result<Option<Old>, ConnectError> {
-    let name = name.clone();
+/// Returns whether a grant of this account may be replaced by one of another: by the one that whoever connects named.
+fn gives_way(pinned: &Tenant, plan: &ConnectPlan, found: &str, label: &str) -> Result<(), ConnectError> {
+    if plan.account.as_deref() == Some(found) {
+        return Ok(());
+    }
+    Err(ConnectError::OtherAccount {
+        grant: plan.grant.clone(),
+        pinned: pinned.id.clone(),
+        found: found.to_owned(),
+        label: label.to_owned(),
+    })
+}
+
+/// Finds the grant that a new one would replace. Nobody is asked where the workspace file wants an account that it cannot give way to.
+pub(super) async fn old(egress: &Egress, plan: &ConnectPlan) -> Result<Option<Old>, ConnectError> {
+    let name = plan.grant.clone();
     let found = egress.read_vault(move |vault| match vault.grant_info(&name) {
         Ok(info) => Ok(Some(Old { info, material: vault.refresh_material(&name)? })),
         Err(VaultError::NoGrant(_)) => Ok(None),
         Err(error) => Err(error),
     });
-    found.await.map_err(ConnectError::from)
+    let old = found.await?;
+    let pinned = old.as_ref().and_then(|old| old.comparable(plan));
+    if let Some((pinned, wanted)) =
+        pinned.zip(plan.tenant.as_ref()).filter(|(pinned, wanted)| pinned.id != **wanted)
+    {
+        gives_way(pinned, plan, wanted, "as the workspace file says")?;
+    }
+    Ok(old)
 }
 
 /// Finds the account, and makes sure that it is the one that the connection is for. An account that cannot be looked up is
@@ -106,6 +148,9 @@ pub(super) async fn identify(
     environment.as_deref().map_or(Ok(()), right_environment)?;
     if let Some(expected) = plan.tenant.as_ref().filter(|expected| **expected != id) {
         return Err(ConnectError::Tenant { expected: expected.clone(), found: id, label });
+    }
+    if let Some(asked) = plan.account.as_ref().filter(|asked| **asked != id) {
+        return Err(ConnectError::NotAsked { asked: asked.clone(), found: id, label });
     }
     // Asked last: of a foreign account nothing more is read.
     let user = lookup.user(shown.granted).await;

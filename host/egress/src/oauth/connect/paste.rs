@@ -21,7 +21,7 @@ pub(crate) async fn connect(
     pasted: Secret,
 ) -> Result<Connected, ConnectError> {
     let client = client_of(egress, &plan, None).await?;
-    let old = keep::old(egress, &plan.grant).await?;
+    let old = keep::old(egress, &plan).await?;
     egress.record(Act::admin(&plan.who, HOW, plan.grant.as_str(), "trying")).await?;
     let raw = client_at(egress, &plan, &client).renew(Some(&pasted), &plan.scopes).await;
     let tokens = raw.map_err(TokenError::from).and_then(|raw| read(&plan, raw));
@@ -34,6 +34,6 @@ pub(crate) async fn connect(
     let obtained = obtained(&plan, tokens, Some(refresh));
     // Nobody consented here, so nothing is given back: the token is theirs who pasted it.
     let identified = keep::identify(egress, &plan, obtained.shown(&client)).await?;
-    identified.worth_more_than(old.as_ref())?;
+    identified.may_replace(egress, &plan, old.as_ref()).await?;
     keep::store(egress, plan, obtained, identified, old, HOW).await
 }

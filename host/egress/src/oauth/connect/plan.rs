@@ -33,6 +33,8 @@ pub struct ConnectPlan {
     pub shown_scopes: Vec<String>,
     /// The tenant that it must be; `None`: the one that is found is pinned.
     pub tenant: Option<String>,
+    /// The account that whoever connects named: it must be that one, and may take the place of another's grant.
+    pub account: Option<String>,
     /// Values that the connection gives to its service.
     pub params: BTreeMap<String, String>,
     /// What the connection is called: shown to the person who is invited.
@@ -60,10 +62,12 @@ pub enum Event<'a> {
         /// The grant that will go; `None`: one that is not stored any more, or not known.
         oldest: Option<&'a GrantName>,
     },
-    /// The person must open this URL now. The listener is bound already.
+    /// The person must open the start now. The listener is bound already.
     Open {
-        /// The provider's page.
-        url: &'a Url,
+        /// Where the browser begins: the listener, which marks it and leads it to the provider.
+        start: &'a str,
+        /// The provider's page, for a browser that cannot reach the listener.
+        page: &'a Url,
         /// Where the browser comes back to.
         callback: SocketAddr,
     },
@@ -83,7 +87,7 @@ pub enum Event<'a> {
     },
     /// The person has opened the link and goes on to the provider.
     InviteTaken,
-    /// The provider reported something that ends nothing.
+    /// Something came to the callback that ends nothing: it is not known from whom.
     Notice(&'a str),
     /// The browser came back.
     Returned,
