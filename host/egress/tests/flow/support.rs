@@ -159,6 +159,7 @@ impl World {
             scopes: wardlock_egress::scopes_for(&connection),
             tenant: None,
             also_of: std::collections::BTreeSet::new(),
+            sharing: Vec::new(),
             shown_scopes: Vec::new(),
             params: std::collections::BTreeMap::new(),
             label: "Acme".to_owned(),
