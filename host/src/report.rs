@@ -9,6 +9,11 @@ pub fn connect_command(connection: &Connection) -> String {
     command("connect", connection)
 }
 
+/// The command that has a connection's service say whose account its grant is for.
+pub fn look_up_command(connection: &Connection) -> String {
+    format!("{} --look-up", connect_command(connection))
+}
+
 /// The command that proves a connection.
 pub fn proof_command(connection: &Connection) -> String {
     command("proof", connection)
@@ -21,7 +26,7 @@ fn command(verb: &str, connection: &Connection) -> String {
 
 /// The tenant that a connection is pinned to, where the grant is really that tenant.
 ///
-/// A tenant that was never looked up stays unpinned and never serves.
+/// A tenant that was never looked up stays unpinned and never serves. What a service never told of a grant is compared with nothing.
 pub fn pinned_tenant(connection: &Connection, grant: &GrantStatus) -> Result<String, Refusal> {
     let connect = connect_command(connection);
     let refused =
@@ -40,30 +45,35 @@ pub fn pinned_tenant(connection: &Connection, grant: &GrantStatus) -> Result<Str
         );
         return Err(refused(Code::TenantMismatch, detail));
     }
-    let Some(found) = &grant.tenant else {
+    if grant.tenant.is_none() {
         let detail = format!("grant `{}` is unpinned: its account could not be looked up yet", connection.grant);
         return Err(Refusal::new(Code::TenantMismatch, "tenant", detail)
-            .hint(format!("the operator runs `{connect} --look-up`")));
-    };
-    connection.tenant_on(&grant.service, &found.id).ok_or_else(|| {
-        let is_own = grant.service == connection.service.name;
-        match (&connection.tenant, is_own) {
-            (Some(_), true) => {
+            .hint(format!("the operator runs `{}`", look_up_command(connection))));
+    }
+    grant.tenant_of(connection).ok_or_else(|| {
+        let service = &connection.service.name;
+        match (&connection.tenant, grant.account_of(service)) {
+            (Some(_), Some(_)) => {
                 let grant = &connection.grant;
                 let detail =
                     format!("grant `{grant}` is another account than the one this connection is pinned to");
                 refused(Code::TenantMismatch, detail)
             }
-            (Some(_), false) => {
+            (Some(_), None) => {
                 let detail = format!(
-                    "grant `{}` was consented to for service `{}`, which does not tell whose account of `{}` it is",
-                    connection.grant, grant.service, connection.service.name
+                    "grant `{}` was consented to for service `{}`, and `{service}` never told whose account it is",
+                    connection.grant, grant.service
                 );
                 Refusal::new(Code::TenantMismatch, "tenant", detail)
-                    .hint(format!("the operator leaves `tenant` out of the workspace file, or runs `{connect}`"))
+                    .hint(format!("the operator runs `{}`", look_up_command(connection)))
             }
-            (None, _) => Refusal::new(Code::TenantMismatch, "tenant", "the workspace file names no tenant")
-                .hint("the operator writes `tenant` into the workspace file"),
+            (None, _) => {
+                let detail = format!("the workspace file names no tenant, and `{service}` never told one");
+                Refusal::new(Code::TenantMismatch, "tenant", detail).hint(format!(
+                    "the operator writes `tenant` into the workspace file, or runs `{}`",
+                    look_up_command(connection)
+                ))
+            }
         }
     })
 }

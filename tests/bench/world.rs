@@ -194,6 +194,7 @@ fn grant(workspace: &str) -> anyhow::Result<NewGrant> {
         access: Some(NewAccess { token: Arc::new(token()?), expires_ms: FAR }),
         api_host: None,
         tenant: Some(tenant),
+        accounts: BTreeMap::new(),
         user: None,
         created_ms: 1,
     })

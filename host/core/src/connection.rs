@@ -359,19 +359,21 @@ impl Connection {
         *service == self.service.name || self.grant_services.contains(service)
     }
 
-    /// Returns the tenant of requests on a grant of this service whose account was found to be `found`; `None` where it is
-    /// not the pinned one, or nobody can know.
+    /// Returns the tenant of requests on a grant whose account this connection's service calls `own`, and the service that was
+    /// consented for `consented`; `None` where it is not the pinned one, or nobody can know.
     ///
-    /// Services of one provider share grants, and what the look-up of one found is none of another's ids: there the workspace
-    /// file alone says which tenant it is, where every request names it and the provider refuses a wrong one.
-    pub fn tenant_on(&self, service: &ServiceName, found: &str) -> Option<String> {
-        let is_own = *service == self.service.name;
+    /// Services of one provider share grants, and what one calls an account is none of another's ids. So where this service was
+    /// never asked, the workspace file alone says which tenant it is, where every request names it and the provider refuses a
+    /// wrong one; and where no request names one, the grant's account stands for it and is compared with nothing.
+    pub fn tenant_on(&self, own: Option<&str>, consented: &str) -> Option<String> {
         let pins = &self.service.tenant.pins;
-        let is_named = pins.iter().any(|pin| matches!(pin, Pin::Header(_) | Pin::Query(_)));
-        match (self.service.tenant.of, &self.tenant) {
-            (TenantOf::Connection, named) => named.clone(),
-            (TenantOf::Grant, Some(pinned)) => ((is_named && !is_own) || pinned == found).then(|| pinned.clone()),
-            (TenantOf::Grant, None) => (is_own || pins.is_empty()).then(|| found.to_owned()),
+        let is_named = || pins.iter().any(|pin| matches!(pin, Pin::Header(_) | Pin::Query(_)));
+        match (self.service.tenant.of, &self.tenant, own) {
+            (TenantOf::Connection, named, _) => named.clone(),
+            (TenantOf::Grant, Some(pinned), Some(own)) => (pinned == own).then(|| pinned.clone()),
+            (TenantOf::Grant, Some(pinned), None) => is_named().then(|| pinned.clone()),
+            (TenantOf::Grant, None, Some(own)) => Some(own.to_owned()),
+            (TenantOf::Grant, None, None) => pins.is_empty().then(|| consented.to_owned()),
         }
     }
 

@@ -38,7 +38,9 @@ pub use egress::{Disconnected, Egress, EgressError, GrantStatus, Tried};
 pub use inject::InjectError;
 pub use oauth::callback::pasted::{Awaited, Pasted, hand_over_pasted};
 pub use oauth::callback::{CallbackListener, CallbackProblem, ListenError};
-pub use oauth::connect::{ConnectError, ConnectPlan, Connected, DeviceProblem, Event, Progress, Replaced};
+pub use oauth::connect::{
+    ConnectError, ConnectPlan, Connected, DeviceProblem, Event, Progress, Replaced, Sharing,
+};
 pub use oauth::consent::{Consent, ConsentError, PendingConsent};
 pub use oauth::exchange::TokenError;
 pub use oauth::mint::RefreshWatch;

@@ -174,7 +174,7 @@ fn check_grant(egress: &Egress, permit: &Permit) -> Result<(), SendFault> {
     if grant.generation != permit.generation() {
         return Err(SendFault::GrantRenewed);
     }
-    let tenant = grant.tenant.as_ref().and_then(|found| connection.tenant_on(&grant.service, &found.id));
+    let tenant = grant.tenant_of(connection);
     let place = grant.region == connection.region && grant.environment == connection.environment;
     if tenant.as_deref() == Some(permit.tenant()) && place && connection.takes_grant_of(&grant.service) {
         return Ok(());

@@ -99,7 +99,7 @@ pub struct ConnectArgs {
     /// Have this program print the key of a service that has one: `-- vault kv get -field=key secret/weather`.
     #[arg(last = true, value_name = "PROGRAM", conflicts_with = "secret_fd")]
     pub program: Vec<String>,
-    /// Look up the account of a grant that is stored unpinned. No new consent.
+    /// Look up the account of a grant that is stored unpinned, or that this connection's service was never asked for. No new consent.
     #[arg(long, group = "way")]
     pub look_up: bool,
     /// The account that it must be, by its id. A grant that is there for another account is replaced by none that is not named here.

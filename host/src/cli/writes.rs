@@ -47,6 +47,10 @@ fn tell_proof(proof: &Value) {
     let passed = if proof["passed"] == true { "passed" } else { "FAILED" };
     talk::text(&format!("{}: {passed}", word(&proof["connection"])));
     let tell = |indent: &str, criterion: &Value| {
+        if criterion["note"].is_string() {
+            let (name, note) = (word(&criterion["criterion"]), word(&criterion["note"]));
+            return talk::text(&format!("{indent}-      {name}: {note}"));
+        }
         let mark = if criterion["holds"] == true { "ok    " } else { "FAILED" };
         talk::text(&format!("{indent}{mark} {}", word(&criterion["criterion"])));
         if criterion["holds"] != true {

@@ -8,7 +8,7 @@ use wardlock_core::connection::{Connection, Owner};
 use wardlock_core::id::{AgentName, GrantName, RegistrationName};
 use wardlock_core::service::{GrantType, ServiceDefinition, TenantOf};
 use wardlock_egress::vault::{NewRegistration, RegistrationInfo, Secret, VaultError};
-use wardlock_egress::{ConnectError, ConnectPlan, Connected, Event, Progress, Replaced, scopes_for};
+use wardlock_egress::{ConnectError, ConnectPlan, Connected, Event, Progress, Replaced, Sharing, scopes_for};
 
 use super::{Talk, agents, blocking, connections, is_signed, named, registrations, who};
 use crate::admin::{Failure, How, Page};
@@ -58,6 +58,7 @@ pub(super) async fn connect(
         registration: registration.name,
         service: Arc::clone(&connection.service),
         also_of: connection.grant_services.clone(),
+        sharing: sharing(&loaded, &connection),
         region: connection.region.clone(),
         environment: connection.environment.clone(),
         shown_scopes: shown_scopes(host, &connection, &scopes),
@@ -127,8 +128,8 @@ async fn go(
     Ok(connected)
 }
 
-/// Refuses what would put another provider's consent in the place of a grant that serves other connections, or another service's
-/// account on it.
+/// Refuses what would put another provider's consent in the place of a grant that serves other connections, and a look-up where the
+/// grant is not.
 fn fits_grant(host: &Arc<Host>, connection: &Connection, looks_up: bool) -> Result<(), Failure> {
     let grant = &connection.grant;
     let Some(stored) = host.egress().grant_status(grant)? else {
@@ -144,9 +145,12 @@ fn fits_grant(host: &Arc<Host>, connection: &Connection, looks_up: bool) -> Resu
             "give this connection a `grant` of its own in the workspace file, or run `wardlock disconnect {grant}`"
         )));
     }
-    if looks_up && stored.service != *service {
-        let problem = format!("grant `{grant}` was consented to for service `{}`", stored.service);
-        return Err(Failure::no(problem).hint("look its account up by a connection of that service"));
+    let is_there = stored.region == connection.region && stored.environment == connection.environment;
+    if looks_up && !is_there {
+        let problem = format!("grant `{grant}` is for {} in region `{}`", stored.environment, stored.region);
+        return Err(
+            Failure::no(problem).hint("look its account up by a connection of that region and environment")
+        );
     }
     Ok(())
 }
@@ -223,6 +227,22 @@ pub(super) fn wanted_scopes(loaded: &Loaded, connection: &Connection) -> Vec<Str
     let of_one = |found: &LoadedConnection| found.scopes.clone().unwrap_or_else(|| scopes_for(&found.connection));
     let all: BTreeSet<String> = fitting.flat_map(of_one).collect();
     all.into_iter().collect()
+}
+
+/// Returns the other services of connections that use this grant, each once: those that tell whose account it is. Where a connection
+/// names its account itself, there is nothing to ask.
+fn sharing(loaded: &Loaded, connection: &Connection) -> Vec<Sharing> {
+    let mut others = BTreeMap::new();
+    for found in loaded.connections() {
+        let Connection { service, params, region, environment, .. } = &*found.connection;
+        let is_there = *region == connection.region && *environment == connection.environment;
+        let shares = found.connection.uses(&connection.grant) && connection.takes_grant_of(&service.name);
+        if is_there && shares && service.name != connection.service.name && service.tenant.of == TenantOf::Grant {
+            let other = || Sharing { service: Arc::clone(service), params: params.clone() };
+            others.entry(service.name.clone()).or_insert_with(other);
+        }
+    }
+    others.into_values().collect()
 }
 
 /// What the consent asks for, in the words of the provider's page.
@@ -316,6 +336,18 @@ fn told(connected: &Connected, name: &str) -> Value {
         Replaced::Revoked(revoked) => revoked.as_str(),
         Replaced::Spared => "left alive at the provider, where revoking it would end the new one too",
     });
+    let others = connected.others.iter().map(|(service, told)| {
+        let unpinned = told.as_ref().err().map(|error| {
+            format!("{error}; when that is mended, run `wardlock connect WORKSPACE/CONNECTION --look-up` for one of its connections")
+        });
+        let told = told.as_ref().ok();
+        json!({
+            "service": service.as_str(),
+            "tenant": told.map(|tenant| tenant.id.as_str()),
+            "account": told.map(|tenant| tenant.label.as_str()),
+            "unpinned": unpinned,
+        })
+    });
     json!({
         "grant": connected.grant.as_str(),
         "generation": connected.generation,
@@ -324,6 +356,7 @@ fn told(connected: &Connected, name: &str) -> Value {
         "account": tenant.map(|tenant| tenant.label.as_str()),
         "environment": tenant.map(|tenant| tenant.environment.as_str()),
         "unpinned": unpinned,
+        "accounts_of_other_services": others.collect::<Vec<_>>(),
         "scopes": connected.scopes,
         "missing_scopes": connected.missing,
         "replaced_grant": replaced,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use wardlock_core::connection::{Connection, Owner, WriteMode};
 use wardlock_core::id::{AgentName, PublisherName};
 use wardlock_core::service::{GrantType, ServiceDefinition, TenantOf};
-use wardlock_egress::vault::{GrantInfo, RegistrationInfo};
+use wardlock_egress::vault::{GrantInfo, RegistrationInfo, Tenant};
 
 use super::{blocking, grants, named, readiness, registrations};
 use crate::admin::Failure;
@@ -170,7 +170,7 @@ impl Stored {
 
     fn of_agent(&self, host: &Host, own: &LoadedConnection) -> Value {
         let grant = self.grant(own);
-        let tenant = grant.and_then(|grant| grant.tenant.as_ref());
+        let tenant = grant.and_then(|grant| account(&own.connection, grant));
         json!({
             "agent": own.connection.grant.agent(),
             "grant": own.connection.grant.as_str(),
@@ -211,13 +211,17 @@ impl Stored {
     }
 }
 
+/// The account of a grant, as the connection's service calls it; where that was never asked, as the one does that was consented for.
+fn account<'a>(connection: &Connection, grant: &'a GrantInfo) -> Option<&'a Tenant> {
+    grant.account_of(&connection.service.name).or(grant.tenant.as_ref())
+}
+
 /// The tenant that requests are pinned to: the file's where the login reaches several accounts, else the grant's.
 fn tenant_of(found: &LoadedConnection, grant: Option<&GrantInfo>) -> Option<String> {
     let connection = &found.connection;
-    let of_grant = || grant.and_then(|grant| connection.tenant_on(&grant.service, &grant.tenant.as_ref()?.id));
     match connection.service.tenant.of {
         TenantOf::Connection => connection.tenant.clone(),
-        TenantOf::Grant => of_grant(),
+        TenantOf::Grant => grant.and_then(|grant| grant.tenant_of(connection)),
     }
 }
 
@@ -262,7 +266,7 @@ async fn described(host: &Arc<Host>, found: &LoadedConnection, stored: &Stored) 
         "token_calls_left": stored.calls_left(found, grant),
         "tenant": tenant_of(found, grant),
         "tenant_in_file": connection.tenant,
-        "account": grant.and_then(|grant| grant.tenant.as_ref()).map(|tenant| tenant.label.clone()),
+        "account": grant.and_then(|grant| account(connection, grant)).map(|tenant| tenant.label.clone()),
         "resources": connection.resources,
         "operations": connection.operations,
         "writes": level(host, found, grant),

@@ -1,25 +1,26 @@
 //! The proof: a few reads that show that a connection works, for the right account, with nothing exposed.
 //!
-//! Its requests take the path of an agent's. Each criterion is told by itself, so that whoever reads it knows what to mend.
+//! Its requests take the path of an agent's.
 
+mod criteria;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use wardlock_audit::{Act, Kind, Row, Separation};
-use wardlock_core::answer::Outcome;
+use wardlock_audit::{Act, Separation};
 use wardlock_core::connection::{Connection, Owner, WriteMode};
 use wardlock_core::id::{AgentName, WorkspaceName};
-use wardlock_core::refusal::Refusal;
-use wardlock_core::service::ProofRequest;
+use wardlock_core::service::{ProofRequest, ProofRequests};
 use wardlock_egress::GrantStatus;
 use wardlock_egress::vault::{GrantInfo, VaultError};
-use wardlock_state::{Proof, State as Store, StateError, WriteLevel};
+use wardlock_state::{Agent, Proof, State as Store, StateError, WriteLevel};
 
-use super::connections::{find, missing};
-use super::{blocking, grants, named, note, seen_through, who};
+use self::criteria::Criterion;
+use super::connections::find;
+use super::{blocking, named, note, seen_through, who};
 use crate::admin::Failure;
 use crate::host::{Host, new_request_id};
-use crate::ingress::KeptAnswer;
 use crate::loaded::{LoadedConnection, State};
 use crate::pipeline::{self, Ended, OnBehalf};
 use crate::{report, text, writes};
@@ -28,34 +29,8 @@ use crate::{report, text, writes};
 const NOBODY: &str = "wardlock-proof";
 /// What a proof gives as its purpose.
 const PURPOSE: &str = "proof of the connection";
-
-/// One thing that must hold.
-struct Criterion {
-    name: &'static str,
-    /// Why it does not hold; `None`: it holds.
-    problem: Option<String>,
-    hint: Option<String>,
-}
-
-impl Criterion {
-    fn new(name: &'static str, problem: Option<String>) -> Self {
-        Self { name, problem, hint: None }
-    }
-
-    fn hint(mut self, hint: Option<String>) -> Self {
-        self.hint = hint.filter(|_| self.problem.is_some());
-        self
-    }
-
-    fn to_json(&self) -> Value {
-        json!({
-            "criterion": self.name,
-            "holds": self.problem.is_none(),
-            "problem": self.problem,
-            "hint": self.hint,
-        })
-    }
-}
+/// How a sentence begins about an agent that has no consent.
+const EACH_ITS_OWN: &str = "consents are each agent's own, and there is";
 
 /// Proves one connection, or every connection that serves.
 pub(super) async fn prove(
@@ -71,11 +46,10 @@ pub(super) async fn prove(
         wanted.push((own, agent));
     } else {
         for found in loaded.connections() {
-            match each_of(host, found, agent.as_ref()).await? {
-                Ok(each) => wanted.extend(each),
-                Err(why) => {
-                    let name = format!("{}/{}", found.connection.workspace, found.connection.name);
-                    left_out.push(json!({ "connection": name, "why": why }));
+            for each in each_of(host, found, agent.as_ref()).await? {
+                match each {
+                    Ok(one) => wanted.push(one),
+                    Err(row) => left_out.push(row),
                 }
             }
         }
@@ -88,29 +62,56 @@ pub(super) async fn prove(
     Ok(json!({ "passed": passed, "proofs": proofs, "not_proved": left_out }))
 }
 
-/// Returns a connection as it is proved where all are: once, or for each agent that has a consent of its own; or why it is not.
+/// A connection that is to be proved, for an agent where it is one's own; or the row that says why it is not.
+type Each = Result<(Connection, Option<AgentName>), Value>;
+
+/// Returns a connection as it is proved where all are: once, or for each agent of its workspace.
 async fn each_of(
     host: &Arc<Host>,
     found: &LoadedConnection,
     agent: Option<&AgentName>,
-) -> Result<Result<Vec<(Connection, Option<AgentName>)>, String>, Failure> {
+) -> Result<Vec<Each>, Failure> {
     let connection = &found.connection;
     if let State::Closed { reason } = &found.state {
-        return Ok(Err(format!("it does not serve: {reason}")));
+        return Ok(vec![Err(not_proved(connection, &format!("it does not serve: {reason}")))]);
     }
     if connection.owner == Owner::Workspace {
-        return Ok(Ok(vec![(Connection::clone(connection), None)]));
+        return Ok(vec![Ok((Connection::clone(connection), None))]);
     }
-    let mut agents = super::writes::consenting(host, connection).await?;
+    let consenting = super::writes::consenting(host, connection).await?;
+    let mut agents = agents_of(host, connection)?;
+    agents.extend(consenting.iter().cloned());
     agents.retain(|known| agent.is_none_or(|named| named == known));
+    // Who is named, is told of, whether known or not.
+    agents.extend(agent.cloned());
     if agents.is_empty() {
-        let (whose, connect) = match agent {
-            None => ("none".to_owned(), format!("{} --agent NAME", report::connect_command(connection))),
-            Some(agent) => (format!("none of `{agent}`"), report::connect_command(&connection.of_agent(agent))),
-        };
-        return Ok(Err(format!("consents are each agent's own, and there is {whose}: run `{connect}`")));
+        let connect = format!("{} --agent NAME", report::connect_command(connection));
+        return Ok(vec![Err(not_proved(connection, &format!("{EACH_ITS_OWN} none: run `{connect}`")))]);
     }
-    Ok(Ok(agents.into_iter().map(|agent| (connection.of_agent(&agent), Some(agent))).collect()))
+    let each = agents.into_iter().map(|agent| {
+        let own = connection.of_agent(&agent);
+        if consenting.contains(&agent) {
+            return Ok((own, Some(agent)));
+        }
+        let connect = report::connect_command(&own);
+        Err(not_proved(&own, &format!("{EACH_ITS_OWN} none of `{agent}`: run `{connect}`")))
+    });
+    Ok(each.collect())
+}
+
+/// Returns the agents of a connection's workspace that may come in now.
+fn agents_of(host: &Host, connection: &Connection) -> Result<BTreeSet<AgentName>, Failure> {
+    let now_ms = host.now_ms();
+    let comes_in = |one: &Agent| {
+        let lives = one.revoked_ms.is_none() && one.expires_ms.is_none_or(|end| now_ms < end);
+        one.workspace == connection.workspace && one.confirmed && lives
+    };
+    Ok(host.state().list()?.into_iter().filter(comes_in).map(|one| one.name).collect())
+}
+
+fn not_proved(connection: &Connection, why: &str) -> Value {
+    let name = format!("{}/{}", connection.workspace, writes::key_of(connection));
+    json!({ "connection": name, "why": why })
 }
 
 async fn prove_one(
@@ -120,23 +121,20 @@ async fn prove_one(
 ) -> Result<Value, Failure> {
     let name = format!("{}/{}", connection.workspace, writes::key_of(connection));
     let grant = stored(host, connection).await?;
-    let mut criteria = vec![connected(connection, grant.as_ref())];
+    let mut criteria = vec![criteria::connected(connection, grant.as_ref())];
     let mut steps = Vec::new();
     let tenant = grant.as_ref().and_then(|grant| report::pinned_tenant(connection, grant).ok());
     if let (Some(tenant), Some(grant)) = (&tenant, &grant) {
-        criteria.push(scopes(connection, grant));
-        let service = &connection.service;
-        let (requests, left_out) = service.proof_requests(&connection.operations, &connection.resources, tenant);
-        criteria.push(something_to_ask(connection, &requests, &left_out));
-        for asked in requests {
-            let step = ask(host, connection, agent, tenant, asked).await?;
-            steps.push(step);
+        criteria.push(criteria::scopes(connection, grant));
+        let pinned = criteria::pinned(connection, grant);
+        // With nothing to compare an answer with, none shows anything.
+        if pinned.fails() {
+            criteria.push(pinned);
+        } else {
+            let (found, asked) = ask_all(host, connection, agent, tenant).await?;
+            criteria.extend(found);
+            steps = asked;
         }
-        steps.extend(
-            left_out
-                .into_iter()
-                .map(|what| json!({ "what": what, "left_out": "its operation is not among the connection's" })),
-        );
     }
     // The grant may have been renewed by another consent meanwhile: then this proves nothing.
     let after = host.egress().grant_status(&connection.grant)?;
@@ -145,8 +143,7 @@ async fn prove_one(
         criteria
             .push(Criterion::new("same consent", Some("the grant was consented to anew meanwhile".to_owned())));
     }
-    let passed = criteria.iter().all(|criterion| criterion.problem.is_none())
-        && steps.iter().all(|step| step["passed"] != false);
+    let passed = !criteria.iter().any(Criterion::fails) && steps.iter().all(|step| step["passed"] != false);
     let mut shown = json!({
         "connection": name,
         "passed": passed,
@@ -156,6 +153,29 @@ async fn prove_one(
     let ended = keep(host, connection, generation.unwrap_or(0), passed, &shown).await?;
     shown["writes_ended"] = ended.into();
     Ok(shown)
+}
+
+/// Asks all that the service's definition lists and the connection allows; returns what holds of the steps together, and each of them.
+async fn ask_all(
+    host: &Arc<Host>,
+    connection: &Connection,
+    agent: Option<&AgentName>,
+    tenant: &str,
+) -> Result<(Vec<Criterion>, Vec<Value>), Failure> {
+    let ProofRequests { asked, left_out } =
+        connection.service.proof_requests(&connection.operations, &connection.resources, tenant);
+    let mut criteria = vec![criteria::something_to_ask(connection, &asked, &left_out)];
+    criteria.extend(criteria::told(connection, &asked, &left_out));
+    let mut steps = Vec::new();
+    for request in asked {
+        steps.push(ask(host, connection, agent, tenant, request).await?);
+    }
+    let left_out = left_out.into_iter();
+    steps.extend(
+        left_out
+            .map(|step| json!({ "what": step.what, "left_out": "its operation is not among the connection's" })),
+    );
+    Ok((criteria, steps))
 }
 
 /// Reads the grant as the vault has it now: what the provider said of it since is told, too.
@@ -228,36 +248,6 @@ fn end_level(state: &Store, workspace: &WorkspaceName, key: &str, proof: &Proof)
     Ok(was_set)
 }
 
-/// There is a grant, of the right region, for the account that the connection is pinned to.
-fn connected(connection: &Connection, grant: Option<&GrantStatus>) -> Criterion {
-    let refused = grants::unusable(connection, grant);
-    Criterion::new("connected", refused.as_ref().map(|refusal| refusal.detail.clone()))
-        .hint(refused.and_then(|refusal| refusal.hint))
-}
-
-fn scopes(connection: &Connection, grant: &GrantStatus) -> Criterion {
-    let lacking = missing(connection, Some(grant));
-    let problem = (!lacking.is_empty()).then(|| format!("the grant lacks {}", lacking.join(", ")));
-    Criterion::new("scopes granted", problem).hint(Some(format!(
-        "run `{}`, or take the operations that need them out",
-        report::connect_command(connection)
-    )))
-}
-
-fn something_to_ask(connection: &Connection, requests: &[ProofRequest], left_out: &[String]) -> Criterion {
-    let name = "something to ask";
-    if !requests.is_empty() {
-        return Criterion::new(name, None);
-    }
-    if left_out.is_empty() {
-        let problem = format!("service `{}` says not what a proof asks", connection.service.name);
-        return Criterion::new(name, Some(problem)).hint(Some("add `[[proof]]` to its definition".to_owned()));
-    }
-    let problem = "none of the operations that a proof asks is among the connection's".to_owned();
-    Criterion::new(name, Some(problem))
-        .hint(Some("add the group `identity` to `operations` of the connection".to_owned()))
-}
-
 /// Asks one request of the proof, as an agent would, and judges what came of it.
 async fn ask(
     host: &Arc<Host>,
@@ -284,15 +274,16 @@ async fn ask(
         blocking(move || audit.show(&id)).await??
     };
     let criteria = match &ended {
-        Ended::Refused { refusal, .. } => vec![refused(refusal)],
+        Ended::Refused { refusal, .. } => vec![criteria::refused(refusal)],
         Ended::Answered { outcome, answer } => {
-            let mut criteria = answered(connection, *outcome, answer.as_ref());
-            criteria.push(right_tenant(asked.tenant_pointer.as_deref(), tenant, answer.as_ref()));
-            criteria.push(recorded(connection, &rows));
+            let mut criteria = criteria::answered(connection, *outcome, answer.as_ref());
+            let pointer = asked.tenant_pointer.as_deref();
+            criteria.push(criteria::right_tenant(pointer, tenant, answer.as_ref()));
+            criteria.push(criteria::recorded(connection, &rows));
             criteria
         }
     };
-    let passed = criteria.iter().all(|criterion| criterion.problem.is_none());
+    let passed = !criteria.iter().any(Criterion::fails);
     Ok(json!({
         "what": asked.what,
         "request": shown,
@@ -300,87 +291,6 @@ async fn ask(
         "passed": passed,
         "criteria": criteria.iter().map(Criterion::to_json).collect::<Vec<_>>(),
     }))
-}
-
-fn refused(refusal: &Refusal) -> Criterion {
-    let problem = format!("{}: {}", refusal.code.as_str(), refusal.detail);
-    Criterion::new("allowed", Some(problem)).hint(Some(refusal.remedy().to_owned()))
-}
-
-/// What the answer must be: allowed, of the right status, without an error in its body, with no secret in it.
-fn answered(connection: &Connection, outcome: Outcome, answer: Option<&KeptAnswer>) -> Vec<Criterion> {
-    let status = answer.map(|answer| answer.status);
-    let wrong_status = match status {
-        Some(200 | 204) => None,
-        Some(other) => Some(format!("the provider answered {other}")),
-        None => Some("the answer broke off, or is too large".to_owned()),
-    };
-    let failed = (outcome != Outcome::Ok).then(|| format!("the answer's body says {}", outcome.as_str()));
-    // What the service's definition says of the provider's code, and of the permission that an account lacks.
-    let hint = answer.and_then(|answer| answer.header("wardlock-hint")).map(str::to_owned);
-    let exposed = answer.and_then(|answer| answer.header("wardlock-secret-exposed"));
-    let exposed = match exposed {
-        Some("false") | None => None,
-        Some(_) => Some("the provider showed a stored secret, which was cut out".to_owned()),
-    };
-    vec![
-        Criterion::new("allowed", None),
-        Criterion::new("answered with 200 or 204", wrong_status).hint(hint.clone()),
-        Criterion::new("no error in the body", failed)
-            .hint(hint.or_else(|| Some(format!("run `wardlock service guide {}`", connection.service.name)))),
-        Criterion::new("nothing exposed", exposed).hint(Some(
-            "find out why the provider echoes credentials before an agent asks it anything".to_owned(),
-        )),
-    ]
-}
-
-/// The answer names the pinned account, where it names one.
-fn right_tenant(pointer: Option<&str>, tenant: &str, answer: Option<&KeptAnswer>) -> Criterion {
-    let name = "the pinned account";
-    let (Some(pointer), Some(answer)) = (pointer, answer) else {
-        return Criterion::new(name, None);
-    };
-    let body = serde_json::from_slice::<Value>(&answer.body).ok();
-    let found = body.as_ref().and_then(|body| body.pointer(pointer)).map(|found| match found {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    });
-    let problem = match found {
-        Some(found) if found == tenant => None,
-        Some(_) => Some("the answer is about another account than the pinned one".to_owned()),
-        None => Some(format!("the answer does not say whose it is, at `{pointer}`")),
-    };
-    Criterion::new(name, problem).hint(Some("disconnect, and connect the right account".to_owned()))
-}
-
-/// Both rows are there, of this workspace and this region's host, one after the other in the chain.
-fn recorded(connection: &Connection, rows: &[Row]) -> Criterion {
-    let row = |kind: Kind| rows.iter().find(|row| row.kind == kind);
-    let problem = match (row(Kind::Intent), row(Kind::Outcome)) {
-        (Some(intent), Some(outcome)) => {
-            let host = intent.detail.request.as_ref().and_then(|request| request.host.as_deref());
-            let hosts = connection.service.regions.get(&connection.region);
-            let is_ours = |host: &str| {
-                hosts.is_some_and(|row| {
-                    row.hosts.values().any(|role| role.values().any(|known| known == host))
-                        || row.accounts == host
-                        || row.token_host() == host
-                })
-            };
-            if outcome.closes != Some(intent.sequence) || outcome.sequence <= intent.sequence {
-                Some("the audit's two rows do not belong together".to_owned())
-            } else if intent.workspace.as_deref() != Some(connection.workspace.as_str()) {
-                Some("the audit names another workspace".to_owned())
-            } else if !host.is_some_and(is_ours) {
-                Some("it went to a host that is none of this region's".to_owned())
-            } else {
-                None
-            }
-        }
-        _ => Some("the audit lacks a row of it".to_owned()),
-    };
-    Criterion::new("recorded, of this workspace and region", problem)
-        .hint(Some("run `wardlock audit verify`".to_owned()))
 }
 
 /// Returns the proof of a connection, if it passed and holds as everything is now.

@@ -125,19 +125,44 @@ async fn where_all_are_proved_each_agent_s_own_consent_is() {
     let world = two_agents().await;
     let all = || Command::Proof { place: None, agent: None };
     let told = world.command(all()).await.expect("told");
-    assert_eq!((&told["passed"], &told["not_proved"][0]["connection"]), (&false.into(), &"acme/zoho".into()));
+    let names = |told: &Value, rows: &str| -> Vec<String> {
+        let rows = told[rows].as_array().expect("rows").iter();
+        rows.map(|row| row["connection"].as_str().expect("a name").to_owned()).collect()
+    };
+    let (first, second) = ("acme/zoho@agent-acme", "acme/zoho@second");
+    assert_eq!(
+        (&told["passed"], names(&told, "not_proved")),
+        (&false.into(), vec![first.to_owned(), second.to_owned()])
+    );
+
+    // Who has none is told of beside those who have one.
+    connect(&world, Some("agent-acme")).await.expect("connected");
+    let told = world.command(all()).await.expect("told");
+    assert_eq!(
+        (names(&told, "proofs"), names(&told, "not_proved")),
+        (vec![first.to_owned()], vec![second.to_owned()])
+    );
     let why = told["not_proved"][0]["why"].as_str().expect("a reason");
-    assert!(why.ends_with("run `wardlock connect acme/zoho --agent NAME`"), "{why}");
+    assert!(why.ends_with("none of `second`: run `wardlock connect acme/zoho --agent second`"), "{why}");
 
     connect_both(&world).await;
     let told = world.command(all()).await.expect("told");
-    let proofs = told["proofs"].as_array().expect("proofs");
-    let proved: Vec<&str> = proofs.iter().filter_map(|proof| proof["connection"].as_str()).collect();
-    assert_eq!(
-        (proved, &told["passed"]),
-        (vec!["acme/zoho@agent-acme", "acme/zoho@second"], &true.into()),
-        "{told}"
-    );
+    assert_eq!(names(&told, "proofs"), [first, second], "{told}");
+    assert_eq!((&told["passed"], names(&told, "not_proved")), (&true.into(), Vec::new()), "{told}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nobody_may_have_a_consent_a_proof_says_so() {
+    let world = two_agents().await;
+    for name in ["agent-acme", "second"] {
+        world.command(Command::AgentRevoke { name: name.to_owned() }).await.expect("revoked");
+    }
+    let told = world.command(Command::Proof { place: None, agent: None }).await.expect("told");
+    let row = &told["not_proved"][0];
+    assert_eq!((&told["passed"], &row["connection"]), (&false.into(), &"acme/zoho".into()), "{told}");
+    let why = row["why"].as_str().expect("a reason");
+    assert!(why.ends_with("there is none: run `wardlock connect acme/zoho --agent NAME`"), "{why}");
     world.end().await;
 }
 

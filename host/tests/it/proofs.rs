@@ -123,6 +123,56 @@ async fn each_criterion_fails_by_itself() {
     world.end().await;
 }
 
+/// What each step says of whose account it is: whether that holds, and why nobody looked.
+fn of_account(proof: &Value) -> Vec<(Value, Value)> {
+    let rows = |value: &Value, name: &str| value[name].as_array().cloned().unwrap_or_default();
+    let criteria = rows(proof, "requests").into_iter().flat_map(|step| rows(&step, "criteria"));
+    let of_account = criteria.filter(|criterion| criterion["criterion"] == "the pinned account");
+    of_account.map(|criterion| (criterion["holds"].clone(), criterion["note"].clone())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_no_answer_tells_is_not_called_the_pinned_one() {
+    let world = World::start(plan("eu", "")).await;
+    let proof = prove(&world).await;
+    let untold = || (Value::Null, json!("not told by this answer"));
+    let told = || (json!(true), Value::Null);
+    assert_eq!(of_account(&proof), [told(), untold(), untold(), untold()], "{proof:#}");
+
+    let path = world.folder().join("home/workspaces/acme.toml");
+    let file = std::fs::read_to_string(&path).expect("the file");
+    std::fs::write(&path, file.replace("\"metadata\", ", "")).expect("written");
+    world.command(Command::Reload).await.expect("reloaded");
+    let proof = prove(&world).await;
+    assert_eq!(
+        (failing(&proof), of_account(&proof)),
+        (vec!["the pinned account".to_owned()], vec![untold(), untold()])
+    );
+    let criterion = proof["criteria"].as_array().expect("criteria").last().expect("one").clone();
+    assert_eq!(criterion["problem"], "no answer tells whose account it is: `the organisation` was left out");
+    assert_eq!(criterion["hint"], "add `org.get` to `operations` of the connection");
+
+    // A service whose definition tells no account can show none, and is not blamed for it.
+    let definition = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/services/zoho-crm.toml"));
+    let definition = definition.expect("the definition").replace("name = \"zoho-crm\"", "name = \"mute\"");
+    let lines = definition.lines().filter(|line| !line.starts_with("tenant_pointer"));
+    let services = world.folder().join("home/services");
+    std::fs::create_dir_all(&services).expect("a folder");
+    std::fs::write(services.join("mute.toml"), lines.collect::<Vec<_>>().join("\n")).expect("written");
+    std::fs::write(&path, file.replace("\"zoho-crm\"", "\"mute\"")).expect("written");
+    let told = world.command(Command::Reload).await.expect("reloaded");
+    assert_eq!(told["ok"], true, "{told:#}");
+    world.connect("acme/zoho").await.expect("connected");
+    let proof = prove(&world).await;
+    assert_eq!((failing(&proof), &proof["passed"]), (Vec::new(), &json!(true)), "{proof:#}");
+    let open = proof["criteria"].as_array().expect("criteria").last().expect("one").clone();
+    assert_eq!(
+        (&open["holds"], &open["note"]),
+        (&Value::Null, &json!("service `mute` says not where an answer tells it"))
+    );
+    world.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn scopes_regions_and_plugins_are_criteria_too() {
     let narrow = "scopes = [\"ZohoCRM.org.READ\"]";

@@ -37,7 +37,7 @@ pub use oauth::{
     TenantOf, TokenPaths, TokenPlace, UserLookup,
 };
 pub use parse::{DefinitionError, parse, parse_and_lint};
-pub use proof::{ProofRequest, ProofStep};
+pub use proof::{LeftOut, ProofRequest, ProofRequests, ProofStep};
 pub use schema::json_schema;
 pub use start::{DevicePath, Login, RevokePath, Start, StartError, TokenGoes};
 pub use template::{PathRules, PathTemplate, Segment};

@@ -40,6 +40,26 @@ pub struct ProofRequest {
     pub tenant_pointer: Option<String>,
 }
 
+/// What a proof asks of a connection.
+#[derive(Debug, Default)]
+pub struct ProofRequests {
+    /// The requests, in the definition's order.
+    pub asked: Vec<ProofRequest>,
+    /// The steps whose operations the connection does not allow.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A step of a proof that is not asked.
+#[derive(Debug)]
+pub struct LeftOut {
+    /// What it would show, for people.
+    pub what: String,
+    /// The operation that would allow it; `None`: its request is none that the service knows.
+    pub operation: Option<String>,
+    /// Where its answer would name the account, by JSON pointer.
+    pub tenant_pointer: Option<String>,
+}
+
 impl ProofStep {
     /// Makes the request for an account, and where it is asked of each resource, for one of them.
     pub fn request(&self, tenant: &str, resource: &str) -> Result<ProofRequest, NotCanonical> {
@@ -63,27 +83,29 @@ impl ProofStep {
 }
 
 impl ServiceDefinition {
-    /// Returns what a proof asks on a connection that allows these operations and resources, and how many steps it leaves out
-    /// because their operations are not allowed.
+    /// Returns what a proof asks on a connection that allows these operations and resources, and the steps that it leaves out because
+    /// their operations are not allowed.
     pub fn proof_requests(
         &self,
         operations: &BTreeSet<String>,
         resources: &BTreeSet<String>,
         tenant: &str,
-    ) -> (Vec<ProofRequest>, Vec<String>) {
-        let (mut requests, mut left_out) = (Vec::new(), Vec::new());
+    ) -> ProofRequests {
+        let mut found = ProofRequests::default();
         for step in &self.proof {
             for resource in step.resources(resources) {
                 // What has no canonical form was refused when the definition was read; a tenant is plain text.
                 let Ok(made) = step.request(tenant, &resource) else { continue };
                 let route = self.route(made.request.method(), made.request.segments());
                 let name = route.map(|(at, _)| &self.operations[at].name);
-                match name {
-                    Some(name) if operations.contains(name) => requests.push(made),
-                    _ => left_out.push(made.what),
+                if name.is_some_and(|name| operations.contains(name)) {
+                    found.asked.push(made);
+                } else {
+                    let ProofRequest { what, tenant_pointer, .. } = made;
+                    found.left_out.push(LeftOut { what, operation: name.cloned(), tenant_pointer });
                 }
             }
         }
-        (requests, left_out)
+        found
     }
 }

@@ -34,7 +34,7 @@ pub use error::ConnectError;
 pub(crate) use keep::remember;
 pub(crate) use paste::connect as connect_pasted;
 pub(crate) use pin::pin;
-pub use plan::{ConnectPlan, Connected, Event, Progress, Replaced};
+pub use plan::{ConnectPlan, Connected, Event, Progress, Replaced, Sharing};
 
 /// How a consent is called in the audit.
 const HOW: &str = "grant.connect";

@@ -33,6 +33,12 @@ pub enum LookupError {
     /// Its answer does not hold what the service says.
     #[error("the look-up's answer holds no {0}")]
     Missing(&'static str),
+    /// The consent does not allow to ask.
+    #[error("the consent holds none of the scopes that the look-up needs")]
+    NotGranted,
+    /// It answered for another environment than the connection's.
+    #[error("the look-up's answer is about another environment")]
+    OtherEnvironment,
     /// A fault of ours.
     #[error("the look-up cannot be sent")]
     Internal,
@@ -77,10 +83,7 @@ impl Lookup<'_> {
     /// Nothing depends on it but a count.
     pub async fn user(&self, granted: &[String]) -> Option<String> {
         let lookup = self.service.user.as_ref()?;
-        let granted: BTreeSet<String> = granted.iter().map(|scope| scope.to_lowercase()).collect();
-        let allowed =
-            lookup.scopes.iter().any(|all| all.iter().all(|scope| granted.contains(&scope.to_lowercase())));
-        if !allowed {
+        if !allow(&lookup.scopes, granted) {
             return None;
         }
         let answer = self.ask(&lookup.host, &lookup.target).await.ok()??;
@@ -134,6 +137,12 @@ impl Lookup<'_> {
         }
         Ok(scrubbed.body().and_then(|body| serde_json::from_slice(body).ok()))
     }
+}
+
+/// Returns whether granted scopes hold all of one of these lists.
+pub(crate) fn allow(any_of: &[Vec<String>], granted: &[String]) -> bool {
+    let granted: BTreeSet<String> = granted.iter().map(|scope| scope.to_lowercase()).collect();
+    any_of.iter().any(|all| all.iter().all(|scope| granted.contains(&scope.to_lowercase())))
 }
 
 fn read(service: &ServiceDefinition, answer: &Value) -> Result<Found, LookupError> {

@@ -4,6 +4,7 @@
 //! under, or used for, a later one. A refresh is a transaction: the call stands in the journal before it is made, and a
 //! rotated refresh token and its access token become durable together, before either is used.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction, params};
@@ -52,6 +53,11 @@ impl Vault {
             previous: Vec::new(),
             api_host: new.api_host,
             tenant: new.tenant.map(TenantRow::from),
+            accounts: new
+                .accounts
+                .into_iter()
+                .map(|(service, found)| (service.to_string(), found.into()))
+                .collect(),
             user: new.user,
             created_ms: new.created_ms,
             pending: None,
@@ -83,16 +89,17 @@ impl Vault {
         removed
     }
 
-    /// Pins the account that a consent was found to be for, and notes who consented, where that is known.
-    pub fn set_tenant(
+    /// Pins the account that a consent was found to be for, as each of these services calls it, and notes who consented, where that is
+    /// known. What is pinned already stays.
+    pub fn pin_accounts(
         &self,
         name: &GrantName,
         generation: u64,
-        tenant: Tenant,
+        found: BTreeMap<ServiceName, Tenant>,
         user: Option<String>,
     ) -> Result<(), VaultError> {
         self.change_grant(name, generation, |row| {
-            row.tenant = Some(tenant.into());
+            found.into_iter().for_each(|(service, account)| row.pin(service.as_str(), account.into()));
             row.user = user.or(row.user.take());
         })
     }
@@ -256,6 +263,12 @@ impl From<Tenant> for TenantRow {
     }
 }
 
+impl From<TenantRow> for Tenant {
+    fn from(row: TenantRow) -> Self {
+        Self { id: row.id, label: row.label, environment: row.environment }
+    }
+}
+
 pub(super) fn token_calls(
     connection: &Connection,
     name: &GrantName,
@@ -286,7 +299,8 @@ fn same_generation(row: &Row, asked: u64) -> Result<(), VaultError> {
 pub(super) fn info(row: &Row) -> Result<GrantInfo, VaultError> {
     let stored: GrantRow = content(row)?;
     let odd = |_| VaultError::Damaged { what: format!("the names in the row of `{}`", row.id.escape_debug()) };
-    let tenant = stored.tenant;
+    let accounts =
+        stored.accounts.into_iter().map(|(service, row)| Ok((ServiceName::parse(&service)?, row.into())));
     Ok(GrantInfo {
         name: GrantName::parse(&row.id).map_err(odd)?,
         registration: RegistrationName::parse(&stored.registration).map_err(odd)?,
@@ -295,7 +309,8 @@ pub(super) fn info(row: &Row) -> Result<GrantInfo, VaultError> {
         environment: stored.environment,
         scopes: stored.scopes,
         api_host: stored.api_host,
-        tenant: tenant.map(|TenantRow { id, label, environment }| Tenant { id, label, environment }),
+        tenant: stored.tenant.map(Tenant::from),
+        accounts: accounts.collect::<Result<_, _>>().map_err(odd)?,
         user: stored.user,
         generation: row.generation,
         created_ms: stored.created_ms,

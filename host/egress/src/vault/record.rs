@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use wardlock_core::connection::Connection;
 use wardlock_core::id::{GrantName, Region, RegistrationName, ServiceName};
 
 use super::kept::Kept;
@@ -104,6 +105,8 @@ pub struct NewGrant {
     pub api_host: Option<String>,
     /// The account; `None`: it could not be looked up yet, and the grant serves nothing.
     pub tenant: Option<Tenant>,
+    /// The same account, as other services that share the grant call it.
+    pub accounts: BTreeMap<ServiceName, Tenant>,
     /// The provider's id of the person who consented, where it could be asked for.
     pub user: Option<String>,
     /// When it was given.
@@ -159,8 +162,10 @@ pub struct GrantInfo {
     pub scopes: Vec<String>,
     /// The API host that the provider named.
     pub api_host: Option<String>,
-    /// The account; `None`: it could not be looked up yet.
+    /// The account, as the service calls it for which the grant was given; `None`: it could not be looked up yet.
     pub tenant: Option<Tenant>,
+    /// The same account, as other services that share the grant call it: those that were asked.
+    pub accounts: BTreeMap<ServiceName, Tenant>,
     /// The provider's id of the person who consented, where it is known.
     pub user: Option<String>,
     /// Which consent this is: every new one has a higher number.
@@ -173,6 +178,25 @@ pub struct GrantInfo {
     pub condition: Option<Condition>,
     /// The copy that it came from, where it was imported or restored.
     pub copied: Option<Copied>,
+}
+
+impl GrantInfo {
+    /// Returns the account as a service calls it; `None`: that service was never asked.
+    pub fn account_of(&self, service: &ServiceName) -> Option<&Tenant> {
+        if *service == self.service { self.tenant.as_ref() } else { self.accounts.get(service) }
+    }
+
+    /// Returns the tenant of a connection's requests on this grant; `None` where it is not the pinned one, or nobody can know.
+    pub fn tenant_of(&self, connection: &Connection) -> Option<String> {
+        let own = self.account_of(&connection.service.name).map(|own| own.id.as_str());
+        connection.tenant_on(own, &self.tenant.as_ref()?.id)
+    }
+
+    /// Returns whether there is something with which an answer of a connection's service may be compared: what the workspace file
+    /// names, or what that service itself called the account.
+    pub fn is_pinned_for(&self, connection: &Connection) -> bool {
+        connection.tenant.is_some() || self.account_of(&connection.service.name).is_some()
+    }
 }
 
 /// A refresh token that, as far as is known, lives at the provider: a stored grant's, or one that is stored no more and
@@ -321,8 +345,8 @@ impl RegistrationRow {
     }
 }
 
-/// A grant inside its row, version 4. Its generation stands beside it, authenticated. Version 1 had neither journal nor
-/// condition, version 2 neither user nor mark of a copy, version 3 always a refresh token.
+/// A grant inside its row, version 5. Its generation stands beside it, authenticated. Version 1 had neither journal nor
+/// condition, version 2 neither user nor mark of a copy, version 3 always a refresh token, version 4 one service's account.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GrantRow {
@@ -337,6 +361,9 @@ pub(super) struct GrantRow {
     pub(super) previous: Vec<Kept>,
     pub(super) api_host: Option<String>,
     pub(super) tenant: Option<TenantRow>,
+    /// By service. Since version 5.
+    #[serde(default)]
+    pub(super) accounts: BTreeMap<String, TenantRow>,
     #[serde(default)]
     pub(super) user: Option<String>,
     pub(super) created_ms: u64,
@@ -378,6 +405,15 @@ pub(super) struct TenantRow {
 const MOST_PREVIOUS: usize = 6;
 
 impl GrantRow {
+    /// Pins the account as a service calls it, unless that stands there already.
+    pub(super) fn pin(&mut self, service: &str, account: TenantRow) {
+        if service == self.service {
+            self.tenant.get_or_insert(account);
+        } else {
+            self.accounts.entry(service.to_owned()).or_insert(account);
+        }
+    }
+
     /// Notes that the token endpoint is about to be called.
     pub(super) fn begin_refresh(&mut self, now_ms: u64) {
         let since_ms = self.pending.as_ref().map_or(now_ms, |pending| pending.since_ms);

@@ -1,5 +1,6 @@
 //! The ways into the vault besides a plain consent, and what becomes of what was there before.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -181,6 +182,7 @@ fn store(world: &World, count: u64, user: Option<&str>) {
                 label: "Acme".to_owned(),
                 environment: "production".to_owned(),
             }),
+            accounts: BTreeMap::new(),
             user: user.map(str::to_owned),
             created_ms: number,
         };

@@ -160,6 +160,7 @@ impl World {
             tenant: None,
             account: None,
             also_of: std::collections::BTreeSet::new(),
+            sharing: Vec::new(),
             shown_scopes: Vec::new(),
             params: std::collections::BTreeMap::new(),
             label: "Acme".to_owned(),

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::api::{Outcome, Trouble, Visit};
 use crate::quirks::{BadTokenAnswer, BooksLimit};
+use crate::seed::user_id;
 use crate::wire::Reply;
 use kind::Kind;
 pub(crate) use seed::{organizations, seed};
@@ -31,6 +32,10 @@ pub(crate) fn answer(visit: &mut Visit<'_>) -> Outcome {
         let found = organizations(visit.org).into_iter().find(|one| one["organization_id"] == *id);
         let found = found.ok_or_else(|| not_associated(id))?;
         return Ok(success(200, "success", &json!({"organization": found})));
+    }
+    if rest == ["users", "me"] && visit.call.method == Method::GET {
+        need(visit, "settings", "READ")?;
+        return Ok(success(200, "success", &json!({"user": current_user(visit)})));
     }
     let (Some(kind), rest) = (rest.first().and_then(|name| Kind::named(name)), rest.get(1..).unwrap_or_default())
     else {
@@ -86,6 +91,14 @@ fn organization(visit: &Visit<'_>) -> Result<String, Reply> {
 
 fn list_organizations(visit: &Visit<'_>) -> Reply {
     success(200, "success", &json!({"organizations": organizations(visit.org)}))
+}
+
+/// The user of the token, in the shape that the page on users documents.
+fn current_user(visit: &Visit<'_>) -> Value {
+    let email = &visit.session.subject.user;
+    json!({"user_id": user_id(&visit.org.zgid), "name": email, "status": "active", "user_role": "admin",
+        "user_type": "zoho", "role_id": format!("{}6005", visit.org.zgid), "is_current_user": true,
+        "email_ids": [{"email": email, "is_selected": true}], "created_time": "2026-01-05", "photo_url": ""})
 }
 
 fn not_associated(organization: &str) -> Reply {

@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 
 use crate::api::{Outcome, Trouble, Visit};
 use crate::quirks::BadTokenAnswer;
+use crate::seed::user_id;
 use crate::wire::Reply;
+use crate::world::record_id;
 use records::Kind;
 pub(crate) use seed::{portal_id, seed};
 
@@ -42,6 +44,11 @@ pub(crate) fn answer(visit: &mut Visit<'_>) -> Outcome {
             only(visit, &Method::GET)?;
             need(visit, &["Desk.basic.READ", "Desk.settings.READ"])?;
             Ok(Reply::json(200, &self::portal(visit)))
+        }
+        ["myinfo"] => {
+            only(visit, &Method::GET)?;
+            need(visit, &["Desk.basic.READ", "Desk.settings.READ"])?;
+            Ok(Reply::json(200, &agent(visit)))
         }
         ["tickets", "moveToTrash"] => tickets::move_to_trash(visit),
         ["tickets", id, "comments"] => tickets::comments(visit, id),
@@ -84,6 +91,17 @@ fn portal(visit: &Visit<'_>) -> Value {
     let org = &visit.org;
     json!({"id": portal_id(org), "companyName": org.company, "portalName": format!("acme{}", org.zgid),
         "isAdminInOrg": true, "isDefault": true, "edition": "ENTERPRISE", "isSandboxPortal": false})
+}
+
+/// The agent whose token it is, in the shape that Desk documents of agents.
+fn agent(visit: &Visit<'_>) -> Value {
+    let (org, email) = (&visit.org, &visit.session.subject.user);
+    let departments: Vec<&str> = org.shelf("desk/departments").iter().map(record_id).collect();
+    json!({"id": user_id(&org.zgid), "zuid": format!("{}7", org.zgid), "emailId": email, "name": email,
+        "firstName": null, "lastName": email, "status": "ACTIVE", "isConfirmed": true, "rolePermissionType": "Admin",
+        "roleId": format!("{}1", org.zgid), "profileId": format!("{}2", org.zgid), "phone": "", "mobile": "", "extn": "",
+        "photoURL": null, "aboutInfo": null, "langCode": "en_US", "countryCode": "en_US", "timeZone": "UTC",
+        "channelExpert": [], "associatedDepartmentIds": departments})
 }
 
 fn no_such_url() -> Reply {

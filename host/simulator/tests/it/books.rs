@@ -28,6 +28,10 @@ async fn a_grant_reaches_two_organizations_and_each_call_names_one() {
         seen.push(text(&contacts["contacts"][0], "contact_id"));
     }
     assert_ne!(seen[0], seen[1]);
+    let who = provider.get(&token, &format!("/books/v3/users/me?{OWN}")).await;
+    let user = &who.json()["user"];
+    assert_eq!((who.status, &user["email_ids"][0]["email"]), (200, &json!("owner@eu.acme.example")));
+    assert_eq!(user["is_current_user"], true);
     // The record of the one is not in the other.
     let elsewhere =
         provider.get(&token, &format!("/books/v3/contacts/{}?organization_id={}", seen[0], ids[1])).await;

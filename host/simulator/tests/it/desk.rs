@@ -29,6 +29,8 @@ async fn a_token_has_one_portal() {
     for org in [None, Some(portal.as_str())] {
         assert_eq!(desk(&provider, &token, org, ("GET", "/tickets", Value::Null)).await.status, 200);
     }
+    let who = desk(&provider, &token, Some(&portal), ("GET", "/myinfo", Value::Null)).await;
+    assert_eq!((who.status, text(&who.json(), "emailId").as_str()), (200, "owner@eu.acme.example"));
     let other = provider.simulator.desk_portal("20079876543");
     let refused = desk(&provider, &token, Some(&other), ("GET", "/tickets", Value::Null)).await;
     assert_eq!((refused.status, text(&refused.json(), "errorCode").as_str()), (403, "OAUTH_ORG_MISMATCH"));

@@ -6,11 +6,13 @@
 //! - [`shared`]: several services on one grant.
 //! - [`forged`]: callbacks and token answers that lie, against every service that consents in a browser.
 //! - [`device`]: Zoho's device flow.
+//! - [`proved`]: the proof of each.
 
 mod device;
 mod forged;
 mod google;
 mod meta;
+mod proved;
 mod shared;
 mod zoho;
 

@@ -1,32 +1,44 @@
 //! What comes after tokens are there: whose account they are for, what is stored, and what becomes of the grant that is
 //! replaced.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wardlock_audit::Act;
-use wardlock_core::id::{GrantName, RegistrationName};
-use wardlock_core::service::TenantOf;
+use wardlock_core::id::{GrantName, RegistrationName, ServiceName};
+use wardlock_core::service::{ServiceDefinition, TenantOf};
 
-use super::{ConnectError, ConnectPlan, Connected, Obtained, Replaced, client_at};
+use super::{ConnectError, ConnectPlan, Connected, Obtained, Replaced, Sharing, client_at};
 use crate::companions::Companions;
 use crate::egress::Egress;
 use crate::oauth::mint::on_vault;
 use crate::oauth::registered::RegisteredClient;
 use crate::oauth::revoke::Revoked;
-use crate::oauth::tenant::{Found, Lookup, LookupError};
+use crate::oauth::tenant::{Found, Lookup, LookupError, allow};
 use crate::vault::{
     ClientMaterial, ClientSecrets, Condition, GrantInfo, LiveGrant, NewAccess, NewGrant, RefreshMaterial, Secret,
     Tenant, VaultError,
 };
 
+/// How a look-up of the account is called in the audit; of another service's, with its name behind.
+const LOOKUP: &str = "tenant.lookup";
+
 /// Whose account it is.
 pub(super) struct Identified {
     /// `None`: it could not be looked up, for this reason.
     pub tenant: Result<Tenant, LookupError>,
+    /// As other services call it; nothing where it could not be looked up.
+    pub others: BTreeMap<ServiceName, Result<Tenant, LookupError>>,
     pub user: Option<String>,
 }
 
 impl Identified {
+    /// Returns the account as each service calls it that told.
+    pub fn of_others(&self) -> BTreeMap<ServiceName, Tenant> {
+        let told = self.others.iter().filter_map(|(service, told)| Some((service.clone(), told.clone().ok()?)));
+        told.collect()
+    }
+
     /// Refuses to put a grant in the place of one that is pinned if it is of another account, which nobody named, or if nobody knows
     /// whose it is: the pin would be gone.
     pub async fn may_replace(
@@ -42,7 +54,7 @@ impl Identified {
             }
             Err(_) => return Ok(()),
         };
-        let Some(pinned) = old.and_then(|old| old.comparable(plan)).filter(|pinned| pinned.id != found.id) else {
+        let Some(pinned) = old.and_then(|old| self.differs_from(old, plan, found)) else {
             return Ok(());
         };
         let replaced = gives_way(pinned, plan, &found.id, &found.label);
@@ -50,6 +62,18 @@ impl Identified {
         let result = format!("{} in the place of {}: {word}", found.id, pinned.id);
         egress.record(Act::admin(&plan.who, "grant.other-account", plan.grant.as_str(), result)).await?;
         replaced
+    }
+
+    /// Returns what a service pinned, if it calls the account otherwise now: the plan's service, or one that shares the grant.
+    fn differs_from<'a>(&self, old: &'a Old, plan: &ConnectPlan, found: &Tenant) -> Option<&'a Tenant> {
+        let own = old.comparable(plan).map(|pinned| (pinned, found));
+        let others = self.others.iter();
+        let others = others.filter_map(|(service, told)| Some((old.info.account_of(service)?, told.as_ref().ok()?)));
+        let is_other = |(pinned, told): &(&Tenant, &Tenant)| {
+            pinned.id != told.id && pinned.environment == told.environment
+        };
+        own.into_iter().chain(others).find(is_other).map(|(pinned, _)| pinned)
+    }
     }
 }
 
@@ -60,6 +84,29 @@ pub(super) struct Shown<'a> {
     pub secrets: &'a ClientSecrets,
     pub environment: &'a str,
     pub granted: &'a [String],
+}
+
+impl<'a> Shown<'a> {
+    /// Prepares to ask a service for the account; `params` are what its connection gives to it.
+    fn lookup(
+        &self,
+        egress: &'a Egress,
+        plan: &'a ConnectPlan,
+        (service, params): (&'a ServiceDefinition, &'a BTreeMap<String, String>),
+        companions: &'a Arc<Companions>,
+    ) -> Lookup<'a> {
+        Lookup {
+            clients: egress.clients(),
+            service,
+            region: &plan.region,
+            environment: self.environment,
+            grant: &plan.grant,
+            access: self.access,
+            companions,
+            params,
+            secrets: [Some(self.access), self.refresh].into_iter().flatten().chain(self.secrets.all()).collect(),
+        }
+    }
 }
 
 /// A grant that is about to be replaced.
@@ -74,8 +121,8 @@ impl Old {
     /// accounts, the look-up finds any of them.
     fn comparable(&self, plan: &ConnectPlan) -> Option<&Tenant> {
         let service = &plan.service;
-        let of_one_kind = self.info.service == service.name && service.tenant.of == TenantOf::Grant;
-        self.info.tenant.as_ref().filter(|tenant| of_one_kind && tenant.environment == plan.environment)
+        let pinned = self.info.account_of(&service.name).filter(|_| service.tenant.of == TenantOf::Grant);
+        pinned.filter(|tenant| tenant.environment == plan.environment)
     }
 }
 
@@ -126,24 +173,10 @@ pub(super) async fn identify(
     right_environment(shown.environment)?;
     let companions = Companions::of(&plan.service, shown.access, shown.secrets);
     let companions = Arc::new(companions.map_err(ConnectError::Exchange)?);
-    egress.record(Act::grant("tenant.lookup", plan.grant.as_str(), "begun")).await?;
-    let lookup = Lookup {
-        clients: egress.clients(),
-        service: &plan.service,
-        region: &plan.region,
-        environment: shown.environment,
-        grant: &plan.grant,
-        access: shown.access,
-        companions: &companions,
-        params: &plan.params,
-        secrets: [Some(shown.access), shown.refresh].into_iter().flatten().chain(shown.secrets.all()).collect(),
-    };
-    let found = lookup.tenant().await;
-    let word = if found.is_ok() { "ok" } else { "failed" };
-    egress.record(Act::grant("tenant.lookup", plan.grant.as_str(), word)).await?;
-    let Found { id, label, environment } = match found {
+    let lookup = shown.lookup(egress, plan, (&plan.service, &plan.params), &companions);
+    let Found { id, label, environment } = match audited_lookup(egress, plan, LOOKUP, &lookup).await? {
         Ok(found) => found,
-        Err(error) => return Ok(Identified { tenant: Err(error), user: None }),
+        Err(error) => return Ok(Identified { tenant: Err(error), others: BTreeMap::new(), user: None }),
     };
     environment.as_deref().map_or(Ok(()), right_environment)?;
     if let Some(expected) = plan.tenant.as_ref().filter(|expected| **expected != id) {
@@ -154,7 +187,58 @@ pub(super) async fn identify(
     }
     // Asked last: of a foreign account nothing more is read.
     let user = lookup.user(shown.granted).await;
-    Ok(Identified { tenant: Ok(Tenant { id, label, environment: plan.environment.clone() }), user })
+    let others = ask_others(egress, plan, &shown).await?;
+    Ok(Identified { tenant: Ok(Tenant { id, label, environment: plan.environment.clone() }), others, user })
+}
+
+/// Asks every other service that will use the grant what it calls the account. One that does not tell leaves no more unpinned than its
+/// own connections.
+async fn ask_others(
+    egress: &Egress,
+    plan: &ConnectPlan,
+    shown: &Shown<'_>,
+) -> Result<BTreeMap<ServiceName, Result<Tenant, LookupError>>, ConnectError> {
+    let mut told = BTreeMap::new();
+    for other in &plan.sharing {
+        told.insert(other.service.name.clone(), ask_other(egress, plan, shown, other).await?);
+    }
+    Ok(told)
+}
+
+async fn ask_other(
+    egress: &Egress,
+    plan: &ConnectPlan,
+    shown: &Shown<'_>,
+    Sharing { service, params }: &Sharing,
+) -> Result<Result<Tenant, LookupError>, ConnectError> {
+    let needed = &service.tenant.scopes;
+    // Where the provider does not say what it granted, only asking tells.
+    if !(needed.is_empty() || shown.granted.is_empty() || allow(needed, shown.granted)) {
+        return Ok(Err(LookupError::NotGranted));
+    }
+    let Ok(companions) = Companions::of(service, shown.access, shown.secrets).map(Arc::new) else {
+        return Ok(Err(LookupError::Internal));
+    };
+    let lookup = shown.lookup(egress, plan, (service, params), &companions);
+    let found = audited_lookup(egress, plan, &format!("{LOOKUP}.{}", service.name), &lookup).await?;
+    Ok(found.and_then(|Found { id, label, environment }| match environment {
+        Some(other) if other != plan.environment => Err(LookupError::OtherEnvironment),
+        _ => Ok(Tenant { id, label, environment: plan.environment.clone() }),
+    }))
+}
+
+/// Looks the account up between two rows of the audit, without which nothing is asked.
+async fn audited_lookup(
+    egress: &Egress,
+    plan: &ConnectPlan,
+    what: &str,
+    lookup: &Lookup<'_>,
+) -> Result<Result<Found, LookupError>, ConnectError> {
+    egress.record(Act::grant(what, plan.grant.as_str(), "begun")).await?;
+    let found = lookup.tenant().await;
+    let word = if found.is_ok() { "ok" } else { "failed" };
+    egress.record(Act::grant(what, plan.grant.as_str(), word)).await?;
+    Ok(found)
 }
 
 /// Stores the grant, and then gives the one up that it replaces. `how` is told in the audit.
@@ -169,6 +253,7 @@ pub(super) async fn store(
     let now_ms = egress.now_ms();
     let Obtained { tokens, refresh, environment, granted, missing } = obtained;
     let expires_ms = now_ms.saturating_add(tokens.lifetime_seconds.saturating_mul(1000));
+    let accounts = identified.of_others();
     let (tenant, unpinned) = match identified.tenant {
         Ok(tenant) => (Some(tenant), None),
         Err(error) => (None, Some(error)),
@@ -191,6 +276,7 @@ pub(super) async fn store(
         access: (!plan.service.oauth.is_key()).then_some(NewAccess { token: tokens.access, expires_ms }),
         api_host: tokens.api_host,
         tenant: tenant.clone(),
+        accounts,
         user: identified.user,
         created_ms: now_ms,
     };
@@ -214,7 +300,8 @@ pub(super) async fn store(
         None => None,
     };
     let ConnectPlan { grant, region, .. } = plan;
-    Ok(Connected { grant, generation, tenant, unpinned, region, scopes: granted, missing, replaced })
+    let others = identified.others;
+    Ok(Connected { grant, generation, tenant, unpinned, others, region, scopes: granted, missing, replaced })
 }
 
 /// Gives up what was replaced: it would count among the person's grants for ever.

@@ -1,9 +1,9 @@
-//! Looks up the account of a grant that was stored without: no new consent, the tokens that are there.
+//! Looks up the account of a grant that was stored without, or what a service that shares the grant calls it: no new consent, the
+//! tokens that are there.
 
 use std::sync::Arc;
 
 use wardlock_audit::Act;
-use wardlock_core::id::GrantName;
 
 use super::keep::{self, Identified, Shown};
 use super::{ConnectError, ConnectPlan, Connected};
@@ -13,7 +13,7 @@ use crate::vault::GrantInfo;
 
 /// Looks the account up and pins it. See [`Egress::pin`].
 pub(crate) async fn pin(egress: &Egress, plan: ConnectPlan) -> Result<Connected, ConnectError> {
-    let info = unpinned(egress, &plan.grant).await?;
+    let info = unpinned(egress, &plan).await?;
     let wanted =
         Wanted { grant: plan.grant.clone(), generation: info.generation, service: Arc::clone(&plan.service) };
     let live = egress.owner().token(&wanted).await.map_err(ConnectError::Exchange)?;
@@ -26,11 +26,14 @@ pub(crate) async fn pin(egress: &Egress, plan: ConnectPlan) -> Result<Connected,
         environment: &info.environment,
         granted: &info.scopes,
     };
-    let Identified { tenant, user } = keep::identify(egress, &plan, shown).await?;
+    let identified = keep::identify(egress, &plan, shown).await?;
+    let mut found = identified.of_others();
+    let Identified { tenant, others, user } = identified;
     let tenant = tenant.map_err(ConnectError::Lookup)?;
+    found.insert(plan.service.name.clone(), tenant.clone());
     egress.record(Act::admin(&plan.who, "grant.pin", plan.grant.as_str(), "begun")).await?;
-    let (name, generation, pinned) = (plan.grant.clone(), info.generation, tenant.clone());
-    egress.read_vault(move |vault| vault.set_tenant(&name, generation, pinned, user)).await?;
+    let (name, generation) = (plan.grant.clone(), info.generation);
+    egress.read_vault(move |vault| vault.pin_accounts(&name, generation, found, user)).await?;
     egress.forget(&plan.grant);
     if egress.record(Act::admin(&plan.who, "grant.pin", plan.grant.as_str(), "ok")).await.is_err() {
         tracing::warn!(grant = plan.grant.as_str(), "the end of a look-up could not be audited");
@@ -40,6 +43,7 @@ pub(crate) async fn pin(egress: &Egress, plan: ConnectPlan) -> Result<Connected,
         generation: info.generation,
         tenant: Some(tenant),
         unpinned: None,
+        others,
         region: plan.region,
         scopes: info.scopes,
         missing: Vec::new(),
@@ -47,11 +51,12 @@ pub(crate) async fn pin(egress: &Egress, plan: ConnectPlan) -> Result<Connected,
     })
 }
 
-async fn unpinned(egress: &Egress, name: &GrantName) -> Result<GrantInfo, ConnectError> {
-    let grant = name.clone();
+/// Returns the grant, unless the plan's service has told its account already.
+async fn unpinned(egress: &Egress, plan: &ConnectPlan) -> Result<GrantInfo, ConnectError> {
+    let grant = plan.grant.clone();
     let info = egress.read_vault(move |vault| vault.grant_info(&grant)).await?;
-    if info.tenant.is_some() {
-        return Err(ConnectError::NotUnpinned(name.clone()));
+    if info.account_of(&plan.service.name).is_some() {
+        return Err(ConnectError::NotUnpinned(plan.grant.clone()));
     }
     Ok(info)
 }

@@ -23,6 +23,8 @@ pub struct ConnectPlan {
     pub service: Arc<ServiceDefinition>,
     /// Other services whose registrations and grants serve it, too.
     pub also_of: BTreeSet<ServiceName>,
+    /// Other services that will use the same grant.
+    pub sharing: Vec<Sharing>,
     /// The region whose accounts host is asked.
     pub region: Region,
     /// The environment that the connection says.
@@ -45,6 +47,15 @@ pub struct ConnectPlan {
     pub evict_oldest: bool,
     /// The operator, for the audit.
     pub who: String,
+}
+
+/// Another service that will use a grant: it is asked for the account, too, because no service knows the ids of another.
+#[derive(Debug, Clone)]
+pub struct Sharing {
+    /// The service.
+    pub service: Arc<ServiceDefinition>,
+    /// Values that its connection gives to it.
+    pub params: BTreeMap<String, String>,
 }
 
 /// What happens while a person connects an account.
@@ -122,6 +133,8 @@ pub struct Connected {
     pub tenant: Option<Tenant>,
     /// Why the account could not be looked up.
     pub unpinned: Option<LookupError>,
+    /// The same account, as each other service that will use the grant calls it, or why that did not tell.
+    pub others: BTreeMap<ServiceName, Result<Tenant, LookupError>>,
     /// Its region.
     pub region: Region,
     /// What was granted; empty where the provider does not say.

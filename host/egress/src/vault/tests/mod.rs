@@ -116,6 +116,7 @@ fn new_grant(name: &str, refresh_token: &str) -> NewGrant {
         access: Some(NewAccess { token: secret("1000.canary-access-first").into(), expires_ms: 42 }),
         api_host: Some("www.zohoapis.eu".to_owned()),
         tenant: None,
+        accounts: BTreeMap::new(),
         user: None,
         created_ms: 1_700_000_000_001,
     }
