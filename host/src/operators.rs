@@ -87,6 +87,7 @@ pub fn needs(command: &Command) -> Option<Role> {
         | Command::LookBegin
         // It shows what other agents asked.
         | Command::PluginCase { .. }
+        | Command::PolicyExplainRequest { .. }
         | Command::VaultExport { .. }
         | Command::BackupCreate { .. } => Some(Role::Admin),
         _ => None,
@@ -96,7 +97,8 @@ pub fn needs(command: &Command) -> Option<Role> {
 /// Returns whether a command takes a signature: it is not done without one, does more with one, or names in the audit who signed.
 pub fn takes_signature(command: &Command) -> bool {
     // Signed, an explanation reads what stands at the provider now.
-    needs(command).is_some() || matches!(command, Command::PolicyExplain { .. }) || narrows(command)
+    let explains = matches!(command, Command::PolicyExplain { .. } | Command::PolicyExplainDraft { .. });
+    needs(command).is_some() || explains || narrows(command)
 }
 
 /// Returns whether a command takes away what agents may do: nobody must sign it, and who does stands in the record.

@@ -326,11 +326,7 @@ struct Agent {
 }
 
 fn refuse_frozen(host: &Host, workspace: &WorkspaceName) -> Result<(), Refusal> {
-    if !host.state().is_frozen(workspace) {
-        return Ok(());
-    }
-    Err(Refusal::new(Code::Frozen, "freeze", format!("the operator has frozen workspace `{workspace}`"))
-        .hint("ask the operator; nothing was sent"))
+    if host.state().is_frozen(workspace) { Err(report::frozen(workspace)) } else { Ok(()) }
 }
 
 /// The address under which the agent reached the host, where it named one.

@@ -1,8 +1,12 @@
-//! Whether a grant is what a connection is pinned to: asked by the pipeline, and shown to operators.
+//! Why a connection does not serve, whatever is asked of it: told to agents by the pipeline, and shown to operators.
 
 use wardlock_core::connection::Connection;
+use wardlock_core::id::WorkspaceName;
 use wardlock_core::refusal::{Code, Refusal};
 use wardlock_egress::GrantStatus;
+
+/// The rule that a freeze is.
+pub const FREEZE: &str = "freeze";
 
 /// The command that connects an account to a connection.
 pub fn connect_command(connection: &Connection) -> String {
@@ -22,6 +26,12 @@ pub fn proof_command(connection: &Connection) -> String {
 fn command(verb: &str, connection: &Connection) -> String {
     let own = connection.grant.agent().map(|agent| format!(" --agent {agent}")).unwrap_or_default();
     format!("wardlock {verb} {}/{}{own}", connection.workspace, connection.name)
+}
+
+/// Says that a workspace is frozen.
+pub fn frozen(workspace: &WorkspaceName) -> Refusal {
+    Refusal::new(Code::Frozen, FREEZE, format!("the operator has frozen workspace `{workspace}`"))
+        .hint("ask the operator; nothing was sent")
 }
 
 /// The tenant that a connection is pinned to, where the grant is really that tenant.

@@ -19,9 +19,9 @@ pub fn only(of: &Value, names: &[&str]) -> Value {
     members(of, |name| names.contains(&name))
 }
 
-/// Returns all others, in their order.
+/// Returns all others, in their order. What has no members (a list, a word) has none of these either, and stays as it is.
 pub fn without(of: &Value, names: &[&str]) -> Value {
-    members(of, |name| !names.contains(&name))
+    if of.is_object() { members(of, |name| !names.contains(&name)) } else { of.clone() }
 }
 
 fn members(of: &Value, is_wanted: impl Fn(&str) -> bool) -> Value {
@@ -51,5 +51,12 @@ mod tests {
         assert_ne!(naming("4-ab", &shown), word);
         assert_eq!(without(&json!({ "b": 1, "a": 2, "c": 3 }), &["a"]).to_string(), r#"{"b":1,"c":3}"#);
         assert_eq!(only(&json!({ "b": 1, "a": 2 }), &["a", "z"]).to_string(), r#"{"a":2}"#);
+    }
+
+    #[test]
+    fn a_list_loses_nothing_by_what_members_are_left_out() {
+        let rows = json!([{ "a": 1 }, { "b": 2 }]);
+        assert_eq!((without(&rows, &["a"]), without(&json!([]), &["a"])), (rows.clone(), json!([])));
+        assert_eq!(only(&rows, &["a"]), json!({}), "nothing is shown that is not named");
     }
 }

@@ -315,6 +315,11 @@ impl Refusal {
         self
     }
 
+    /// Returns whether the same request may pass later.
+    pub fn retryable(&self) -> bool {
+        self.code.retryable() || self.retry_after.is_some()
+    }
+
     /// Returns what to do: every refusal says so.
     pub fn remedy(&self) -> &str {
         self.hint.as_deref().unwrap_or(self.code.usual_hint())
@@ -372,7 +377,7 @@ impl Refusal {
             members.insert("part".to_owned(), json!(part));
         }
         members.insert("hint".to_owned(), json!(self.remedy()));
-        members.insert("retryable".to_owned(), json!(self.code.retryable() || self.retry_after.is_some()));
+        members.insert("retryable".to_owned(), json!(self.retryable()));
         members.insert("actor".to_owned(), json!(self.code.actor().as_str()));
         members.insert("retry_after".to_owned(), json!(self.retry_after));
         if let Some(place) = &self.draft {

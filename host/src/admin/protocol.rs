@@ -254,10 +254,22 @@ pub enum Command {
         method: String,
         /// Path and query.
         target: String,
+        /// Headers: names and values. Tokens have no place here.
+        headers: Vec<(String, String)>,
         /// Body, base64.
         body: String,
         /// Purpose.
         purpose: Option<String>,
+    },
+    /// Explain what would be decided now of a request that was recorded.
+    PolicyExplainRequest {
+        /// Its id.
+        request_id: String,
+    },
+    /// Explain what would be decided now of a draft's request.
+    PolicyExplainDraft {
+        /// The draft's id.
+        id: String,
     },
     /// Keep a plugin's component, which follows.
     PluginAdd {

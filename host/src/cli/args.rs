@@ -418,15 +418,26 @@ pub struct PolicyTestArgs {
 /// `wardlock policy explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// `workspace/connection`.
-    pub connection: String,
+    /// `workspace/connection`, before a method and a target; or by itself a line for curl, or the id of a recorded request or of a draft.
+    #[arg(value_name = "CONNECTION|ID|LINE", required_unless_present = "curl")]
+    pub what: Option<String>,
     /// The method.
-    pub method: String,
+    #[arg(conflicts_with = "curl")]
+    pub method: Option<String>,
     /// Path and query as upstream, such as `/crm/v8/Leads?fields=Last_Name`.
-    pub target: String,
-    /// The agent.
-    #[arg(long, default_value = "explain")]
-    pub agent: String,
+    #[arg(conflicts_with = "curl")]
+    pub target: Option<String>,
+    /// The request, as a line for curl; nothing is sent, and a token in it counts for nothing. The address names the connection, as agents'
+    /// addresses do, unless it stands before.
+    #[arg(long, value_name = "LINE")]
+    pub curl: Option<String>,
+    /// The agent; else nobody in particular.
+    #[arg(long)]
+    pub agent: Option<String>,
+    /// A header, as `Name: value`; may be given several times. A body is JSON, or a form where it reads as one, unless `Content-Type` says
+    /// something else.
+    #[arg(long = "header", short = 'H', value_name = "HEADER")]
+    pub headers: Vec<String>,
     /// A file that holds the body.
     #[arg(long, value_name = "FILE")]
     pub body: Option<PathBuf>,

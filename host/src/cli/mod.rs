@@ -7,6 +7,7 @@ mod audit_args;
 mod backup;
 mod connect_args;
 mod copies;
+mod explain;
 mod init;
 mod local;
 mod look;
@@ -29,6 +30,7 @@ mod writes;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 
 use crate::admin::Failure;
 use crate::text::for_terminal_lines;
@@ -83,17 +85,24 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
 
 /// Tells what is wrong with the command line itself, or the help that was asked for.
 fn misused(error: &clap::Error) -> ExitCode {
+    // The words of such a line are taken for ours.
+    let is_line = error.kind() == ErrorKind::UnknownArgument && std::env::args_os().any(|word| word == "curl");
+    let tip = is_line.then_some(crate::plugin::curl::QUOTED);
     let is_json = std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json");
     if is_json && error.use_stderr() {
         let text = error.render().to_string();
         let (first, rest) = text.trim().split_once("\n\n").unwrap_or((&text, ""));
         let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let rest = tip.unwrap_or(rest);
         talk::data(&serde_json::json!({
             "error": flat(first.trim_start_matches("error: ")), "hint": flat(rest), "exit": error.exit_code(),
         }));
     }
     // Nobody is left to tell where that fails.
     let _ = error.print();
+    if let Some(tip) = tip {
+        talk::line(&format!("\nhint: {tip}"));
+    }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::plugin::curl;
 use crate::plugin::project::{Language, World};
 
 /// `wardlock plugin`.
@@ -180,6 +181,18 @@ pub fn request_id(text: &str) -> Result<String, String> {
     is_one.then(|| text.to_owned()).ok_or_else(|| "a request's id is `req_` and 32 hexadecimal digits".to_owned())
 }
 
+/// Reads what a case is made of.
+fn request_id_or_line(text: &str) -> Result<String, String> {
+    if curl::is_line(text) {
+        return Ok(text.to_owned());
+    }
+    if text == "curl" {
+        Err(format!("a line for curl is one word here; {}", curl::QUOTED))
+    } else {
+        request_id(text)
+    }
+}
+
 /// `wardlock plugin trust`.
 #[derive(Debug, Args)]
 pub struct TrustArgs {
@@ -230,25 +243,25 @@ pub struct AccountArgs {
 /// `wardlock plugin case`.
 #[derive(Debug, Args)]
 pub struct CaseArgs {
-    /// The id of a request that was recorded.
-    #[arg(value_name = "REQUEST-ID", conflicts_with = "curl", value_parser = request_id)]
-    pub request_id: Option<String>,
+    /// The id of a request that was recorded; or a line for curl, as `--curl` takes it.
+    #[arg(value_name = "REQUEST-ID|LINE", conflicts_with = "curl", value_parser = request_id_or_line)]
+    pub request: Option<String>,
     /// The request, as a line for curl; nothing is sent. A token in it goes into no case.
-    #[arg(long, value_name = "LINE", requires = "plugin")]
+    #[arg(long, value_name = "LINE")]
     pub curl: Option<String>,
     /// The plugin: with `--curl` a `.wasm` file, or the name of a starter plugin; with a request's id its name in the chain, where
     /// several were asked.
     #[arg(long, value_name = "PLUGIN")]
     pub plugin: Option<String>,
     /// With `--curl`: its settings, as JSON; else none.
-    #[arg(long, value_name = "JSON", conflicts_with = "request_id")]
+    #[arg(long, value_name = "JSON")]
     pub settings: Option<String>,
     /// With `--curl`: `workspace/connection` that the request is for; else the address says it, as agents' addresses do.
-    #[arg(long, value_name = "NAME", conflicts_with = "request_id")]
+    #[arg(long, value_name = "NAME")]
     pub connection: Option<String>,
-    /// With `--curl`: the agent who asks.
-    #[arg(long, default_value = "reporter", conflicts_with = "request_id")]
-    pub agent: String,
+    /// With `--curl`: the agent who asks; else `reporter`.
+    #[arg(long)]
+    pub agent: Option<String>,
     /// What the case promises, in a line.
     #[arg(long, value_name = "TEXT", default_value = "Made of a request: say here what it promises.")]
     pub promise: String,

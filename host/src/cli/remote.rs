@@ -7,12 +7,13 @@ use std::sync::Arc;
 use serde_json::Value;
 use wardlock_egress::vault::{Role, Secret};
 
-use super::args::{AgentVerb, Cli, ConnectionsVerb, ExplainArgs, PolicyVerb, Verb};
+use super::args::{AgentVerb, Cli, ConnectionsVerb, PolicyVerb, Verb};
 use super::connect_args::{ConnectArgs, RegistrationVerb};
 use super::operator_args::OperatorVerb;
 use super::talk::Person;
-use super::{local, passkey_link, show, talk};
+use super::{explain, local, passkey_link, show, talk};
 use crate::admin::{AdminClient, Brought, ClientError, Command, Failure, How};
+use crate::drafts::thawed_by;
 use crate::home::Home;
 use crate::host::{Host, World};
 use crate::ops::{self, Talk as _};
@@ -179,7 +180,7 @@ fn command_of(verb: &Verb) -> Result<(Command, Option<Secret>), Failure> {
         }
         Verb::Agent(AgentVerb::List) => Command::AgentList,
         Verb::Agent(AgentVerb::Revoke { name }) => Command::AgentRevoke { name: name.clone() },
-        Verb::Policy(PolicyVerb::Explain(explain)) => explain_command(explain)?,
+        Verb::Policy(PolicyVerb::Explain(explain)) => explain::command(explain)?,
         Verb::Connect(_)
         | Verb::Init(_)
         | Verb::Demo(_)
@@ -337,23 +338,6 @@ fn pasted(connect: &ConnectArgs) -> Result<Secret, Failure> {
     })
 }
 
-fn explain_command(explain: &ExplainArgs) -> Result<Command, Failure> {
-    let (workspace, connection) = split(&explain.connection)?;
-    let body = match &explain.body {
-        Some(file) => crate::home::read_operator_file(file).map_err(Failure::of_named_file)?,
-        None => Vec::new(),
-    };
-    Ok(Command::PolicyExplain {
-        workspace,
-        connection,
-        agent: explain.agent.clone(),
-        method: explain.method.clone(),
-        target: explain.target.clone(),
-        body: crate::text::encode_base64(&body),
-        purpose: explain.purpose.clone(),
-    })
-}
-
 /// Splits `workspace/connection`.
 pub(super) fn split(text: &str) -> Result<(String, String), Failure> {
     match text.split_once('/') {
@@ -384,12 +368,26 @@ fn tell(verb: &Verb, result: &Value) {
         return show::show_with_stale(&with_names(result.clone()));
     }
     let mut result = result.clone();
+    if let Verb::Connections(ConnectionsVerb::Show { .. }) = verb {
+        result["frozen"] = frozen(&result["frozen"]);
+    }
     show::changes_in_words(&mut result);
     show::show(&result);
 }
 
-/// A list of connections with agents' names alone: a cell has no room for what is known of each.
+/// Says what lifts a freeze, for people.
+fn frozen(names: &Value) -> Value {
+    let names: Vec<&str> = names.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if names.is_empty() { false.into() } else { format!("yes, until {}", thawed_by(&names)).into() }
+}
+
+/// A list of connections with agents' names alone: a cell has no room for what is known of each, nor for what lifts a freeze.
 fn with_names(mut listed: Value) -> Value {
+    for row in listed.as_array_mut().into_iter().flatten() {
+        if let Some(names) = row["frozen"].as_array() {
+            row["frozen"] = (!names.is_empty()).into();
+        }
+    }
     for agent in
         listed.as_array_mut().into_iter().flatten().filter_map(|row| row["agents"].as_array_mut()).flatten()
     {

@@ -283,6 +283,9 @@ fn ended_in_words(ended: &Value) -> Value {
 
     let absent: Vec<&str> = WHERE_THERE.into_iter().filter(|name| ended[*name].is_null()).collect();
     let mut ended = without(ended, &absent);
+    if ended["rejected"].as_array().is_some_and(Vec::is_empty) {
+        ended["rejected"] = "none".into();
+    }
     if let Some(words) = failures_in_words(&ended["failures"]) {
         ended["failures"] = words.into();
     }
@@ -331,6 +334,11 @@ mod tests {
             json!({ "outcome": "partial", "failures": "1 of 2 (place 2: DUPLICATE_DATA)", "hint": "look" });
         assert_eq!(ended_in_words(&ended), expect);
         assert_eq!(ended_in_words(&json!({ "outcome": "ok", "failures": null })), json!({ "outcome": "ok" }));
+        let none = json!({ "agent": "reporter", "rejected": "none", "detail": "none waits" });
+        let ended = json!({ "agent": "reporter", "rejected": [], "detail": "none waits" });
+        assert_eq!(ended_in_words(&ended), none);
+        let rows = json!([{ "draft": "draft_1", "code": null }]);
+        assert_eq!(ended_in_words(&rows), rows, "a list stays what it is");
     }
 
     #[test]

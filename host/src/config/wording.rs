@@ -30,6 +30,9 @@ pub(super) fn suggestion<'a>(given: &str, known: impl IntoIterator<Item = &'a st
     (!names.is_empty() && names.len() <= 24).then(|| format!("known are {}", names.join(", ")))
 }
 
+/// Keys that must be there and are tables, in services and cases: what is missing does not say what it would be.
+const TABLES: [&str; 4] = ["answer", "expect", "inject", "regions"];
+
 /// Translates a message of serde's or of the TOML parser's.
 pub(super) fn translate(message: &str) -> Wording {
     let message = message.lines().next().unwrap_or_default().trim();
@@ -52,6 +55,10 @@ pub(super) fn translate(message: &str) -> Wording {
     }
     if let Some(rest) = message.strip_prefix("missing field ") {
         let name = quoted(rest).first().copied().unwrap_or_default();
+        if TABLES.contains(&name) {
+            let problem = format!("the table `[{name}]` is missing");
+            return Wording { problem, hint: Some(format!("add a line `[{name}]`, and its keys below it")) };
+        }
         return Wording {
             problem: format!("the key `{name}` is missing"),
             hint: Some(format!("add a line `{name} = …`")),
@@ -148,5 +155,12 @@ mod tests {
         check("write", Some("writes"));
         check("colour", None);
         check("x", None);
+    }
+
+    #[test]
+    fn a_table_that_is_missing_is_told_as_a_table() {
+        let told = |name: &str| translate(&format!("missing field `{name}`")).hint.expect("a hint");
+        assert_eq!(told("expect"), "add a line `[expect]`, and its keys below it");
+        assert_eq!(told("label"), "add a line `label = …`");
     }
 }

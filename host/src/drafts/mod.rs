@@ -39,7 +39,7 @@ pub use decided::{reject, reject_all_of, reject_held_of};
 use refused::KeptRefusal;
 pub use release::{Approved, Unreleased, release, settle};
 pub use shown::{is_as_shown, told, word_for};
-pub use words::{done_of_it, failures_in_words, frozen_in_words};
+pub use words::{done_of_it, failures_in_words, frozen_in_words, thawed_by};
 
 /// How many may wait: a person reads each of them. No agent has more than an eighth of its workspace's room.
 const BOUNDS: DraftBounds =
@@ -362,16 +362,34 @@ fn without_answer(draft: &Draft, kept: Option<KeptRefusal>, via: Option<&str>) -
     refusal.kept_at(DraftPlace { id: draft.id.clone(), url: url_of(&draft.id, via) })
 }
 
+/// Returns whether whoever ended a draft did so by revoking its agent.
+pub fn is_by_revoking(by: &str) -> bool {
+    by.ends_with(BY_REVOKING)
+}
+
+/// Says why a draft ended that no request came of, where it did.
+pub fn ended_because(draft: &Draft) -> Option<&'static str> {
+    match draft.state {
+        DraftState::Expired => Some(expired(draft)),
+        DraftState::Rejected => Some(rejected(draft)),
+        DraftState::Held
+        | DraftState::Releasing
+        | DraftState::Sent
+        | DraftState::NotSent
+        | DraftState::Unknown => None,
+    }
+}
+
 /// Says who ended a draft without a word of the provider's.
 fn rejected(draft: &Draft) -> &'static str {
-    if draft.decided_by.as_deref().is_some_and(|by| by.ends_with(BY_REVOKING)) {
+    if draft.decided_by.as_deref().is_some_and(is_by_revoking) {
         return "the agent that asked for this was revoked; nothing was sent";
     }
     "a person rejected this draft; nothing was sent"
 }
 
 /// Says why a draft waits no more without a word of anybody's.
-pub fn expired(draft: &Draft) -> &'static str {
+fn expired(draft: &Draft) -> &'static str {
     if draft.code.as_deref() == Some(EARLIER_VERSION) {
         return "an earlier version of Wardlock kept this draft, and this one does not send it; nothing was sent";
     }

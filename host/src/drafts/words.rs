@@ -23,9 +23,14 @@ pub fn frozen_in_words(frozen: &Value) -> Option<String> {
     if names.is_empty() {
         return None;
     }
-    let thaw = |name: &&str| format!("`wardlock thaw {}`", if *name == "all" { "--all" } else { name });
-    let thaw = names.iter().map(thaw).collect::<Vec<_>>().join(" and ");
+    let thaw = thawed_by(&names);
     Some(format!("the approval that releases it sends nothing and ends the draft, until {}", for_terminal(&thaw)))
+}
+
+/// Returns the commands that lift these freezes.
+pub fn thawed_by(names: &[&str]) -> String {
+    let thaw = |name: &&str| format!("`wardlock thaw {}`", if *name == "all" { "--all" } else { name });
+    names.iter().map(thaw).collect::<Vec<_>>().join(" and ")
 }
 
 /// Says which records failed: how many of how many, and the first of them by place and the provider's code.

@@ -123,9 +123,9 @@ fn hosts(allowed: &[String], local: Option<SocketAddr>) -> BTreeSet<String> {
 
 /// The head of a request with one reading as HTTP. Nothing is authenticated yet.
 pub struct RawRequest {
-    method: String,
-    target: String,
-    headers: Vec<Header>,
+    pub(super) method: String,
+    pub(super) target: String,
+    pub(super) headers: Vec<Header>,
 }
 
 /// A body that is still with the client: nobody's is taken into memory.
@@ -186,7 +186,7 @@ impl AgentRequest {
     }
 }
 
-fn bad(detail: impl Into<String>) -> Refusal {
+pub(super) fn bad(detail: impl Into<String>) -> Refusal {
     Refusal::new(Code::BadRequest, "admit", detail)
 }
 
@@ -220,7 +220,6 @@ pub fn admit(limits: &Limits, request: Request<Incoming>) -> Result<(RawRequest,
     }
     check_host(limits, &head.headers)?;
     check_browser(limits.browsers, &head.method, &head.headers)?;
-    check_framing(&head.headers)?;
     let target = head.uri.path_and_query().map_or("", |target| target.as_str()).to_owned();
     let headers = plain_headers(&head.headers)?;
     let raw = RawRequest { method: head.method.as_str().to_owned(), target, headers };
@@ -242,14 +241,14 @@ fn check_host(limits: &Limits, headers: &HeaderMap) -> Result<(), Refusal> {
 
 /// Other web pages have no business here: no browser sends these headers for a program (Fetch standard, and Fetch Metadata
 /// for `Sec-Fetch-Site`).
-fn check_browser(browsers: Browsers, method: &hyper::Method, headers: &HeaderMap) -> Result<(), Refusal> {
-    let foreign = match browsers {
+pub(super) fn check_browser(of: Browsers, method: &hyper::Method, headers: &HeaderMap) -> Result<(), Refusal> {
+    let foreign = match of {
         Browsers::No => headers.keys().any(|name| name.as_str().starts_with("sec-fetch-")),
         Browsers::OwnPages | Browsers::OwnForms => {
             headers.get_all("sec-fetch-site").iter().any(|site| site != "none" && site != "same-origin")
         }
     };
-    let from_page = match browsers {
+    let from_page = match of {
         Browsers::No | Browsers::OwnPages => headers.contains_key(header::ORIGIN),
         Browsers::OwnForms => !is_own_origin(method, headers),
     };
@@ -288,7 +287,9 @@ fn check_framing(headers: &HeaderMap) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn plain_headers(headers: &HeaderMap) -> Result<Vec<Header>, Refusal> {
+/// Returns headers that have one reading.
+pub(super) fn plain_headers(headers: &HeaderMap) -> Result<Vec<Header>, Refusal> {
+    check_framing(headers)?;
     let mut plain = Vec::with_capacity(headers.len());
     for (name, value) in headers {
         // A name twice has two readings at upstreams that keep the first and those that keep the last.
@@ -389,7 +390,7 @@ impl RawRequest {
             }
         }
         let purpose = take(&mut self.headers, "wardlock-purpose").map(text).transpose()?;
-        let dry_run = DryRun::parse(take(&mut self.headers, "wardlock-dry-run").as_deref()).map_err(bad)?;
+        let dry_run = DryRun::parse(take(&mut self.headers, "wardlock-dry-run").as_deref())?;
         let prefers = self.headers.iter().find(|header| header.name == "prefer");
         let prefers = prefers.map_or_else(Prefers::default, |header| Prefers::parse(&header.value));
         let accept = self.headers.iter().find(|header| header.name == "accept");

@@ -12,7 +12,8 @@ const MAX_CHUNK_DIGITS: usize = 8;
 pub const MAX_FIELDS: usize = 64;
 
 const HEAD_TOO_LARGE: Misframed = Misframed::Size("the request line and the headers are larger than 64 KiB");
-const TOO_MANY_FIELDS: Misframed = Misframed::Size("the request has more than 64 header fields");
+/// What is said where there are more.
+pub const TOO_MANY_FIELDS: Misframed = Misframed::Size("the request has more than 64 header fields");
 
 /// Why bytes are not passed on. Always the sender's fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -223,7 +224,8 @@ fn check_request_line(line: &[u8]) -> Result<(), Misframed> {
     Ok(())
 }
 
-fn check_field(line: &[u8]) -> Result<(&[u8], &[u8]), Misframed> {
+/// Checks a header's line, and returns its name and value.
+pub fn check_field(line: &[u8]) -> Result<(&[u8], &[u8]), Misframed> {
     let Some(colon) = line.iter().position(|&byte| byte == b':') else {
         return Err(Misframed::Form("a header line has no colon"));
     };

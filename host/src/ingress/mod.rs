@@ -19,6 +19,7 @@ mod slots;
 mod sockets;
 mod strict;
 mod unread;
+mod unsent;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -50,6 +51,7 @@ pub use prefers::Prefers;
 pub(crate) use query_token::take as take_query_token;
 pub use rates::Rates;
 pub use reply::{AgentBody, BrokenOff, FlowingBody, KeptAnswer, Reply};
+pub use unsent::Unsent;
 
 /// How long the next connection waits at the door after one for which there was no room: clients that come back as soon as they
 /// are closed would otherwise leave the machine no time for anything else.

@@ -59,6 +59,8 @@ fn attempted(command: &Command) -> Option<(&'static str, String)> {
         Command::PolicyExplain { workspace, connection, .. } => {
             ("policy.explain", format!("{workspace}/{connection}"))
         }
+        Command::PolicyExplainRequest { request_id } => ("policy.explain", request_id.clone()),
+        Command::PolicyExplainDraft { id } => ("policy.explain", id.clone()),
         Command::Connect { workspace, connection, .. } => ("connect", format!("{workspace}/{connection}")),
         Command::RegistrationAdd { name, .. } => ("registration.add", name.clone()),
         Command::RegistrationSetSecret { name, .. } => ("registration.set-secret", name.clone()),

@@ -9,6 +9,7 @@ use wardlock_core::id::{AgentName, PublisherName};
 use wardlock_core::service::{GrantType, ServiceDefinition, TenantOf};
 use wardlock_egress::vault::{GrantInfo, RegistrationInfo, Tenant};
 
+use super::freeze::frozen_by;
 use super::{blocking, grants, named, readiness, registrations};
 use crate::admin::Failure;
 use crate::host::Host;
@@ -17,6 +18,8 @@ use crate::writes;
 
 /// What is said of a connection where each agent has its own.
 const EACH_ITS_OWN: &str = "each agent's own";
+/// What is said of one that would serve, were its workspace not frozen.
+const FROZEN: &str = "frozen";
 
 pub(super) async fn list(host: &Arc<Host>) -> Result<Value, Failure> {
     let stored = Stored::read(host).await?;
@@ -34,7 +37,8 @@ pub(super) async fn list(host: &Arc<Host>) -> Result<Value, Failure> {
             "tenant": tenant_of(found, grant),
             "writes": level(host, found, grant),
             "writes_at_most": connection.writes.as_str(),
-            "state": state_word(found, grant),
+            "state": state_word(host, found, grant),
+            "frozen": frozen_by(host, connection.workspace.as_str()),
             "stale": loaded.stale(connection.workspace.as_str()),
             "agents": stored.of_agents(host, found).await?,
             "scopes_missing": missing(connection, grant),
@@ -238,7 +242,9 @@ async fn described(host: &Arc<Host>, found: &LoadedConnection, stored: &Stored) 
     Ok(json!({
         "connection": format!("{}/{}", connection.workspace, connection.name),
         "label": connection.label,
-        "state": state_word(found, grant),
+        "state": state_word(host, found, grant),
+        "frozen": frozen_by(host, connection.workspace.as_str()),
+        "stale": host.loaded().stale(connection.workspace.as_str()),
         "owner": if connection.owner == Owner::Agent { "agent" } else { "workspace" },
         "agent": connection.grant.agent(),
         "agents": stored.of_agents(host, found).await?,
@@ -353,15 +359,19 @@ fn stored_word(stored: bool) -> &'static str {
     if stored { "stored" } else { "missing" }
 }
 
-fn state_word(found: &LoadedConnection, grant: Option<&GrantInfo>) -> String {
+/// What keeps a connection from serving, or that it serves. A freeze is told in the place of that: the rest must be mended all the same.
+fn state_word(host: &Host, found: &LoadedConnection, grant: Option<&GrantInfo>) -> String {
+    let is_frozen = host.state().is_frozen(&found.connection.workspace);
     match (&found.state, grant) {
         (State::Closed { reason }, _) => format!("closed: {reason}"),
+        (State::Open(_), None) if is_of_all(&found.connection) && is_frozen => FROZEN.to_owned(),
         (State::Open(_), None) if is_of_all(&found.connection) => EACH_ITS_OWN.to_owned(),
         (State::Open(_), None) => "not connected".to_owned(),
         (State::Open(_), Some(grant)) => {
             let pinned = crate::report::pinned_tenant(&found.connection, grant);
             match (pinned, &grant.condition) {
                 (Err(refusal), _) => refusal.detail,
+                (Ok(_), None) if is_frozen => FROZEN.to_owned(),
                 (Ok(_), None) => "serves".to_owned(),
                 (Ok(_), Some(_)) => grants::condition(grant),
             }

@@ -60,7 +60,7 @@ fn dated(draft: &Draft) -> Value {
     dated["decided"] = draft.decided_ms.map(time).into();
     dated["decided_by"] = draft.decided_by.clone().into();
     dated["request_id"] = draft.release_id.clone().into();
-    dated["why"] = (draft.state == DraftState::Expired).then(|| drafts::expired(draft)).into();
+    dated["why"] = drafts::ended_because(draft).into();
     dated
 }
 
@@ -266,6 +266,9 @@ pub(super) async fn reject_of(host: &Arc<Host>, agent: &str) -> Result<Value, Fa
     let (host, by) = (Arc::clone(host), who());
     seen_through(async move {
         let ended = drafts::reject_held_of(&host, agent.as_str(), &by).await.map_err(unreadable)?;
+        if ended.is_empty() {
+            return none_rejected(&host, &agent).await;
+        }
         host.seat().draft_moved.notify_waiters();
         for draft in &ended {
             let act = Act::admin(by.as_str(), "drafts.reject", draft.id.as_str(), "ok");
@@ -277,12 +280,25 @@ pub(super) async fn reject_of(host: &Arc<Host>, agent: &str) -> Result<Value, Fa
     .await
 }
 
+/// Says that none of an agent's drafts waits. An agent that nobody knows is none whose drafts were looked for.
+async fn none_rejected(host: &Host, agent: &AgentName) -> Result<Value, Failure> {
+    let state = host.state().clone();
+    let (agents, drafts) =
+        blocking(move || Ok::<_, StateError>((state.list()?, state.drafts(None, u32::MAX)?))).await??;
+    let is_known = agents.iter().any(|known| known.name == *agent && known.revoked_ms.is_none());
+    if !is_known && !drafts.iter().any(|draft| draft.agent == agent.as_str()) {
+        return Err(Failure::no(format!("there is no agent `{agent}`, and no draft of one of that name"))
+            .hint("`wardlock agent list` shows the agents, `wardlock drafts list` whose drafts wait"));
+    }
+    Ok(json!({ "agent": agent.as_str(), "rejected": [], "detail": format!("no draft of `{agent}` waits") }))
+}
+
 /// Returns whether there is such a draft.
 pub(crate) async fn is_there(host: &Arc<Host>, id: &str) -> Result<bool, Failure> {
     Ok(look_for(host, id).await?.is_some())
 }
 
-async fn find(host: &Arc<Host>, id: &str) -> Result<Draft, Failure> {
+pub(super) async fn find(host: &Arc<Host>, id: &str) -> Result<Draft, Failure> {
     look_for(host, id).await?.ok_or_else(|| unknown(id))
 }
 
@@ -328,6 +344,9 @@ pub(crate) fn decided_already(shown: &Value) -> String {
         Some(DraftState::Releasing) => format!("it is being sent since the approval of {decided}; {look}"),
         Some(DraftState::Unknown) | None => {
             format!("it was approved at {decided} and may have been executed: look at the provider first; {look}")
+        }
+        Some(DraftState::Rejected) if shown["decided_by"].as_str().is_some_and(drafts::is_by_revoking) => {
+            "nothing was sent; its agent was revoked, so nobody asks for it any more".to_owned()
         }
         Some(DraftState::Held | DraftState::NotSent | DraftState::Rejected | DraftState::Expired) => {
             "nothing was sent; the agent may ask again".to_owned()

@@ -251,10 +251,14 @@ async fn carry_out(
         }
         Command::AgentList => agents::list(host).await,
         Command::AgentRevoke { name } => agents::revoke(host, &name).await,
-        Command::PolicyExplain { workspace, connection, agent, method, target, body, purpose } => {
-            let asked = explain::Asked { workspace, connection, agent, method, target, body, purpose };
-            explain::explain(host, asked).await
+        Command::PolicyExplain { workspace, connection, agent, method, target, headers, body, purpose } => {
+            let body = explain::body(&body)?;
+            let headers = explain::headers(headers, &body);
+            let asked = explain::Asked { workspace, connection, agent, method, target, headers, body, purpose };
+            Box::pin(explain::explain(host, asked)).await
         }
+        Command::PolicyExplainRequest { request_id } => Box::pin(explain::of_request(host, &request_id)).await,
+        Command::PolicyExplainDraft { id } => Box::pin(explain::of_draft(host, &id)).await,
         Command::PolicyAccept { basis } => Box::pin(accept::accept(host, basis.as_deref())).await,
         Command::PluginAdd { workspace, connection, signature, .. } => {
             let place = workspace.as_deref().zip(connection.as_deref());

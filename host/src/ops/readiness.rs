@@ -12,8 +12,10 @@ use wardlock_egress::vault::{GrantInfo, KeyKind, RegistrationInfo};
 use wardlock_state::Proof;
 
 use super::connections::missing;
+use super::freeze::frozen_by;
 use super::{blocking, grants, proof};
 use crate::admin::Failure;
+use crate::drafts::thawed_by;
 use crate::host::Host;
 use crate::loaded::{LoadedConnection, OpenConnection, State};
 use crate::text::time;
@@ -56,6 +58,7 @@ pub(super) async fn of(
         level(host, open.map(AsRef::as_ref), connection, generation, newest.as_ref()),
         audit(host).await,
         key_source(host).await,
+        freeze(host, connection),
     ];
     let verified = items.iter().all(|(_, holds, _)| *holds);
     let items = items.iter().map(|(name, holds, words)| json!({ "item": name, "holds": holds, "words": words }));
@@ -145,6 +148,17 @@ async fn key_source(host: &Arc<Host>) -> Item {
         Ok(Err(error)) => ("key", false, format!("from {from}, and not there now: {error}")),
         Err(failure) => ("key", false, failure.message),
     }
+}
+
+/// Nothing of its workspace is denied for the time being.
+fn freeze(host: &Host, connection: &Connection) -> Item {
+    const NAME: &str = "freeze";
+    let frozen = frozen_by(host, connection.workspace.as_str());
+    if frozen.is_empty() {
+        return (NAME, true, "not frozen".to_owned());
+    }
+    let names: Vec<&str> = frozen.iter().map(String::as_str).collect();
+    (NAME, false, format!("everything is denied until {}", thawed_by(&names)))
 }
 
 /// The provider knows the redirect URI that this home waits at.

@@ -151,10 +151,7 @@ pub(super) async fn case(
     plugin: Option<&str>,
     promise: &str,
 ) -> Result<Value, Failure> {
-    let found = places(host, None, Some(request_id), 1).await?;
-    let [place] = found.as_slice() else { return Err(no_record(request_id)) };
-    let record = read(host, place).await?.map_err(|error| not_read(request_id, &error))?;
-    let record = record.ok_or_else(|| no_record(request_id))?;
+    let record = recorded(host, request_id).await?;
     let asked = choose(&record, plugin)?;
     let Word::Said { said, message, .. } = &asked.word else {
         return Err(Failure::no(format!("plugin `{}` gave no verdict on this request", asked.plugin))
@@ -187,6 +184,14 @@ pub(super) async fn case(
         "code": said.code,
         "checked": checked,
     }))
+}
+
+/// Returns what is recorded of a request.
+pub(super) async fn recorded(host: &Arc<Host>, request_id: &str) -> Result<Record, Failure> {
+    let found = places(host, None, Some(request_id), 1).await?;
+    let [place] = found.as_slice() else { return Err(no_record(request_id)) };
+    let record = read(host, place).await?.map_err(|error| not_read(request_id, &error))?;
+    record.ok_or_else(|| no_record(request_id))
 }
 
 /// Runs a case as `plugin test` would, so that none is made that does not hold. Returns whether that could be done.

@@ -2,6 +2,17 @@
 
 use super::shell::{self, ShellError};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// How a line is given.
+pub const QUOTED: &str = "quote the whole line for your shell: `--curl 'curl -X PUT …'`";
+
+/// What curl leaves as it is in `--data-urlencode`; a space becomes `+`.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A header: lower-case name, value.
+pub type Header = (String, String);
+
 /// A request as curl would send it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CurlRequest {
@@ -10,7 +21,7 @@ pub struct CurlRequest {
     /// Path and query, as they stand in the address.
     pub target: String,
     /// Headers: lower-case names, values.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<Header>,
     /// Body.
     pub body: Option<String>,
 }
@@ -58,9 +69,9 @@ impl CurlError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Words(error) => error.hint(),
-            Self::NotCurl => "give it as `--curl 'curl -X PUT …'`",
+            Self::NotCurl => QUOTED,
             Self::Option { .. } => {
-                "read are -X, -H, -d, --data, --data-raw, --data-binary, --json, -I and what only concerns the answer"
+                "read are -X, -H, -d, --data, --data-raw, --data-binary, --data-urlencode, --json, -G, -I and what only concerns the answer"
             }
             Self::NoValue { .. } | Self::Header { .. } => "write it as curl takes it: -H 'name: value'",
             Self::BodyFile => "write the body into the line itself",
@@ -90,6 +101,28 @@ const IGNORED_LETTERS: &str = "sSivfNgLk";
 /// Letters that take a value, and their long names.
 const LETTERS: [(char, &str); 3] = [('X', "request"), ('H', "header"), ('d', "data")];
 
+/// Long options that take a value.
+const WITH_VALUE: [&str; 9] =
+    ["request", "header", "data", "data-raw", "data-binary", "data-ascii", "data-urlencode", "json", "url"];
+/// Options without a value that change the request, and their letters.
+const SWITCHES: [(char, &str); 2] = [('I', "head"), ('G', "get")];
+
+/// Returns whether a word is a line for curl, and not the name of something.
+pub fn is_line(word: &str) -> bool {
+    word.strip_prefix("curl").is_some_and(|rest| rest.starts_with(char::is_whitespace))
+}
+
+/// Reads a header off `name: value`.
+pub fn header(text: &str) -> Result<Header, CurlError> {
+    match text.split_once(':') {
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_lowercase(), value.trim().to_owned()))
+        }
+        // What stands there may be a secret: only its beginning is told.
+        _ => Err(CurlError::Header { name: text.chars().take(12).collect::<String>().escape_debug().to_string() }),
+    }
+}
+
 /// Reads a line.
 pub fn parse(line: &str) -> Result<CurlRequest, CurlError> {
     let mut words = shell::words(line)?.into_iter();
@@ -117,11 +150,13 @@ pub fn parse(line: &str) -> Result<CurlRequest, CurlError> {
 #[derive(Default)]
 struct Reading {
     method: Option<String>,
-    headers: Vec<(String, String)>,
+    headers: Vec<Header>,
     body: Option<String>,
     addresses: Vec<String>,
     json: bool,
     head: bool,
+    /// Whether the data go into the query.
+    get: bool,
 }
 
 impl Reading {
@@ -130,17 +165,17 @@ impl Reading {
             return Ok(());
         }
         let option = || format!("--{name}");
-        if name == "head" {
-            self.head = true;
+        if SWITCHES.iter().any(|(_, known)| *known == name) {
+            self.switch(name);
             return Ok(());
         }
-        if !["request", "header", "data", "data-raw", "data-binary", "data-ascii", "json", "url"].contains(&name) {
+        if !WITH_VALUE.contains(&name) {
             return Err(CurlError::Option { option: option() });
         }
         let value = value().ok_or_else(|| CurlError::NoValue { option: option() })?;
         match name {
             "request" => self.method = Some(value),
-            "header" => self.header(&value)?,
+            "header" => self.headers.push(header(&value)?),
             "url" => self.addresses.push(value),
             _ => {
                 self.json |= name == "json";
@@ -156,8 +191,8 @@ impl Reading {
             if IGNORED_LETTERS.contains(letter) {
                 continue;
             }
-            if letter == 'I' {
-                self.head = true;
+            if let Some((_, name)) = SWITCHES.iter().find(|(known, _)| *known == letter) {
+                self.switch(name);
                 continue;
             }
             let Some((_, name)) = LETTERS.iter().find(|(known, _)| *known == letter) else {
@@ -170,23 +205,24 @@ impl Reading {
         Ok(())
     }
 
-    fn header(&mut self, text: &str) -> Result<(), CurlError> {
-        match text.split_once(':') {
-            Some((name, value)) if !name.trim().is_empty() => {
-                self.headers.push((name.trim().to_lowercase(), value.trim().to_owned()));
-                Ok(())
-            }
-            // What stands there may be a secret: only its beginning is told.
-            _ => Err(CurlError::Header {
-                name: text.chars().take(12).collect::<String>().escape_debug().to_string(),
-            }),
+    fn switch(&mut self, name: &str) {
+        match name {
+            "head" => self.head = true,
+            _ => self.get = true,
         }
     }
 
     fn data(&mut self, name: &str, value: &str) -> Result<(), CurlError> {
-        if name != "data-raw" && value.starts_with('@') {
-            return Err(CurlError::BodyFile);
-        }
+        let encoded;
+        let value = match name {
+            "data-raw" => value,
+            "data-urlencode" => {
+                encoded = url_encoded(value)?;
+                encoded.as_str()
+            }
+            _ if value.starts_with('@') => return Err(CurlError::BodyFile),
+            _ => value,
+        };
         let joined = match self.body.take() {
             Some(before) if name == "json" => before + value,
             Some(before) => format!("{before}&{value}"),
@@ -200,8 +236,12 @@ impl Reading {
         let [address] = self.addresses.as_slice() else {
             return Err(CurlError::Addresses { count: self.addresses.len() });
         };
-        let target = target(address);
-        let names = |headers: &[(String, String)], name: &str| headers.iter().any(|(known, _)| known == name);
+        let mut target = target(address);
+        if let Some(data) = self.body.take_if(|_| self.get) {
+            let has_query = target.contains('?');
+            target = format!("{target}{}{data}", if has_query { '&' } else { '?' });
+        }
+        let names = |headers: &[Header], name: &str| headers.iter().any(|(known, _)| known == name);
         if self.json && !names(&self.headers, "accept") {
             self.headers.push(("accept".to_owned(), "application/json".to_owned()));
         }
@@ -216,6 +256,17 @@ impl Reading {
         };
         let method = self.method.unwrap_or_else(|| usual.to_owned());
         Ok(CurlRequest { method, target, headers: self.headers, body: self.body })
+    }
+}
+
+/// Encodes a datum as `--data-urlencode` does: `value`, `=value` or `name=value`, of which the name stays as it is.
+fn url_encoded(datum: &str) -> Result<String, CurlError> {
+    let encoded = |value: &str| utf8_percent_encode(value, PLAIN).to_string().replace("%20", "+");
+    match datum.find(['=', '@']) {
+        Some(at) if datum[at..].starts_with('@') => Err(CurlError::BodyFile),
+        Some(0) => Ok(encoded(&datum[1..])),
+        Some(at) => Ok(format!("{}={}", &datum[..at], encoded(&datum[at + 1..]))),
+        None => Ok(encoded(datum)),
     }
 }
 
@@ -259,6 +310,14 @@ mod tests {
         let line = "curl 'https://h/p' \\\n  -H 'content-type: text/plain' \\\n  --data-raw $'it\\'s\\n\\u0021 $5' --insecure";
         check(line, "POST", "/p", &form, Some("it's\n! $5"));
         check("curl -sk h/p", "GET", "/p", &[], None);
+        // As the documents of providers write reads and forms.
+        check("curl -G -d 'fields=id,name' -d limit=2 'h/p#x'", "GET", "/p?fields=id,name&limit=2", &[], None);
+        check("curl --get --data-urlencode 'q=[\"a b\"]' h/p?z=1", "GET", "/p?z=1&q=%5B%22a+b%22%5D", &[], None);
+        check("curl -sGI -d a=1 h", "HEAD", "/?a=1", &[], None);
+        check("curl -GX POST -d a=1 h/p", "POST", "/p?a=1", &[], None);
+        let body = Some("a b=c+d%26~%C3%A9&x+y&plain=&e=f");
+        let line = "curl --data-urlencode 'a b=c d&~é' --data-urlencode '=x y' --data-urlencode plain= -d e=f h/p";
+        check(line, "POST", "/p", &[("content-type", "application/x-www-form-urlencoded")], body);
         check(
             "curl --data-raw @x -H content-type:text/plain h",
             "POST",
@@ -276,11 +335,13 @@ mod tests {
             ("curl http://h/$ID", CurlError::Words(ShellError::Replaced { what: "$ID".to_owned() })),
             ("wget http://h", CurlError::NotCurl),
             ("curl -u a:b h", option("-u")),
-            ("curl -sG h", option("-G")),
+            ("curl -F a=b h", option("-F")),
             ("curl --proxy p h", option("--proxy")),
             ("curl h -X", CurlError::NoValue { option: "--request".to_owned() }),
             ("curl h -H 'a-secret-thing-without-colon'", CurlError::Header { name: "a-secret-thi".to_owned() }),
             ("curl -d @body.json h", CurlError::BodyFile),
+            ("curl --data-urlencode @body h", CurlError::BodyFile),
+            ("curl --data-urlencode a@body h", CurlError::BodyFile),
             ("curl -s", CurlError::Addresses { count: 0 }),
             ("curl a b", CurlError::Addresses { count: 2 }),
         ] {

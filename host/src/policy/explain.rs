@@ -12,7 +12,9 @@ use wardlock_core::refusal::{Code, Refusal, RefusedBy};
 use wardlock_core::rules::Judge;
 use wardlock_sandbox::{Quotas, RequestContext, run_chain};
 
+use crate::ingress::Unsent;
 use crate::loaded::{Loaded, OpenConnection};
+use crate::report;
 
 use super::explanation::{
     CanonicalShown, Explanation, OperationShown, PartShown, PluginWord, RefusalShown, RuleWord, WouldSend,
@@ -41,7 +43,7 @@ pub struct Question {
     pub method: String,
     /// Target as upstream: path and query.
     pub target: String,
-    /// Headers with lower-case names.
+    /// Headers as the agent would send them.
     pub headers: Vec<Header>,
     /// Body.
     pub body: Vec<u8>,
@@ -53,6 +55,19 @@ pub struct Question {
     pub enabled: WriteMode,
     /// How many records writes have touched today, by what bounds that.
     pub touched: BTreeMap<String, u64>,
+    /// Whether the workspace is frozen.
+    pub frozen: bool,
+}
+
+impl Question {
+    /// Reads the request as the agents' listener would, and returns it with its purpose. `query_name` is the query parameter in which the
+    /// service's own clients send their token.
+    pub fn read(&self, query_name: Option<&str>) -> Result<(CanonicalRequest, Option<String>), Refusal> {
+        let Self { method, target, headers, body, purpose, .. } = self.clone();
+        let admitted = Unsent { method, target, headers, purpose }.admit(query_name)?;
+        let read = CanonicalRequest::parse(&admitted.method, &admitted.target, admitted.headers, body);
+        Ok((read.map_err(|error| error.refusal())?, admitted.purpose))
+    }
 }
 
 /// Explains what the host would do. Nothing is sent, stored or counted; `quotas` are asked what a take would come to.
@@ -73,6 +88,7 @@ pub async fn explain(loaded: &Loaded, quotas: &Arc<dyn Quotas>, question: Questi
         not_checked: NOT_CHECKED.to_vec(),
     };
     let prefix = agents_prefix(&question);
+    let frozen = question.frozen.then(|| report::frozen(&question.workspace));
     let judged = match loaded.open_or_why(&question.workspace, &question.connection) {
         Ok(open) => judge(&open, quotas, question, &mut explanation).await,
         Err(refusal) => Err(refusal),
@@ -84,7 +100,18 @@ pub async fn explain(loaded: &Loaded, quotas: &Arc<dyn Quotas>, question: Questi
         };
         explanation.refusal = Some(RefusalShown::of(&refusal));
     }
+    if let Some(refusal) = frozen {
+        overrule(&mut explanation, &refusal);
+    }
     explanation
+}
+
+/// Lets a freeze have the last word, as agents are told. What rules and plugins say stays: it is what will hold once the freeze is lifted.
+fn overrule(explanation: &mut Explanation, frozen: &Refusal) {
+    explanation.decision = "deny";
+    explanation.refusal = Some(RefusalShown::of(frozen));
+    explanation.would_send = None;
+    explanation.rules.insert(0, RuleWord { rule: report::FREEZE, word: "refuses" });
 }
 
 /// What an agent writes before the target and nobody else, where it stands there.
@@ -102,8 +129,8 @@ async fn judge(
     let connection = &open.connection;
     explanation.region = Some(connection.region.to_string());
     let id = request_id(&question);
-    let Question { agent, method, target, headers, body, purpose, now_ms, enabled, touched, .. } = question;
-    let request = CanonicalRequest::parse(&method, &target, headers, body).map_err(|error| error.refusal())?;
+    let (request, purpose) = question.read(connection.service.request.token_query.as_deref())?;
+    let Question { agent, now_ms, enabled, touched, .. } = question;
     explanation.canonical = Some(CanonicalShown::of(&request));
     let judge = Judge::new(Arc::clone(connection), agent.clone(), enabled).having_touched(touched);
     let classified = judge.classify(request)?;

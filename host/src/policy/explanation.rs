@@ -154,6 +154,8 @@ pub struct RefusalShown {
     pub hint: String,
     /// Whether the same request may pass later.
     pub retryable: bool,
+    /// After how many seconds, where that is known.
+    pub retry_after: Option<u32>,
     /// Who can mend it.
     pub actor: &'static str,
 }
@@ -281,7 +283,8 @@ impl RefusalShown {
             plugin,
             plugin_code,
             hint: refusal.remedy().to_owned(),
-            retryable: refusal.code.retryable(),
+            retryable: refusal.retryable(),
+            retry_after: refusal.retry_after,
             actor: refusal.code.actor().as_str(),
         }
     }

@@ -21,6 +21,7 @@ async fn an_explanation_says_what_of_the_question_is_wrong() {
             agent: "agent-acme".to_owned(),
             method: method.to_owned(),
             target: target.to_owned(),
+            headers: Vec::new(),
             body: String::new(),
             purpose: None,
         };
@@ -57,6 +58,7 @@ async fn what_stands_there_now_is_shown_beside_what_would() {
         agent: "agent-acme".to_owned(),
         method: "PUT".to_owned(),
         target: LEADS.trim_start_matches("/acme/zoho").to_owned(),
+        headers: Vec::new(),
         body: base64::engine::general_purpose::STANDARD.encode(&body),
         purpose: None,
     };

@@ -286,11 +286,14 @@ async fn nothing_is_sent_for_who_is_gone_frozen_or_shown_something_else() {
     assert!(gone.message.contains("is rejected and can no longer be approved"), "{}", gone.message);
     let unknown = world.command(Command::DraftsShow { id: "draft_0".to_owned() }).await.expect_err("none");
     assert_eq!(unknown.message, "there is no draft `draft_0`");
-    assert_eq!(show(&world, &id).await["decided_by"], "operator, by revoking its agent");
+    assert!(gone.hint.is_some_and(|hint| hint.contains("its agent was revoked")));
+    let shown = show(&world, &id).await;
+    let why = "the agent that asked for this was revoked; nothing was sent";
+    assert_eq!((&shown["decided_by"], &shown["why"]), (&json!("operator, by revoking its agent"), &json!(why)));
     world.add_agent("agent-acme", "acme").await;
     let told =
         world.ask("acme", "GET", &format!("/-/drafts/{id}/answer"), PROBLEM, "").await.json().expect("json");
-    assert_eq!(told["detail"], "the agent that asked for this was revoked; nothing was sent");
+    assert_eq!(told["detail"], why);
     assert_eq!(writes(&world).len(), 0);
     world.end().await;
 }

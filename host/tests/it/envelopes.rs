@@ -293,6 +293,7 @@ async fn a_dry_run_and_an_explanation_tell_of_each_part_and_take_nothing() {
         agent: "agent-acme".to_owned(),
         method: "POST".to_owned(),
         target: COMPOSITE.replace("/acme/zoho", ""),
+        headers: Vec::new(),
         body: base64::engine::general_purpose::STANDARD.encode(body),
         purpose: None,
     };

@@ -30,7 +30,7 @@
 //! - [`plugin`]: the executable again: what plugins' authors do.
 //! - [`mistakes`]: the executable again: what it says to mistakes.
 //! - [`shown`]: the executable again: what it shows to people, and what to programs;
-//!   [`false_socket`]: what something in the daemon's place can make it show.
+//!   [`false_socket`]: what something in the daemon's place can make it show; [`explained`]: what it says of requests that nobody sent.
 //! - [`compared`]: what was sent, and what was recorded of it; [`recorded`] compares them after every test.
 //! - [`connecting`]: the executable again: every way to connect an account.
 //! - [`guides`]: the executable again: what docs/services.md and docs/secrets.md tell to do, done as they say.
@@ -67,6 +67,7 @@ mod crowded;
 mod dashboard;
 mod drafts;
 mod envelopes;
+mod explained;
 mod false_socket;
 mod flowing;
 mod folder;

@@ -71,6 +71,7 @@ fn explain() -> Command {
         agent: "agent-acme".to_owned(),
         method: "GET".to_owned(),
         target: LEADS.replace("/acme/zoho", ""),
+        headers: Vec::new(),
         body: String::new(),
         purpose: None,
     }

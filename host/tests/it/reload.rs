@@ -82,6 +82,9 @@ async fn a_broken_workspace_leaves_the_one_before_serving_and_everybody_is_told(
         assert!(red.any(|check| check.to_string().contains("goes on serving")), "{doctor}");
         let listed = world.command(Command::ConnectionsList).await.expect("a list");
         assert!(listed[0]["stale"].as_str().is_some_and(|why| why.contains(says)), "{listed}");
+        let (workspace, connection) = ("acme".to_owned(), "zoho".to_owned());
+        let show = Command::ConnectionsShow { workspace, connection, agent: None };
+        assert_eq!(world.command(show).await.expect("shown")["stale"], listed[0]["stale"]);
         let plugins = world.command(Command::PluginList).await.expect("a list");
         assert!(plugins[0]["stale"].as_str().is_some_and(|why| why.contains(says)), "{plugins}");
         assert_eq!(problems(&world).await, ["closes 0", "stale 1"]);

@@ -121,6 +121,51 @@ fn a_draft_is_shown_as_it_is_and_an_act_that_was_refused_as_refused() {
     serving.stop().expect("it ends");
 }
 
+/// What lists, and a member of its rows that people are shown as it is.
+const LISTS: [(&[&str], &str); 10] = [
+    (&["drafts", "list"], "draft"),
+    (&["drafts", "list", "--all"], "draft"),
+    (&["connections", "list"], "connection"),
+    (&["agent", "list"], "agent"),
+    (&["grants"], "grant"),
+    (&["registration", "list"], "registration"),
+    (&["operator", "list"], "operator"),
+    (&["plugin", "list"], "plugin"),
+    (&["audit", "list", "--limit", "1000"], "time"),
+    (&["service", "list"], "service"),
+];
+
+#[test]
+fn every_list_shows_its_rows_to_people() {
+    let (wardlock, serving) = taking_leads();
+    run(&wardlock, &["writes", "draft", "acme/zoho", "--confirm", "acme/zoho"]).ok().expect("enabled");
+    for list in [&["drafts", "list"][..], &["drafts", "list", "--all"], &["operator", "list"]] {
+        let none = run(&wardlock, list).ok().expect("none");
+        assert_eq!((none.stdout.as_str(), none.stderr.as_str()), ("", "(none)\n"), "{list:?}");
+    }
+    let token = token(&wardlock);
+    let none = run(&wardlock, &["drafts", "reject", "--agent", "intake"]).ok().expect("none waits");
+    assert_eq!(none.stdout, "agent: intake\nrejected: none\ndetail: no draft of `intake` waits\n");
+    let nobody = run(&wardlock, &["drafts", "reject", "--agent", "intaek"]);
+    assert!(nobody.code == Some(1) && nobody.stderr.contains("there is no agent `intaek`"), "{nobody:?}");
+    let id = held(&wardlock, &token, "POST", LEADS, &json!({ "data": [{ "Last_Name": "A", "Company": "B" }] }));
+    wardlock.write("ada.pub", KEY).expect("written");
+    let key = wardlock.home().join("ada.pub").display().to_string();
+    run(&wardlock, &["operator", "add", "ada", "--key", &key]).ok().expect("an operator");
+    for (list, member) in LISTS {
+        let rows = json(&wardlock, list);
+        let shown = run(&wardlock, list).ok().expect("listed");
+        assert!(rows.as_array().is_some_and(|rows| !rows.is_empty()), "{list:?}: {rows}");
+        for row in rows.as_array().into_iter().flatten() {
+            let word = row[member].as_str().unwrap_or_else(|| panic!("{list:?}: {row}"));
+            assert!(shown.stdout.contains(word), "`{word}` of {list:?} is not shown: {shown:?}");
+        }
+    }
+    let rejected = run(&wardlock, &["drafts", "reject", "--agent", "intake"]).ok().expect("rejected");
+    assert_eq!(rejected.stdout, format!("agent: intake\nrejected: {id}\n"));
+    serving.stop().expect("it ends");
+}
+
 #[test]
 fn who_signs_is_told_what_the_key_s_program_said_and_acceptance_is_one_document() {
     let programs = tempfile::tempdir().expect("a folder");

@@ -183,6 +183,7 @@ fn explaining(world: &World, agent: &str) -> Command {
         agent: agent.to_owned(),
         method: "PUT".to_owned(),
         target: "/crm/v8/Leads".to_owned(),
+        headers: Vec::new(),
         body: base64::engine::general_purpose::STANDARD.encode(body),
         purpose: None,
     }

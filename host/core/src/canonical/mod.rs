@@ -14,6 +14,7 @@ use crate::id::Digest;
 use crate::refusal::{Code, Refusal};
 
 pub use json::{JsonProblem, parse_strict as parse_json};
+pub use target::render_query;
 
 /// The methods that are ever forwarded. TRACE would echo the credential; CONNECT is no request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

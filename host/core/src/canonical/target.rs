@@ -140,8 +140,8 @@ pub(super) fn render_path(segments: &[String]) -> String {
     path
 }
 
-/// Renders parameters in their one spelling.
-pub(super) fn render_query(query: &[Parameter]) -> Option<String> {
+/// Renders parameters in their one spelling, without the question mark; `None` where there is none.
+pub fn render_query(query: &[Parameter]) -> Option<String> {
     if query.is_empty() {
         return None;
     }

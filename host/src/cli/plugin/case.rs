@@ -23,12 +23,19 @@ use crate::plugin::cases::{self, Case, Expected, Tested, Tried};
 use crate::plugin::curl::{self, CurlRequest};
 use crate::plugin::observed::{Observed, named, observe};
 
+/// Who asks, where nobody is named.
+const AGENT: &str = "reporter";
+
 pub(super) async fn run(cli: &Cli, args: &CaseArgs) -> Result<ExitCode, Failure> {
     // The name is taken before anything is looked at: a file that is there is never touched.
     let out = args.out.as_deref().map(NewFile::create).transpose().map_err(of_new_file)?;
-    let made = match (&args.request_id, &args.curl, &args.plugin) {
+    let (request_id, line) = match &args.request {
+        Some(line) if curl::is_line(line) => (None, Some(line)),
+        request => (request.as_deref(), args.curl.as_ref()),
+    };
+    let made = match (request_id, line, &args.plugin) {
         (Some(request_id), _, plugin) => recorded(cli, args, request_id, plugin.as_deref()).await?,
-        (None, Some(curl), Some(plugin)) => asked_now(cli, args, curl, plugin).await?,
+        (None, Some(line), Some(plugin)) => asked_now(cli, args, line, plugin).await?,
         (None, _, _) => {
             return Err(Failure::usage(
                 "a recorded request's id is wanted, or `--curl LINE` with `--plugin FILE`",
@@ -58,6 +65,10 @@ pub(super) async fn run(cli: &Cli, args: &CaseArgs) -> Result<ExitCode, Failure>
 
 /// Has a case made of a recorded request, by who holds the home.
 async fn recorded(cli: &Cli, args: &CaseArgs, request_id: &str, plugin: Option<&str>) -> Result<Value, Failure> {
+    if args.settings.is_some() || args.connection.is_some() || args.agent.is_some() {
+        return Err(Failure::usage("a recorded request has its own settings, connection and agent")
+            .hint("`--settings`, `--connection` and `--agent` go with `--curl`"));
+    }
     let command = Command::PluginCase {
         request_id: request_id.to_owned(),
         plugin: plugin.map(str::to_owned),
@@ -73,7 +84,7 @@ async fn recorded(cli: &Cli, args: &CaseArgs, request_id: &str, plugin: Option<&
 /// Makes a case of a line for curl, with what the plugin says now.
 async fn asked_now(cli: &Cli, args: &CaseArgs, curl: &str, plugin: &str) -> Result<Value, Failure> {
     let sent = curl::parse(curl).map_err(|error| Failure::usage(&error).hint(error.hint()))?;
-    let agent = AgentName::parse(&args.agent).map_err(Failure::usage)?;
+    let agent = AgentName::parse(args.agent.as_deref().unwrap_or(AGENT)).map_err(Failure::usage)?;
     let settings = args.settings.as_deref().map(settings).transpose()?.unwrap_or_else(|| json!({}));
     let bytes = component(plugin)?;
     let sandbox = sandbox().await?;

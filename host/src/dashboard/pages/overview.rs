@@ -112,7 +112,7 @@ async fn connection(gate: &Arc<Gate>, row: &Value, in_full: bool) -> ConnectionV
     let state = row["state"].as_str().unwrap_or_default();
     let mark: fn(String) -> Mark = match state {
         "serves" | "each agent's own" => Mark::good,
-        "not connected" => Mark::waits,
+        "not connected" | "frozen" => Mark::waits,
         _ => Mark::bad,
     };
     ConnectionView {

@@ -47,6 +47,7 @@ fn request_that_no_plugin_would_see_becomes_no_case() {
         ("curl http://127.0.0.1:7420/acme/other/crm/v8/Leads", 1, "connections here: acme/zoho"),
         ("curl http://127.0.0.1:7420/", 2, "the address names no connection"),
         ("wget http://127.0.0.1:7420/acme/zoho/crm/v8/Leads", 2, "does not begin with `curl`"),
+        ("curl -F a=b http://127.0.0.1:7420/acme/zoho/crm/v8/Leads", 2, "`-F` is not read here"),
     ] {
         let refused = case(&wardlock, curl, &[]);
         assert_eq!(refused.code, Some(code), "{curl}: {refused:?}");
@@ -66,6 +67,21 @@ fn case_for_programs_is_json_and_one_of_nothing_is_told_of_both_ways() {
     let made = case(&wardlock, curl, &["--json"]).ok().expect("made").json().expect("json");
     assert_eq!((&made["verdict"], &made["operation"]), (&"allow".into(), &"records.list".into()), "{made}");
     assert!(made["text"].as_str().expect("a case").contains("[expect]\nverdict = \"allow\"\n"), "{made}");
+    // A line by itself is one, too.
+    let by_itself = run(&wardlock, &["--json", "plugin", "case", curl, "--plugin", "read-only"]);
+    assert_eq!(by_itself.ok().expect("made").json().expect("json"), made);
+    for (args, says) in [
+        (
+            &["curl", "http://127.0.0.1:7420/acme/zoho/crm/v8/Leads", "--plugin", "read-only"][..],
+            "quote the whole line",
+        ),
+        (&[curl], "`--curl LINE` with `--plugin FILE`"),
+        (&["--curl", curl], "`--curl LINE` with `--plugin FILE`"),
+        (&["req_387f32d309ba8165e2dfe5ef891b3ae0", "--agent", "a"], "`--agent` go with `--curl`"),
+    ] {
+        let refused = run(&wardlock, &[&["plugin", "case"], args].concat());
+        assert!(refused.code == Some(2) && refused.stderr.contains(says), "{args:?}: {refused:?}");
+    }
     let nothing = run(&wardlock, &["plugin", "case"]);
     assert_eq!(nothing.code, Some(2), "{nothing:?}");
     assert!(nothing.stderr.contains("--curl") && nothing.stderr.contains("request's id"), "{nothing:?}");

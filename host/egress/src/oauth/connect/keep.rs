@@ -68,12 +68,11 @@ impl Identified {
     fn differs_from<'a>(&self, old: &'a Old, plan: &ConnectPlan, found: &Tenant) -> Option<&'a Tenant> {
         let own = old.comparable(plan).map(|pinned| (pinned, found));
         let others = self.others.iter();
-        let others = others.filter_map(|(service, told)| Some((old.info.account_of(service)?, told.as_ref().ok()?)));
-        let is_other = |(pinned, told): &(&Tenant, &Tenant)| {
-            pinned.id != told.id && pinned.environment == told.environment
-        };
+        let others =
+            others.filter_map(|(service, told)| Some((old.info.account_of(service)?, told.as_ref().ok()?)));
+        let is_other =
+            |(pinned, told): &(&Tenant, &Tenant)| pinned.id != told.id && pinned.environment == told.environment;
         own.into_iter().chain(others).find(is_other).map(|(pinned, _)| pinned)
-    }
     }
 }
 
