@@ -6,7 +6,9 @@
 //! - [`shared`]: several services on one grant.
 //! - [`forged`]: callbacks and token answers that lie, against every service that consents in a browser.
 //! - [`device`]: Zoho's device flow.
+//! - [`beside`]: what stands there now beside what would.
 
+mod beside;
 mod device;
 mod forged;
 mod google;
@@ -19,6 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
+use wardlock::admin::Command;
 use wardlock::loaded::Services;
 use wardlock_audit::{Finished, Separation};
 use wardlock_core::canonical::{CanonicalRequest, Header};
@@ -94,6 +97,21 @@ async fn refused(world: &World, workspace: &str, request: (&str, &str, &str, &st
     let said = reply.json().expect("json");
     assert_eq!(said["code"], code, "{method} {path} {headers} {body}: {said}");
     assert_eq!(world.api_calls(), before, "{method} {path}: something was sent");
+}
+
+/// Has every write of a connection wait for a person.
+async fn draft(world: &World, workspace: &str, connection: &str) {
+    let (workspace, connection) = (workspace.to_owned(), connection.to_owned());
+    let place = Some((workspace.clone(), connection.clone()));
+    let proof = world.command(Command::Proof { place, agent: None }).await.expect("a proof");
+    assert_eq!(proof["passed"], true, "{proof:#}");
+    let level = |confirmed, basis| {
+        let (workspace, connection) = (workspace.clone(), connection.clone());
+        Command::Writes { workspace, connection, agent: None, level: "draft".to_owned(), confirmed, basis }
+    };
+    let shown = world.command(level(false, None)).await.expect("shown");
+    let basis = shown["basis"].as_str().map(str::to_owned);
+    world.command(level(true, basis)).await.expect("enabled");
 }
 
 /// Returns the last request that an API received.
