@@ -94,7 +94,7 @@ fn unknown_and_missing_keys() {
     check(
         "version = \"v1\"",
         "versoin = \"v1\"",
-        "acme.toml:3: `versoin`: unknown field `versoin`, expected one of `name`, `display`, `version`, `provider`, `regions`, `oauth`, `key`, `inject`, `request`, `answer`, `refusal`, `tenant`, `user`, `limits`, `paths`, `lookups`, `related`, `scope_names`, `groups`, `operations`, `proof`, `guide`, `params`, `secrets` (did you mean `version`?)",
+        "acme.toml:3: `versoin`: unknown field `versoin`, expected one of `name`, `display`, `version`, `provider`, `regions`, `oauth`, `key`, `inject`, `request`, `answer`, `refusal`, `tenant`, `user`, `limits`, `paths`, `lookups`, `related`, `shown`, `scope_names`, `groups`, `operations`, `proof`, `guide`, `params`, `secrets` (did you mean `version`?)",
     );
     check("token_path = \"/token\"\n", "", "acme.toml:12: `oauth`: missing field `token_path`");
     check(
@@ -104,6 +104,31 @@ fn unknown_and_missing_keys() {
     );
     check("pkce = true", "pkce = 1", "acme.toml:17: `oauth.pkce`: invalid type: integer `1`, expected a boolean");
     check("[inject]", "[inject", "acme.toml:23: unclosed table, expected `]`");
+}
+
+#[test]
+fn what_stands_there_now_is_read_by_a_read_of_the_service() {
+    let with = |current: &str, expect: &str| {
+        check("effect = \"destructive\"", &format!("effect = \"destructive\"\ncurrent = {{ {current} }}"), expect);
+    };
+    with(
+        "request = \"GET /v1/{kind}/{id}\"",
+        "acme.toml:62: `operations.things.delete.current`: no operation is `GET /v1/{kind}/{id}`",
+    );
+    with(
+        "request = \"POST /v1/{kind}\", found = \"data\"",
+        "acme.toml:62: `operations.things.delete.current`: `data` is not a JSON pointer; one begins with `/`",
+    );
+    with(
+        "request = \"GET /v1/{kind}\", records = \"\"",
+        "acme.toml:62: `operations.things.delete.body`: `current` reads it, so `body` must be \"json\", \"form\" or \"json_or_form\"",
+    );
+    with("request = \"GET /v1/{kind}\"", "parsed");
+    check(
+        "effect = \"destructive\"",
+        "effect = \"write\"\ncurrent = { request = \"GET /v1/{kind}\" }",
+        "acme.toml:62: `operations.things.delete.current`: nothing says what would stand there, so all that it names would be gone (write under `records` where the record stands in the body; empty, it is the body)",
+    );
 }
 
 #[test]

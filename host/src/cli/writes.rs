@@ -216,9 +216,9 @@ const OF_DRAFT: [&str; 23] = [
     "changes_note",
 ];
 /// Of what it would send, besides what is made here.
-const OF_REQUEST: [&str; 7] = ["reason", "held_by", "purpose", "tenant", "resources", "records", "host"];
+const OF_REQUEST: [&str; 8] = ["reason", "held_by", "purpose", "tenant", "resources", "records", "fields", "host"];
 /// Of a record that it would change, and of a field of one.
-const OF_CHANGE: [&str; 4] = ["record", "fields", "problem", "part"];
+const OF_CHANGE: [&str; 6] = ["record", "would_be", "fields", "problem", "note", "part"];
 const OF_FIELD: [&str; 3] = ["field", "current", "proposed"];
 /// Of a request that it carries.
 const OF_PART: [&str; 11] = [
@@ -300,10 +300,11 @@ fn for_person(whole: &Value) -> Value {
     }
     show::changes_in_words(&mut shown);
     for record in shown["changes"].as_array_mut().into_iter().flatten() {
-        if record["problem"].is_null() {
-            continue;
-        }
+        let is_unread = !record["problem"].is_null();
         for field in record["fields"].as_array_mut().into_iter().flatten() {
+            if field.get("current").is_some() && !is_unread {
+                continue;
+            }
             let (name, proposed) = (&field["field"], &field["proposed"]);
             *field = json!({ "field": name, "value_now": "not read", "proposed": proposed });
         }
@@ -351,6 +352,13 @@ mod tests {
         let unread = json!({ "field": "Phone", "value_now": "not read", "proposed": "1" });
         assert_eq!(shown["changes"][1]["fields"][0], unread);
         assert_eq!(shown["would_send"]["records"], UNCOUNTED);
+        // What would be gone has nothing proposed, and what was not asked for no value.
+        let lost = json!({ "field": "Phone", "current": "1" });
+        let unasked = json!({ "field": "a b", "proposed": "1" });
+        let row = json!({ "record": "1", "would_be": "gone", "fields": [lost.clone(), unasked], "problem": null });
+        let shown = for_person(&known(&json!({ "changes": [row] })));
+        assert_eq!((&shown["changes"][0]["would_be"], &shown["changes"][0]["fields"][0]), (&json!("gone"), &lost));
+        assert_eq!(shown["changes"][0]["fields"][1]["value_now"], "not read");
         let why = json!({ "changes": null, "changes_note": "not read: so it is" });
         assert_eq!(for_person(&why), json!({ "changes": "not read: so it is" }));
         let read = for_person(&json!({ "would_send": { "records": 3 }, "changes": null }));

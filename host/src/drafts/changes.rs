@@ -2,12 +2,12 @@
 
 use std::pin::Pin;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use wardlock_core::answer::Outcome;
-use wardlock_core::classify::Classified;
+use wardlock_core::canonical::Method;
+use wardlock_core::classify::{Becomes, Change, Classified, Look};
 use wardlock_core::id::AgentName;
 use wardlock_core::plugin::Effect;
-use wardlock_core::service::Change;
 
 use crate::host::{Host, new_request_id};
 use crate::pipeline::{self, Ended, OnBehalf};
@@ -16,6 +16,8 @@ use crate::pipeline::{self, Ended, OnBehalf};
 const MOST_READ: usize = 10;
 /// How many records have a row of their own. A provider takes a hundred at once; a body may hold as many as it likes.
 const MOST_ROWS: usize = 200;
+/// How many fields of a record that would be gone are shown, where the read tells all.
+const MOST_FIELDS: usize = 40;
 
 /// A record that a request would change, and in which of its parts.
 struct Row {
@@ -24,7 +26,7 @@ struct Row {
 }
 
 enum Of {
-    /// The body says what would stand there.
+    /// The request names it in a way that is known here.
     Record(Change),
     /// A whole request that destroys: its operation and its line.
     Destroyed { id: Option<String>, operation: String, line: String },
@@ -73,12 +75,13 @@ impl Reader<'_> {
     async fn row(&mut self, row: Row) -> Value {
         let mut shown = match row.of {
             Of::Record(change) => {
-                let (current, problem) = self.read(&change).await;
-                beside(&change, current.as_ref(), problem.as_deref())
+                let now = self.read(&change).await;
+                shown(&change, &now)
             }
             Of::Destroyed { id, operation, line } => {
-                let problem =
-                    format!("not read: `{operation}` is destructive, and what it names would be gone: {line}");
+                let problem = format!(
+                    "not read: `{operation}` is destructive, and the service's definition does not tell how what it names is read: {line}"
+                );
                 told(id.as_deref(), &problem)
             }
         };
@@ -88,21 +91,38 @@ impl Reader<'_> {
         shown
     }
 
-    /// The record as it is now, or why it cannot be told.
-    async fn read(&mut self, change: &Change) -> (Option<Value>, Option<String>) {
-        let Some(read) = &change.read else {
-            return (None, Some("not read: how it is named here tells no read of it".to_owned()));
+    /// What stands there now.
+    async fn read(&mut self, change: &Change) -> Now {
+        let look = match (&change.look, &change.becomes) {
+            (Some(look), _) => look,
+            (None, Becomes::Made) => return Now::Nothing,
+            (None, Becomes::Upserted { by, place }) => return Now::Unread(unsearched(by, place)),
+            (None, Becomes::Changed | Becomes::Gone) => {
+                return Now::Unread("not read: how it is named here tells no read of it".to_owned());
+            }
         };
         let Some(left) = self.left.checked_sub(1) else {
-            return (None, Some(format!("not read: only the first {MOST_READ} are")));
+            return Now::Unread(format!("not read: only the first {MOST_READ} are"));
         };
         self.left = left;
         let ended = match self.counted.map_or(Ok(()), |agent| self.host.rates().take(agent)) {
-            Ok(()) => pipeline::run_for(self.host, &new_request_id(), self.asked.clone(), read.clone()).await,
+            Ok(()) => {
+                pipeline::run_for(self.host, &new_request_id(), self.asked.clone(), look.request.clone()).await
+            }
             Err(refusal) => Ended::refused(refusal),
         };
-        current_of(&ended, &change.found)
+        now(&ended, look, &change.becomes)
     }
+}
+
+/// What stands where a request would change something.
+enum Now {
+    /// This record.
+    Record(Map<String, Value>),
+    /// Surely nothing: it would be made.
+    Nothing,
+    /// It is not known, and why.
+    Unread(String),
 }
 
 /// A row that only says something.
@@ -110,13 +130,103 @@ fn told(id: Option<&str>, problem: &str) -> Value {
     json!({ "record": id, "fields": [], "problem": problem })
 }
 
-/// What would stand there beside what does.
-fn beside(change: &Change, current: Option<&Value>, problem: Option<&str>) -> Value {
-    let fields = change.proposed.iter().map(|(field, proposed)| {
-        let now = current.map(|record| record.get(field).cloned().unwrap_or(Value::Null));
-        json!({ "field": field, "current": now, "proposed": proposed })
-    });
-    json!({ "record": change.id, "fields": fields.collect::<Vec<_>>(), "problem": problem })
+/// A record's row: what stands there beside what would.
+fn shown(change: &Change, now: &Now) -> Value {
+    let own = || change.look.as_ref().zip(record_of(now)).and_then(|(look, record)| record.get(&look.id));
+    let id = change.id.clone().or_else(|| own().and_then(Value::as_str).map(str::to_owned));
+    let (fields, more) = match change.becomes {
+        Becomes::Gone => lost(change, now),
+        Becomes::Made | Becomes::Changed | Becomes::Upserted { .. } => (beside(change, now), 0),
+    };
+    let problem = match now {
+        Now::Unread(problem) => Some(problem),
+        Now::Record(_) | Now::Nothing => None,
+    };
+    let mut row = json!({ "record": id, "fields": fields, "problem": problem });
+    let becomes = match (&change.becomes, now) {
+        (Becomes::Gone, _) => Some("gone"),
+        (_, Now::Nothing) => Some("made"),
+        (Becomes::Made | Becomes::Changed | Becomes::Upserted { .. }, Now::Record(_) | Now::Unread(_)) => None,
+    };
+    if let Some(becomes) = becomes {
+        row["would_be"] = becomes.into();
+    }
+    if let Some(note) = note(change, now, more) {
+        row["note"] = note.into();
+    }
+    row
+}
+
+/// What a row says besides.
+fn note(change: &Change, now: &Now, more: usize) -> Option<String> {
+    match (&change.becomes, now) {
+        (Becomes::Gone, _) if more > 0 => Some(format!("{more} more fields stand there and are not shown here")),
+        (Becomes::Upserted { by, .. }, Now::Record(_)) => {
+            Some(format!("it has the same value in {}, so it would be overwritten", listed(by)))
+        }
+        (Becomes::Upserted { by, .. }, Now::Nothing) => Some(format!(
+            "the search finds nothing that has the same value in {}; it may lag behind, and the provider may look in fields of its \
+             own besides",
+            listed(by)
+        )),
+        _ => None,
+    }
+}
+
+fn record_of(now: &Now) -> Option<&Map<String, Value>> {
+    match now {
+        Now::Record(record) => Some(record),
+        Now::Nothing | Now::Unread(_) => None,
+    }
+}
+
+/// What would stand there beside what does. A field that was not asked for has no current value, not even none.
+fn beside(change: &Change, now: &Now) -> Vec<Value> {
+    let of = |(field, proposed): (&String, &Value)| {
+        let current = match (now, &change.look) {
+            (Now::Record(record), Some(look)) => look.value(record, field),
+            _ => Some(Value::Null),
+        };
+        match current {
+            Some(current) => json!({ "field": field, "current": current, "proposed": proposed }),
+            None => json!({ "field": field, "proposed": proposed }),
+        }
+    };
+    change.proposed.iter().map(of).collect()
+}
+
+/// What would be lost, and how many more fields would.
+fn lost(change: &Change, now: &Now) -> (Vec<Value>, usize) {
+    let (Some(look), Some(record)) = (&change.look, record_of(now)) else { return (Vec::new(), 0) };
+    let all: Vec<String> = look.fields.clone().unwrap_or_else(|| record.keys().cloned().collect());
+    let of = |field: &String| json!({ "field": field, "current": look.value(record, field) });
+    let fields: Vec<Value> = all.iter().take(MOST_FIELDS).map(of).collect();
+    let more = all.len() - fields.len();
+    (fields, more)
+}
+
+/// Why nothing is looked for that an upsert would overwrite.
+fn unsearched(by: &[String], place: &str) -> String {
+    if by.is_empty() {
+        return format!(
+            "not read: the request names no fields in `{place}`, so the provider chooses by which it finds a record that it overwrites, \
+             and makes one where it finds none"
+        );
+    }
+    format!(
+        "not read: it overwrites the record that has the same value in {}, and those values tell no search of it",
+        listed(by)
+    )
+}
+
+/// Fields in a sentence of ours, in which an agent's words have no place.
+fn listed(by: &[String]) -> String {
+    let is_plain = |name: &String| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
+    if !by.iter().all(is_plain) {
+        return "the fields that it names for that".to_owned();
+    }
+    let quoted: Vec<String> = by.iter().map(|field| format!("`{field}`")).collect();
+    quoted.join(" or ")
 }
 
 /// All that it would change, in the order in which it names them.
@@ -145,8 +255,13 @@ pub fn unread(classified: &Classified) -> Option<String> {
     let operation = classified.operation();
     Some(match operation.effect {
         Effect::Read => "not read: it changes nothing".to_owned(),
+        // What a POST does is its definition's to tell; whatever another method changes is there already.
+        Effect::Write | Effect::Destructive if classified.request().method() == Method::Post => format!(
+            "not read: the service's definition does not tell how what `{}` changes is read; what it makes anew stands nowhere yet",
+            operation.name
+        ),
         Effect::Write | Effect::Destructive => format!(
-            "not read: the service's definition does not tell how what `{}` changes is read, and what it would make stands nowhere yet",
+            "not read: the service's definition does not tell how what `{}` changes is read",
             operation.name
         ),
     })
@@ -160,15 +275,24 @@ fn not_found(outcome: Outcome) -> String {
     }
 }
 
-/// The record as it is now, or why it cannot be told.
-fn current_of(ended: &Ended, found: &str) -> (Option<Value>, Option<String>) {
-    match ended {
-        Ended::Refused { refusal, .. } => (None, Some(format!("not read: {}", refusal.detail))),
-        Ended::Answered { answer, outcome } => {
-            let body = answer.as_ref().and_then(|answer| serde_json::from_slice::<Value>(&answer.body).ok());
-            let record = body.as_ref().and_then(|body| body.pointer(found)).cloned();
-            let problem = record.is_none().then(|| not_found(*outcome));
-            (record, problem)
-        }
+/// What an answer says of what stands there now.
+fn now(ended: &Ended, look: &Look, becomes: &Becomes) -> Now {
+    let (answer, outcome) = match ended {
+        Ended::Refused { refusal, .. } => return Now::Unread(format!("not read: {}", refusal.detail)),
+        Ended::Answered { answer, outcome } => (answer, *outcome),
+    };
+    let body = answer.as_ref().and_then(|answer| serde_json::from_slice::<Value>(&answer.body).ok());
+    // What a failed read answers with is no record, wherever it stands.
+    let records =
+        body.as_ref().filter(|_| outcome == Outcome::Ok).map(|body| look.records(body)).unwrap_or_default();
+    match (records.as_slice(), becomes) {
+        ([record], _) => Now::Record((*record).clone()),
+        ([], Becomes::Upserted { .. }) if outcome == Outcome::Ok && answer.is_some() => Now::Nothing,
+        ([], _) => Now::Unread(not_found(outcome)),
+        ([_, _, ..], Becomes::Upserted { by, .. }) => Now::Unread(format!(
+            "not read: several records have the same value in {}, and the provider decides which it overwrites",
+            listed(by)
+        )),
+        ([_, _, ..], _) => Now::Unread("not read: its answer holds several records in its place".to_owned()),
     }
 }

@@ -152,6 +152,9 @@ fn would_send(content: &Content, request: &CanonicalRequest, classified: Option<
         "host": content.host,
     });
     extend(&mut shown, drafts::told(request));
+    if let Some(fields) = classified.and_then(Classified::fields_written) {
+        shown["fields"] = fields.into();
+    }
     let parts = classified.map(Classified::parts).unwrap_or_default();
     if !parts.is_empty() {
         shown["parts"] = parts.iter().map(part).collect();

@@ -73,6 +73,9 @@ pub struct OperationShown {
     pub resources: Vec<String>,
     /// Fields touched, as `Resource.Field (read)`; `None`: the host cannot tell.
     pub fields: Option<Vec<String>>,
+    /// Fields that its body would write, as the body calls them: for people, also where `fields` is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub writes: Option<Vec<String>>,
     /// The most records touched; `None`: without bound.
     pub breadth: Option<u32>,
 }
@@ -233,6 +236,7 @@ impl OperationShown {
             effect: operation.effect.as_str(),
             resources: operation.resources.clone(),
             fields,
+            writes: classified.fields_written(),
             breadth: operation.breadth,
         }
     }

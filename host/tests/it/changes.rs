@@ -138,17 +138,73 @@ async fn every_record_has_a_row_whether_it_is_read_or_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_would_be_gone_is_told_as_that() {
+async fn what_would_be_gone_is_shown_with_what_stands_there_now() {
+    const SHOWN: [&str; 7] = ["Last_Name", "First_Name", "Company", "Email", "Phone", "Lead_Status", "Owner"];
     let world = drafting(&allowing()).await;
-    let lead = world.simulator.records("20071234567", "Leads")[0]["id"].as_str().expect("an id").to_owned();
-    let target = format!("/acme/zoho/crm/v8/Leads/{lead}");
+    let leads = world.simulator.records("20071234567", "Leads");
+    let row = |lead: &Value| {
+        let fields = SHOWN.map(|name| json!({ "field": name, "current": lead.get(name) }));
+        json!({ "record": lead["id"], "would_be": "gone", "fields": fields, "problem": null })
+    };
+    let id = |at: usize| leads[at]["id"].as_str().expect("an id").to_owned();
+    let said = world.ask("acme", "DELETE", &format!("{LEADS}/{}", id(0)), PROBLEM, "").await.json().expect("json");
+    let shown = show(&world, said["draft"].as_str().expect("a draft")).await;
+    assert_eq!(shown["changes"], json!([row(&leads[0])]), "{shown}");
+    // Each of several has a row; of what is not there it is said.
+    let target = format!("{LEADS}?ids={},{},1", id(0), id(1));
     let said = world.ask("acme", "DELETE", &target, PROBLEM, "").await.json().expect("json");
     let shown = show(&world, said["draft"].as_str().expect("a draft")).await;
-    let expected = json!([{
-        "record": lead, "fields": [],
-        "problem": format!("not read: `records.delete_one` is destructive, and what it names would be gone: DELETE /crm/v8/Leads/{lead}"),
-    }]);
-    assert_eq!(shown["changes"], expected, "{shown}");
+    let missing = json!({
+        "record": "1", "would_be": "gone", "fields": [],
+        "problem": "not found: the provider has no such record, or shows it to nobody here",
+    });
+    assert_eq!(shown["changes"], json!([row(&leads[0]), row(&leads[1]), missing]), "{shown}");
+    // What is destructive and deletes no record is not told as gone.
+    let target = format!("{LEADS}/{}/actions/remove_tags", id(0));
+    let said =
+        world.ask("acme", "POST", &target, PROBLEM, r#"{"tags":[{"name":"x"}]}"#).await.json().expect("json");
+    let shown = show(&world, said["draft"].as_str().expect("a draft")).await;
+    let (row, problem) = (&shown["changes"][0], shown["changes"][0]["problem"].as_str().unwrap_or_default());
+    assert!(problem.starts_with("not read: `tags.remove` is destructive") && row["would_be"].is_null(), "{shown}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upsert_shows_what_it_would_overwrite_as_far_as_its_fields_tell() {
+    let world = drafting(&allowing()).await;
+    let lead = world.simulator.records("20071234567", "Leads")[0].clone();
+    let data = json!([
+        { "Email": lead["Email"], "Company": "Overwritten" },
+        { "Email": "nobody@customer.example", "Last_Name": "New" },
+        { "Email": "a(b)@customer.example", "Last_Name": "New" },
+        { "id": lead["id"], "Company": "By its id" },
+    ]);
+    let target = format!("{LEADS}/upsert");
+    let body = json!({ "data": data, "duplicate_check_fields": ["Email"] }).to_string();
+    let said = world.ask("acme", "POST", &target, PROBLEM, &body).await.json().expect("json");
+    let shown = show(&world, said["draft"].as_str().expect("a draft")).await;
+    let field =
+        |name: &str, current: &Value, new: &str| json!({ "field": name, "current": current, "proposed": new });
+    let rows = shown["changes"].as_array().expect("rows");
+    let found = json!({
+        "record": lead["id"], "problem": null,
+        "fields": [field("Email", &lead["Email"], lead["Email"].as_str().expect("an address")),
+            field("Company", &lead["Company"], "Overwritten")],
+        "note": "it has the same value in `Email`, so it would be overwritten",
+    });
+    assert_eq!(rows[0], found, "{shown:#}");
+    assert_eq!((&rows[1]["would_be"], &rows[1]["record"]), (&json!("made"), &Value::Null), "{shown:#}");
+    let note = rows[1]["note"].as_str().unwrap_or_default();
+    assert!(note.starts_with("the search finds nothing that has the same value in `Email`"), "{shown:#}");
+    let problem = rows[2]["problem"].as_str().unwrap_or_default();
+    assert!(problem.starts_with("not read: it overwrites the record that has the same value"), "{shown:#}");
+    assert_eq!(rows[3]["fields"], json!([field("Company", &lead["Company"], "By its id")]), "{shown:#}");
+
+    let body = json!({ "data": [{ "Email": lead["Email"], "Last_Name": "N" }] }).to_string();
+    let said = world.ask("acme", "POST", &target, PROBLEM, &body).await.json().expect("json");
+    let shown = show(&world, said["draft"].as_str().expect("a draft")).await;
+    let problem = shown["changes"][0]["problem"].as_str().unwrap_or_default();
+    assert!(problem.contains("names no fields in `/duplicate_check_fields`"), "{shown:#}");
     world.end().await;
 }
 

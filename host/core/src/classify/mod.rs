@@ -3,9 +3,10 @@
 //! All of it comes from the service's definition; no service's name stands here. In reading order: `query` (which
 //! parameters and headers an operation takes), `body` (its type, its JSON), `sources` (resources, fields, breadth),
 //! `envelope` (calls that carry others), `names`, `criteria`, `coql` and `gaql` (the languages in which fields are named), `pins` (where the tenant
-//! is named), `places` (JSON pointers with wildcards), `respelt` (names that stand there in two spellings), `unread` (why a query is not read).
+//! is named), `changes` (what would stand where, and what shows what stands there now), `places` (JSON pointers with wildcards), `respelt` (names that stand there in two spellings), `unread` (why a query is not read).
 
 mod body;
+mod changes;
 mod check_only;
 mod coql;
 mod criteria;
@@ -27,6 +28,7 @@ use serde_json::Value;
 
 use self::sources::{Found, Reader};
 
+pub use self::changes::{Becomes, Change, Look};
 pub use self::check_only::NoCheck;
 pub use self::envelope::Part;
 pub(crate) use self::envelope::RULE as ENVELOPE_RULE;

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::places;
-use crate::service::{Breadth, FieldSource, Operation, Presence, ResourceSource};
+use crate::service::{Breadth, Current, FieldSource, IdPlace, Named, Operation, Presence, ResourceSource};
 
 /// Returns the place that an operation reads in a body and that stands there in another spelling, too: a JSON pointer of the definition's.
 /// One that stands there in another spelling only is not read, and what is not read counts as the widest.
@@ -20,7 +20,7 @@ fn read_by(operation: &Operation) -> Vec<String> {
         Presence::Body(pointer) | Presence::BodyIs { pointer, .. } => Some(pointer.clone()),
         Presence::Query(_) => None,
     });
-    let shown = operation.current.iter().map(|current| current.records.clone());
+    let shown = operation.current.iter().flat_map(of_current);
     resources.chain(fields).chain(of_breadth(&operation.breadth)).chain(dry_run).chain(shown).collect()
 }
 
@@ -45,6 +45,27 @@ fn of_field(source: &FieldSource) -> Option<String> {
         | FieldSource::QueryOpaque { .. }
         | FieldSource::Header { .. } => None,
     }
+}
+
+fn of_current(current: &Current) -> Vec<String> {
+    let search = current.search.iter().map(|search| search.by.clone());
+    let named = match &current.named {
+        Named::Path => Vec::new(),
+        Named::Records(pointer) => vec![pointer.clone()],
+        Named::Ids(places) => {
+            let in_body = |place: &IdPlace| match place {
+                IdPlace::Body(pointer) => Some(pointer.clone()),
+                IdPlace::Query(_) => None,
+            };
+            places.iter().filter_map(in_body).collect()
+        }
+        Named::Steps { pointer, members } => {
+            let id = format!("{}{}", member_at(&members.update), member_at(&current.id));
+            let all = [id, member_at(&members.create), member_at(&members.remove), member_at(&members.mask)];
+            all.into_iter().map(|member| format!("{pointer}{member}")).collect()
+        }
+    };
+    named.into_iter().chain(search).collect()
 }
 
 fn of_breadth(breadth: &Breadth) -> Option<String> {

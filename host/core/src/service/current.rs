@@ -1,80 +1,146 @@
-//! What stands at the provider before a change: which read shows it, for each record of a request that changes some.
+//! What stands at the provider before a change: where a request names the records that it changes, and which read shows one of them
+//! as it is now. `classify` makes the reads.
 
-use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
-use crate::canonical::CanonicalRequest;
-use crate::classify::Classified;
+use serde_json::Value;
+
+use super::ServiceDefinition;
+use crate::canonical::{CanonicalRequest, Method};
+use crate::plugin::Effect;
 
 /// How the records that an operation changes are read as they are now.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Current {
-    /// Method, path and query of the read. `{name}` stands for a path parameter, `{id}` for the record's id where it is none, and
-    /// `{fields}` for the names of the fields that change.
-    pub request: String,
-    /// Where the changed records stand in the body, by JSON pointer.
-    pub records: String,
+    /// What shows one of them, which `{id}` names.
+    pub read: ReadShape,
+    /// How the request names them.
+    pub named: Named,
+    /// The path parameter that is a record's id, where the path has it.
+    pub id_in_path: String,
     /// The member of a record that holds its id.
     pub id: String,
-    /// Where the record stands in the answer, by JSON pointer.
+    /// Members of a record that are no fields: they say how the request is meant.
+    pub not_fields: BTreeSet<String>,
+    /// How fields are called in the read.
+    pub names: Names,
+    /// What finds a record that the request does not name by its id, and overwrites all the same.
+    pub search: Option<Search>,
+}
+
+/// A read with places to fill in: `{name}` stands for a path parameter, `{id}` for the record's id where there is none of that name,
+/// `{fields}` for the names of fields, `{resource}` for the record's resource.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadShape {
+    /// Method, path and query.
+    pub request: String,
+    /// Its JSON body.
+    pub body: Option<Value>,
+    /// Where the record stands in the answer, by JSON pointer; `*` stands for any item or member.
     pub found: String,
 }
 
-/// One record that a request would change.
-#[derive(Debug, Clone)]
-pub struct Change {
-    /// Its id; `None`: the request does not say which it is in a way that is known here.
-    pub id: Option<String>,
-    /// What would stand there.
-    pub proposed: Map<String, Value>,
-    /// What shows what stands there now; `None`: nothing that is known here.
-    pub read: Option<CanonicalRequest>,
-    /// Where the record stands in the answer.
-    pub found: String,
+/// How a request names the records that it changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    /// Its path names one, which would be gone.
+    Path,
+    /// It lists ids, of records that would be gone.
+    Ids(Vec<IdPlace>),
+    /// Its body holds what would stand there, by JSON pointer: a list of records, or one.
+    Records(String),
+    /// Its body holds steps, by JSON pointer, each of which makes, changes or removes one.
+    Steps {
+        /// To the steps; `*` stands for any item or member, and a member that it stands for tells the resource (`[related]`).
+        pointer: String,
+        /// The members of a step.
+        members: StepMembers,
+    },
 }
 
-impl Classified {
-    /// Returns every record that the request would change, in the order of its body, as far as its definition says where they stand.
-    pub fn changes(&self) -> Vec<Change> {
-        let Some(current) = self.definition().and_then(|operation| operation.current.as_ref()) else {
-            return Vec::new();
+/// Where ids stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdPlace {
+    /// A query parameter, with commas between.
+    Query(String),
+    /// A list in the body, by JSON pointer.
+    Body(String),
+}
+
+/// The members of a step, of which it has one of the first three.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepMembers {
+    /// A record to be made.
+    pub create: String,
+    /// What would stand in one that is there.
+    pub update: String,
+    /// The id of one that would be gone.
+    pub remove: String,
+    /// Names, with commas between, of the fields that a change is of: others stay, and one without a value is emptied.
+    pub mask: String,
+}
+
+/// How fields are called in a read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    /// As in the body.
+    AsWritten,
+    /// As GAQL calls them: `{resource}.network_settings.target_search` of `{"networkSettings": {"targetSearch": …}}`.
+    Gaql,
+}
+
+/// What finds a record by the values of some fields. `{criteria}` stands for them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Search {
+    /// Where the body lists those fields, by JSON pointer.
+    pub by: String,
+    /// The read. Its `found` leads to each record that was found.
+    pub read: ReadShape,
+}
+
+impl ServiceDefinition {
+    /// Returns the fields by which people know a record of a resource, for reads that have to name some.
+    pub fn shown_of(&self, resource: &str) -> &[String] {
+        let listed = self.shown.get(resource).or_else(|| self.shown.get("*"));
+        listed.map_or(&[], Vec::as_slice)
+    }
+
+    /// Checks that each read of what stands there now is a read that the service knows.
+    pub(super) fn check_current(&self, current: &Current) -> Result<(), String> {
+        let reads = [Some(&current.read), current.search.as_ref().map(|search| &search.read)];
+        reads.into_iter().flatten().try_for_each(|read| self.check_read(read))
+    }
+
+    fn check_read(&self, read: &ReadShape) -> Result<(), String> {
+        let shown = &read.request;
+        let Some((method, target)) = shown.split_once(' ') else {
+            return Err(format!("`{shown}` is no method and a path"));
         };
-        let body = serde_json::from_slice::<Value>(self.request().body()).ok();
-        let records = body.as_ref().and_then(|body| body.pointer(&current.records)).and_then(Value::as_array);
-        records.into_iter().flatten().map(|record| self.change(current, record)).collect()
-    }
-
-    fn change(&self, current: &Current, record: &Value) -> Change {
-        let mut proposed = record.as_object().cloned().unwrap_or_default();
-        let own = proposed.remove(&current.id);
-        let own = own.and_then(|id| match id {
-            Value::String(text) => Some(text),
-            Value::Number(number) => Some(number.to_string()),
-            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
-        });
-        let in_path = self.parameters().iter().find(|given| given.name == "id").map(|given| given.value.clone());
-        let id = in_path.or(own);
-        let read = id.as_deref().and_then(|id| self.read_of(current, id, &proposed));
-        Change { id, proposed, read, found: current.found.clone() }
-    }
-
-    /// The read that shows a record's fields as they are; `None` where it cannot be written without escapes.
-    fn read_of(&self, current: &Current, id: &str, proposed: &Map<String, Value>) -> Option<CanonicalRequest> {
-        let fields: Vec<&str> = proposed.keys().map(String::as_str).filter(|name| is_plain(name)).collect();
-        let mut text = current.request.clone();
-        for given in self.parameters() {
-            text = text.replace(&format!("{{{}}}", given.name), plain(&given.value)?);
+        let target = sampled(target);
+        let request = CanonicalRequest::parse(method, &target, Vec::new(), Vec::new())
+            .map_err(|error| format!("`{shown}`: {error}"))?;
+        if read.body.is_some() && request.method() == Method::Get {
+            return Err(format!("`{shown}` carries no body, because it is a GET"));
         }
-        let text = text.replace("{id}", plain(id)?).replace("{fields}", &fields.join(","));
-        let (method, target) = text.split_once(' ')?;
-        CanonicalRequest::parse(method, target, Vec::new(), Vec::new()).ok()
+        match self.route(request.method(), request.segments()) {
+            None => Err(format!("no operation is `{shown}`")),
+            Some((at, _)) if self.operations[at].effect != Effect::Read => {
+                Err(format!("`{}` is no read, and what stands there now is only read", self.operations[at].name))
+            }
+            Some((at, _)) if self.operations[at].refused.is_some() => {
+                Err(format!("`{}` is always refused", self.operations[at].name))
+            }
+            Some(_) => Ok(()),
+        }
     }
 }
 
-/// What needs no escape in a target. Anything else is read by nobody.
-fn plain(text: &str) -> Option<&str> {
-    is_plain(text).then_some(text)
-}
-
-fn is_plain(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+/// A shape with a plain word in each of its places, as ids and names are.
+fn sampled(target: &str) -> String {
+    let mut parts = target.split('{');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let rest = part.split_once('}').map_or(part, |(_, rest)| rest);
+        format!("{text}a1{rest}")
+    })
 }

@@ -27,7 +27,7 @@ use crate::canonical::Method;
 use crate::id::{Digest, Region, ServiceName};
 use crate::plugin::{Effect, FieldUse};
 
-pub use current::{Change, Current};
+pub use current::{Current, IdPlace, Named, Names, ReadShape, Search, StepMembers};
 pub use envelope::{Envelope, PartAnswers, PartBody, PartShape};
 pub use inject::{
     Added, Addition, Extra, ExtraPlace, ExtraSource, Ingredient, Inject, Param, Place, RegistrationSecret,
@@ -86,6 +86,8 @@ pub struct ServiceDefinition {
     pub lookups: BTreeMap<String, String>,
     /// Related lists and the resource whose records each holds (`Child_Accounts` → `Accounts`).
     pub related: BTreeMap<String, String>,
+    /// Resource → the fields by which people know a record of it, `*` for every other.
+    pub shown: BTreeMap<String, Vec<String>>,
     /// How path templates are read.
     pub paths: PathRules,
     /// Resource → its name in scopes, where that is another (`Sales_Orders` → `salesorders`).

@@ -4,12 +4,14 @@ use toml::Spanned;
 
 use super::parse::with_version;
 use super::raw::{
-    RawBody, RawBreadth, RawDryRun, RawEnvelope, RawField, RawOperation, RawPartShape, RawPresence, RawResource,
+    RawBody, RawBreadth, RawCurrent, RawDryRun, RawEnvelope, RawField, RawIds, RawNames, RawOperation,
+    RawPartShape, RawPresence, RawResource, RawSearch, RawSteps,
 };
 use super::text::Source;
 use super::{
-    BodyKind, Breadth, Current, DefinitionError, DryRun, Envelope, FieldSource, Operation, PartAnswers, PartBody,
-    PartShape, PathRules, PathTemplate, Presence, ResourceSource,
+    BodyKind, Breadth, Current, DefinitionError, DryRun, Envelope, FieldSource, IdPlace, Named, Names, Operation,
+    PartAnswers, PartBody, PartShape, PathRules, PathTemplate, Presence, ReadShape, ResourceSource, Search,
+    StepMembers,
 };
 use crate::canonical::Method;
 use crate::plugin::Effect;
@@ -50,15 +52,44 @@ pub(super) fn operation(
         replay_safe: raw.replay_safe.unwrap_or(method == Method::Get && effect == Effect::Read),
         scopes: raw.scopes,
         dry_run: raw.dry_run.and_then(dry_run),
-        current: raw.current.map(|raw| Current {
-            request: with_version(&raw.request, version),
-            records: raw.records,
-            id: raw.id,
-            found: raw.found,
-        }),
+        current: raw.current.map(|raw| current(raw, version)),
         envelope: raw.envelope.map(envelope),
         name: raw.name,
     })
+}
+
+fn current(raw: RawCurrent, version: &str) -> Current {
+    let steps = raw.steps.map(|RawSteps { at, create, update, remove, mask }| Named::Steps {
+        pointer: at,
+        members: StepMembers { create, update, remove, mask },
+    });
+    let named = match raw.records.map(Named::Records).or(steps) {
+        Some(named) => named,
+        None if raw.ids.is_empty() => Named::Path,
+        None => Named::Ids(raw.ids.into_iter().map(id_place).collect()),
+    };
+    Current {
+        read: ReadShape { request: with_version(&raw.request, version), body: raw.body, found: raw.found },
+        named,
+        id_in_path: raw.id_in_path,
+        id: raw.id,
+        not_fields: raw.not_fields,
+        names: match raw.names {
+            RawNames::AsWritten => Names::AsWritten,
+            RawNames::Gaql => Names::Gaql,
+        },
+        search: raw.search.map(|RawSearch { by, request, found }| Search {
+            by,
+            read: ReadShape { request: with_version(&request, version), body: None, found },
+        }),
+    }
+}
+
+fn id_place(raw: RawIds) -> IdPlace {
+    match raw {
+        RawIds::Query(name) => IdPlace::Query(name),
+        RawIds::Body(pointer) => IdPlace::Body(pointer),
+    }
 }
 
 fn presence(raw: RawPresence) -> Presence {

@@ -93,6 +93,7 @@ fn service(source: &Source<'_>, raw: RawService) -> Result<ServiceDefinition, De
     let paths = PathRules { names: raw.paths.names, reserved: raw.paths.reserved };
     let raw_version = raw.version.clone();
     let version = raw_version.as_str();
+    let places: Vec<_> = raw.operations.iter().map(Spanned::span).collect();
     let operations = raw.operations.into_iter();
     let operations =
         operations.map(|raw| operation(source, raw, &paths, version)).collect::<Result<Vec<_>, _>>()?;
@@ -131,6 +132,7 @@ fn service(source: &Source<'_>, raw: RawService) -> Result<ServiceDefinition, De
         concurrent_calls: raw.limits.concurrent_calls,
         lookups: raw.lookups,
         related: raw.related,
+        shown: raw.shown,
         paths,
         scope_names: raw.scope_names.known,
         scope_name_of_others: raw.scope_names.others,
@@ -141,6 +143,12 @@ fn service(source: &Source<'_>, raw: RawService) -> Result<ServiceDefinition, De
     };
     for (step, raw) in service.proof.iter().zip(&steps) {
         check_proof(&service, step).map_err(|problem| source.at(raw.span(), "proof", problem))?;
+    }
+    for (operation, place) in service.operations.iter().zip(places) {
+        if let Some(current) = &operation.current {
+            let key = || format!("operations.{}.current", operation.name);
+            service.check_current(current).map_err(|problem| source.at(place, key(), problem))?;
+        }
     }
     Ok(service)
 }

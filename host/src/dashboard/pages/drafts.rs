@@ -140,6 +140,9 @@ struct Record {
     /// In which part, where the request carries several.
     part: Option<String>,
     problem: Option<Prose>,
+    /// What it would be, where that is more than changed: `gone`, `made`.
+    would_be: Option<String>,
+    note: Option<Prose>,
     fields: Vec<ChangedField>,
 }
 
@@ -147,7 +150,8 @@ struct ChangedField {
     name: String,
     /// `None`: it could not be read.
     current: Option<Written>,
-    proposed: Written,
+    /// `None`: nothing, because the record would be gone.
+    proposed: Option<Written>,
     same: bool,
 }
 
@@ -283,6 +287,7 @@ fn facts(draft: &DraftRow, shown: &Value) -> Vec<(&'static str, String)> {
         ("Account", maybe(&would["tenant"])),
         ("Touches", maybe(&would["resources"])),
         ("How many records", records),
+        ("Fields", maybe(&would["fields"])),
         ("What stands there now", maybe(&shown["changes_note"]).filter(|_| draft.waits)),
         ("Approvals", approvals(shown)),
         ("Held since", Some(format!("{} UTC", draft.held))),
@@ -317,18 +322,21 @@ fn ended(shown: &Value) -> Vec<(&'static str, String)> {
 
 fn record(row: &Value) -> Record {
     let field = |field: &Value| {
-        let (current, proposed) = (&field["current"], &field["proposed"]);
+        let current = field.get("current").filter(|_| row["problem"].is_null());
+        let proposed = field.get("proposed");
         ChangedField {
             name: name(&field["field"]),
-            current: row["problem"].is_null().then(|| Written::of(current)),
-            proposed: Written::of(proposed),
-            same: row["problem"].is_null() && current == proposed,
+            current: current.map(Written::of),
+            proposed: proposed.map(Written::of),
+            same: current.is_some() && current == proposed && row["would_be"].is_null(),
         }
     };
     Record {
         id: (!row["record"].is_null()).then(|| name(&row["record"])),
         part: row["part"].as_u64().map(|part| part.to_string()),
         problem: maybe(&row["problem"]).map(Prose),
+        would_be: maybe(&row["would_be"]),
+        note: maybe(&row["note"]).map(Prose),
         fields: rows(&row["fields"]).map(field).collect(),
     }
 }

@@ -20,6 +20,23 @@ async fn what_an_agent_writes_does_not_pass_for_words_of_the_hosts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_would_be_gone_stands_beside_that_it_would_be() {
+    let world = crate::drafts::drafting(&crate::drafts::allowing()).await;
+    let list = world.get("/acme/zoho/crm/v8/Leads?fields=Last_Name&per_page=1").await.json().expect("json");
+    let (record, name) = (list["data"][0]["id"].as_str().expect("an id"), list["data"][0]["Last_Name"].as_str());
+    let path = format!("/acme/zoho/crm/v8/Leads/{record}");
+    let headers = "Accept: application/problem+json\r\n";
+    let held = world.ask("acme", "DELETE", &path, headers, "").await.json().expect("json");
+    let browser = Browser::signed_in(&world).await;
+    let page = text(&browser.get(&format!("/drafts/{}", held["draft"].as_str().expect("a draft"))).await);
+    let caption = format!("Record <span class=\"id\">{record}</span>, which would be gone");
+    let value =
+        format!("<td><code>&#34;{}&#34;</code></td><td><em class=\"host\">gone</em></td>", name.expect("a name"));
+    assert!(page.contains(&caption) && page.contains(&value), "{page}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_draft_says_that_an_approval_ends_it_while_everything_is_frozen() {
     const SAYS: &str = "the approval that releases it sends nothing and ends the draft";
     let world = drafting().await;

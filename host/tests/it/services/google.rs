@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use wardlock_simulator::{ApiAnswer, EchoPart, EchoToken};
 
-use super::{ask, ask_with, came, connection, last_call, refused, workspace, write};
+use super::{ask, ask_with, came, connection, draft, last_call, refused, workspace, write};
 use crate::world::{Plan, World};
 
 const MANAGER: &str = "1000000000";
@@ -217,10 +217,10 @@ async fn google_ads_checks_a_write_where_a_dry_run_asks_for_that_and_does_nothin
     let (by_provider, here) = ("Wardlock-Dry-Run: provider\r\n", "Wardlock-Dry-Run: true\r\n");
     refused(&world, "shoes", ("POST", &target, by_provider, &update(&campaign)), "writes_off").await;
 
-    super::draft(&world, "shoes", "ads").await;
+    draft(&world, "shoes", "ads").await;
     let calls = world.api_calls();
     let only_here = looked(here, &update(&campaign)).await;
-    assert_eq!((&only_here["provider"], world.api_calls()), (&Value::Null, calls));
+    assert_eq!((&only_here["provider"], world.api_calls()), (&Value::Null, calls + 1), "one read");
     let passes = looked(by_provider, &update(&campaign)).await;
     let said = &passes["provider"];
     assert_eq!(
@@ -228,7 +228,7 @@ async fn google_ads_checks_a_write_where_a_dry_run_asks_for_that_and_does_nothin
         (&json!(true), &json!(200), &json!("ok")),
         "{passes:#}"
     );
-    assert_eq!(world.api_calls(), calls + 1);
+    assert_eq!(world.api_calls(), calls + 3, "a read and the check");
     let nowhere = json!(format!("customers/{SHOES}/campaigns/9999999"));
     let fails = looked(by_provider, &update(&nowhere)).await;
     assert_eq!(
@@ -236,7 +236,9 @@ async fn google_ads_checks_a_write_where_a_dry_run_asks_for_that_and_does_nothin
         (&json!(true), &json!("failed")),
         "{fails:#}"
     );
-    world.simulator.switches().change(|it| it.api_answers.push_back(ApiAnswer::Bytes(b"nonsense".to_vec())));
+    world.simulator.switches().change(|it| {
+        it.api_answers.extend([ApiAnswer::Normal, ApiAnswer::Bytes(b"nonsense".to_vec())]);
+    });
     let broken = looked(by_provider, &update(&campaign)).await;
     let (asked, note) = (&broken["provider"]["asked"], broken["provider"]["note"].as_str().unwrap_or_default());
     assert!(*asked == true && note.starts_with("asked, and no answer can be told"), "{broken:#}");

@@ -7,7 +7,9 @@
 //! - [`forged`]: callbacks and token answers that lie, against every service that consents in a browser.
 //! - [`device`]: Zoho's device flow.
 //! - [`proved`]: the proof of each.
+//! - [`beside`]: what stands there now beside what would.
 
+mod beside;
 mod device;
 mod forged;
 mod google;
@@ -99,6 +101,21 @@ async fn refused(world: &World, workspace: &str, request: (&str, &str, &str, &st
     assert_eq!(world.api_calls(), before, "{method} {path}: something was sent");
 }
 
+/// Has every write of a connection wait for a person.
+async fn draft(world: &World, workspace: &str, connection: &str) {
+    let (workspace, connection) = (workspace.to_owned(), connection.to_owned());
+    let place = Some((workspace.clone(), connection.clone()));
+    let proof = world.command(Command::Proof { place, agent: None }).await.expect("a proof");
+    assert_eq!(proof["passed"], true, "{proof:#}");
+    let level = |confirmed, basis| {
+        let (workspace, connection) = (workspace.clone(), connection.clone());
+        Command::Writes { workspace, connection, agent: None, level: "draft".to_owned(), confirmed, basis }
+    };
+    let shown = world.command(level(false, None)).await.expect("shown");
+    let basis = shown["basis"].as_str().map(str::to_owned);
+    world.command(level(true, basis)).await.expect("enabled");
+}
+
 /// Returns the last request that an API received.
 fn last_call(world: &World) -> Recording {
     let received = world.simulator.recordings().into_iter().rev();
@@ -114,21 +131,6 @@ async fn renews_once(world: &World, workspace: &str, path: &str) {
         came(&ask(world, workspace, "GET", path, "").await, 200, "ok");
     }
     assert_eq!(world.simulator.token_calls(), calls + 1, "one renewal serves both");
-}
-
-/// Has every write of a connection wait for a person.
-async fn draft(world: &World, workspace: &str, connection: &str) {
-    let (workspace, connection) = (workspace.to_owned(), connection.to_owned());
-    let place = Some((workspace.clone(), connection.clone()));
-    let proof = world.command(Command::Proof { place, agent: None }).await.expect("a proof");
-    assert_eq!(proof["passed"], true, "{proof:#}");
-    let level = |confirmed, basis| {
-        let (workspace, connection) = (workspace.clone(), connection.clone());
-        Command::Writes { workspace, connection, agent: None, level: "draft".to_owned(), confirmed, basis }
-    };
-    let shown = world.command(level(false, None)).await.expect("shown");
-    let basis = shown["basis"].as_str().map(str::to_owned);
-    world.command(level(true, basis)).await.expect("enabled");
 }
 
 /// Judges a request as if writes were enabled and none wanted a person, by the rules that hold for every request.

@@ -1,6 +1,7 @@
 //! What a definition must hold together: checked once, so that nothing that reads a definition has to ask again.
 
 mod credentials;
+mod current;
 mod envelope;
 mod operations;
 

@@ -28,6 +28,7 @@ pub(super) fn check(source: &Source<'_>, raw: &RawService, roles: &BTreeSet<&str
         place.check_sources(&template)?;
         place.check_scopes(raw)?;
         place.check_dry_run()?;
+        place.check_current()?;
         place.check_body_is_judged(raw)?;
         place.check_envelope(raw)?;
         for header in

@@ -3,6 +3,7 @@
 //! This is the vocabulary of `host/services/*.toml`; the comments at its keys stand
 //! in the JSON Schema that editors show (`service::json_schema`), so they are written for people who write definitions.
 
+mod current;
 mod envelope;
 mod inject;
 mod oauth;
@@ -14,6 +15,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
+pub(super) use current::*;
 pub(super) use envelope::*;
 pub(super) use inject::*;
 pub(super) use oauth::*;
@@ -76,6 +78,9 @@ pub(in crate::service) struct RawService {
     /// Related lists, and the resource whose records each holds (`Child_Accounts = "Accounts"`).
     #[serde(default)]
     pub(in crate::service) related: BTreeMap<String, String>,
+    /// Resource, and the fields by which people know a record of it (`Leads = ["Last_Name", "Company"]`), `*` for every other: what a read of a record that would be gone asks for, where it has to name fields.
+    #[serde(default)]
+    pub(in crate::service) shown: BTreeMap<String, Vec<String>>,
     /// What scopes call the resources, for `{module}` in a scope.
     #[serde(default)]
     pub(in crate::service) scope_names: RawScopeNames,

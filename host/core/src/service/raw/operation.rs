@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::RawEnvelope;
+use super::{RawCurrent, RawEnvelope};
 use crate::plugin::{Effect, FieldUse};
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -65,28 +65,6 @@ pub(in crate::service) struct RawOperation {
     pub(in crate::service) current: Option<RawCurrent>,
     /// How it carries other calls, each of which is judged as if it came alone.
     pub(in crate::service) envelope: Option<RawEnvelope>,
-}
-
-/// How records are read before they change.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::service) struct RawCurrent {
-    /// A read (`GET /{version}/{module}/{id}?fields={fields}`): path parameters are filled in, `{id}` with the record's own where the path has none, `{fields}` with the fields that change.
-    #[schemars(regex(pattern = r"^GET /[^ ]*$"))]
-    pub(in crate::service) request: String,
-    /// Where the changed records stand in the body, by JSON pointer.
-    #[schemars(regex(pattern = r"^/"))]
-    pub(in crate::service) records: String,
-    /// The member of a record that holds its id.
-    #[serde(default = "id_member")]
-    pub(in crate::service) id: String,
-    /// Where the record stands in the answer, by JSON pointer.
-    #[schemars(regex(pattern = r"^/"))]
-    pub(in crate::service) found: String,
-}
-
-fn id_member() -> String {
-    "id".to_owned()
 }
 
 /// A parameter with which the provider only checks a request.
