@@ -52,7 +52,7 @@ async fn plugin_add_tells_what_the_component_would_decide_otherwise() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn plugin_add_asks_one_that_is_new_to_a_chain_what_its_first_plugin_was_asked() {
-    let chain = plugin("read-only", "{}") + &plugin("page-cap", "{ max = 2 }");
+    let chain = plugin("read-only", "{}") + &plugin("page-cap", "{ max = 1000 }");
     let world = recording(&chain, "").await;
     let added = add(&world, "require-purpose", Some("acme")).await;
     let why = added["recorded"][0]["why"].as_str().expect("a reason");
