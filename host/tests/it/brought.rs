@@ -52,7 +52,7 @@ async fn plugin_add_tells_what_the_component_would_decide_otherwise() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn plugin_add_asks_one_that_is_new_to_a_chain_what_its_first_plugin_was_asked() {
-    let chain = plugin("read-only", "{}") + &plugin("page-cap", "{ max = 1000 }");
+    let chain = plugin("read-only", "{}") + &judge("second", "", "{}");
     let world = recording(&chain, "").await;
     let added = add(&world, "require-purpose", Some("acme")).await;
     let why = added["recorded"][0]["why"].as_str().expect("a reason");
@@ -81,7 +81,8 @@ async fn plugin_add_asks_one_that_is_new_to_a_chain_what_its_first_plugin_was_as
     for says in ["of 3 recorded decisions (3 requests) it would refuse 1, hold 0 and change 0", "it says `deny "] {
         assert!(told.stderr.contains(says), "{says}: {told:?}");
     }
-    // One that sees bodies, and one that does not load without settings.
+    // One that sees bodies and stands there by now, with its settings; and one that does not load without any.
+    change(&world, &(chain + &plugin("probe", "{ mode = \"allow\" }")), RECORDER).await;
     let added = add_guest(&world, "probe").await;
     let row = &added["recorded"][0];
     assert_eq!((&row["compared"], &row["not_compared"]), (&0.into(), &3.into()), "{added}");
