@@ -20,6 +20,9 @@ CLOCKS = {
     ),
 }
 
+# The other worlds that a project is begun for, and what `describe` asks for then.
+WORLDS = {"quota-plugin": ["quota"], "folder-plugin": ["folder"], "full-plugin": []}
+
 
 def fail(text):
     sys.exit(f"FAILED: {text}")
@@ -63,6 +66,15 @@ def main(wardlock, work):
             told = run([wardlock, "plugin", "dev"], folder, expected=1)
             if "it logged" not in told or logged not in told or any(found["what"] == "clock" for found in checked["found"]):
                 fail(f"{language}: {told}\n{checked}")
+        for world, capabilities in WORLDS.items() if language == "js" else ():
+            other = Path(work) / world
+            run([wardlock, "plugin", "new", world, "--lang", language, "--world", world], work)
+            (other / "node_modules").symlink_to(folder / "node_modules")
+            run([wardlock, "plugin", "build"], other)
+            run([wardlock, "plugin", "test", f"{world}.wasm"], other)
+            found = json.loads(run([wardlock, "--json", "plugin", "check", f"{world}.wasm"], other))
+            if not found["ok"] or found["capabilities"] != capabilities:
+                fail(f"{world}: {found}")
         print(f"{language}: {built['bytes']} bytes, {tested['cases']} cases, WASI {imported or 'none'}, {bench[0]['median_us']} us")
 
 

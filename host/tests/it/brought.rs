@@ -9,6 +9,9 @@ use crate::answers::judge;
 use crate::recorder::{LEADS, RECORDER, change, recording, shown};
 use crate::world::{World, plugin};
 
+/// What reads more than `require-purpose` lets pass without a purpose.
+const BROAD: &str = r#"{"select_query":"select Last_Name from Leads where Last_Name is not null limit 500"}"#;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn plugin_add_tells_what_the_component_would_decide_otherwise() {
     // In the place that is called `read-only` another component stands: it lets pass what it lets pass.
@@ -49,7 +52,7 @@ async fn plugin_add_tells_what_the_component_would_decide_otherwise() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn plugin_add_asks_one_that_is_new_to_a_chain_what_its_first_plugin_was_asked() {
-    let chain = plugin("read-only", "{}") + &plugin("page-cap", "{ max = 2 }");
+    let chain = plugin("read-only", "{}") + &judge("second", "", "{}");
     let world = recording(&chain, "").await;
     let added = add(&world, "require-purpose", Some("acme")).await;
     let why = added["recorded"][0]["why"].as_str().expect("a reason");
@@ -60,7 +63,8 @@ async fn plugin_add_asks_one_that_is_new_to_a_chain_what_its_first_plugin_was_as
 
     let note = "Content-Type: application/json\r\nWardlock-Purpose: the weekly report of new leads\r\n";
     for headers in [note, note, "Content-Type: application/json\r\n"] {
-        world.ask("acme", "POST", "/acme/zoho/crm/v8/Leads", headers, r#"{"data":[{"Last_Name":"E"}]}"#).await;
+        let reply = world.ask("acme", "POST", "/acme/zoho/crm/v8/coql", headers, BROAD).await;
+        assert_eq!(reply.header("wardlock-decision"), Some("allow"), "{reply:?}");
     }
     let added = add(&world, "require-purpose", Some("acme")).await;
     let row = &added["recorded"][0];
@@ -69,17 +73,16 @@ async fn plugin_add_asks_one_that_is_new_to_a_chain_what_its_first_plugin_was_as
         (&true.into(), &3.into(), &1.into(), &0.into(), &0.into()),
         "{added}"
     );
-    assert_eq!(
-        (&row["differing"][0]["recorded"], &row["differing"][0]["operation"]),
-        (&"deny".into(), &"records.create".into()),
-        "{added}"
-    );
+    let differing = &row["differing"][0];
+    assert_eq!(differing["recorded"], "allow", "{added}");
+    assert!(differing["now"].as_str().is_some_and(|now| now.starts_with("deny ")), "{added}");
     let args = ["plugin", "add", "require-purpose", "--workspace", "acme", "--connection", "zoho"];
     let told = shown(&world, &args).await;
     for says in ["of 3 recorded decisions (3 requests) it would refuse 1, hold 0 and change 0", "it says `deny "] {
         assert!(told.stderr.contains(says), "{says}: {told:?}");
     }
-    // One that sees bodies, and one that does not load without settings.
+    // One that sees bodies and stands there by now, with its settings; and one that does not load without any.
+    change(&world, &(chain + &plugin("probe", "{ mode = \"allow\" }")), RECORDER).await;
     let added = add_guest(&world, "probe").await;
     let row = &added["recorded"][0];
     assert_eq!((&row["compared"], &row["not_compared"]), (&0.into(), &3.into()), "{added}");
