@@ -95,8 +95,8 @@ async fn a_pinned_account_gives_way_to_another_only_where_that_one_is_named() {
     assert_eq!(replaced.expect("connected").replaced, Some(Replaced::Revoked(Revoked::Done)));
     assert_eq!(pinned(&world).as_deref(), Some(other));
     let audit = String::from_utf8_lossy(&world.audit_bytes()).into_owned();
-    for word in ["refused", "as was asked"] {
-        assert!(audit.contains(&format!("{other} in the place of {own}: {word}")), "{word}");
+    for word in ["refused", "named"] {
+        assert!(audit.contains(&format!("{word}: {other} for {own}")), "{word}");
     }
 }
 

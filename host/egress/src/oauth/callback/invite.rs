@@ -174,9 +174,9 @@ mod tests {
         }
         let page: Url = "https://accounts.example/auth?state=x".parse().expect("a URL");
         let mark = Mark::new(Digest::of(b"x"), false).expect("random bits");
-        let lead = Lead { page: page.clone(), mark };
+        let onward = Lead { page: page.clone(), mark };
         let (led, ()) = tokio::join!(answer(all, 0, &Method::POST, &token), async {
-            invited.taken().await.expect("taken").lead_on(lead);
+            invited.taken().await.expect("taken").lead_on(onward);
         });
         assert_eq!(
             (led.status(), led.headers()["location"].as_bytes()),

@@ -58,8 +58,8 @@ impl Identified {
             return Ok(());
         };
         let replaced = gives_way(pinned, plan, &found.id, &found.label);
-        let word = if replaced.is_ok() { "as was asked" } else { "refused" };
-        let result = format!("{} in the place of {}: {word}", found.id, pinned.id);
+        let word = if replaced.is_ok() { "named" } else { "refused" };
+        let result = format!("{word}: {} for {}", found.id, pinned.id);
         egress.record(Act::admin(&plan.who, "grant.other-account", plan.grant.as_str(), result)).await?;
         replaced
     }
