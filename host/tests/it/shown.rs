@@ -24,7 +24,10 @@ pub(crate) fn taking_leads() -> (Wardlock, Serving) {
     let serving = wardlock.serve(&["--simulator"]).expect("it serves");
     register(&wardlock).ok().expect("registered");
     connect(&wardlock, "acme/zoho").ok().expect("connected");
-    run(&wardlock, &["proof", "acme/zoho"]).ok().expect("proved");
+    let proved = run(&wardlock, &["proof", "acme/zoho"]).ok().expect("proved");
+    for told in ["ok     the pinned account", "-      the pinned account: not told by this answer"] {
+        assert!(proved.stdout.contains(told), "{told}: {}", proved.stdout);
+    }
     (wardlock, serving)
 }
 
