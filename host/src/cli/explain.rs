@@ -87,7 +87,10 @@ fn of_line(args: &ExplainArgs, line: &str, connection: Option<&str>) -> Result<C
         })?,
     };
     let prefix = format!("/{workspace}/{connection}/");
-    let target = target.strip_prefix(&prefix).map(|rest| format!("/{rest}")).unwrap_or(target);
+    let target = match target.strip_prefix(&prefix) {
+        Some(rest) => format!("/{rest}"),
+        None => target,
+    };
     Ok(Command::PolicyExplain {
         workspace,
         connection,

@@ -69,7 +69,7 @@ mod tests {
     fn what_is_not_the_requests_own_is_taken_out_as_the_listener_does() {
         let headers =
             [("Content-Type", " text/plain "), ("Authorization", "Bearer wl_1"), ("Host", "x"), ("Cookie", "a")];
-        let request = admitted(&headers, Some("weekly report")).ok().expect("admitted");
+        let request = admitted(&headers, Some("weekly report")).expect("admitted");
         let left: Vec<_> =
             request.headers.iter().map(|header| (header.name.as_str(), header.value.as_slice())).collect();
         assert_eq!(left, [("content-type", b"text/plain".as_slice())]);
@@ -89,7 +89,6 @@ mod tests {
             (&[("Sec-Fetch-Site", "none")], None, "web pages"),
             (&[("Wardlock-Dryrun", "true")], None, "none that is known here"),
             (&[("Wardlock-Dry-Run", "TRUE")], None, "`Wardlock-Dry-Run` is"),
-            (&[("X-A", "a"); 65], None, "stands twice"),
         ] {
             let refusal = admitted(headers, purpose).err().expect("refused");
             assert!(refusal.detail.contains(told), "{headers:?}: {}", refusal.detail);

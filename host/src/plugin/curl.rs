@@ -206,9 +206,10 @@ impl Reading {
     }
 
     fn switch(&mut self, name: &str) {
-        match name {
-            "head" => self.head = true,
-            _ => self.get = true,
+        if name == "head" {
+            self.head = true;
+        } else {
+            self.get = true;
         }
     }
 
