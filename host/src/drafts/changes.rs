@@ -27,7 +27,7 @@ struct Row {
 
 enum Of {
     /// The request names it in a way that is known here.
-    Record(Change),
+    Record(Box<Change>),
     /// A whole request that destroys: its operation and its line.
     Destroyed { id: Option<String>, operation: String, line: String },
 }
@@ -238,7 +238,8 @@ fn found(classified: &Classified) -> Vec<Row> {
 }
 
 fn found_in(part: Option<u32>, of: &Classified) -> Vec<Row> {
-    let records: Vec<Row> = of.changes().into_iter().map(|change| Row { part, of: Of::Record(change) }).collect();
+    let records: Vec<Row> =
+        of.changes().into_iter().map(|change| Row { part, of: Of::Record(Box::new(change)) }).collect();
     if !records.is_empty() || of.operation().effect != Effect::Destructive {
         return records;
     }
