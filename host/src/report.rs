@@ -55,7 +55,7 @@ pub fn pinned_tenant(connection: &Connection, grant: &GrantStatus) -> Result<Str
         );
         return Err(refused(Code::TenantMismatch, detail));
     }
-    if grant.tenant.is_none() {
+    if grant.tenant.is_none() && grant.account_of(&connection.service.name).is_none() {
         let detail = format!("grant `{}` is unpinned: its account could not be looked up yet", connection.grant);
         return Err(Refusal::new(Code::TenantMismatch, "tenant", detail)
             .hint(format!("the operator runs `{}`", look_up_command(connection))));

@@ -83,6 +83,8 @@ struct Inner {
     /// What must be seen through although nobody waits for it.
     unwatched: Mutex<Vec<JoinHandle<()>>>,
     turns: Arc<Turns>,
+    /// Held by the consent that is compared with what is stored, until it is stored itself.
+    connecting: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Egress {
@@ -105,6 +107,7 @@ impl Egress {
             grants: RwLock::default(),
             unwatched: Mutex::default(),
             turns: Arc::default(),
+            connecting: Arc::default(),
         }))
     }
 
@@ -337,6 +340,11 @@ impl Egress {
             // One that panicked has been reported by the panic hook.
             drop(task.await);
         }
+    }
+
+    /// Waits until no other consent is being stored.
+    pub(crate) async fn turn_to_connect(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        Arc::clone(&self.0.connecting).lock_owned().await
     }
 
     /// Runs something to its end although its caller may be gone.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use wardlock_core::connection::{Connection, Owner};
-use wardlock_core::id::{AgentName, GrantName, RegistrationName};
+use wardlock_core::id::{AgentName, GrantName, RegistrationName, ServiceName};
 use wardlock_core::service::{GrantType, ServiceDefinition, TenantOf};
 use wardlock_egress::vault::{NewRegistration, RegistrationInfo, Secret, VaultError};
 use wardlock_egress::{ConnectError, ConnectPlan, Connected, Event, Progress, Replaced, Sharing, scopes_for};
@@ -13,7 +13,7 @@ use wardlock_egress::{ConnectError, ConnectPlan, Connected, Event, Progress, Rep
 use super::{Talk, agents, blocking, connections, is_signed, named, registrations, who};
 use crate::admin::{Failure, How, Page};
 use crate::host::Host;
-use crate::loaded::{Loaded, LoadedConnection};
+use crate::loaded::{Loaded, LoadedConnection, Services};
 use crate::policy;
 
 /// The longest that an invitation lives, milliseconds: a week.
@@ -59,6 +59,7 @@ pub(super) async fn connect(
         service: Arc::clone(&connection.service),
         also_of: connection.grant_services.clone(),
         sharing: sharing(&loaded, &connection),
+        pinning: pinning(&host.services()),
         region: connection.region.clone(),
         environment: connection.environment.clone(),
         shown_scopes: shown_scopes(host, &connection, &scopes),
@@ -243,6 +244,15 @@ fn sharing(loaded: &Loaded, connection: &Connection) -> Vec<Sharing> {
         }
     }
     others.into_values().collect()
+}
+
+/// Returns every service whose look-up tells whose account a grant is.
+fn pinning(services: &Services) -> BTreeSet<ServiceName> {
+    services
+        .iter()
+        .filter(|service| service.tenant.of == TenantOf::Grant)
+        .map(|service| service.name.clone())
+        .collect()
 }
 
 /// What the consent asks for, in the words of the provider's page.

@@ -9,6 +9,7 @@ mod keep;
 mod paste;
 mod pin;
 mod plan;
+mod replace;
 mod room;
 
 use std::sync::Arc;
@@ -24,7 +25,8 @@ use crate::oauth::exchange::{self, TokenError, Tokens};
 use crate::oauth::registered::RegisteredClient;
 use crate::oauth::scopes;
 use crate::vault::{ClientMaterial, Secret};
-use keep::{Old, Shown, Unkept};
+use keep::{Shown, Unkept};
+use replace::Old;
 use room::Room;
 
 pub(crate) use alone::{as_client, by_key};
@@ -69,7 +71,7 @@ pub(crate) async fn connect(
     progress: &dyn Progress,
 ) -> Result<Connected, ConnectError> {
     let client = Arc::new(client_of(egress, &plan, Some(listener)).await?);
-    let old = keep::old(egress, &plan).await?;
+    let old = replace::old(egress, &plan).await?;
     make_sure_of_room(egress, &plan, old.as_ref(), progress).await?;
     let invited = match plan.invite_ms {
         Some(lifetime_ms) => Some(invite(egress, &plan, listener, lifetime_ms, progress).await?),
@@ -88,7 +90,7 @@ pub(crate) async fn connect(
     progress.on(Event::Returned);
 
     let obtained = exchange_code(egress, &plan, &client, &pending, code).await?;
-    keep_consent(egress, plan, &client, old, obtained, progress).await
+    keep_consent(egress, plan, &client, obtained, progress).await
 }
 
 /// Finds out whose account was consented for, and stores the grant; until then, giving up gives the consent back.
@@ -96,7 +98,6 @@ async fn keep_consent(
     egress: &Egress,
     plan: ConnectPlan,
     client: &Arc<ClientMaterial>,
-    old: Option<Old>,
     obtained: Obtained,
     progress: &dyn Progress,
 ) -> Result<Connected, ConnectError> {
@@ -106,8 +107,8 @@ async fn keep_consent(
     if let Ok(tenant) = &identified.tenant {
         progress.on(Event::Tenant { id: &tenant.id, label: &tenant.label });
     }
-    identified.may_replace(egress, &plan, old.as_ref()).await?;
-    let connected = keep::store(egress, plan, obtained, identified, old, HOW).await?;
+    let replacing = identified.replacing(egress, &plan).await?;
+    let connected = keep::store(egress, plan, obtained, identified, replacing, HOW).await?;
     unkept.kept();
     Ok(connected)
 }

@@ -188,8 +188,9 @@ impl GrantInfo {
 
     /// Returns the tenant of a connection's requests on this grant; `None` where it is not the pinned one, or nobody can know.
     pub fn tenant_of(&self, connection: &Connection) -> Option<String> {
-        let own = self.account_of(&connection.service.name).map(|own| own.id.as_str());
-        connection.tenant_on(own, &self.tenant.as_ref()?.id)
+        let own = self.account_of(&connection.service.name);
+        let consented = self.tenant.as_ref().or(own)?;
+        connection.tenant_on(own.map(|own| own.id.as_str()), &consented.id)
     }
 
     /// Returns whether there is something with which an answer of a connection's service may be compared: what the workspace file

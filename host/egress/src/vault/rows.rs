@@ -53,7 +53,8 @@ impl Kind {
     /// Returns the version in which rows of this kind are written.
     pub(super) fn version(self) -> i64 {
         match self {
-            Self::Registration | Self::Grant => 4,
+            Self::Grant => 5,
+            Self::Registration => 4,
             Self::Operator | Self::Accepted => 2,
             Self::WriteMark
             | Self::Release

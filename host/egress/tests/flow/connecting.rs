@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use url::Url;
-use wardlock_core::id::RegistrationName;
+use wardlock_core::id::{RegistrationName, ServiceName};
+use wardlock_core::service::TenantOf;
 use wardlock_egress::vault::{NewGrant, Secret, Tenant};
-use wardlock_egress::{ConnectError, ConnectPlan, Replaced, Revoked, TokenError};
+use wardlock_egress::{ConnectError, ConnectPlan, Replaced, Revoked, Sharing, TokenError};
 use wardlock_simulator::{ApiAnswer, Consent, Fault, Led};
 
 use crate::support::World;
@@ -112,13 +114,83 @@ async fn a_login_that_has_ended_keeps_its_account() {
     world.connect("eu").await.expect("the same account");
 }
 
+/// Has plans be for another service of the provider, whose ids are none of the first one's; returns how they ask that one, too.
+fn other_service(world: &mut World, of: TenantOf) -> impl Fn(&World, bool) -> ConnectPlan + use<> {
+    let crm = world.service();
+    let mut service = (*crm).clone();
+    service.name = ServiceName::parse("zoho-other").expect("a name");
+    service.tenant.of = of;
+    "/org/0/company_name".clone_into(&mut service.tenant.id_pointer);
+    world.service = service.into();
+    move |world, asks_first| {
+        let own = (of == TenantOf::Grant).then(|| world.service().name.clone());
+        let first = Sharing { service: Arc::clone(&crm), params: BTreeMap::new() };
+        ConnectPlan {
+            also_of: [crm.name.clone()].into(),
+            sharing: if asks_first { vec![first] } else { Vec::new() },
+            pinning: own.into_iter().chain([crm.name.clone()]).collect(),
+            ..world.plan("eu")
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_service_pinned_holds_against_a_consent_for_another() {
+    for of in [TenantOf::Grant, TenantOf::Connection] {
+        let mut world = World::new().await;
+        world.connect("eu").await.expect("connected");
+        let (crm, before) = (world.service().name.clone(), world.simulator.refresh_tokens());
+        let plan = other_service(&mut world, of);
+        let error = world.connect_as(plan(&world, true), stranger()).await.0.expect_err("another account");
+        let names = |error: &ConnectError| match error {
+            ConnectError::OtherAccount { service, pinned, found, .. } => {
+                (service.clone(), pinned.clone(), found.clone())
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(names(&error), (crm.clone(), "20071234567".to_owned(), "20079876543".to_owned()));
+        let by = if of == TenantOf::Grant { "say so with `--account " } else { "by a connection of `zoho-crm`" };
+        assert!(error.hint().contains(by), "{}", error.hint());
+        // Nobody asks the first: it could be any account.
+        for person in [stranger(), Consent::default()] {
+            let error = world.connect_as(plan(&world, false), person).await.0.expect_err("nobody confirms it");
+            assert!(matches!(&error, ConnectError::Unconfirmed { service, .. } if *service == crm), "{error:?}");
+            assert!(error.hint().contains("start again once `zoho-crm` answers"), "{}", error.hint());
+        }
+        assert_eq!(world.simulator.refresh_tokens(), before, "each is given back");
+        let shared = plan(&world, true);
+        world.connect_as(shared, Consent::default()).await.0.expect("the same account, by the first one's word");
+        let known = |world: &World| world.egress.vault().grants().expect("a vault").pop().expect("a grant");
+        assert_eq!(known(&world).account_of(&crm).expect("pinned still").id, "20071234567");
+        if of == TenantOf::Grant {
+            // By its own word now; what the first one said of the same account stays.
+            world.connect_as(plan(&world, false), Consent::default()).await.0.expect("the same account");
+            assert_eq!(known(&world).account_of(&crm).expect("it stays").id, "20071234567");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invitation_is_compared_with_what_stands_there_when_it_is_used() {
+    let world = World::new().await;
+    let plan = ConnectPlan { invite_ms: Some(60_000), ..world.plan("eu") };
+    let invited = async |link: Url| {
+        Box::pin(world.connect("eu")).await.expect("connected meanwhile");
+        let (_, led) = browse("POST", &link).await;
+        led.expect("the provider's page").consent(&stranger()).await.ok()
+    };
+    let error = world.connect_with(plan, invited).await.0.expect_err("another account by now");
+    assert!(matches!(error, ConnectError::OtherAccount { .. }), "{error:?}");
+    assert_eq!(pinned(&world).as_deref(), Some("20071234567"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_id_of_another_kind_is_not_taken_for_another_account() {
     let mut world = World::new().await;
     world.connect("eu").await.expect("connected");
     let crm = world.service();
     let mut service = (*crm).clone();
-    service.name = wardlock_core::id::ServiceName::parse("zoho-other").expect("a name");
+    service.name = ServiceName::parse("zoho-other").expect("a name");
     service.tenant.id_pointer = "/org/0/company_name".to_owned();
     world.service = service.into();
     let plan = ConnectPlan { also_of: [crm.name.clone()].into(), ..world.plan("eu") };

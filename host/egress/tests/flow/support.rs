@@ -161,6 +161,7 @@ impl World {
             account: None,
             also_of: std::collections::BTreeSet::new(),
             sharing: Vec::new(),
+            pinning: [self.service.name.clone()].into(),
             shown_scopes: Vec::new(),
             params: std::collections::BTreeMap::new(),
             label: "Acme".to_owned(),

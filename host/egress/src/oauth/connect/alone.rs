@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use wardlock_audit::Act;
 
-use super::keep;
 use super::{ConnectError, ConnectPlan, Connected, client_at, client_of, obtained, read};
+use super::{keep, replace};
 use crate::egress::Egress;
 use crate::oauth::exchange::{TokenError, Tokens};
 use crate::vault::Secret;
@@ -18,7 +18,7 @@ const BY_KEY: &str = "grant.connect.key";
 /// Connects as the client. See [`Egress::connect_client`].
 pub(crate) async fn as_client(egress: &Egress, plan: ConnectPlan) -> Result<Connected, ConnectError> {
     let client = client_of(egress, &plan, None).await?;
-    let old = keep::old(egress, &plan).await?;
+    replace::old(egress, &plan).await?;
     egress.record(Act::admin(&plan.who, AS_CLIENT, plan.grant.as_str(), "trying")).await?;
     let raw = client_at(egress, &plan, &client).renew(None, &plan.scopes).await;
     let tokens = raw.map_err(TokenError::from).and_then(|raw| read(&plan, raw));
@@ -30,14 +30,14 @@ pub(crate) async fn as_client(egress: &Egress, plan: ConnectPlan) -> Result<Conn
         obtained.granted.clone_from(&plan.scopes);
     }
     let identified = keep::identify(egress, &plan, obtained.shown(&client)).await?;
-    identified.may_replace(egress, &plan, old.as_ref()).await?;
-    keep::store(egress, plan, obtained, identified, old, AS_CLIENT).await
+    let replacing = identified.replacing(egress, &plan).await?;
+    keep::store(egress, plan, obtained, identified, replacing, AS_CLIENT).await
 }
 
 /// Stores a key once the account could be looked up with it. See [`Egress::connect_key`].
 pub(crate) async fn by_key(egress: &Egress, plan: ConnectPlan, key: Secret) -> Result<Connected, ConnectError> {
     let client = client_of(egress, &plan, None).await?;
-    let old = keep::old(egress, &plan).await?;
+    replace::old(egress, &plan).await?;
     egress.record(Act::admin(&plan.who, BY_KEY, plan.grant.as_str(), "trying")).await?;
     let access = Arc::new(key);
     let tokens = Tokens {
@@ -54,6 +54,6 @@ pub(crate) async fn by_key(egress: &Egress, plan: ConnectPlan, key: Secret) -> R
     if let Err(error) = &identified.tenant {
         return Err(ConnectError::Lookup(error.clone()));
     }
-    identified.may_replace(egress, &plan, old.as_ref()).await?;
-    keep::store(egress, plan, obtained, identified, old, BY_KEY).await
+    let replacing = identified.replacing(egress, &plan).await?;
+    keep::store(egress, plan, obtained, identified, replacing, BY_KEY).await
 }

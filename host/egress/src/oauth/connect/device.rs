@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use wardlock_audit::Act;
 use wardlock_core::service::DeviceFlow;
 
-use super::{ConnectError, ConnectPlan, Connected, Event, Progress, client_at, client_of, keep, keep_consent};
+use super::{ConnectError, ConnectPlan, Connected, Event, Progress, client_at, client_of, keep_consent, replace};
 use super::{make_sure_of_room, renewable};
 use crate::egress::Egress;
 use crate::oauth::endpoint::RawAnswer;
@@ -60,7 +60,7 @@ pub(crate) async fn connect(
     let service = Arc::clone(&plan.service);
     let device = service.oauth.device.as_ref().ok_or(ConnectError::Device(DeviceProblem::None))?;
     let client = Arc::new(client_of(egress, &plan, None).await?);
-    let old = keep::old(egress, &plan).await?;
+    let old = replace::old(egress, &plan).await?;
     make_sure_of_room(egress, &plan, old.as_ref(), progress).await?;
 
     let (code, answer) = match code(egress, &plan, &client, device).await {
@@ -78,7 +78,7 @@ pub(crate) async fn connect(
     egress.record(Act::grant("token.exchange", plan.grant.as_str(), word)).await?;
     progress.on(Event::Returned);
     let obtained = renewable(egress, &plan, &client, tokens?).await?;
-    keep_consent(egress, plan, &client, old, obtained, progress).await
+    keep_consent(egress, plan, &client, obtained, progress).await
 }
 
 async fn code(

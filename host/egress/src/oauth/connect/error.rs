@@ -1,6 +1,6 @@
 //! Why an account was not connected, and how to mend it. Nothing was stored.
 
-use wardlock_core::id::GrantName;
+use wardlock_core::id::{GrantName, ServiceName};
 
 use crate::egress::EgressError;
 use crate::oauth::callback::CallbackProblem;
@@ -103,17 +103,35 @@ pub enum ConnectError {
     },
     /// The grant that is there is for another account, and nobody named the new one.
     #[error(
-        "grant `{grant}` is for account `{pinned}`, and this would put account `{found}` ({label}) in its place"
+        "grant `{grant}` is for account `{pinned}` of `{service}`, and this would put account `{found}` ({label}) in its place"
     )]
     OtherAccount {
         /// The grant.
         grant: GrantName,
+        /// The service that calls it so.
+        service: ServiceName,
         /// The account that it is for.
         pinned: String,
         /// The one that would be in its place.
         found: String,
         /// Its name.
         label: String,
+        /// By which id `--account` would name it, where this connection's service has one account a login.
+        name: Option<String>,
+    },
+    /// The service that pinned the grant that is there does not say whose the new one is.
+    #[error(
+        "grant `{grant}` is for account `{pinned}` of `{service}`, and `{service}` does not say whose account this is"
+    )]
+    Unconfirmed {
+        /// The grant.
+        grant: GrantName,
+        /// The service that pinned it.
+        service: ServiceName,
+        /// The account that it is for.
+        pinned: String,
+        /// By which id `--account` would name the new one, likewise.
+        name: Option<String>,
     },
     /// There is no grant that waits for its look-up.
     #[error("grant `{0}` does not wait for its account to be looked up")]
@@ -190,10 +208,23 @@ impl ConnectError {
             Self::NotAsked { asked, .. } => {
                 return format!("log in as a user of account `{asked}`, or name the other one");
             }
-            Self::OtherAccount { pinned, found, .. } => {
+            Self::OtherAccount { service, pinned, found, name, .. } => {
+                let say_so = match name {
+                    Some(name) => format!("say so with `--account {name}`"),
+                    None => format!("connect by a connection of `{service}`, with `--account {found}`"),
+                };
                 return format!(
-                    "log in as a user of account `{pinned}`. If every connection of this grant shall serve the other one from now on, say so \
-                     with `--account {found}`"
+                    "log in as a user of account `{pinned}`. If every connection of this grant shall serve the other one from now on, {say_so}"
+                );
+            }
+            Self::Unconfirmed { service, name, .. } => {
+                let all_the_same = match name {
+                    Some(name) => format!("say `--account {name}` if it shall take the place all the same"),
+                    None => format!("connect by a connection of `{service}`"),
+                };
+                return format!(
+                    "start again once `{service}` answers, with a connection of it in the workspace files and its scopes agreed to; or \
+                     {all_the_same}"
                 );
             }
             Self::AuditUnavailable => "look at the disk: nothing is sent until the audit can be written",

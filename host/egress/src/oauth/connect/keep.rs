@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use wardlock_audit::Act;
 use wardlock_core::id::{GrantName, RegistrationName, ServiceName};
-use wardlock_core::service::{ServiceDefinition, TenantOf};
+use wardlock_core::service::ServiceDefinition;
 
+use super::replace::{Old, Replacing};
 use super::{ConnectError, ConnectPlan, Connected, Obtained, Replaced, Sharing, client_at};
 use crate::companions::Companions;
 use crate::egress::Egress;
@@ -15,10 +16,7 @@ use crate::oauth::mint::on_vault;
 use crate::oauth::registered::RegisteredClient;
 use crate::oauth::revoke::Revoked;
 use crate::oauth::tenant::{Found, Lookup, LookupError, allow};
-use crate::vault::{
-    ClientMaterial, ClientSecrets, Condition, GrantInfo, LiveGrant, NewAccess, NewGrant, RefreshMaterial, Secret,
-    Tenant, VaultError,
-};
+use crate::vault::{ClientMaterial, ClientSecrets, Condition, LiveGrant, NewAccess, NewGrant, Secret, Tenant};
 
 /// How a look-up of the account is called in the audit; of another service's, with its name behind.
 const LOOKUP: &str = "tenant.lookup";
@@ -37,42 +35,6 @@ impl Identified {
     pub fn of_others(&self) -> BTreeMap<ServiceName, Tenant> {
         let told = self.others.iter().filter_map(|(service, told)| Some((service.clone(), told.clone().ok()?)));
         told.collect()
-    }
-
-    /// Refuses to put a grant in the place of one that is pinned if it is of another account, which nobody named, or if nobody knows
-    /// whose it is: the pin would be gone.
-    pub async fn may_replace(
-        &self,
-        egress: &Egress,
-        plan: &ConnectPlan,
-        old: Option<&Old>,
-    ) -> Result<(), ConnectError> {
-        let found = match &self.tenant {
-            Ok(found) => found,
-            Err(error) if plan.account.is_some() || old.is_some_and(|old| old.info.tenant.is_some()) => {
-                return Err(ConnectError::Lookup(error.clone()));
-            }
-            Err(_) => return Ok(()),
-        };
-        let Some(pinned) = old.and_then(|old| self.differs_from(old, plan, found)) else {
-            return Ok(());
-        };
-        let replaced = gives_way(pinned, plan, &found.id, &found.label);
-        let word = if replaced.is_ok() { "named" } else { "refused" };
-        let result = format!("{word}: {} for {}", found.id, pinned.id);
-        egress.record(Act::admin(&plan.who, "grant.other-account", plan.grant.as_str(), result)).await?;
-        replaced
-    }
-
-    /// Returns what a service pinned, if it calls the account otherwise now: the plan's service, or one that shares the grant.
-    fn differs_from<'a>(&self, old: &'a Old, plan: &ConnectPlan, found: &Tenant) -> Option<&'a Tenant> {
-        let own = old.comparable(plan).map(|pinned| (pinned, found));
-        let others = self.others.iter();
-        let others =
-            others.filter_map(|(service, told)| Some((old.info.account_of(service)?, told.as_ref().ok()?)));
-        let is_other =
-            |(pinned, told): &(&Tenant, &Tenant)| pinned.id != told.id && pinned.environment == told.environment;
-        own.into_iter().chain(others).find(is_other).map(|(pinned, _)| pinned)
     }
 }
 
@@ -106,54 +68,6 @@ impl<'a> Shown<'a> {
             secrets: [Some(self.access), self.refresh].into_iter().flatten().chain(self.secrets.all()).collect(),
         }
     }
-}
-
-/// A grant that is about to be replaced.
-pub(super) struct Old {
-    pub info: GrantInfo,
-    pub material: RefreshMaterial,
-}
-
-impl Old {
-    /// Returns the account that it is for, where the one of a new grant can be compared with it: told by the same service's look-up,
-    /// in the same environment. Services that share a grant tell of it by ids of different kinds, and where a login reaches several
-    /// accounts, the look-up finds any of them.
-    fn comparable(&self, plan: &ConnectPlan) -> Option<&Tenant> {
-        let service = &plan.service;
-        let pinned = self.info.account_of(&service.name).filter(|_| service.tenant.of == TenantOf::Grant);
-        pinned.filter(|tenant| tenant.environment == plan.environment)
-    }
-}
-
-/// Returns whether a grant of this account may be replaced by one of another: by the one that whoever connects named.
-fn gives_way(pinned: &Tenant, plan: &ConnectPlan, found: &str, label: &str) -> Result<(), ConnectError> {
-    if plan.account.as_deref() == Some(found) {
-        return Ok(());
-    }
-    Err(ConnectError::OtherAccount {
-        grant: plan.grant.clone(),
-        pinned: pinned.id.clone(),
-        found: found.to_owned(),
-        label: label.to_owned(),
-    })
-}
-
-/// Finds the grant that a new one would replace. Nobody is asked where the workspace file wants an account that it cannot give way to.
-pub(super) async fn old(egress: &Egress, plan: &ConnectPlan) -> Result<Option<Old>, ConnectError> {
-    let name = plan.grant.clone();
-    let found = egress.read_vault(move |vault| match vault.grant_info(&name) {
-        Ok(info) => Ok(Some(Old { info, material: vault.refresh_material(&name)? })),
-        Err(VaultError::NoGrant(_)) => Ok(None),
-        Err(error) => Err(error),
-    });
-    let old = found.await?;
-    let pinned = old.as_ref().and_then(|old| old.comparable(plan));
-    if let Some((pinned, wanted)) =
-        pinned.zip(plan.tenant.as_ref()).filter(|(pinned, wanted)| pinned.id != **wanted)
-    {
-        gives_way(pinned, plan, wanted, "as the workspace file says")?;
-    }
-    Ok(old)
 }
 
 /// Finds the account, and makes sure that it is the one that the connection is for. An account that cannot be looked up is
@@ -240,19 +154,31 @@ async fn audited_lookup(
     Ok(found)
 }
 
+/// Returns what each other service calls the account: as it says now, else as it said of the same account before.
+fn accounts(plan: &ConnectPlan, identified: &Identified, replacing: &Replacing) -> BTreeMap<ServiceName, Tenant> {
+    let mut accounts = identified.of_others();
+    let same = replacing.old.iter().filter(|_| replacing.is_same).flat_map(|old| old.pins(plan));
+    for (service, pinned) in same.filter(|(_, pinned)| pinned.environment == plan.environment) {
+        if *service != plan.service.name {
+            accounts.entry(service.clone()).or_insert_with(|| pinned.clone());
+        }
+    }
+    accounts
+}
+
 /// Stores the grant, and then gives the one up that it replaces. `how` is told in the audit.
 pub(super) async fn store(
     egress: &Egress,
     plan: ConnectPlan,
     obtained: Obtained,
     identified: Identified,
-    old: Option<Old>,
+    replacing: Replacing,
     how: &'static str,
 ) -> Result<Connected, ConnectError> {
     let now_ms = egress.now_ms();
     let Obtained { tokens, refresh, environment, granted, missing } = obtained;
     let expires_ms = now_ms.saturating_add(tokens.lifetime_seconds.saturating_mul(1000));
-    let accounts = identified.of_others();
+    let accounts = accounts(&plan, &identified, &replacing);
     let (tenant, unpinned) = match identified.tenant {
         Ok(tenant) => (Some(tenant), None),
         Err(error) => (None, Some(error)),
@@ -262,6 +188,7 @@ pub(super) async fn store(
         (Some(old), Some(new)) => old.same(new),
         _ => false,
     };
+    let Replacing { old, _turn, .. } = replacing;
     let old = old.filter(|old| !same(old));
     let new = NewGrant {
         name: plan.grant.clone(),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use wardlock_audit::Act;
 
-use super::keep;
 use super::{ConnectError, ConnectPlan, Connected, client_at, client_of, obtained, read};
+use super::{keep, replace};
 use crate::egress::Egress;
 use crate::oauth::exchange::TokenError;
 use crate::vault::Secret;
@@ -21,7 +21,7 @@ pub(crate) async fn connect(
     pasted: Secret,
 ) -> Result<Connected, ConnectError> {
     let client = client_of(egress, &plan, None).await?;
-    let old = keep::old(egress, &plan).await?;
+    replace::old(egress, &plan).await?;
     egress.record(Act::admin(&plan.who, HOW, plan.grant.as_str(), "trying")).await?;
     let raw = client_at(egress, &plan, &client).renew(Some(&pasted), &plan.scopes).await;
     let tokens = raw.map_err(TokenError::from).and_then(|raw| read(&plan, raw));
@@ -34,6 +34,6 @@ pub(crate) async fn connect(
     let obtained = obtained(&plan, tokens, Some(refresh));
     // Nobody consented here, so nothing is given back: the token is theirs who pasted it.
     let identified = keep::identify(egress, &plan, obtained.shown(&client)).await?;
-    identified.may_replace(egress, &plan, old.as_ref()).await?;
-    keep::store(egress, plan, obtained, identified, old, HOW).await
+    let replacing = identified.replacing(egress, &plan).await?;
+    keep::store(egress, plan, obtained, identified, replacing, HOW).await
 }

@@ -25,6 +25,8 @@ pub struct ConnectPlan {
     pub also_of: BTreeSet<ServiceName>,
     /// Other services that will use the same grant.
     pub sharing: Vec<Sharing>,
+    /// Every service whose look-up tells whose account a grant is; of the others' logins each reaches several.
+    pub pinning: BTreeSet<ServiceName>,
     /// The region whose accounts host is asked.
     pub region: Region,
     /// The environment that the connection says.
