@@ -49,6 +49,8 @@ pub enum Signature {
 pub struct Word {
     /// The operator.
     pub operator: OperatorName,
+    /// What they may.
+    pub role: Role,
     /// The passkey that signed, and its own count of that.
     pub passkey: Option<(String, u32)>,
 }
@@ -96,9 +98,16 @@ pub fn needs(command: &Command) -> Option<Role> {
 
 /// Returns whether a command takes a signature: it is not done without one, does more with one, or names in the audit who signed.
 pub fn takes_signature(command: &Command) -> bool {
-    // Signed, an explanation reads what stands at the provider now.
-    let explains = matches!(command, Command::PolicyExplain { .. } | Command::PolicyExplainDraft { .. });
-    needs(command).is_some() || explains || narrows(command)
+    needs(command).is_some() || tells_more(command) || narrows(command)
+}
+
+/// Returns whether a command tells more to an operator who signs it: an explanation what stands at the provider now, a component that is
+/// added what it says of what other agents asked.
+fn tells_more(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::PolicyExplain { .. } | Command::PolicyExplainDraft { .. } | Command::PluginAdd { .. }
+    )
 }
 
 /// Returns whether a command takes away what agents may do: nobody must sign it, and who does stands in the record.
@@ -204,7 +213,7 @@ pub fn authorise(
             }
         },
     };
-    Ok(Some(Word { operator: found.name.clone(), passkey }))
+    Ok(Some(Word { operator: found.name.clone(), role: found.role, passkey }))
 }
 
 /// Returns the operator who may give a command for themselves, whatever their role.

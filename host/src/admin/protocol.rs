@@ -275,6 +275,8 @@ pub enum Command {
     PluginAdd {
         /// Its length in bytes.
         bytes: u64,
+        /// Its SHA-256: whoever signs the command signs for this component and no other.
+        sha256: String,
         /// The signature that stood beside it, if one did.
         signature: Option<String>,
         /// The workspace whose table is to be written, with its connection.

@@ -39,7 +39,8 @@ pub enum PluginVerb {
     Dev(DevArgs),
     /// Keep a component in the home, and print the table that puts it into a connection's chain.
     ///
-    /// Nothing judges by it until the table stands in the workspace file: Wardlock never edits TOML.
+    /// Nothing judges by it until the table stands in the workspace file: Wardlock never edits TOML. Where operators have keys, it is
+    /// asked about recorded requests for an admin who signs (`--as` and `--sign-with`).
     Add(AddArgs),
     /// List the plugins of every chain, and whether they run.
     List,

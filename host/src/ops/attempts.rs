@@ -70,6 +70,7 @@ fn attempted(command: &Command) -> Option<(&'static str, String)> {
         Command::OperatorAdd { name, .. } => ("operator.add", name.clone()),
         Command::OperatorPasskey { name, .. } => ("operator.passkey", name.clone()),
         Command::OperatorRevoke { name } => ("operator.revoke", name.clone()),
+        Command::PluginAdd { sha256, .. } => ("plugin.add", sha256.clone()),
         Command::PluginCase { request_id, .. } => ("plugin.case", request_id.clone()),
         Command::LookBegin => ("secrets.look", "vault".to_owned()),
         Command::VaultExport { .. } => ("vault.export", "vault".to_owned()),

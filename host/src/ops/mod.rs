@@ -34,6 +34,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use wardlock_audit::Act;
 use wardlock_core::connection::{Connection, WriteMode};
+use wardlock_egress::vault::Role;
 
 use crate::admin::{Brought, Command, Failure, Page};
 use crate::anchor;
@@ -74,7 +75,8 @@ tokio::task_local! {
 struct Doer {
     /// The operator whose signature it has; without one, through what it came.
     name: String,
-    is_signed: bool,
+    /// What the operator may who signed.
+    signed_by: Option<Role>,
 }
 
 /// Returns in whose name the command under way is carried out. Ask it before work is handed to another task or thread.
@@ -84,7 +86,12 @@ pub(crate) fn who() -> String {
 
 /// Returns whether an operator signed the command under way. Ask it as [`who`].
 fn is_signed() -> bool {
-    DOER.try_with(|doer| doer.is_signed).unwrap_or(false)
+    signed_by().is_some()
+}
+
+/// Returns the role of the operator who signed the command under way. Ask it as [`who`].
+fn signed_by() -> Option<Role> {
+    DOER.try_with(|doer| doer.signed_by).ok().flatten()
 }
 
 /// How a command talks to the person while it works.
@@ -147,7 +154,7 @@ pub async fn execute(
     mut brought: Brought,
     talk: &dyn Talk,
 ) -> Result<Value, Failure> {
-    let mut doer = Doer { name: talk.name().to_owned(), is_signed: false };
+    let mut doer = Doer { name: talk.name().to_owned(), signed_by: None };
     if takes_signature(&command) {
         let (known, home) = (operators::all(host).await?, HomeIdentity::of(host.home(), host.vault()));
         let signed = match talk.signed(&home, &command, &brought) {
@@ -165,7 +172,7 @@ pub async fn execute(
         };
         if let Some(word) = word {
             operators::note_use(host, &word).await?;
-            doer = Doer { name: word.operator.to_string(), is_signed: true };
+            doer = Doer { name: word.operator.to_string(), signed_by: Some(word.role) };
         }
     }
     let is_anchored = anchor::is_for(&command);
@@ -260,9 +267,9 @@ async fn carry_out(
         Command::PolicyExplainRequest { request_id } => Box::pin(explain::of_request(host, &request_id)).await,
         Command::PolicyExplainDraft { id } => Box::pin(explain::of_draft(host, &id)).await,
         Command::PolicyAccept { basis } => Box::pin(accept::accept(host, basis.as_deref())).await,
-        Command::PluginAdd { workspace, connection, signature, .. } => {
+        Command::PluginAdd { workspace, connection, signature, sha256, .. } => {
             let place = workspace.as_deref().zip(connection.as_deref());
-            plugins::add(host, place, brought.file(), signature).await
+            plugins::add(host, place, plugins::came(brought, &sha256)?, signature).await
         }
         Command::PluginList => Ok(plugins::list(host)),
         Command::PluginLogs { filter, json } => plugin_logs::page(host, filter, json),

@@ -12,7 +12,7 @@ use wardlock_core::connection::LinkMode;
 use wardlock_core::id::{Digest, WorkspaceName};
 
 use super::{blocking, connections, note, recordings, who};
-use crate::admin::Failure;
+use crate::admin::{Brought, Failure};
 use crate::config::Document;
 use crate::home::{Home, HomeError};
 use crate::host::Host;
@@ -66,15 +66,24 @@ fn chain(found: &LoadedConnection) -> Vec<Value> {
     shown.collect()
 }
 
+/// Returns the component that came with a command, if it is the one that the command names.
+pub(super) fn came(brought: Brought, sha256: &str) -> Result<Vec<u8>, Failure> {
+    let component = brought.file().ok_or_else(|| Failure::usage("no component came with the command"))?;
+    if Digest::of(&component).to_string() == sha256 {
+        return Ok(component);
+    }
+    Err(Failure::no("the component that came is not the one that the command names")
+        .hint("nothing was kept; something else may stand in the daemon's place: look who has `admin.sock`"))
+}
+
 /// Keeps a component and its signature, and returns the table that puts it into a chain. `place` is the workspace and its
 /// connection. A signature that does not hold keeps the component out, and so does one that no plugin here loads with.
 pub(super) async fn add(
     host: &Arc<Host>,
     place: Option<(&str, &str)>,
-    component: Option<Vec<u8>>,
+    component: Vec<u8>,
     signature: Option<String>,
 ) -> Result<Value, Failure> {
-    let component = component.ok_or_else(|| Failure::usage("no component came with the command"))?;
     if let Some((workspace, connection)) = place {
         find(host, workspace, connection)?;
     }
@@ -87,13 +96,13 @@ pub(super) async fn add(
     let inspection = host.sandbox().inspect(component.clone()).await?;
     let about = inspection.about?;
     let (digest, size) = (inspection.digest, inspection.size);
-    let brought =
-        Brought { name: about.description.name.clone(), digest, bytes: component.clone(), signature, standing };
+    let named =
+        Named { name: about.description.name.clone(), digest, bytes: component.clone(), signature, standing };
     let (of_host, workspace_file) = (Arc::clone(host), place.map(|(name, _)| format!("workspaces/{name}.toml")));
     let file = workspace_file.clone();
     let (kept, text) = blocking(move || {
         let text = file.map(|file| of_host.home().read_text(&file)).transpose()?.flatten();
-        keep(of_host.home(), of_host.config().publishers(), brought).map(|kept| (kept, text))
+        keep(of_host.home(), of_host.config().publishers(), named).map(|kept| (kept, text))
     })
     .await??;
     let placed = Placed { about: &about, file: &kept.file, digest, standing: &kept.standing };
@@ -154,8 +163,8 @@ fn find(host: &Host, workspace: &str, connection: &str) -> Result<(), Failure> {
     })
 }
 
-/// A component that somebody brought.
-struct Brought {
+/// A component that somebody brought, and what it calls itself.
+struct Named {
     name: String,
     digest: Digest,
     bytes: Vec<u8>,
@@ -173,8 +182,8 @@ struct Kept {
 
 /// Writes it twice: where workspace files name it, and by digest. Another component of that name keeps its file,
 /// because a workspace file may pin it; this one goes beside it.
-fn keep(home: &Home, publishers: &Publishers, brought: Brought) -> Result<Kept, Failure> {
-    let Brought { name, digest, bytes, mut signature, mut standing } = brought;
+fn keep(home: &Home, publishers: &Publishers, named: Named) -> Result<Kept, Failure> {
+    let Named { name, digest, bytes, mut signature, mut standing } = named;
     let plain = format!("{name}.wasm");
     let file = match home.read(&format!("plugins/{plain}"))? {
         Some(found) if found != bytes => format!("{name}-{}.wasm", &digest.to_string()[..8]),

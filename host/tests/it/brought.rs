@@ -3,11 +3,15 @@
 
 use serde_json::Value;
 use wardlock::admin::{Brought, Command};
+use wardlock::ops;
+use wardlock_core::id::Digest;
+use wardlock_egress::vault::Role;
 use wardlock_simulator::Consent;
 
 use crate::answers::judge;
 use crate::recorder::{LEADS, RECORDER, change, recording, shown};
-use crate::world::{World, plugin};
+use crate::signed::{self, Operator, signed, who_did};
+use crate::world::{Plan, World, plugin, workspace};
 
 /// What reads more than `require-purpose` lets pass without a purpose.
 const BROAD: &str = r#"{"select_query":"select Last_Name from Leads where Last_Name is not null limit 500"}"#;
@@ -113,6 +117,84 @@ async fn what_gave_no_verdict_then_is_no_difference_to_a_new_component() {
     world.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_is_asked_about_recorded_requests_for_an_admin_who_signs() {
+    let world = recording(&plugin("read-only", "{}"), RECORDER).await;
+    assert_eq!(world.get(LEADS).await.status, 200);
+    let added = add(&world, "read-only", Some("acme")).await;
+    assert_eq!(added["recorded"][0]["compared"], 1, "nobody has a key here: {added}");
+
+    let (ada, bob) = (Operator::new("ada", 1), Operator::new("bob", 2));
+    world.command(signed::add(&ada, Role::Admin)).await.expect("added");
+    signed(&world, &ada, signed::add(&bob, Role::Approver)).await.expect("added");
+    let starter = |name: &str| wardlock_plugins::starter(name).expect("a starter").bytes.to_vec();
+    let by = async |who: &Operator, of: Vec<u8>, brought: Vec<u8>| {
+        ops::execute(&world.host, adding(&of, Some("acme")), Brought::File(brought), who).await
+    };
+    let unsigned = add(&world, "read-only", Some("acme")).await;
+    let approvers = by(&bob, starter("read-only"), starter("read-only")).await.expect("kept");
+    for added in [unsigned, approvers] {
+        let row = &added["recorded"][0];
+        assert_eq!((&row["compared"], &row["differing"]), (&0.into(), &Value::Array(Vec::new())), "{added}");
+        assert!(row["why"].as_str().is_some_and(|why| why.contains("for an admin who signs")), "{added}");
+        let kept = world.folder().join("home").join(added["kept"].as_str().expect("a file"));
+        assert!(kept.exists(), "{added}");
+    }
+    let told = shown(&world, &["plugin", "add", "read-only"]).await;
+    assert!(
+        told.stderr.contains("acme/zoho: not compared: ") && told.stderr.contains("--sign-with KEY"),
+        "{told:?}"
+    );
+
+    let added = by(&ada, starter("read-only"), starter("read-only")).await.expect("signed");
+    assert_eq!(added["recorded"][0]["compared"], 1, "{added}");
+    assert_eq!(who_did(&world, "plugin.add").as_deref(), Some("ada"));
+    let other = by(&ada, starter("read-only"), starter("page-cap")).await.expect_err("another component");
+    assert!(other.message.contains("is not the one that the command names"), "{other:?}");
+    by(&Operator::new("ada", 3), starter("read-only"), starter("read-only")).await.expect_err("forged");
+    let refused = signed::refused(&world, "plugin.add");
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert!(refused[0].1.contains("a wrong signature"), "{refused:?}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_older_than_the_workspaces_newest_records_is_said_to_be_older() {
+    let deny = judge("another", "", r#"{ request = "deny" }"#).replace("connections.zoho", "connections.other");
+    let other = "\n[connections.other]\nlabel = \"t\"\nservice = \"zoho-crm\"\nregion = \"eu\"\ngrant = \"acme-zoho\"\n\
+                 resources = [\"Leads\"]\noperations = [\"records.read\"]\n";
+    let file = workspace("acme", "eu", "", &plugin("read-only", "{}")) + other + &deny + RECORDER;
+    let world =
+        World::start(Plan { workspaces: vec![("acme", file)], guests: vec!["judge"], ..Plan::default() }).await;
+    assert_eq!(world.get(LEADS).await.status, 200);
+    let of_other = async || world.get("/acme/other/crm/v8/Leads?fields=Last_Name").await.status;
+    for _ in 1..200 {
+        assert_eq!(of_other().await, 403);
+    }
+    let added = add(&world, "read-only", Some("acme")).await;
+    assert_eq!(added["recorded"][0]["compared"], 1, "it is the oldest of 200: {added}");
+    assert_eq!(of_other().await, 403);
+    let added = add(&world, "read-only", Some("acme")).await;
+    let why = "none of the workspace's newest 200 recorded requests is of it";
+    assert_eq!(added["recorded"][0]["why"], why, "{added}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_component_that_loops_is_asked_only_so_long() {
+    let world = recording(&plugin("probe", r#"{ mode = "allow" }"#), RECORDER).await;
+    for _ in 0..6 {
+        assert_eq!(world.get(LEADS).await.status, 200);
+    }
+    change(&world, &plugin("probe", r#"{ mode = "loop" }"#), RECORDER).await;
+    let added = add_guest(&world, "probe").await;
+    let row = &added["recorded"][0];
+    assert_eq!((&row["compared"], &row["not_compared"]), (&0.into(), &6.into()), "{added}");
+    let whys = row["not_compared_why"].to_string();
+    assert!(whys.contains("all of it may take 20 seconds"), "{added}");
+    world.end().await;
+}
+
 async fn add(world: &World, starter: &str, workspace: Option<&str>) -> Value {
     add_bytes(world, wardlock_plugins::starter(starter).expect("a starter").bytes.to_vec(), workspace).await
 }
@@ -122,11 +204,17 @@ async fn add_guest(world: &World, guest: &str) -> Value {
 }
 
 async fn add_bytes(world: &World, bytes: Vec<u8>, workspace: Option<&str>) -> Value {
-    let command = Command::PluginAdd {
+    let command = adding(&bytes, workspace);
+    world.command_as(command, Brought::File(bytes), Consent::default()).await.expect("added")
+}
+
+/// The command that adds a component.
+fn adding(bytes: &[u8], workspace: Option<&str>) -> Command {
+    Command::PluginAdd {
         bytes: bytes.len() as u64,
+        sha256: Digest::of(bytes).to_string(),
         signature: None,
         workspace: workspace.map(str::to_owned),
         connection: workspace.map(|_| "zoho".to_owned()),
-    };
-    world.command_as(command, Brought::File(bytes), Consent::default()).await.expect("added")
+    }
 }

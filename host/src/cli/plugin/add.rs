@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use serde_json::Value;
+use wardlock_core::id::Digest;
 
 use super::{component, signature};
 use crate::admin::{Brought, Command, Failure};
@@ -19,7 +20,8 @@ pub(super) async fn run(cli: &Cli, args: &AddArgs) -> Result<ExitCode, Failure> 
         .transpose()
         .map_err(|_| Failure::no(SignatureError::Torn).hint(SignatureError::Torn.hint()))?;
     let (workspace, connection) = (args.workspace.clone(), args.connection.clone());
-    let command = Command::PluginAdd { bytes: bytes.len() as u64, signature, workspace, connection };
+    let (length, sha256) = (bytes.len() as u64, Digest::of(&bytes).to_string());
+    let command = Command::PluginAdd { bytes: length, sha256, signature, workspace, connection };
     let added = remote::ask(cli, command, Brought::File(bytes)).await?;
     if cli.json {
         talk::data(&added);

@@ -1,29 +1,38 @@
 //! What a component that somebody brings would decide otherwise than what is recorded: than the plugins of its name did, and, where a
 //! chain that it is for has none of that name, of what the chain's first plugin was asked.
 
-use std::collections::BTreeSet;
+mod told;
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use wardlock_core::id::{Digest, PluginName};
+use wardlock_egress::vault::Role;
 use wardlock_sandbox::{About, LoadSpec, Plugin};
+use wardlock_state::RecordPlace;
 
+use super::super::{operators, signed_by};
 use super::{places, read};
 use crate::admin::Failure;
 use crate::config::DEFAULT_MEMORY_BYTES;
 use crate::host::Host;
 use crate::loaded::State;
-use crate::recorder::{AskedRecord, Record, Tried, Word, new_word, tried};
+use crate::recorder::{AskedRecord, Record, new_word, tried};
+use told::{Told, not_compared};
 
 /// How many of a workspace's newest requests a component is asked about.
 const NEWEST: u32 = 200;
-/// How many differences are told for each place; the rest is counted.
-const TOLD: usize = 20;
-/// How many reasons are told why something could not be compared.
-const REASONS: usize = 3;
 /// How long one decision may take.
 const TIME: Duration = Duration::from_secs(1);
+/// How long all of it may take: a component that loops takes all the time of each decision.
+const IN_ALL: Duration = Duration::from_secs(20);
+/// Why a component is asked about nothing that is recorded.
+const UNSIGNED: &str = "components are asked about recorded requests for an admin who signs: give the command as \
+                        `wardlock --as NAME --sign-with KEY plugin add …`";
 
 /// A component that somebody brings.
 #[derive(Clone, Copy)]
@@ -34,7 +43,8 @@ pub(in crate::ops) struct Brought<'a> {
 }
 
 /// Asks a component about what is recorded: of the plugins of its name in one workspace, or in all that record, and of the connection that
-/// it is for. `place` is a workspace and that connection.
+/// it is for. `place` is a workspace and that connection. The component says what it likes of what agents asked, so where operators have
+/// keys, it is asked for an admin who signs.
 pub(in crate::ops) async fn otherwise(
     host: &Arc<Host>,
     place: Option<(&str, &str)>,
@@ -42,7 +52,10 @@ pub(in crate::ops) async fn otherwise(
 ) -> Result<Vec<Value>, Failure> {
     let loaded = host.loaded();
     let recording = host.recorder().recording();
+    let may_ask = signed_by() >= Some(Role::Admin) || operators::all(host).await?.is_empty();
+    let asking = Asking { host, brought, until: Instant::now() + IN_ALL };
     let name = brought.about.description.name.as_str();
+    let mut newest: BTreeMap<&str, Newest> = BTreeMap::new();
     let mut told = Vec::new();
     for found in loaded.connections() {
         let (its, connection) = (found.connection.workspace.as_str(), found.connection.name.as_str());
@@ -55,13 +68,19 @@ pub(in crate::ops) async fn otherwise(
         if there.is_none() && !is_for {
             continue;
         }
-        let mut row = if recording.contains_key(its) {
-            let records = records(host, its, connection).await?;
-            compared(host, &records, brought, there.map(|plugin| &**plugin)).await
-        } else if is_for {
+        let mut row = if !recording.contains_key(its) {
+            if !is_for {
+                continue;
+            }
             not_compared(format!("nothing is recorded: workspace `{its}` has no `[recorder]`"))
+        } else if may_ask {
+            let newest = match newest.entry(its) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(vacant) => vacant.insert(looked_through(host, its, name).await?),
+            };
+            asking.compared(newest, connection, there.map(|plugin| &**plugin)).await?
         } else {
-            continue;
+            not_compared(UNSIGNED.to_owned())
         };
         row["place"] = format!("{its}/{connection}").into();
         told.push(row);
@@ -69,47 +88,120 @@ pub(in crate::ops) async fn otherwise(
     Ok(told)
 }
 
-/// Reads what is recorded of a connection, the newest first.
-async fn records(host: &Arc<Host>, workspace: &str, connection: &str) -> Result<Vec<Record>, Failure> {
-    let mut records = Vec::new();
-    for place in places(host, Some(workspace), None, NEWEST).await? {
-        // What does not open is `audit replay`'s to tell.
-        let Ok(Some(record)) = read(host, &place).await? else { continue };
-        if record.connection == connection {
-            records.push(record);
-        }
-    }
-    Ok(records)
+/// A workspace's newest records.
+struct Newest {
+    /// Whether that is all of them.
+    is_all: bool,
+    seen: Vec<Seen>,
 }
 
-/// Compares with what the plugin of its name said; with nothing where none of that name was asked.
-async fn compared(host: &Host, records: &[Record], brought: Brought<'_>, there: Option<&Plugin>) -> Value {
-    if records.is_empty() {
-        return not_compared("nothing is recorded of it yet".to_owned());
+/// A record, as far as it must be known what is asked about it: without the bodies that it holds.
+struct Seen {
+    place: RecordPlace,
+    connection: String,
+    /// How many times a plugin of the component's name was asked.
+    of_name: u32,
+    /// How many times the chain's first plugin was.
+    of_first: u32,
+}
+
+impl Seen {
+    fn asked(&self, is_new: bool) -> u32 {
+        if is_new { self.of_first } else { self.of_name }
     }
-    let new = match there {
-        Some(plugin) => in_place_of(host, plugin, brought).await,
-        None => as_printed(host, brought).await,
-    };
-    let new = match new {
-        Ok(new) => new,
-        Err(why) => return not_compared(why),
-    };
-    let is_its = |asked: &AskedRecord| there.is_some_and(|plugin| asked.plugin == plugin.name().as_str());
-    let is_new = !records.iter().flat_map(|record| &record.asked).any(is_its);
-    let mut told = Told::default();
-    for record in records {
+}
+
+/// Looks through a workspace's newest records, and keeps none: together they may be large.
+async fn looked_through(host: &Arc<Host>, workspace: &str, name: &str) -> Result<Newest, Failure> {
+    let count = |asked: usize| u32::try_from(asked).unwrap_or(u32::MAX);
+    let places = places(host, Some(workspace), None, NEWEST).await?;
+    let is_all = places.len() < NEWEST as usize;
+    let mut seen = Vec::new();
+    for place in places {
+        // What does not open is `audit replay`'s to tell.
+        let Ok(Some(record)) = read(host, &place).await? else { continue };
+        let (of_name, of_first) = (count(asked_of(&record, name).count()), count(first_asked(&record).count()));
+        seen.push(Seen { place, connection: record.connection, of_name, of_first });
+    }
+    Ok(Newest { is_all, seen })
+}
+
+/// A component that is asked about what is recorded, as long as there is time.
+struct Asking<'a> {
+    host: &'a Arc<Host>,
+    brought: Brought<'a>,
+    until: Instant,
+}
+
+impl Asking<'_> {
+    /// Compares with what the plugin of its name said on one connection; with nothing where none of that name was asked.
+    async fn compared(&self, newest: &Newest, connection: &str, there: Option<&Plugin>) -> Result<Value, Failure> {
+        let seen: Vec<&Seen> = newest.seen.iter().filter(|seen| seen.connection == connection).collect();
+        if seen.is_empty() {
+            return Ok(not_compared(none_of_it(newest)));
+        }
+        let is_new = there.is_none() || seen.iter().all(|seen| seen.of_name == 0);
+        let mut told = Told::default();
+        if self.is_late() {
+            told.late(seen.iter().map(|seen| seen.asked(is_new)).sum(), IN_ALL);
+            return Ok(told.into_json(is_new));
+        }
+        let new = match there {
+            Some(plugin) => in_place_of(self.host, plugin, self.brought).await,
+            None => as_printed(self.host, self.brought).await,
+        };
+        let new = match new {
+            Ok(new) => new,
+            Err(why) => return Ok(not_compared(why)),
+        };
+        for seen in seen {
+            if self.is_late() {
+                told.late(seen.asked(is_new), IN_ALL);
+            } else if let Ok(Some(record)) = read(self.host, &seen.place).await? {
+                self.ask(&new, &record, is_new, &mut told).await;
+            }
+        }
+        Ok(told.into_json(is_new))
+    }
+
+    /// Asks about one record. Boxed: what is awaited is deep.
+    async fn ask(&self, new: &Plugin, record: &Record, is_new: bool, told: &mut Told) {
         if is_new {
             for asked in first_asked(record) {
-                told.take_new(record, asked, new_word(&new, record, asked).await);
+                match self.in_time(Box::pin(new_word(new, record, asked))).await {
+                    Some(word) => told.take_new(record, asked, word),
+                    None => told.late(1, IN_ALL),
+                }
             }
-        } else {
-            for asked in record.asked.iter().filter(|asked| is_its(asked)) {
-                told.take(record, asked, tried(&new, record, asked).await);
+            return;
+        }
+        for asked in asked_of(record, new.name().as_str()) {
+            match self.in_time(Box::pin(tried(new, record, asked))).await {
+                Some(tried) => told.take(record, asked, tried),
+                None => told.late(1, IN_ALL),
             }
         }
     }
-    told.into_json(is_new)
+
+    /// Returns what comes in time.
+    async fn in_time<T>(&self, asked: impl Future<Output = T>) -> Option<T> {
+        if self.is_late() {
+            return None;
+        }
+        tokio::time::timeout_at(self.until, asked).await.ok()
+    }
+
+    fn is_late(&self) -> bool {
+        Instant::now() >= self.until
+    }
+}
+
+/// Says that nothing of a connection is among a workspace's newest records.
+fn none_of_it(newest: &Newest) -> String {
+    if newest.is_all {
+        return "nothing is recorded of it yet".to_owned();
+    }
+    format!("none of the workspace's newest {NEWEST} recorded requests is of it")
 }
 
 /// Loads a component in the place of a plugin: with what the workspace file gives that.
@@ -159,105 +251,7 @@ fn first_asked(record: &Record) -> impl Iterator<Item = &AskedRecord> {
     })
 }
 
-/// What a component comes to in one place.
-#[derive(Default)]
-struct Told<'a> {
-    requests: BTreeSet<&'a str>,
-    compared: u32,
-    unknown: u32,
-    whys: BTreeSet<String>,
-    otherwise: u32,
-    refused: u32,
-    held: u32,
-    changed: u32,
-    differing: Vec<Value>,
-}
-
-impl<'a> Told<'a> {
-    fn take(&mut self, record: &'a Record, asked: &AskedRecord, tried: Tried) {
-        match tried {
-            Tried::Unknown(why) => return self.unknown(why),
-            Tried::Same => {}
-            Tried::Otherwise { says, differences } => {
-                self.differs(record, asked, (&asked.word.short(), &says), &differences);
-            }
-        }
-        self.compared(record);
-    }
-
-    /// Takes what a component says that nobody was asked in the place of.
-    fn take_new(&mut self, record: &'a Record, asked: &AskedRecord, word: Result<Word, String>) {
-        let word = match word {
-            Ok(word) => word,
-            Err(why) => return self.unknown(why),
-        };
-        self.compared(record);
-        let counted = match &word {
-            Word::Fault { .. } => &mut self.refused,
-            Word::Said { said, .. } => match said.verdict {
-                "allow" | "pass" => return,
-                "hold" => &mut self.held,
-                "shape" | "edit" => &mut self.changed,
-                _ => &mut self.refused,
-            },
-        };
-        *counted += 1;
-        self.differs(record, asked, (&record.decision, &word.short()), &[]);
-    }
-
-    fn unknown(&mut self, why: String) {
-        self.unknown += 1;
-        if self.whys.len() < REASONS {
-            self.whys.insert(why);
-        }
-    }
-
-    fn compared(&mut self, record: &'a Record) {
-        self.compared += 1;
-        self.requests.insert(&record.request_id);
-    }
-
-    fn differs(
-        &mut self,
-        record: &Record,
-        asked: &AskedRecord,
-        (recorded, now): (&str, &str),
-        differences: &[String],
-    ) {
-        self.otherwise += 1;
-        if self.differing.len() < TOLD {
-            self.differing.push(json!({
-                "request": record.request_id,
-                "time": crate::text::time(record.at_ms),
-                "operation": record.inputs.get(asked.input).map(|input| &input.operation().name),
-                "recorded": recorded,
-                "now": now,
-                "differences": differences,
-            }));
-        }
-    }
-
-    fn into_json(self, is_new: bool) -> Value {
-        json!({
-            "is_new": is_new,
-            "requests": self.requests.len(),
-            "compared": self.compared,
-            "not_compared": self.unknown,
-            "not_compared_why": self.whys,
-            "otherwise": self.otherwise,
-            "would_refuse": is_new.then_some(self.refused),
-            "would_hold": is_new.then_some(self.held),
-            "would_change": is_new.then_some(self.changed),
-            "cut": (self.differing.len() as u64) < u64::from(self.otherwise),
-            "differing": self.differing,
-            "why": null,
-        })
-    }
-}
-
-/// Says why nothing is compared in a place.
-fn not_compared(why: String) -> Value {
-    let mut row = Told::default().into_json(false);
-    row["why"] = why.into();
-    row
+/// What the plugins of a name were asked.
+fn asked_of<'a>(record: &'a Record, name: &str) -> impl Iterator<Item = &'a AskedRecord> {
+    record.asked.iter().filter(move |asked| asked.plugin == name)
 }
