@@ -6,6 +6,8 @@
 //! the body, and only as much is built of it as is shown.
 
 mod look;
+#[cfg(test)]
+mod tests;
 mod written;
 
 use std::collections::BTreeSet;
