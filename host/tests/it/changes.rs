@@ -301,7 +301,7 @@ async fn what_a_person_is_told_takes_of_no_quota_and_what_an_agent_is_told_does(
     let takes = r#"{ takes = [{ key = "reads", limit = 1000, window = 31536000 }] }"#;
     let world = judged("\"quota\"", takes).await;
     let used = || {
-        let state = rusqlite::Connection::open(world.folder().join("state/state.db")).expect("the state");
+        let state = rusqlite::Connection::open(world.folder().join("home/state/state.db")).expect("the state");
         state.query_row("SELECT used FROM quotas", [], |row| row.get::<_, u32>(0)).expect("a counter")
     };
     let id = world.simulator.records("20071234567", "Leads")[0]["id"].clone();
