@@ -123,6 +123,8 @@ async fn carry(
     seen.purpose.clone_from(&request.purpose);
     seen.prefers = request.prefers;
     let dry_run = request.dry_run;
+    // A dry run is told what a request would be told, and takes nothing.
+    let counting = if dry_run.is_asked() { Counting::Looks } else { Counting::Takes };
     let via = via(&request);
     let canonical = canonicalise(request, seen)?;
     let (open, request) = resolve(host, &agent, canonical, seen)?;
@@ -135,6 +137,7 @@ async fn carry(
         approval: None,
         by_agent: true,
         checks: false,
+        counting,
     };
     let reply = judge_and_send(host, id, issued, request, seen).await?;
     Ok(reply.holding(place))
@@ -153,6 +156,8 @@ struct Issued {
     by_agent: bool,
     /// Whether the provider only checks it.
     checks: bool,
+    /// Whether it takes of its plugins' quotas.
+    counting: Counting,
 }
 
 /// Steps 5 to 13, whoever brings the request.
@@ -163,7 +168,7 @@ async fn judge_and_send(
     request: CanonicalRequest,
     seen: &mut Seen,
 ) -> Result<Reply, Stop> {
-    let Issued { agent, open, via, dry_run, separation, approval, by_agent, checks } = issued;
+    let Issued { agent, open, via, dry_run, separation, approval, by_agent, checks, counting } = issued;
     let connection = open.for_agent(&agent);
     // Looked at once: what requests are compared with is what the permit says.
     let pinned = pin(host, id, &connection, seen);
@@ -181,7 +186,7 @@ async fn judge_and_send(
     let judge = days::known(host, judge, &classified).await?;
     let asked = Asked { via, approval, ..pinned? };
     let context = context(host, id, &connection, &agent, &asked, dry_run.is_asked());
-    let quotas = quotas(host, &connection, dry_run.is_asked() || checks);
+    let quotas = Taking::new(host.state().reserve(&connection.workspace, counting));
     let chain = ask_plugins(host, &judge, &open, &context, &quotas, classified);
     let (classified, outcome, recording) = chain.instrument(debug_span!("chain")).await;
     let asked_for = Arc::new(classified.clone());
@@ -450,12 +455,6 @@ fn context(
         dry_run,
         approved_by: asked.approval.as_ref().map(|approval| approval.by.join(", ")),
     }
-}
-
-/// A dry run is told what a request would be told, and takes nothing.
-fn quotas(host: &Host, connection: &Connection, dry_run: bool) -> Arc<Taking> {
-    let counting = if dry_run { Counting::Looks } else { Counting::Takes };
-    Taking::new(host.state().reserve(&connection.workspace, counting))
 }
 
 fn busy(busy: Busy) -> Refusal {

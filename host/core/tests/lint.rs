@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use wardlock_core::service::parse_and_lint;
+use wardlock_core::service::{Named, Segment, parse_and_lint};
 
 /// A definition in which nothing is found.
 const CLEAN: &str = include_str!("../../../tests/providers/notes.toml");
@@ -49,6 +49,29 @@ fn nothing_is_found_in_built_in_definitions() {
         seen += 1;
     }
     assert!(seen > 0);
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test reads the files that it looks at")]
+fn what_a_path_says_would_be_gone_is_what_it_ends_with() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../services");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(&folder).expect("the built-in definitions") {
+        let text = std::fs::read_to_string(entry.expect("a file").path()).expect("text");
+        let service = parse_and_lint(&text, "service.toml").unwrap_or_else(|error| panic!("{error}")).0;
+        for operation in &service.operations {
+            let Some(current) = operation.current.as_ref().filter(|it| it.named == Named::Path) else { continue };
+            let is_last = match operation.path.segments().last() {
+                Some(Segment::Name(name) | Segment::Any(name) | Segment::Pattern { name, .. }) => {
+                    *name == current.id_in_path
+                }
+                Some(Segment::Literal(_)) | None => false,
+            };
+            assert!(is_last, "`{}` of {} would show as gone what stays", operation.name, service.name);
+            seen += 1;
+        }
+    }
+    assert!(seen > 5);
 }
 
 #[test]

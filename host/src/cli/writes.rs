@@ -305,8 +305,12 @@ fn for_person(whole: &Value) -> Value {
             if field.get("current").is_some() && !is_unread {
                 continue;
             }
-            let (name, proposed) = (&field["field"], &field["proposed"]);
-            *field = json!({ "field": name, "value_now": "not read", "proposed": proposed });
+            let mut told =
+                json!({ "field": field["field"], "value_now": if is_unread { "not read" } else { "not known" } });
+            if let Some(proposed) = field.get("proposed") {
+                told["proposed"] = proposed.clone();
+            }
+            *field = told;
         }
     }
     if shown["would_send"]["records"].is_null() && shown["would_send"].is_object() {
@@ -358,7 +362,7 @@ mod tests {
         let row = json!({ "record": "1", "would_be": "gone", "fields": [lost.clone(), unasked], "problem": null });
         let shown = for_person(&known(&json!({ "changes": [row] })));
         assert_eq!((&shown["changes"][0]["would_be"], &shown["changes"][0]["fields"][0]), (&json!("gone"), &lost));
-        assert_eq!(shown["changes"][0]["fields"][1]["value_now"], "not read");
+        assert_eq!(shown["changes"][0]["fields"][1]["value_now"], "not known");
         let why = json!({ "changes": null, "changes_note": "not read: so it is" });
         assert_eq!(for_person(&why), json!({ "changes": "not read: so it is" }));
         let read = for_person(&json!({ "would_send": { "records": 3 }, "changes": null }));

@@ -12,7 +12,7 @@ use wardlock_core::decision::Approval;
 use wardlock_core::id::{AgentName, Digest, RequestId, WorkspaceName};
 use wardlock_core::refusal::{Code, Refusal};
 use wardlock_egress::vault::{Decided, DraftTime};
-use wardlock_state::{Draft, DraftState, Released};
+use wardlock_state::{Counting, Draft, DraftState, Released};
 
 use super::approvals::{Gathered, gather, wanted};
 use super::{Content, DraftError, content, decided, on_disk, refused, seal};
@@ -247,6 +247,7 @@ async fn send(host: &Host, draft: &Draft, content: &Content, release_id: &Reques
         separation: content.separation,
         approval: Some(approval),
         checks: false,
+        counting: Counting::Takes,
     };
     pipeline::run_for(host, release_id, asked, request).await
 }

@@ -8,7 +8,7 @@ use wardlock_core::canonical::CanonicalRequest;
 use wardlock_core::classify::{Classified, Part, classify};
 use wardlock_core::decision::Holder;
 use wardlock_core::id::{AgentName, Digest};
-use wardlock_state::{Draft, DraftState, StateError};
+use wardlock_state::{Counting, Draft, DraftState, StateError};
 
 use super::freeze::frozen_by;
 use super::{blocking, named, note, released, seen_through, who};
@@ -117,6 +117,7 @@ async fn changes(
         separation: content.separation,
         approval: None,
         checks: false,
+        counting: Counting::Looks,
     };
     (drafts::changes(host, asked, None, classified).await, None)
 }

@@ -193,6 +193,7 @@ async fn changes(host: &Host, found: &LoadedConnection, agent: &AgentName, class
         separation: Separation::Unknown,
         approval: None,
         checks: false,
+        counting: Counting::Looks,
     };
     drafts::changes(host, asked, None, classified).await
 }

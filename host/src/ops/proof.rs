@@ -14,7 +14,7 @@ use wardlock_core::id::{AgentName, WorkspaceName};
 use wardlock_core::service::{ProofRequest, ProofRequests};
 use wardlock_egress::GrantStatus;
 use wardlock_egress::vault::{GrantInfo, VaultError};
-use wardlock_state::{Agent, Proof, State as Store, StateError, WriteLevel};
+use wardlock_state::{Agent, Counting, Proof, State as Store, StateError, WriteLevel};
 
 use self::criteria::Criterion;
 use super::connections::find;
@@ -267,6 +267,7 @@ async fn ask(
         separation: Separation::Unknown,
         approval: None,
         checks: false,
+        counting: Counting::Takes,
     };
     let ended = pipeline::run_for(host, &id, on_behalf, asked.request).await;
     let rows = {

@@ -10,6 +10,7 @@ use wardlock_core::canonical::CanonicalRequest;
 use wardlock_core::decision::Approval;
 use wardlock_core::id::{AgentName, RequestId, WorkspaceName};
 use wardlock_core::refusal::{Code, Refusal};
+use wardlock_state::Counting;
 
 use super::refuse::refuse;
 use super::{Agent, Issued, Seen, Stop, judge_and_send, refuse_frozen, refuse_secrets};
@@ -35,6 +36,8 @@ pub struct OnBehalf<'a> {
     pub approval: Option<Approval>,
     /// Whether the provider only checks it, as its service's definition says: it counts as a read then.
     pub checks: bool,
+    /// Whether it takes of its plugins' quotas: what an agent is told does, what only a person is told does not.
+    pub counting: Counting,
 }
 
 /// How such a request ended.
@@ -89,7 +92,7 @@ async fn begin(
     request: CanonicalRequest,
     seen: &mut Seen,
 ) -> Result<Reply, Stop> {
-    let OnBehalf { workspace, connection, agent, purpose, via, separation, approval, checks } = asked;
+    let OnBehalf { workspace, connection, agent, purpose, via, separation, approval, checks, counting } = asked;
     let name = |error: String| Refusal::new(Code::Internal, "drafts", error);
     let agent = Agent {
         name: AgentName::parse(agent).map_err(|error| name(error.to_string()))?,
@@ -124,6 +127,7 @@ async fn begin(
         approval,
         by_agent: false,
         checks,
+        counting,
     };
     let reply = judge_and_send(host, id, issued, request, seen).await;
     drop(place);

@@ -9,6 +9,7 @@ use wardlock_core::answer::Outcome;
 use wardlock_core::classify::Classified;
 use wardlock_core::connection::Connection;
 use wardlock_core::id::AgentName;
+use wardlock_state::Counting;
 
 use super::behalf::{Ended, OnBehalf, run_for};
 use super::held::Concluded;
@@ -56,7 +57,12 @@ impl<'a> Looked<'a> {
             if let Err(refusal) = self.host.rates().take(self.agent) {
                 return not_asked(&refusal.detail);
             }
-            let asked = OnBehalf { checks: true, ..self.asked("the provider's check, for a dry run") };
+            let asked = OnBehalf {
+                checks: true,
+                // It changes and shows no record.
+                counting: Counting::Looks,
+                ..self.asked("the provider's check, for a dry run")
+            };
             let id = new_request_id();
             let ended = run_for(self.host, &id, asked, check).await;
             told(id.as_str(), &ended)
@@ -78,6 +84,7 @@ impl<'a> Looked<'a> {
             separation: self.separation,
             approval: None,
             checks: false,
+            counting: Counting::Takes,
         }
     }
 }

@@ -3,10 +3,21 @@
 use base64::Engine as _;
 use serde_json::{Value, json};
 use wardlock::admin::Command;
+use wardlock_simulator::ApiAnswer;
 
+use crate::answers::judge;
 use crate::drafts::{LEADS, LIST, PROBLEM, allowing, approve, drafting, plan, show};
 use crate::proofs::{enable, prove};
 use crate::world::{Plan, World};
+
+/// A world that holds every write, and whose answers pass the guest `judge`.
+async fn judged(capabilities: &str, settings: &str) -> World {
+    let plan = plan("writes = \"draft\"", &judge("judge", capabilities, settings));
+    let world = World::start(Plan { guests: vec!["judge"], ..plan }).await;
+    assert_eq!(prove(&world).await["passed"], true);
+    enable(&world, "draft").await.expect("enabled");
+    world
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_explanation_says_what_of_the_question_is_wrong() {
@@ -220,5 +231,88 @@ async fn where_nothing_is_read_it_says_why() {
     approve(&world, id).await.expect("released");
     let shown = show(&world, id).await;
     assert_eq!((&shown["changes"], &shown["changes_note"]), (&Value::Null, &json!("not read: the draft is sent")));
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_plugin_hides_is_shown_neither_as_empty_nor_as_new() {
+    let world = judged("", r#"{ answer = "edit", edits = [["remove-json", "/data/*/Email"]] }"#).await;
+    let lead = world.simulator.records("20071234567", "Leads")[0].clone();
+    let id = lead["id"].as_str().expect("an id");
+    let dry = format!("Wardlock-Dry-Run: true\r\n{PROBLEM}");
+    let told = world.ask("acme", "DELETE", &format!("{LEADS}/{id}"), &dry, "").await.json().expect("json");
+    let row = &told["dry_run"]["changes"][0];
+    let fields = row["fields"].as_array().expect("fields");
+    assert_eq!((&row["would_be"], &row["problem"]), (&json!("gone"), &Value::Null), "{told}");
+    assert!(fields.contains(&json!({ "field": "Email" })), "{told}");
+    assert!(fields.contains(&json!({ "field": "Last_Name", "current": lead["Last_Name"] })), "{told}");
+    let body = json!({ "data": [{ "id": id, "Email": "new@customer.example" }] }).to_string();
+    let told = world.ask("acme", "PUT", LEADS, &dry, &body).await.json().expect("json");
+    let fields = json!([{ "field": "Email", "proposed": "new@customer.example" }]);
+    assert_eq!(told["dry_run"]["changes"][0]["fields"], fields, "{told}");
+    world.end().await;
+
+    let world = judged("", r#"{ answer = "edit", edits = [["remove-json", "/data"]] }"#).await;
+    let record = json!({ "Email": lead["Email"], "Last_Name": "N" });
+    let body = json!({ "data": [record], "duplicate_check_fields": ["Email"] }).to_string();
+    let told = world.ask("acme", "POST", &format!("{LEADS}/upsert"), &dry, &body).await.json().expect("json");
+    let row = &told["dry_run"]["changes"][0];
+    let problem = "not read: the answer shows no record, and may not show all";
+    assert_eq!((&row["problem"], row.get("would_be")), (&json!(problem), None), "{told}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_cannot_be_kept_is_told_as_that() {
+    let world = drafting(&allowing()).await;
+    let id = world.simulator.records("20071234567", "Leads")[0]["id"].clone();
+    let large = ApiAnswer::Raw {
+        status: 200,
+        content_type: "application/json".to_owned(),
+        body: vec![b' '; (4 << 20) + 1],
+    };
+    let body = json!({ "data": [{ "id": id, "Company": "C" }] }).to_string();
+    let said = world.ask("acme", "PUT", LEADS, PROBLEM, &body).await.json().expect("json");
+    world.simulator.switches().change(|switches| switches.api_answers.push_back(large));
+    let shown = show(&world, said["draft"].as_str().expect("a draft")).await;
+    let problem = "not read: the answer is too large to be kept, or broke off";
+    assert_eq!(shown["changes"][0]["problem"], problem, "{shown}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upsert_by_more_fields_than_are_searched_by_says_so() {
+    let world = drafting(&allowing()).await;
+    let by: Vec<String> = (0..11).map(|at| format!("f{at}")).collect();
+    let body =
+        json!({ "data": vec![json!({ "Email": "a@b.example" }); 12], "duplicate_check_fields": by }).to_string();
+    let before = world.api_calls();
+    let said = world.ask("acme", "POST", &format!("{LEADS}/upsert"), PROBLEM, &body).await.json().expect("json");
+    let shown = show(&world, said["draft"].as_str().expect("a draft")).await;
+    let problem = "not read: the request names more than 10 fields in `/duplicate_check_fields`, and no more than 10 are searched by";
+    let rows = shown["changes"].as_array().expect("rows");
+    assert_eq!((rows.len(), world.api_calls()), (12, before), "{shown}");
+    assert!(rows.iter().all(|row| row["problem"] == problem), "{shown}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_is_told_takes_of_no_quota_and_what_an_agent_is_told_does() {
+    let takes = r#"{ takes = [{ key = "reads", limit = 1000, window = 31536000 }] }"#;
+    let world = judged("\"quota\"", takes).await;
+    let used = || {
+        let state = rusqlite::Connection::open(world.folder().join("home/state/state.db")).expect("the state");
+        state.query_row("SELECT used FROM quotas", [], |row| row.get::<_, u32>(0)).expect("a counter")
+    };
+    let id = world.simulator.records("20071234567", "Leads")[0]["id"].clone();
+    let body = json!({ "data": [{ "id": id, "Company": "C" }] }).to_string();
+    let said = world.ask("acme", "PUT", LEADS, PROBLEM, &body).await.json().expect("json");
+    let (before, calls) = (used(), world.api_calls());
+    let shown = show(&world, said["draft"].as_str().expect("a draft")).await;
+    assert_eq!((&shown["changes"][0]["problem"], world.api_calls()), (&Value::Null, calls + 1), "{shown}");
+    assert_eq!(used(), before);
+    let dry = format!("Wardlock-Dry-Run: true\r\n{PROBLEM}");
+    let said = world.ask("acme", "PUT", LEADS, &dry, &body).await.json().expect("json");
+    assert_eq!((&said["dry_run"]["changes"][0]["problem"], used()), (&Value::Null, before + 1), "{said}");
     world.end().await;
 }

@@ -28,7 +28,7 @@ use serde_json::Value;
 
 use self::sources::{Found, Reader};
 
-pub use self::changes::{Becomes, Change, Look};
+pub use self::changes::{Becomes, By, Change, Changes, Look, Most};
 pub use self::check_only::NoCheck;
 pub use self::envelope::Part;
 pub(crate) use self::envelope::RULE as ENVELOPE_RULE;

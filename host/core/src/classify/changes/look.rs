@@ -4,6 +4,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use super::Finder;
+use super::written::Field;
 use crate::canonical::{CanonicalRequest, Header};
 use crate::classify::places;
 use crate::service::{Names, ReadShape};
@@ -27,21 +28,23 @@ impl Look {
         places::at(answer, &self.found).into_iter().filter_map(Value::as_object).collect()
     }
 
-    /// Returns what stands in a field of a record that was read; `None`: it was not asked for.
+    /// Returns what stands in a field of a record that was read; `None`: it was not asked for, or the answer does not show it: it may
+    /// be empty, and it may be hidden on the way.
     pub fn value(&self, record: &Map<String, Value>, field: &str) -> Option<Value> {
         if self.fields.as_ref().is_some_and(|asked| !asked.iter().any(|name| name == field)) {
             return None;
         }
-        let value = match self.names {
-            Names::AsWritten => record.get(field),
+        match self.names {
+            Names::AsWritten => record.get(field).cloned(),
             Names::Gaql => {
                 let path = camel(field);
                 let mut steps = path.split('.');
                 let first = steps.next().and_then(|step| record.get(step));
-                steps.fold(first, |value, step| value?.get(step))
+                let value = steps.fold(first, |value, step| value?.get(step));
+                // Answers to such a query leave out what is not set.
+                Some(value.cloned().unwrap_or(Value::Null))
             }
-        };
-        Some(value.cloned().unwrap_or(Value::Null))
+        }
     }
 }
 
@@ -55,20 +58,20 @@ impl Finder<'_> {
         self.filled(&self.current.read, fields, resource, &[("{id}", id)])
     }
 
-    /// The read that finds a record by the values of these fields.
-    pub(super) fn search(&self, by: &[String], proposed: &Map<String, Value>) -> Option<Look> {
-        let search = self.current.search.as_ref()?;
+    /// The read that finds a record by the values of the fields that the request names for that, and shows some of them.
+    pub(super) fn search(&self, written: &[Field<'_>], shown: &[Field<'_>]) -> Option<Look> {
+        let search = self.current.search.as_ref().filter(|_| self.by.more == 0)?;
         let mut parts = Vec::new();
-        for field in by {
-            let text = match proposed.get(field) {
+        for field in &self.by.first {
+            let value = written.iter().find(|(name, _)| name == field).map(|(_, value)| *value);
+            let text = match value {
                 // A record without a value in the field is not found by it.
                 None | Some(Value::Null) => continue,
                 Some(Value::String(text)) => text.clone(),
                 Some(Value::Number(number)) => number.to_string(),
                 Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => return None,
             };
-            let has_structure = text.is_empty() || text.contains(['(', ')', ',', '\\', ':', '*']);
-            if has_structure || !is_plain(field) || text.chars().any(char::is_control) {
+            if has_structure(&text) || !is_plain(field) {
                 return None;
             }
             parts.push(format!("({field}:equals:{text})"));
@@ -79,7 +82,7 @@ impl Finder<'_> {
             several => format!("({})", several.join("or")),
         };
         let criteria = utf8_percent_encode(&criteria, NON_ALPHANUMERIC).to_string();
-        let fields: Vec<&str> = proposed.keys().map(String::as_str).collect();
+        let fields: Vec<&str> = shown.iter().map(|(name, _)| name.as_str()).collect();
         self.filled(&search.read, &fields, None, &[("{criteria}", &criteria)])
     }
 
@@ -174,6 +177,13 @@ fn filled_in(body: &Value, fill: &impl Fn(&str) -> String) -> Value {
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => body.clone(),
     }
+}
+
+/// Whether a search would read more in a value than the value, as an operator (`${EMPTY}`) or as an end of it.
+fn has_structure(text: &str) -> bool {
+    text.is_empty()
+        || text.contains(['(', ')', ',', '\\', ':', '*', '$', '{', '}'])
+        || text.chars().any(char::is_control)
 }
 
 /// What needs no escape in a target. Anything else is read by nobody.
