@@ -164,12 +164,11 @@ impl Finder<'_> {
         let shown = &fields[..fields.len().min(most.fields)];
         let (id, becomes) = self.becomes(one);
         let look = || match (one, &becomes) {
-            (_, Becomes::Made) => None,
+            (Written::Made(_), _) => None,
             (_, Becomes::Upserted(_)) => self.search(&fields, shown),
             (Written::Changed { resource, .. } | Written::Gone { resource, .. }, _) => {
                 self.look(id.as_deref()?, &self.asked(one, shown), *resource)
             }
-            (Written::Made(_), _) => None,
         };
         let look = (most.looks > 0).then(look).flatten();
         let proposed = shown.iter().map(|(name, value)| (name.clone(), (*value).clone())).collect();

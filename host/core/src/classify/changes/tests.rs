@@ -44,9 +44,9 @@ fn an_upsert_of_many_records_by_many_fields_is_built_as_far_as_it_is_shown() {
     let many = upsert(&data, &names);
     let changes = many.changes(MOST);
     assert_eq!(built(&changes), (200, 0, MANY - 200), "nothing is searched by so many fields");
-    let named = by(&changes.first[0]);
-    assert_eq!((named.first.len(), named.more), (10, MANY - 10));
-    assert!(changes.first.iter().all(|change| Arc::ptr_eq(by(change), named)), "read once");
+    let sought = by(&changes.first[0]);
+    assert_eq!((sought.first.len(), sought.more), (10, MANY - 10));
+    assert!(changes.first.iter().all(|change| Arc::ptr_eq(by(change), sought)), "read once");
     assert_eq!(many.fields_written().map(|fields| fields.len()), Some(MANY));
     assert!(many.names_changes());
 
