@@ -43,7 +43,7 @@ struct Counter {
 pub enum Counting {
     /// It takes.
     Takes,
-    /// It takes nothing: dry runs and explanations.
+    /// It takes nothing: dry runs, explanations, and reads of what only a person is told.
     Looks,
 }
 
