@@ -14,7 +14,8 @@ use wardlock_tests::guests::guest;
 use crate::support::{self, request, spec};
 
 fn small() -> Sandbox {
-    support::start(SandboxConfig { max_per_plugin: 32, ..SandboxConfig::default() })
+    let max_time = Duration::from_mins(1);
+    support::start(SandboxConfig { max_per_plugin: 32, max_time, ..SandboxConfig::default() })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -62,7 +63,8 @@ async fn p15_workers_that_are_killed_cost_what_they_held_and_are_replaced_with_t
     let (sandbox, workers, _alone) = with_workers().await;
     assert!(workers.len() >= 2, "{workers:?}");
     let mut endless = spec(guest("probe"), json!({ "mode": "loop" }));
-    endless.time = Duration::from_secs(5);
+    // Longer than a busy machine takes to come to the kill.
+    endless.time = Duration::from_mins(1);
     let endless = Arc::new(sandbox.load(endless).await.expect("the probe loads"));
     let fine = sandbox.load(spec(guest("probe"), json!({ "mode": "allow" }))).await.expect("the probe loads");
     let held: Vec<_> = (0..4)
