@@ -6,6 +6,7 @@
 //! - [`raw`]: an HTTP client of bytes, for requests that no library would send.
 //! - [`home`]: runs the executable in a home of its own and keeps what it said.
 //! - [`ports`]: addresses that are named before they are bound.
+//! - [`programs`]: scripts that stand in for other programs.
 //! - [`guests`]: plugins that misbehave, as components.
 //! - [`docs`]: reads commands and links out of the documentation, for the tests that keep it true.
 
@@ -14,5 +15,6 @@ pub mod docs;
 pub mod guests;
 pub mod home;
 pub mod ports;
+pub mod programs;
 pub mod raw;
 mod written;

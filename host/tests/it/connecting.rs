@@ -7,7 +7,7 @@ use std::process::{ChildStdin, Command, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use wardlock_simulator::{Consent, Led};
 use wardlock_tests::home::{Output, Wardlock};
-use wardlock_tests::raw;
+use wardlock_tests::{programs, raw};
 
 use crate::program::{register, run, with_workspace};
 
@@ -118,8 +118,7 @@ fn browser_s_command_line_leads_nobody_else_to_the_consent() {
     register(&wardlock).ok().expect("registered");
     let browser = wardlock.home().join("browser");
     // It stays, as a browser does.
-    std::fs::write(&browser, "#!/bin/sh\nsleep 20 &\nwait\n").expect("written");
-    std::fs::set_permissions(&browser, std::os::unix::fs::PermissionsExt::from_mode(0o700)).expect("a program");
+    programs::script(&browser, "sleep 20 &\nwait\n");
     let home = wardlock.home().display().to_string();
     let mut shown = String::new();
     let stopped = connect_with(&wardlock, &[], &[("BROWSER", browser.as_os_str())], |line, terminal| {

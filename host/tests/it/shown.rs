@@ -1,10 +1,8 @@
 //! What the executable shows: to programs one JSON document, to people what they decide about, as it is.
 
-use std::os::unix::fs::PermissionsExt as _;
-
 use serde_json::{Value, json};
 use wardlock_tests::home::{Output, Serving, Wardlock};
-use wardlock_tests::raw;
+use wardlock_tests::{programs, raw};
 
 use crate::program::{connect, program, register, run};
 
@@ -171,11 +169,9 @@ fn every_list_shows_its_rows_to_people() {
 
 #[test]
 fn who_signs_is_told_what_the_key_s_program_said_and_acceptance_is_one_document() {
-    let programs = tempfile::tempdir().expect("a folder");
-    let fake = programs.path().join("ssh-keygen");
-    std::fs::write(&fake, "#!/bin/sh\necho 'Load key: bad permissions' >&2\nexit 255\n").expect("written");
-    std::fs::set_permissions(&fake, std::fs::Permissions::from_mode(0o755)).expect("executable");
-    let wardlock = program().finding(programs.path());
+    let folder = tempfile::tempdir().expect("a folder");
+    programs::script(&folder.path().join("ssh-keygen"), "echo 'Load key: bad permissions' >&2\nexit 255\n");
+    let wardlock = program().finding(folder.path());
     run(&wardlock, &["init", "--policy", "zoho-readonly", "--workspace", "acme", "--region", "eu"])
         .ok()
         .expect("a home");

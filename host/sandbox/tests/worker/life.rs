@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::json;
+use tokio::task::JoinHandle;
 use wardlock_core::plugin::{PluginFault, Verdict};
 use wardlock_sandbox::{LoadSpec, Runs, Sandbox, SandboxConfig};
 use wardlock_tests::guests::guest;
@@ -63,7 +64,7 @@ async fn p15_workers_that_are_killed_cost_what_they_held_and_are_replaced_with_t
     let (sandbox, workers, _alone) = with_workers().await;
     assert!(workers.len() >= 2, "{workers:?}");
     let mut endless = spec(guest("probe"), json!({ "mode": "loop" }));
-    // Longer than a busy machine takes to come to the kill.
+    // Longer than the test waits.
     endless.time = Duration::from_mins(1);
     let endless = Arc::new(sandbox.load(endless).await.expect("the probe loads"));
     let fine = sandbox.load(spec(guest("probe"), json!({ "mode": "allow" }))).await.expect("the probe loads");
@@ -74,8 +75,13 @@ async fn p15_workers_that_are_killed_cost_what_they_held_and_are_replaced_with_t
         })
         .collect();
     assert_eq!(fine.decide(&request()).await.expect("an answer").verdict, Verdict::Allow);
-    workers.iter().copied().for_each(kill);
     let killed = Instant::now();
+    // Those who come to a worker only after the kill are ended with its replacement.
+    while !held.iter().all(JoinHandle::is_finished) {
+        sandbox.worker_ids().into_iter().for_each(kill);
+        assert!(killed.elapsed() < Duration::from_secs(20), "who asked was not told");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     for answer in held {
         assert_eq!(answer.await.expect("a task"), Err(PluginFault::Lost));
     }

@@ -7,13 +7,13 @@
 mod reader;
 mod steps;
 
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use reader::Reader;
 use steps::{Step, sections, steps};
 use wardlock_simulator::NotesConfig;
 use wardlock_tests::home::Wardlock;
+use wardlock_tests::programs;
 
 use crate::program::{CLIENT_SECRET, program, run};
 
@@ -107,14 +107,9 @@ fn stand_in(folder: &Path, (name, secrets): &Keeper) {
     let case = |(arguments, secret): &(&str, &str)| format!("  '{arguments}') echo '{secret}' ;;");
     let cases = secrets.iter().map(case).collect::<Vec<_>>().join("\n");
     let script = format!(
-        "#!/bin/sh\n[ -z \"$(cat)\" ] || exit 65\necho 'talk that nobody keeps' >&2\ncase \"$*\" in\n{cases}\n  *) exit 64 ;;\nesac\n"
+        "[ -z \"$(cat)\" ] || exit 65\necho 'talk that nobody keeps' >&2\ncase \"$*\" in\n{cases}\n  *) exit 64 ;;\nesac\n"
     );
-    // A copy, so that nothing that another test starts holds it open for writing.
-    let (source, program) = (folder.join(format!("{name}.sh")), folder.join(name));
-    std::fs::write(&source, script).expect("written");
-    let copied = std::process::Command::new("install").args(["-m", "700"]).args([&source, &program]).status();
-    assert!(copied.expect("install").success());
-    assert_eq!(std::fs::metadata(&program).expect("a file").permissions().mode() & 0o777, 0o700);
+    programs::script(&folder.join(name), &script);
 }
 
 #[test]
