@@ -364,7 +364,7 @@ async fn answer_own(
 }
 
 /// A stored secret inside an agent's own request is refused before any plugin or row sees it (promise 1).
-fn refuse_secrets<'a>(host: &Host, parts: impl Iterator<Item = &'a [u8]>) -> Result<(), Refusal> {
+pub fn refuse_secrets<'a>(host: &Host, parts: impl Iterator<Item = &'a [u8]>) -> Result<(), Refusal> {
     for part in parts {
         if host.egress().contains_secret(part).map_err(|error| vault_locked(&error))? {
             return Err(Refusal::new(Code::SecretInRequest, "secrets", "a stored secret stands in the request")

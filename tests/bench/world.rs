@@ -258,7 +258,7 @@ async fn connect(
         agent: None,
         how: How::Consent,
         evict_oldest: false,
-        account: None,
+        tenant: None,
         scopes: None,
     };
     let person = Willing(Arc::clone(simulator));

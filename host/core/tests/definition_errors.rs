@@ -123,6 +123,22 @@ fn what_stands_there_now_is_read_by_a_read_of_the_service() {
         "request = \"GET /v1/{kind}\", records = \"\"",
         "acme.toml:62: `operations.things.delete.body`: `current` reads it, so `body` must be \"json\", \"form\" or \"json_or_form\"",
     );
+    with(
+        "request = \"DELETE /v1/{kind}/{id}\"",
+        "acme.toml:62: `operations.things.delete.current`: `things.delete` is no read, and what stands there now is only read",
+    );
+    with(
+        "request = \"GET /v1/{kind}\", body = {}",
+        "acme.toml:62: `operations.things.delete.current`: `GET /v1/{kind}` carries no body, because it is a GET",
+    );
+    with(
+        "request = \"GET /v1/{kind}\", records = \"\", ids = [{ query = \"ids\" }]",
+        "acme.toml:62: `operations.things.delete.current`: records are named in one way: `records`, `steps` or `ids`",
+    );
+    with(
+        "request = \"GET /v1/{kind}\", search = { by = \"/by\", request = \"GET /v1/{kind}\", found = \"/data\" }",
+        "acme.toml:62: `operations.things.delete.current.search`: it finds records of `records`, by names as the body has them",
+    );
     with("request = \"GET /v1/{kind}\"", "parsed");
     check(
         "effect = \"destructive\"",

@@ -37,27 +37,29 @@ fn finds_at_the_end(more: &str, expect: &str) {
     assert_eq!(found(&format!("{CLEAN}{more}")), [expect]);
 }
 
-#[test]
+/// Where each built-in definition stands, and its text.
 #[expect(clippy::disallowed_methods, reason = "a test reads the files that it looks at")]
-fn nothing_is_found_in_built_in_definitions() {
+fn built_in() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../services");
-    let mut seen = 0;
-    for entry in std::fs::read_dir(&folder).expect("the built-in definitions") {
-        let path = entry.expect("a file").path();
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        assert_eq!(found(&text), [""; 0], "{}", path.display());
-        seen += 1;
-    }
-    assert!(seen > 0);
+    let paths =
+        std::fs::read_dir(&folder).expect("the built-in definitions").map(|entry| entry.expect("a file").path());
+    let found: Vec<_> =
+        paths.map(|path| (path.display().to_string(), std::fs::read_to_string(&path).expect("text"))).collect();
+    assert!(!found.is_empty());
+    found
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a test reads the files that it looks at")]
+fn nothing_is_found_in_built_in_definitions() {
+    for (path, text) in built_in() {
+        assert_eq!(found(&text), [""; 0], "{path}");
+    }
+}
+
+#[test]
 fn what_a_path_says_would_be_gone_is_what_it_ends_with() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../services");
     let mut seen = 0;
-    for entry in std::fs::read_dir(&folder).expect("the built-in definitions") {
-        let text = std::fs::read_to_string(entry.expect("a file").path()).expect("text");
+    for (_, text) in built_in() {
         let service = parse_and_lint(&text, "service.toml").unwrap_or_else(|error| panic!("{error}")).0;
         for operation in &service.operations {
             let Some(current) = operation.current.as_ref().filter(|it| it.named == Named::Path) else { continue };

@@ -80,7 +80,7 @@ pub enum Command {
         evict_oldest: bool,
         /// The account that it must be, also in the place of another's grant.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        account: Option<String>,
+        tenant: Option<String>,
         /// The scopes that the consent asks for, as they were shown: no other consent is begun. Without them it asks for what the
         /// files say, which nobody signs.
         #[serde(default, skip_serializing_if = "Option::is_none")]

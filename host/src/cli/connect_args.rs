@@ -104,7 +104,7 @@ pub struct ConnectArgs {
     pub look_up: bool,
     /// The account that it must be, by its id. A grant that is there for another account is replaced by none that is not named here.
     #[arg(long, value_name = "ID")]
-    pub account: Option<String>,
+    pub tenant: Option<String>,
     /// Go on although the provider will drop the person's oldest grant.
     #[arg(long)]
     pub evict_oldest: bool,

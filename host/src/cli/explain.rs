@@ -5,7 +5,7 @@ use super::plugin_args::request_id;
 use super::remote::split;
 use crate::admin::{Command, Failure};
 use crate::plugin::curl::{self, CurlRequest, Header};
-use crate::plugin::observed::named;
+use crate::plugin::observed::{as_upstream, named};
 use crate::text::encode_base64;
 
 /// In whose name a request is asked about where nobody is named.
@@ -86,11 +86,7 @@ fn of_line(args: &ExplainArgs, line: &str, connection: Option<&str>) -> Result<C
             )
         })?,
     };
-    let prefix = format!("/{workspace}/{connection}/");
-    let target = match target.strip_prefix(&prefix) {
-        Some(rest) => format!("/{rest}"),
-        None => target,
-    };
+    let target = as_upstream(target, &workspace, &connection);
     Ok(Command::PolicyExplain {
         workspace,
         connection,

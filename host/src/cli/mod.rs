@@ -86,7 +86,8 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
 /// Tells what is wrong with the command line itself, or the help that was asked for.
 fn misused(error: &clap::Error) -> ExitCode {
     // The words of such a line are taken for ours.
-    let is_line = error.kind() == ErrorKind::UnknownArgument && std::env::args_os().any(|word| word == "curl");
+    let mut own = std::env::args_os().take_while(|word| word != "--");
+    let is_line = error.kind() == ErrorKind::UnknownArgument && own.any(|word| word == "curl");
     let tip = is_line.then_some(crate::plugin::curl::QUOTED);
     let is_json = std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json");
     if is_json && error.use_stderr() {

@@ -305,13 +305,13 @@ fn connect_command(
         (How::Consent, None)
     };
     let (registration, agent) = (connect.registration.clone(), connect.agent.clone());
-    let (evict_oldest, account) = (connect.evict_oldest, connect.account.clone());
+    let (evict_oldest, tenant) = (connect.evict_oldest, connect.tenant.clone());
     // What is signed names them: a line in a file must not widen a consent that somebody gives for another reason.
     let scopes = shown["scopes_of_consent"].as_array().map(|scopes| {
         scopes.iter().map(|scope| scope.as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
     });
     let command =
-        Command::Connect { workspace, connection, registration, agent, how, evict_oldest, account, scopes };
+        Command::Connect { workspace, connection, registration, agent, how, evict_oldest, tenant, scopes };
     Ok((command, secret))
 }
 

@@ -28,7 +28,7 @@ pub use text_error::{Document, TextError};
 pub use units::{Bytes, Rate, Span, lifetime};
 pub use wording::nearest;
 pub use workspace::{ConnectionPlan, DEFAULT_MEMORY_BYTES, Keeping, PluginPlan, WorkspacePlan};
-pub(crate) use workspace::{json_of, known_resources};
+pub(crate) use workspace::{KnownAs, json_of, known_as};
 
 use crate::home::HomeError;
 

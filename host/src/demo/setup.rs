@@ -167,7 +167,7 @@ async fn connect(host: &Arc<Host>, simulator: &Arc<Simulator>) -> Result<(), Fai
         agent: None,
         how: How::Consent,
         evict_oldest: false,
-        account: None,
+        tenant: None,
         scopes: None,
     };
     let person = Willing { simulator: Arc::clone(simulator) };

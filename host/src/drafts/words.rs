@@ -28,9 +28,9 @@ pub fn frozen_in_words(frozen: &Value) -> Option<String> {
 }
 
 /// Returns the commands that lift these freezes.
-pub fn thawed_by(names: &[&str]) -> String {
-    let thaw = |name: &&str| format!("`wardlock thaw {}`", if *name == "all" { "--all" } else { name });
-    names.iter().map(thaw).collect::<Vec<_>>().join(" and ")
+pub fn thawed_by(names: &[impl AsRef<str>]) -> String {
+    let thaw = |name: &str| format!("`wardlock thaw {}`", if name == "all" { "--all" } else { name });
+    names.iter().map(|name| thaw(name.as_ref())).collect::<Vec<_>>().join(" and ")
 }
 
 /// Says which records failed: how many of how many, and the first of them by place and the provider's code.

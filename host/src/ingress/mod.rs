@@ -48,7 +48,6 @@ pub use dry_run::DryRun;
 pub use peer::Peer;
 pub use places::{Held, Places};
 pub use prefers::Prefers;
-pub(crate) use query_token::take as take_query_token;
 pub use rates::Rates;
 pub use reply::{AgentBody, BrokenOff, FlowingBody, KeptAnswer, Reply};
 pub use unsent::Unsent;

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use wardlock_core::allowance::{Allowance, Records};
 use wardlock_core::connection::Connection;
-use wardlock_core::service::{RegionRow, ServiceDefinition, parse};
+use wardlock_core::service::{ServiceDefinition, parse};
 
 use crate::config::Keeping;
 use crate::home::Home;
@@ -37,30 +37,21 @@ pub fn sent_elsewhere(service: &ServiceDefinition) -> Option<String> {
         built_in.iter().filter(|known| self::logins(known).any(|host| logins.contains(host))).collect();
     let domain =
         |host: &str| host.split_once('.').map(|(_, rest)| rest.to_owned()).filter(|rest| rest.contains('.'));
-    let known =
-        |kin: &ServiceDefinition| kin.regions.values().flat_map(hosts).filter_map(domain).collect::<Vec<_>>();
-    let domains: BTreeSet<String> = kin.iter().flat_map(|kin| known(kin)).collect();
+    let domains: BTreeSet<String> = kin.iter().flat_map(|kin| kin.all_hosts()).filter_map(domain).collect();
     let is_known = |host: &str| {
         domains.iter().any(|domain| {
             host.strip_suffix(domain.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         })
     };
-    let strange: BTreeSet<&str> =
-        service.regions.values().flat_map(hosts).filter(|host| !is_known(host)).collect();
+    let strange: Vec<&str> = service.all_hosts().into_iter().filter(|host| !is_known(host)).collect();
     let kin = kin.first().filter(|_| !strange.is_empty())?;
-    let strange = strange.into_iter().collect::<Vec<_>>().join(", ");
+    let strange = strange.join(", ");
     Some(format!("tokens of {}'s accounts would be sent to {strange}", kin.display))
 }
 
 /// The hosts at which a service's accounts log in.
 fn logins(service: &ServiceDefinition) -> impl Iterator<Item = &str> {
-    service.regions.values().flat_map(|row| [Some(row.accounts.as_str()), row.token.as_deref()]).flatten()
-}
-
-/// Every host of a region that gets a credential.
-fn hosts(row: &RegionRow) -> impl Iterator<Item = &str> {
-    let apis = row.hosts.values().flat_map(BTreeMap::values).map(String::as_str);
-    [Some(row.accounts.as_str()), row.token.as_deref()].into_iter().flatten().chain(apis)
+    service.regions.values().flat_map(|row| [row.accounts.as_str(), row.token_host()])
 }
 
 /// Every service that a connection may name.

@@ -14,10 +14,11 @@ use wardlock_core::plugin::PluginFault;
 use wardlock_sandbox::Plugin;
 
 use super::Metrics;
+use crate::admin::AuditFilter;
 
 /// The effects, and the word for a request that was refused before it was classified.
 const EFFECTS: [&str; 4] = ["read", "write", "destructive", "unknown"];
-const DECISIONS: [&str; 3] = ["allow", "hold", "deny"];
+const DECISIONS: [&str; 3] = AuditFilter::DECISIONS;
 const OUTCOMES: [Outcome; 7] = Outcome::ALL;
 /// By the first digit; the first is for requests that brought no answer.
 const STATUSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];

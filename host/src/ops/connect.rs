@@ -31,7 +31,7 @@ pub(super) struct Asked {
     pub agent: Option<String>,
     pub how: How,
     pub evict_oldest: bool,
-    pub account: Option<String>,
+    pub tenant: Option<String>,
     pub scopes: Option<Vec<String>>,
 }
 
@@ -48,7 +48,7 @@ pub(super) async fn connect(
     let connection = whose(host, &found.connection, asked.agent.as_deref())?;
     let how = Way::of(&connection.service, asked.how)?;
     fits_grant(host, &connection, matches!(how, Way::LookUp))?;
-    can_be_named(&connection.service, asked.account.as_deref())?;
+    can_be_named(&connection.service, asked.tenant.as_deref())?;
     let invite_ms = match &how {
         Way::Browser { invite: Some(expires) } => Some(invitation_lifetime(expires)?),
         _ => None,
@@ -69,7 +69,7 @@ pub(super) async fn connect(
         shown_scopes: shown_scopes(host, &connection, &scopes),
         scopes,
         tenant: connection.tenant.clone().filter(|_| connection.service.tenant.of == TenantOf::Grant),
-        account: asked.account,
+        named_tenant: asked.tenant,
         params: connection.params.clone(),
         label: if connection.label.is_empty() { asked.workspace.clone() } else { connection.label.clone() },
         invite_ms,
@@ -161,12 +161,12 @@ fn fits_grant(host: &Arc<Host>, connection: &Connection, looks_up: bool) -> Resu
 }
 
 /// Refuses the name of an account where a login reaches several: the workspace file names the one that requests are for.
-fn can_be_named(service: &ServiceDefinition, account: Option<&str>) -> Result<(), Failure> {
-    if account.is_none() || service.tenant.of == TenantOf::Grant {
+fn can_be_named(service: &ServiceDefinition, tenant: Option<&str>) -> Result<(), Failure> {
+    if tenant.is_none() || service.tenant.of == TenantOf::Grant {
         return Ok(());
     }
     Err(Failure::usage(format!("a login of service `{}` reaches several accounts", service.name))
-        .hint("leave `--account` out: `tenant` in the workspace file says which one every request is for"))
+        .hint("leave `--tenant` out: `tenant` in the workspace file says which one every request is for"))
 }
 
 /// How an account is connected: what was asked for, as the service can do it.

@@ -19,7 +19,7 @@ use crate::admin::Failure;
 use crate::drafts;
 use crate::host::Host;
 use crate::loaded::{LoadedConnection, State};
-use crate::pipeline::OnBehalf;
+use crate::pipeline::{OnBehalf, refuse_secrets};
 use crate::policy::{Question, explain as explain_question};
 use crate::quotas::Taking;
 
@@ -39,6 +39,15 @@ pub(super) struct Asked {
     pub headers: Vec<Header>,
     pub body: Vec<u8>,
     pub purpose: Option<String>,
+}
+
+impl Asked {
+    /// Returns every part of it that is written freely.
+    fn parts(&self) -> impl Iterator<Item = &[u8]> {
+        let purpose = self.purpose.as_deref().unwrap_or_default().as_bytes();
+        let parts = [self.target.as_bytes(), &self.body, purpose].into_iter();
+        parts.chain(self.headers.iter().map(|header| header.value.as_slice()))
+    }
 }
 
 /// Reads a body off its base64.
@@ -138,6 +147,7 @@ pub(super) async fn explain(host: &Arc<Host>, asked: Asked) -> Result<Value, Fai
     let frozen = frozen_by(host, &asked.workspace);
     let (state, place) = (host.state().clone(), (asked.workspace.clone(), asked.connection.clone()));
     let touched = blocking(move || state.touched_today(&place.0, &place.1)).await??;
+    let refused = refuse_secrets(host, asked.parts()).err();
     let question = Question {
         workspace: workspace.clone(),
         connection: asked.connection,
@@ -150,7 +160,8 @@ pub(super) async fn explain(host: &Arc<Host>, asked: Asked) -> Result<Value, Fai
         now_ms: host.now_ms(),
         enabled,
         touched,
-        frozen: !frozen.is_empty(),
+        frozen: (!frozen.is_empty()).then(|| drafts::thawed_by(&frozen)),
+        refused,
     };
     let quotas: Arc<dyn Quotas> = Taking::new(host.state().reserve(&found.connection.workspace, Counting::Looks));
     let read = question.read(found.connection.service.request.token_query.as_deref());
@@ -168,10 +179,6 @@ pub(super) async fn explain(host: &Arc<Host>, asked: Asked) -> Result<Value, Fai
         },
         None => (Value::Null, Some("not read: it would not be sent".to_owned())),
     };
-    if !frozen.is_empty() {
-        let names: Vec<&str> = frozen.iter().map(String::as_str).collect();
-        told["refusal"]["hint"] = format!("nothing passes until {}", drafts::thawed_by(&names)).into();
-    }
     told["changes"] = rows;
     told["changes_note"] = note.into();
     if !is_agent {

@@ -211,9 +211,9 @@ async fn carry_out(
             registrations::add(host, new, brought.secret()).await
         }
         Command::RegistrationList => registrations::list(host).await,
-        Command::Connect { workspace, connection, registration, agent, how, evict_oldest, account, scopes } => {
+        Command::Connect { workspace, connection, registration, agent, how, evict_oldest, tenant, scopes } => {
             let asked =
-                connect::Asked { workspace, connection, registration, agent, how, evict_oldest, account, scopes };
+                connect::Asked { workspace, connection, registration, agent, how, evict_oldest, tenant, scopes };
             connect::connect(host, asked, brought.secret(), talk).await
         }
         Command::Disconnect { grant } => connect::disconnect(host, &grant).await,

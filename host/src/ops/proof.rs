@@ -14,7 +14,7 @@ use wardlock_core::id::{AgentName, WorkspaceName};
 use wardlock_core::service::{ProofRequest, ProofRequests};
 use wardlock_egress::GrantStatus;
 use wardlock_egress::vault::{GrantInfo, VaultError};
-use wardlock_state::{Agent, Counting, Proof, State as Store, StateError, WriteLevel};
+use wardlock_state::{Counting, Proof, State as Store, StateError, WriteLevel};
 
 use self::criteria::Criterion;
 use super::connections::find;
@@ -79,7 +79,7 @@ async fn each_of(
         return Ok(vec![Ok((Connection::clone(connection), None))]);
     }
     let consenting = super::writes::consenting(host, connection).await?;
-    let mut agents = agents_of(host, connection)?;
+    let mut agents = coming_in(host, connection).await?;
     agents.extend(consenting.iter().cloned());
     agents.retain(|known| agent.is_none_or(|named| named == known));
     // Who is named, is told of, whether known or not.
@@ -100,13 +100,11 @@ async fn each_of(
 }
 
 /// Returns the agents of a connection's workspace that may come in now.
-fn agents_of(host: &Host, connection: &Connection) -> Result<BTreeSet<AgentName>, Failure> {
-    let now_ms = host.now_ms();
-    let comes_in = |one: &Agent| {
-        let lives = one.revoked_ms.is_none() && one.expires_ms.is_none_or(|end| now_ms < end);
-        one.workspace == connection.workspace && one.confirmed && lives
-    };
-    Ok(host.state().list()?.into_iter().filter(comes_in).map(|one| one.name).collect())
+async fn coming_in(host: &Host, connection: &Connection) -> Result<BTreeSet<AgentName>, Failure> {
+    let state = host.state().clone();
+    let known = blocking(move || state.list()).await??;
+    let comes_in = |name: &AgentName| host.state().is_agent(name, &connection.workspace);
+    Ok(known.into_iter().map(|one| one.name).filter(comes_in).collect())
 }
 
 fn not_proved(connection: &Connection, why: &str) -> Value {

@@ -157,8 +157,7 @@ fn freeze(host: &Host, connection: &Connection) -> Item {
     if frozen.is_empty() {
         return (NAME, true, "not frozen".to_owned());
     }
-    let names: Vec<&str> = frozen.iter().map(String::as_str).collect();
-    (NAME, false, format!("everything is denied until {}", thawed_by(&names)))
+    (NAME, false, format!("everything is denied until {}", thawed_by(&frozen)))
 }
 
 /// The provider knows the redirect URI that this home waits at.

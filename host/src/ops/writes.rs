@@ -13,7 +13,7 @@ use super::abilities::{abilities, scopes};
 use super::connections::find;
 use super::{blocking, named, note, proof, seen_through, who};
 use crate::admin::Failure;
-use crate::config::known_resources;
+use crate::config::{KnownAs, known_as};
 use crate::host::Host;
 use crate::{shown, writes};
 
@@ -195,13 +195,11 @@ async fn allowed(host: &Arc<Host>, connection: &Connection, level: WriteMode) ->
 }
 
 fn limit(connection: &Connection, (what, limit): (&String, &WriteLimit)) -> Value {
-    let is_known = || known_resources(&connection.service).contains(what.as_str());
-    let taken_for = if connection.operations.contains(what) {
-        "an operation"
-    } else if connection.resources.contains(what) || is_known() {
-        "a resource"
-    } else {
-        "a resource of the account's own, which nobody here can check"
+    let Connection { service, operations, resources, .. } = connection;
+    let taken_for = match known_as(what, service, operations, resources) {
+        Some(KnownAs::Operation) => "an operation",
+        Some(KnownAs::Resource) => "a resource",
+        None => "a resource of the account's own, which nobody here can check",
     };
     json!({
         "of": what,

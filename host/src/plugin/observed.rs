@@ -12,6 +12,7 @@ use wardlock_sandbox::RequestContext;
 
 use super::cases::DEFAULT_NOW_MS;
 use super::curl::CurlRequest;
+use crate::ingress::Unsent;
 
 /// The rule that speaks of requests that carry others.
 const ENVELOPE: &str = "envelope";
@@ -32,24 +33,26 @@ pub fn named(target: &str) -> Option<(&str, &str)> {
     (!workspace.is_empty() && !connection.is_empty()).then_some((workspace, connection))
 }
 
+/// Returns a target as upstream: without workspace and connection, where it begins with those.
+pub fn as_upstream(target: String, workspace: &str, connection: &str) -> String {
+    match target.strip_prefix(&format!("/{workspace}/{connection}/")) {
+        Some(rest) => format!("/{rest}"),
+        None => target,
+    }
+}
+
 /// Carries a request as far as the plugins; a refusal is one that they would never see. The write level is the most that
 /// the workspace file allows. The agent's token goes the way that the front door has for it: into no case.
 pub fn observe(connection: &Arc<Connection>, agent: &AgentName, sent: CurlRequest) -> Result<Observed, Refusal> {
     let CurlRequest { method, target, headers, body } = sent;
-    let mut target = target;
-    let prefix = format!("/{}/{}/", connection.workspace, connection.name);
-    if let Some(rest) = target.strip_prefix(&prefix) {
-        target = format!("/{rest}");
-    }
-    if let Some(name) = connection.service.request.token_query.as_deref() {
-        crate::ingress::take_query_token(&mut target, name);
-    }
-    let value = |name: &str| headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-    let (purpose, dry_run) =
-        (value("wardlock-purpose"), matches!(value("wardlock-dry-run").as_deref(), Some("true" | "provider")));
-    let passed = headers.into_iter().map(|(name, value)| Header { name, value: value.into_bytes() }).collect();
-    let canonical = CanonicalRequest::parse(&method, &target, passed, body.unwrap_or_default().into_bytes())
-        .map_err(|error| Refusal::new(Code::NotCanonical, "canonical", error.to_string()))?;
+    let target = as_upstream(target, connection.workspace.as_str(), connection.name.as_str());
+    let headers = headers.into_iter().map(|(name, value)| Header { name, value: value.into_bytes() }).collect();
+    let unsent = Unsent { method, target, headers, purpose: None };
+    let admitted = unsent.admit(connection.service.request.token_query.as_deref())?;
+    let (purpose, dry_run) = (admitted.purpose, admitted.dry_run.is_asked());
+    let body = body.unwrap_or_default().into_bytes();
+    let canonical = CanonicalRequest::parse(&admitted.method, &admitted.target, admitted.headers, body)
+        .map_err(|error| error.refusal())?;
     let judge = Judge::new(Arc::clone(connection), agent.clone(), WriteMode::On);
     // Of the headers it keeps those that the service takes; no credential is among them.
     let classified = judge.classify(canonical)?;

@@ -193,7 +193,8 @@ fn question(loaded: &Loaded, workspace: &WorkspaceName, case: &Case) -> Result<Q
         purpose: request.purpose,
         now_ms: now.map_or(Ok(DEFAULT_NOW_MS), |now| millis(&now.to_string()))?,
         touched: BTreeMap::new(),
-        frozen: false,
+        frozen: None,
+        refused: None,
         enabled: match writes {
             Some(Enabled::Off) => WriteMode::Off,
             Some(Enabled::Draft) => WriteMode::Draft,

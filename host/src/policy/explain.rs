@@ -55,8 +55,10 @@ pub struct Question {
     pub enabled: WriteMode,
     /// How many records writes have touched today, by what bounds that.
     pub touched: BTreeMap<String, u64>,
-    /// Whether the workspace is frozen.
-    pub frozen: bool,
+    /// What lifts the freeze of the workspace, where it is frozen.
+    pub frozen: Option<String>,
+    /// What refuses it before anything is judged or shown to a plugin.
+    pub refused: Option<Refusal>,
 }
 
 impl Question {
@@ -71,7 +73,7 @@ impl Question {
 }
 
 /// Explains what the host would do. Nothing is sent, stored or counted; `quotas` are asked what a take would come to.
-pub async fn explain(loaded: &Loaded, quotas: &Arc<dyn Quotas>, question: Question) -> Explanation {
+pub async fn explain(loaded: &Loaded, quotas: &Arc<dyn Quotas>, mut question: Question) -> Explanation {
     let mut explanation = Explanation {
         workspace: question.workspace.to_string(),
         connection: question.connection.clone(),
@@ -88,10 +90,14 @@ pub async fn explain(loaded: &Loaded, quotas: &Arc<dyn Quotas>, question: Questi
         not_checked: NOT_CHECKED.to_vec(),
     };
     let prefix = agents_prefix(&question);
-    let frozen = question.frozen.then(|| report::frozen(&question.workspace));
-    let judged = match loaded.open_or_why(&question.workspace, &question.connection) {
-        Ok(open) => judge(&open, quotas, question, &mut explanation).await,
-        Err(refusal) => Err(refusal),
+    let lifted_by = |by: &String| report::frozen(&question.workspace).hint(format!("nothing passes until {by}"));
+    let frozen = question.frozen.as_ref().map(lifted_by);
+    let judged = match question.refused.take() {
+        Some(refusal) => Err(refusal),
+        None => match loaded.open_or_why(&question.workspace, &question.connection) {
+            Ok(open) => judge(&open, quotas, question, &mut explanation).await,
+            Err(refusal) => Err(refusal),
+        },
     };
     if let Err(refusal) = judged {
         let refusal = match prefix.filter(|_| refusal.code == Code::UnknownOperation) {

@@ -192,7 +192,7 @@ async fn a_file_widens_no_consent_that_an_admin_signs_for_another_reason() {
         agent: None,
         how: How::LookUp,
         evict_oldest: false,
-        account: None,
+        tenant: None,
         scopes,
     };
     let unnamed = signed(&world, &ada, connect(None)).await.expect_err("nobody signs for what is not named");

@@ -1,14 +1,12 @@
 //! What would change, beside what stands there now: in a draft, in a dry run and in `policy explain`.
 
-use base64::Engine as _;
 use serde_json::{Value, json};
-use wardlock::admin::Command;
 use wardlock_simulator::ApiAnswer;
 
 use crate::answers::judge;
 use crate::drafts::{LEADS, LIST, PROBLEM, allowing, approve, drafting, plan, show};
 use crate::proofs::{enable, prove};
-use crate::world::{Plan, World};
+use crate::world::{Plan, World, explain};
 
 /// A world that holds every write, and whose answers pass the guest `judge`.
 async fn judged(capabilities: &str, settings: &str) -> World {
@@ -26,17 +24,7 @@ async fn an_explanation_says_what_of_the_question_is_wrong() {
         ("FROB", "/crm/v8/Leads", "in capitals"),
         ("GET", "/acme/zoho/crm/v8/Leads?fields=Last_Name", "leave `/acme/zoho` out"),
     ] {
-        let explain = Command::PolicyExplain {
-            workspace: "acme".to_owned(),
-            connection: "zoho".to_owned(),
-            agent: "agent-acme".to_owned(),
-            method: method.to_owned(),
-            target: target.to_owned(),
-            headers: Vec::new(),
-            body: String::new(),
-            purpose: None,
-        };
-        let told = world.command(explain).await.expect("explained");
+        let told = world.command(explain("agent-acme", method, target, "")).await.expect("explained");
         assert!(told["refusal"]["hint"].as_str().is_some_and(|told| told.contains(hint)), "{told}");
     }
     world.end().await;
@@ -63,17 +51,10 @@ async fn what_stands_there_now_is_shown_beside_what_would() {
     let said = world.ask("acme", "PUT", LEADS, &dry, &body).await.json().expect("json");
     assert_eq!((&said["code"], &said["dry_run"]["changes"]), (&json!("held"), &expected), "{said}");
     let would_send = said["dry_run"]["would_send"].clone();
-    let explain = Command::PolicyExplain {
-        workspace: "acme".to_owned(),
-        connection: "zoho".to_owned(),
-        agent: "agent-acme".to_owned(),
-        method: "PUT".to_owned(),
-        target: LEADS.trim_start_matches("/acme/zoho").to_owned(),
-        headers: Vec::new(),
-        body: base64::engine::general_purpose::STANDARD.encode(&body),
-        purpose: None,
-    };
-    let told = world.command(explain).await.expect("explained");
+    let told = world
+        .command(explain("agent-acme", "PUT", LEADS.trim_start_matches("/acme/zoho"), &body))
+        .await
+        .expect("explained");
     assert_eq!((&told["decision"], &told["changes"]), (&json!("hold"), &expected), "{told}");
     assert_eq!(world.api_calls(), before + 2);
     assert_eq!((&told["would_send"]["method"], &told["would_send"]["host"]), (&json!("PUT"), &would_send["host"]));

@@ -1,7 +1,6 @@
 //! Calls that carry others, through the whole product: each part is judged as if it came alone, and the whole is sent as it
 //! came, or not at all.
 
-use base64::Engine as _;
 use serde_json::{Value, json};
 use wardlock::admin::Command;
 use wardlock_audit::Kind;
@@ -10,7 +9,7 @@ use wardlock_tests::raw::RawReply;
 
 use crate::answers::judge;
 use crate::proofs::{enable, prove};
-use crate::world::{Plan, World, plugin, workspace};
+use crate::world::{Plan, World, explain, plugin, workspace};
 
 const PROBLEM: &str = "Accept: application/problem+json\r\n";
 const COMPOSITE: &str = "/acme/zoho/crm/v8/__composite_requests";
@@ -287,17 +286,8 @@ async fn a_dry_run_and_an_explanation_tell_of_each_part_and_take_nothing() {
         (&json!("/crm/v8/Contacts/1"), &json!(body.len()))
     );
     let body = composite(&[part("GET", "/crm/v8/Leads?fields=Last_Name"), part("DELETE", "/crm/v8/Leads/1")]);
-    let explain = Command::PolicyExplain {
-        workspace: "acme".to_owned(),
-        connection: "zoho".to_owned(),
-        agent: "agent-acme".to_owned(),
-        method: "POST".to_owned(),
-        target: COMPOSITE.replace("/acme/zoho", ""),
-        headers: Vec::new(),
-        body: base64::engine::general_purpose::STANDARD.encode(body),
-        purpose: None,
-    };
-    let told = world.command(explain).await.expect("an explanation");
+    let explaining = explain("agent-acme", "POST", &COMPOSITE.replace("/acme/zoho", ""), &body);
+    let told = world.command(explaining).await.expect("an explanation");
     assert_eq!(
         (&told["decision"], &told["refusal"]["code"], &told["refusal"]["part"]),
         (&json!("deny"), &json!("writes_off"), &json!(2))

@@ -9,7 +9,7 @@ use wardlock_tests::home::Wardlock;
 use crate::drafts::{allowing, drafting, held};
 use crate::program::{run, with_home, with_workspace};
 use crate::recorder::{LEADS, id, recording};
-use crate::world::{Plan, World, plugin, workspace};
+use crate::world::{self, Plan, World, plugin, workspace};
 
 const CAMPAIGNS: [&str; 3] = ["ads/m", "POST", "/v26.0/act_111/campaigns"];
 const FORM: &str = "name=Z&objective=OUTCOME_TRAFFIC&status=PAUSED&special_ad_categories=%5B%5D";
@@ -199,19 +199,34 @@ async fn when_to_try_again_is_told_as_agents_are_told() {
     let world = World::start(Plan { workspaces, guests: vec!["probe"], ..Plan::default() }).await;
     let agents = world.ask("acme", "GET", LEADS, "Accept: application/problem+json\r\n", "").await;
     let agents = agents.json().expect("json");
-    let explain = Command::PolicyExplain {
-        workspace: "acme".to_owned(),
-        connection: "zoho".to_owned(),
-        agent: "agent-acme".to_owned(),
-        method: "GET".to_owned(),
-        target: LEADS.replace("/acme/zoho", ""),
-        headers: Vec::new(),
-        body: String::new(),
-        purpose: None,
-    };
-    let told = world.command(explain).await.expect("explained");
+    let told = world
+        .command(world::explain("agent-acme", "GET", &LEADS.replace("/acme/zoho", ""), ""))
+        .await
+        .expect("explained");
     for told in [&agents, &told["refusal"]] {
         assert_eq!((&told["retryable"], &told["retry_after"]), (&json!(true), &json!(60)), "{told}");
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stored_secret_in_what_is_asked_reaches_no_plugin_and_no_explanation() {
+    let world = World::start(Plan::default()).await;
+    let secret = world.simulator.refresh_tokens().pop().expect("a grant");
+    let target = LEADS.replace("/acme/zoho", "");
+    for question in [
+        world::explain("agent-acme", "GET", &format!("{target}&cvid={secret}"), ""),
+        world::explain(
+            "agent-acme",
+            "POST",
+            "/crm/v8/Leads",
+            &format!(r#"{{"data":[{{"Last_Name":"{secret}"}}]}}"#),
+        ),
+    ] {
+        let told = world.command(question).await.expect("explained");
+        assert_eq!((&told["decision"], &told["refusal"]["code"]), (&json!("deny"), &json!("secret_in_request")));
+        assert_eq!((&told["plugins"], &told["canonical"]), (&json!([]), &Value::Null), "{told:#}");
+        assert!(!told.to_string().contains(&secret), "it is told to nobody");
     }
     world.end().await;
 }

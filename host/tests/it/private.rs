@@ -23,7 +23,7 @@ async fn connect(world: &World, agent: Option<&str>) -> Result<Value, Failure> {
         agent: agent.map(str::to_owned),
         how: How::Consent,
         evict_oldest: false,
-        account: None,
+        tenant: None,
         scopes: None,
     };
     world.command_as(command, Brought::Nothing, Consent::default()).await

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use wardlock::admin::{Brought, Command};
 use wardlock::home::Home;
 use wardlock::host::Host;
@@ -12,7 +13,8 @@ use wardlock_tests::raw::RawReply;
 
 use crate::answers::{judge, with};
 use crate::limits::damage_intents;
-use crate::world::{Plan, Silent, World, dialled, plugin, workspace};
+use crate::world::{Plan, Silent, World, dialled, explain, plugin, workspace};
+use crate::{drafts, proofs};
 
 const LEADS: &str = "/acme/zoho/crm/v8/Leads?fields=Last_Name&per_page=2";
 const PROBLEM: &str = "Accept: application/problem+json\r\n";
@@ -64,21 +66,11 @@ async fn a_quota_is_the_workspaces_whatever_the_connection() {
     world.end().await;
 }
 
-fn explain() -> Command {
-    Command::PolicyExplain {
-        workspace: "acme".to_owned(),
-        connection: "zoho".to_owned(),
-        agent: "agent-acme".to_owned(),
-        method: "GET".to_owned(),
-        target: LEADS.replace("/acme/zoho", ""),
-        headers: Vec::new(),
-        body: String::new(),
-        purpose: None,
-    }
-}
-
 async fn explained(world: &World) -> String {
-    let explanation = world.command(explain()).await.expect("an explanation");
+    let explanation = world
+        .command(explain("agent-acme", "GET", &LEADS.replace("/acme/zoho", ""), ""))
+        .await
+        .expect("an explanation");
     explanation["decision"].as_str().expect("a decision").to_owned()
 }
 
@@ -97,7 +89,14 @@ async fn what_was_taken_out_of_the_state_is_counted_from_the_audit() {
     let decided = async || {
         let home = Home::open(&folder).expect("the home");
         let host = Arc::new(Host::open(home, &key, dialled(&left.simulator), "test").await.expect("a host"));
-        let explanation = ops::execute(&host, explain(), Brought::Nothing, &Silent).await.expect("an explanation");
+        let explanation = ops::execute(
+            &host,
+            explain("agent-acme", "GET", &LEADS.replace("/acme/zoho", ""), ""),
+            Brought::Nothing,
+            &Silent,
+        )
+        .await
+        .expect("an explanation");
         explanation["decision"].as_str().expect("a decision").to_owned()
     };
     let state = rusqlite::Connection::open(folder.join("state/state.db")).expect("the state");
@@ -204,5 +203,31 @@ async fn a_reload_forgets_no_failure_of_a_plugin_that_it_does_not_change() {
     assert_eq!(listed().await, ("runs".to_owned(), 0.into()), "a changed one starts afresh");
     assert_eq!(word(&ask(&world, "Wardlock-Purpose: trap\r\n").await), "plugin_trap");
     assert_eq!(listed().await.1, 1);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_is_shown_of_a_draft_takes_nothing_from_its_agent() {
+    let limiter =
+        judge("limiter", "\"quota\"", r#"{ takes = [{ key = "reads", limit = 12, window = 31536000 }] }"#);
+    let plan = Plan { guests: vec!["judge"], ..drafts::plan("writes = \"draft\"", &limiter) };
+    let world = World::start(plan).await;
+    assert_eq!(proofs::prove(&world).await["passed"], true);
+    proofs::enable(&world, "draft").await.expect("enabled");
+    let lead = world.simulator.records("20071234567", "Leads")[0]["id"].clone();
+    let body = json!({ "data": [{ "id": lead, "Last_Name": "Renamed" }] }).to_string();
+    let said = world.ask("acme", "PUT", "/acme/zoho/crm/v8/Leads", PROBLEM, &body).await.json().expect("json");
+    let id = said["draft"].as_str().unwrap_or_else(|| panic!("{said}"));
+    for _ in 0..13 {
+        let before = world.api_calls();
+        assert_eq!(drafts::show(&world, id).await["changes"][0]["problem"], Value::Null);
+        assert_eq!(world.api_calls(), before + 1, "it is read each time");
+    }
+    assert_eq!(word(&ask(&world, "").await), "200", "more than there is was read");
+    let mut left = 12;
+    while word(&ask(&world, "").await) == "200" {
+        left -= 1;
+        assert!(left > 0, "its own reads take");
+    }
     world.end().await;
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
 use serde_json::{Value, json};
 use ssh_key::private::{Ed25519Keypair, PrivateKey};
 use ssh_key::{HashAlg, LineEnding};
@@ -12,7 +11,7 @@ use wardlock_audit::Filter;
 use wardlock_egress::vault::{Passphrase, Role};
 
 use crate::proofs::{enable, prove};
-use crate::world::{Plan, World, plugin, workspace};
+use crate::world::{Plan, World, explain, plugin, workspace};
 
 /// An operator at a terminal, with a key.
 pub struct Operator {
@@ -99,9 +98,16 @@ async fn what_widens_wants_the_signature_of_somebody_who_may() {
         let refused = signed(&world, &forged, agent("a2")).await.expect_err("forged");
         assert_eq!(refused.message, "this is no signature of operator `ada` over this");
     }
-    let case = Command::PluginCase { request_id: "req_1".to_owned(), plugin: None, promise: String::new() };
-    let shows = world.command(case).await.expect_err("it shows what others asked");
-    assert!(shows.message.contains("wants an operator's signature"), "{shows:?}");
+    let request_id = || "req_1".to_owned();
+    for showing in [
+        Command::PluginCase { request_id: request_id(), plugin: None, promise: String::new() },
+        Command::PolicyExplainRequest { request_id: request_id() },
+    ] {
+        let shows = world.command(showing.clone()).await.expect_err("it shows what others asked");
+        assert!(shows.message.contains("wants an operator's signature"), "{shows:?}");
+        let approver = signed(&world, &bob, showing).await.expect_err("an approver is shown none");
+        assert!(approver.message.ends_with("and this wants an admin"), "{approver:?}");
+    }
     // What narrows is done at once, whoever asks.
     world.command(Command::AgentRevoke { name: "a1".to_owned() }).await.expect("revoked");
     world.command(Command::Freeze { workspace: Some("acme".to_owned()) }).await.expect("frozen");
@@ -177,16 +183,7 @@ async fn who_tries_without_a_word_that_counts_is_seen_in_the_audit_and_fills_non
 fn explaining(world: &World, agent: &str) -> Command {
     let lead = world.simulator.records("20071234567", "Leads")[0]["id"].clone();
     let body = json!({ "data": [{ "id": lead, "Last_Name": "Renamed" }] }).to_string();
-    Command::PolicyExplain {
-        workspace: "acme".to_owned(),
-        connection: "zoho".to_owned(),
-        agent: agent.to_owned(),
-        method: "PUT".to_owned(),
-        target: "/crm/v8/Leads".to_owned(),
-        headers: Vec::new(),
-        body: base64::engine::general_purpose::STANDARD.encode(body),
-        purpose: None,
-    }
+    explain(agent, "PUT", "/crm/v8/Leads", &body)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use base64::Engine as _;
 use serde_json::Value;
 use tempfile::TempDir;
 use tracing_subscriber::Layer as _;
@@ -54,6 +55,20 @@ fn unhurried(config: &str) -> toml::Table {
         limits.entry(rate).or_insert_with(|| "1000000/s".into());
     }
     config
+}
+
+/// Asks what would become of a request on `acme/zoho`; `path` as upstream.
+pub fn explain(agent: &str, method: &str, path: &str, body: &str) -> Command {
+    Command::PolicyExplain {
+        workspace: "acme".to_owned(),
+        connection: "zoho".to_owned(),
+        agent: agent.to_owned(),
+        method: method.to_owned(),
+        target: path.to_owned(),
+        headers: Vec::new(),
+        body: base64::engine::general_purpose::STANDARD.encode(body),
+        purpose: None,
+    }
 }
 
 /// A workspace file with one connection and its plugins.
@@ -272,7 +287,7 @@ impl World {
             agent: None,
             how,
             evict_oldest: false,
-            account: None,
+            tenant: None,
             scopes: None,
         };
         ops::execute(&self.host, command, Brought::Nothing, person).await

@@ -144,7 +144,7 @@ impl Broker {
             agent: None,
             how,
             evict_oldest: false,
-            account: None,
+            tenant: None,
             scopes: None,
         };
         let (lost, mut way) = mpsc::unbounded_channel();

@@ -1,6 +1,5 @@
 //! Which records a request would change, what would stand in them, and the reads that show what stands there now: for whoever looks
 //! at it before it is sent. Nothing here decides anything.
-
 //!
 //! A body of an agent may name millions of records and of fields: whatever is done here takes time and memory that grow no faster than
 //! the body, and only as much is built of it as is shown.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::DeTable;
@@ -144,13 +145,23 @@ fn service(source: &Source<'_>, raw: RawService) -> Result<ServiceDefinition, De
     for (step, raw) in service.proof.iter().zip(&steps) {
         check_proof(&service, step).map_err(|problem| source.at(raw.span(), "proof", problem))?;
     }
+    check_reads(source, &service, places)?;
+    Ok(service)
+}
+
+/// Checks that what shows the records of each operation is a read of the service's own; `places` are the operations'.
+fn check_reads(
+    source: &Source<'_>,
+    service: &ServiceDefinition,
+    places: Vec<Range<usize>>,
+) -> Result<(), DefinitionError> {
     for (operation, place) in service.operations.iter().zip(places) {
         if let Some(current) = &operation.current {
             let key = || format!("operations.{}.current", operation.name);
             service.check_current(current).map_err(|problem| source.at(place, key(), problem))?;
         }
     }
-    Ok(service)
+    Ok(())
 }
 
 fn proof_step(raw: &RawProof, version: &str) -> ProofStep {

@@ -167,7 +167,7 @@ impl CallbackListener {
     }
 
     /// Begins to wait for a consent's callback, from a browser that was led to the provider's `page` from here.
-    pub(crate) fn expect(
+    pub(crate) fn wait_for(
         &self,
         consent: &PendingConsent,
         service: Arc<ServiceDefinition>,

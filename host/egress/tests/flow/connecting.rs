@@ -70,7 +70,7 @@ async fn a_pinned_account_gives_way_to_another_only_where_that_one_is_named() {
     let before = world.simulator.refresh_tokens();
     let error = world.connect_as(world.plan("eu"), stranger()).await.0.expect_err("another account");
     assert!(matches!(&error, ConnectError::OtherAccount { pinned, found, .. } if pinned == own && found == other));
-    assert!(error.hint().contains(&format!("--account {other}")), "{}", error.hint());
+    assert!(error.hint().contains(&format!("--tenant {other}")), "{}", error.hint());
     assert_eq!(
         world.simulator.refresh_tokens(),
         before,
@@ -83,7 +83,7 @@ async fn a_pinned_account_gives_way_to_another_only_where_that_one_is_named() {
     let error = world.connect_as(world.plan("eu"), stranger()).await.0.expect_err("nobody knows whose it is");
     assert!(matches!(error, ConnectError::Lookup(_)), "{error:?}");
 
-    let named = |account: &str| ConnectPlan { account: Some(account.to_owned()), ..world.plan("eu") };
+    let named = |account: &str| ConnectPlan { named_tenant: Some(account.to_owned()), ..world.plan("eu") };
     let error = world.connect_as(named(other), Consent::default()).await.0.expect_err("not the one that is named");
     assert!(matches!(error, ConnectError::NotAsked { .. }), "{error:?}");
     assert_eq!(world.simulator.refresh_tokens(), before);
@@ -93,7 +93,7 @@ async fn a_pinned_account_gives_way_to_another_only_where_that_one_is_named() {
     let error = world.connect_as(filed(), stranger()).await.0.expect_err("other connections may use the grant");
     assert!(matches!(error, ConnectError::OtherAccount { .. }) && world.recorded().is_empty(), "{error:?}");
     let replaced =
-        world.connect_as(ConnectPlan { account: Some(other.to_owned()), ..filed() }, stranger()).await.0;
+        world.connect_as(ConnectPlan { named_tenant: Some(other.to_owned()), ..filed() }, stranger()).await.0;
     assert_eq!(replaced.expect("connected").replaced, Some(Replaced::Revoked(Revoked::Done)));
     assert_eq!(pinned(&world).as_deref(), Some(other));
     let audit = String::from_utf8_lossy(&world.audit_bytes()).into_owned();
@@ -149,7 +149,7 @@ async fn what_one_service_pinned_holds_against_a_consent_for_another() {
             other => panic!("{other:?}"),
         };
         assert_eq!(names(&error), (crm.clone(), "20071234567".to_owned(), "20079876543".to_owned()));
-        let by = if of == TenantOf::Grant { "say so with `--account " } else { "by a connection of `zoho-crm`" };
+        let by = if of == TenantOf::Grant { "say so with `--tenant " } else { "by a connection of `zoho-crm`" };
         assert!(error.hint().contains(by), "{}", error.hint());
         // Nobody asks the first: it could be any account.
         for person in [stranger(), Consent::default()] {

@@ -158,7 +158,7 @@ impl World {
             environment: "production".to_owned(),
             scopes: wardlock_egress::scopes_for(&connection),
             tenant: None,
-            account: None,
+            named_tenant: None,
             also_of: std::collections::BTreeSet::new(),
             sharing: Vec::new(),
             pinning: [self.service.name.clone()].into(),

@@ -19,8 +19,9 @@ use crate::config::text_error::{Document, TextError};
 use crate::loaded::Services;
 
 use check::Checker;
-pub(crate) use names::{json_of, known_resources};
+pub(crate) use names::json_of;
 use raw::WorkspaceFile;
+pub(crate) use write_rules::{KnownAs, known_as};
 
 pub use limits::DEFAULT_MEMORY_BYTES;
 pub use recorder::Keeping;

@@ -19,7 +19,7 @@ pub(super) fn operation_names(service: &ServiceDefinition) -> BTreeSet<&str> {
 }
 
 /// Returns the resources that the definition names. An account may have others of its own.
-pub(crate) fn known_resources(service: &ServiceDefinition) -> BTreeSet<&str> {
+pub(super) fn known_resources(service: &ServiceDefinition) -> BTreeSet<&str> {
     let fixed =
         service.operations.iter().flat_map(|operation| &operation.resources).flat_map(|source| match source {
             ResourceSource::Fixed(name) => vec![name.as_str()],

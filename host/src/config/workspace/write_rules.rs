@@ -142,6 +142,30 @@ enum Bounded {
     Nothing { problem: String, hint: Option<String> },
 }
 
+/// What the name of a limit is known as.
+pub(crate) enum KnownAs {
+    /// An operation of the connection.
+    Operation,
+    /// A resource that the connection names, or its service's definition does where it names all.
+    Resource,
+}
+
+/// Says what the name of a limit is known as.
+pub(crate) fn known_as(
+    name: &str,
+    service: &ServiceDefinition,
+    operations: &BTreeSet<String>,
+    resources: &BTreeSet<String>,
+) -> Option<KnownAs> {
+    let is_resource =
+        || resources.contains(name) || (resources.contains("*") && known_resources(service).contains(name));
+    match name {
+        "*" => None,
+        _ if operations.contains(name) => Some(KnownAs::Operation),
+        _ => is_resource().then_some(KnownAs::Resource),
+    }
+}
+
 /// Says what the name of a limit bounds.
 fn bounded(
     name: &str,
@@ -149,11 +173,11 @@ fn bounded(
     operations: &BTreeSet<String>,
     resources: &BTreeSet<String>,
 ) -> Bounded {
-    let known = known_resources(service);
-    let every = resources.contains("*");
-    if name != "*" && (operations.contains(name) || resources.contains(name) || (every && known.contains(name))) {
+    if known_as(name, service, operations, resources).is_some() {
         return Bounded::Known;
     }
+    let known = known_resources(service);
+    let every = resources.contains("*");
     if let Some(group) = service.groups.get(name) {
         let problem = format!("`{name}` is a group, and a limit is of one operation");
         let names: Vec<String> = group.iter().map(|name| format!("`{name}`")).collect();

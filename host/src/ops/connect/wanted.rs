@@ -30,24 +30,28 @@ pub fn are_shown(scopes: &[String], shown: Option<&[String]>) -> Result<(), Fail
 
 /// Returns the scopes to ask for: those of every connection that uses this grant, so that one consent serves them all.
 pub fn wanted_scopes(loaded: &Loaded, connection: &Connection) -> Vec<String> {
-    let using = loaded.connections().filter(|found| found.connection.grant == connection.grant);
-    let fitting = using.filter(|found| {
-        found.connection.takes_grant_of(&connection.service.name) && found.connection.region == connection.region
-    });
     let of_one = |found: &LoadedConnection| found.scopes.clone().unwrap_or_else(|| scopes_for(&found.connection));
-    let all: BTreeSet<String> = fitting.flat_map(of_one).collect();
+    let all: BTreeSet<String> = served_by(loaded, connection).flat_map(of_one).collect();
     all.into_iter().collect()
+}
+
+/// Returns the connections that a grant of this one serves, of the same region and environment. The connection may be an agent's own.
+fn served_by<'a>(loaded: &'a Loaded, connection: &'a Connection) -> impl Iterator<Item = &'a LoadedConnection> {
+    loaded.connections().filter(|found| {
+        let one = &found.connection;
+        let is_there = one.region == connection.region && one.environment == connection.environment;
+        let names_it = one.owner == connection.owner && one.grant == connection.grant;
+        is_there && (names_it || one.uses(&connection.grant)) && one.takes_grant_of(&connection.service.name)
+    })
 }
 
 /// Returns the other services of connections that use this grant, each once: those that tell whose account it is. Where a connection
 /// names its account itself, there is nothing to ask.
 pub fn sharing(loaded: &Loaded, connection: &Connection) -> Vec<Sharing> {
     let mut others = BTreeMap::new();
-    for found in loaded.connections() {
-        let Connection { service, params, region, environment, .. } = &*found.connection;
-        let is_there = *region == connection.region && *environment == connection.environment;
-        let shares = found.connection.uses(&connection.grant) && connection.takes_grant_of(&service.name);
-        if is_there && shares && service.name != connection.service.name && service.tenant.of == TenantOf::Grant {
+    for found in served_by(loaded, connection) {
+        let Connection { service, params, .. } = &*found.connection;
+        if service.name != connection.service.name && service.tenant.of == TenantOf::Grant {
             let other = || Sharing { service: Arc::clone(service), params: params.clone() };
             others.entry(service.name.clone()).or_insert_with(other);
         }

@@ -175,7 +175,7 @@ async fn look_up(world: &World, name: &str) -> Result<Value, Failure> {
         agent: None,
         how: How::LookUp,
         evict_oldest: false,
-        account: None,
+        tenant: None,
         scopes: None,
     };
     world.command_as(command, Brought::Nothing, Consent::default()).await

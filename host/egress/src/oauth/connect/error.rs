@@ -92,7 +92,7 @@ pub enum ConnectError {
         label: String,
     },
     /// The consent is for another account than the one that was named.
-    #[error("the login is for account `{found}` ({label}), but `--account` says `{asked}`")]
+    #[error("the login is for account `{found}` ({label}), but `--tenant` says `{asked}`")]
     NotAsked {
         /// The one that was named.
         asked: String,
@@ -116,7 +116,7 @@ pub enum ConnectError {
         found: String,
         /// Its name.
         label: String,
-        /// By which id `--account` would name it, where this connection's service has one account a login.
+        /// By which id `--tenant` would name it, where this connection's service has one account a login.
         name: Option<String>,
     },
     /// The service that pinned the grant that is there does not say whose the new one is.
@@ -130,7 +130,7 @@ pub enum ConnectError {
         service: ServiceName,
         /// The account that it is for.
         pinned: String,
-        /// By which id `--account` would name the new one, likewise.
+        /// By which id `--tenant` would name the new one, likewise.
         name: Option<String>,
     },
     /// There is no grant that waits for its look-up.
@@ -210,8 +210,8 @@ impl ConnectError {
             }
             Self::OtherAccount { service, pinned, found, name, .. } => {
                 let say_so = match name {
-                    Some(name) => format!("say so with `--account {name}`"),
-                    None => format!("connect by a connection of `{service}`, with `--account {found}`"),
+                    Some(name) => format!("say so with `--tenant {name}`"),
+                    None => format!("connect by a connection of `{service}`, with `--tenant {found}`"),
                 };
                 return format!(
                     "log in as a user of account `{pinned}`. If every connection of this grant shall serve the other one from now on, {say_so}"
@@ -219,7 +219,7 @@ impl ConnectError {
             }
             Self::Unconfirmed { service, name, .. } => {
                 let all_the_same = match name {
-                    Some(name) => format!("say `--account {name}` if it shall take the place all the same"),
+                    Some(name) => format!("say `--tenant {name}` if it shall take the place all the same"),
                     None => format!("connect by a connection of `{service}`"),
                 };
                 return format!(

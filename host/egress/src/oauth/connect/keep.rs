@@ -95,7 +95,7 @@ pub(super) async fn identify(
     if let Some(expected) = plan.tenant.as_ref().filter(|expected| **expected != id) {
         return Err(ConnectError::Tenant { expected: expected.clone(), found: id, label });
     }
-    if let Some(asked) = plan.account.as_ref().filter(|asked| **asked != id) {
+    if let Some(asked) = plan.named_tenant.as_ref().filter(|asked| **asked != id) {
         return Err(ConnectError::NotAsked { asked: asked.clone(), found: id, label });
     }
     // Asked last: of a foreign account nothing more is read.
@@ -188,7 +188,7 @@ pub(super) async fn store(
         (Some(old), Some(new)) => old.same(new),
         _ => false,
     };
-    let Replacing { old, _turn, .. } = replacing;
+    let Replacing { old, turn, .. } = replacing;
     let old = old.filter(|old| !same(old));
     let new = NewGrant {
         name: plan.grant.clone(),
@@ -206,9 +206,24 @@ pub(super) async fn store(
         user: identified.user,
         created_ms: now_ms,
     };
+    let generation = put(egress, &plan, new, how).await?;
+    // What comes now is the provider's time, and no other consent waits for it.
+    drop(turn);
+    let replaced = match old {
+        Some(old) => Some(give_up(egress, &plan, old).await),
+        None => None,
+    };
+    let ConnectPlan { grant, region, .. } = plan;
+    let others = identified.others;
+    Ok(Connected { grant, generation, tenant, unpinned, others, region, scopes: granted, missing, replaced })
+}
+
+/// Puts the grant into the vault between two rows of the audit, and returns its generation.
+async fn put(egress: &Egress, plan: &ConnectPlan, new: NewGrant, how: &str) -> Result<u64, ConnectError> {
     let act = |result: &str| Act::admin(&plan.who, how, plan.grant.as_str(), result);
     egress.record(act("begun")).await?;
-    let name = plan.grant.clone();
+    let word = if new.tenant.is_some() { "ok" } else { "unpinned" };
+    let (name, now_ms) = (plan.grant.clone(), new.created_ms);
     let stored = on_vault(egress.vault(), move |vault| {
         let generation = vault.put_grant(new)?;
         // The call that brought the tokens counts against the provider's budget too.
@@ -217,17 +232,10 @@ pub(super) async fn store(
     });
     let generation = stored.await.map_err(ConnectError::Exchange)?;
     egress.forget(&plan.grant);
-    let word = if tenant.is_some() { "ok" } else { "unpinned" };
     if egress.record(act(word)).await.is_err() {
         tracing::warn!(grant = plan.grant.as_str(), "the end of a connect could not be audited");
     }
-    let replaced = match old {
-        Some(old) => Some(give_up(egress, &plan, old).await),
-        None => None,
-    };
-    let ConnectPlan { grant, region, .. } = plan;
-    let others = identified.others;
-    Ok(Connected { grant, generation, tenant, unpinned, others, region, scopes: granted, missing, replaced })
+    Ok(generation)
 }
 
 /// Gives up what was replaced: it would count among the person's grants for ever.

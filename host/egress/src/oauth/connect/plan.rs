@@ -37,8 +37,8 @@ pub struct ConnectPlan {
     pub shown_scopes: Vec<String>,
     /// The tenant that it must be; `None`: the one that is found is pinned.
     pub tenant: Option<String>,
-    /// The account that whoever connects named: it must be that one, and may take the place of another's grant.
-    pub account: Option<String>,
+    /// The one that whoever connects named: it must be that one, and may take the place of another's grant.
+    pub named_tenant: Option<String>,
     /// Values that the connection gives to its service.
     pub params: BTreeMap<String, String>,
     /// What the connection is called: shown to the person who is invited.

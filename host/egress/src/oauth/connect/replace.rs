@@ -34,14 +34,14 @@ pub(super) struct Replacing {
     pub old: Option<Old>,
     /// Whether both are for the same account, so that what a service said then is true of both.
     pub is_same: bool,
-    pub _turn: OwnedMutexGuard<()>,
+    pub turn: OwnedMutexGuard<()>,
 }
 
 /// Finds the grant that a new one would replace. Nobody is asked where the workspace file wants an account that it cannot give way to.
 pub(super) async fn old(egress: &Egress, plan: &ConnectPlan) -> Result<Option<Old>, ConnectError> {
     let old = find(egress, plan).await?;
     let own = old.iter().flat_map(|old| old.pins(plan)).find(|(service, _)| **service == plan.service.name);
-    let wanted = plan.tenant.as_ref().filter(|wanted| plan.account.as_ref() != Some(wanted));
+    let wanted = plan.tenant.as_ref().filter(|wanted| plan.named_tenant.as_ref() != Some(wanted));
     match own.zip(wanted) {
         Some(((service, pinned), wanted)) if pinned.id != *wanted => Err(ConnectError::OtherAccount {
             grant: plan.grant.clone(),
@@ -74,13 +74,13 @@ impl Identified {
         let is_pinned =
             old.as_ref().is_some_and(|old| old.info.tenant.is_some() || old.pins(plan).next().is_some());
         let is_same = match (&self.tenant, &old) {
-            (Err(error), _) if is_pinned || plan.account.is_some() => {
+            (Err(error), _) if is_pinned || plan.named_tenant.is_some() => {
                 return Err(ConnectError::Lookup(error.clone()));
             }
             (Ok(found), Some(old)) => self.is_same(egress, plan, found, old).await?,
             (Err(_) | Ok(_), _) => false,
         };
-        Ok(Replacing { old, is_same, _turn: turn })
+        Ok(Replacing { old, is_same, turn })
     }
 
     /// Compares what each service says with what it said before.
@@ -120,13 +120,13 @@ async fn gives_way(
     (service, pinned): (&ServiceName, &Tenant),
     told: Option<&Tenant>,
 ) -> Result<bool, ConnectError> {
-    let is_named = plan.account.as_ref() == Some(&found.id);
+    let is_named = plan.named_tenant.as_ref() == Some(&found.id);
     let word = if is_named { "named" } else { "refused" };
     let result = match told {
         Some(told) => format!("{word}: {} for {}", told.id, pinned.id),
         None => format!("{word}: {} for {}, unconfirmed by {service}", found.id, pinned.id),
     };
-    egress.record(Act::admin(&plan.who, "grant.other-account", plan.grant.as_str(), result)).await?;
+    egress.record(Act::admin(&plan.who, "grant.other-tenant", plan.grant.as_str(), result)).await?;
     if is_named {
         return Ok(false);
     }
