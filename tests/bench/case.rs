@@ -177,7 +177,7 @@ fn shown(classified: &Classified) -> PluginRequest {
 }
 
 fn id() -> RequestId {
-    RequestId::from_random([7; 16])
+    RequestId::from_bits([7; 16])
 }
 
 /// Returns a guest of the tests by name.

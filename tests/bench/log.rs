@@ -82,7 +82,7 @@ pub fn refused(number: u32) -> Refused {
     let mut bits = [0; 16];
     bits[..4].copy_from_slice(&number.to_be_bytes());
     let refusal = Refusal::new(Code::ResourceNotAllowed, "resources", "no");
-    let refused = Refused::new(RequestId::from_random(bits), &refusal).by("acme", agent(number));
+    let refused = Refused::new(RequestId::from_bits(bits), &refusal).by("acme", agent(number));
     let module = if number.is_multiple_of(5) { "Contacts" } else { "Leads" };
     let target = format!("/crm/v8/{module}/{number}?fields=Last_Name,Company");
     match CanonicalRequest::parse("GET", &target, Vec::new(), Vec::new()) {

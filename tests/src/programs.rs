@@ -3,17 +3,20 @@
 use std::path::Path;
 use std::process::Command;
 
-/// Makes a shell script that can be run, readable by its owner only.
+use anyhow::{Context as _, ensure};
+
+/// Makes a shell script that its owner can run.
 ///
 /// It is a copy that another process made: a file that this one wrote is busy (`ETXTBSY`) for as long as a program that
 /// another test's thread is just starting holds its descriptor.
 ///
-/// # Panics
+/// # Errors
 ///
-/// Panics where it cannot be made.
-pub fn script(program: &Path, text: &str) {
+/// Says why it cannot be made.
+pub fn script(program: &Path, text: &str) -> anyhow::Result<()> {
     let source = program.with_extension("sh");
-    std::fs::write(&source, format!("#!/bin/sh\n{text}")).expect("a script is written");
+    std::fs::write(&source, format!("#!/bin/sh\n{text}"))?;
     let copied = Command::new("install").args(["-m", "700"]).args([&source, program]).status();
-    assert!(copied.expect("install runs").success(), "{} is made", program.display());
+    ensure!(copied.context("`install` does not run")?.success(), "{} is not made", program.display());
+    Ok(())
 }

@@ -13,7 +13,7 @@ use wardlock_egress::vault::{Passphrase, PromptError, Secret, VaultError};
 use super::failure::Failure;
 use super::protocol::{Command, Event, Page, Question, VERSION};
 use crate::gate::Gate;
-use crate::host::new_request_id;
+use crate::host::new_nonce;
 use crate::logs::OnceAMinute;
 use crate::operators::{HomeIdentity, Signature, Signed};
 use crate::ops::{self, Talk};
@@ -247,7 +247,10 @@ async fn sign(
     operator: String,
     within: Duration,
 ) -> std::io::Result<Result<Signed, String>> {
-    let nonce = new_request_id().to_string();
+    let nonce = match new_nonce() {
+        Ok(nonce) => nonce,
+        Err(error) => return Ok(Err(error)),
+    };
     write_event(stream, &Event::Sign { nonce: nonce.clone(), home }).await?;
     let Ok(line) = tokio::time::timeout(within, read_line(stream)).await else {
         return Ok(Err(format!("no signature came within {} seconds", within.as_secs())));

@@ -15,7 +15,7 @@ use super::visit::{Answer, Visit};
 use super::visitors::Visitor;
 use crate::admin::{Command, Failure};
 use crate::gate::Gate;
-use crate::host::{Host, new_request_id};
+use crate::host::{Host, new_nonce};
 use crate::operators::passkey::{Assertion, challenge_of};
 use crate::operators::{HomeIdentity, Signature, Signed, Unauthorised, Wrong, text_of};
 use crate::ops;
@@ -133,7 +133,10 @@ async fn question(host: &Arc<Host>, visitor: &Visitor, visit: &Visit, id: &str) 
         Ok(operators) => operators,
         Err(failure) => return pages::failed(&failure),
     };
-    let nonce = new_request_id().to_string();
+    let nonce = match new_nonce() {
+        Ok(nonce) => nonce,
+        Err(error) => return pages::failed(&Failure::no(error)),
+    };
     let home = HomeIdentity::of(host.home(), host.vault());
     let text = text_of(&home, &command(visit, id), &nonce, None);
     host.visitors().ask(visitor, &text, host.now_ms());

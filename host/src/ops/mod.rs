@@ -41,7 +41,7 @@ use crate::anchor;
 use crate::config::HostConfig;
 use crate::gate::{Gate, Seat};
 use crate::home::CONFIG_FILE;
-use crate::host::{Host, new_request_id};
+use crate::host::{Host, new_nonce};
 use crate::loaded::{Loaded, LoadedConnection, PolicyFiles, Problem, Severity, State};
 use crate::metrics::Format;
 use crate::operators::{Unauthorised, authorise, takes_signature, text_of};
@@ -106,7 +106,7 @@ pub trait Talk: Send + Sync {
     /// Returns the operator's signature over a command for a home, if somebody signs it.
     fn signed(&self, home: &HomeIdentity, command: &Command, brought: &Brought) -> Result<Option<Signed>, String> {
         let Some(operator) = self.signs_as() else { return Ok(None) };
-        let nonce = new_request_id().to_string();
+        let nonce = new_nonce()?;
         let passphrase = brought.bound_to(&nonce).map_err(|error| error.to_string())?;
         let signature = Signature::Ssh(self.sign(&text_of(home, command, &nonce, passphrase.as_deref()))?);
         Ok(Some(Signed { operator, nonce, signature }))

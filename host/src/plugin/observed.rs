@@ -69,7 +69,7 @@ pub fn observe(connection: &Arc<Connection>, agent: &AgentName, sent: CurlReques
         tenant: connection.tenant.clone(),
     };
     let context = RequestContext {
-        id: RequestId::from_random([0; 16]),
+        id: RequestId::from_bits([0; 16]),
         now_ms: DEFAULT_NOW_MS,
         caller,
         purpose,

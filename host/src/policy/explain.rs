@@ -227,5 +227,5 @@ fn request_id(question: &Question) -> RequestId {
     ]);
     let mut bits = [0; 16];
     bits.copy_from_slice(&digest.as_bytes()[..16]);
-    RequestId::from_random(bits)
+    RequestId::from_bits(bits)
 }

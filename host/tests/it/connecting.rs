@@ -118,7 +118,7 @@ fn browser_s_command_line_leads_nobody_else_to_the_consent() {
     register(&wardlock).ok().expect("registered");
     let browser = wardlock.home().join("browser");
     // It stays, as a browser does.
-    programs::script(&browser, "sleep 20 &\nwait\n");
+    programs::script(&browser, "sleep 20 &\nwait\n").expect("a program");
     let home = wardlock.home().display().to_string();
     let mut shown = String::new();
     let stopped = connect_with(&wardlock, &[], &[("BROWSER", browser.as_os_str())], |line, terminal| {

@@ -170,7 +170,8 @@ fn every_list_shows_its_rows_to_people() {
 #[test]
 fn who_signs_is_told_what_the_key_s_program_said_and_acceptance_is_one_document() {
     let folder = tempfile::tempdir().expect("a folder");
-    programs::script(&folder.path().join("ssh-keygen"), "echo 'Load key: bad permissions' >&2\nexit 255\n");
+    programs::script(&folder.path().join("ssh-keygen"), "echo 'Load key: bad permissions' >&2\nexit 255\n")
+        .expect("a program");
     let wardlock = program().finding(folder.path());
     run(&wardlock, &["init", "--policy", "zoho-readonly", "--workspace", "acme", "--region", "eu"])
         .ok()

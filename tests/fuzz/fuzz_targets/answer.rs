@@ -42,7 +42,7 @@ fuzz_target!(|bytes: &[u8]| {
     chain.take(Ok(taken), 1);
     let (after, outcome) = chain.finish();
     let asked = Asked {
-        id: RequestId::from_random([7; 16]),
+        id: RequestId::from_bits([7; 16]),
         purpose: None,
         tenant: "1".to_owned(),
         generation: 1,

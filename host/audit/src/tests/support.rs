@@ -191,7 +191,7 @@ pub(super) fn classified(request: CanonicalRequest) -> Classified {
 }
 
 pub(super) fn id(number: u8) -> RequestId {
-    RequestId::from_random([number; 16])
+    RequestId::from_bits([number; 16])
 }
 
 pub(super) fn decision(number: u8, request: CanonicalRequest, verdict: Verdict) -> Decision {

@@ -103,7 +103,7 @@ fn run(
 
 fn asked() -> Asked {
     Asked {
-        id: RequestId::from_random([7; 16]),
+        id: RequestId::from_bits([7; 16]),
         purpose: None,
         tenant: "1".to_owned(),
         generation: 1,

@@ -113,7 +113,7 @@ pub async fn permit(
     }
     let (classified, outcome) = chain.finish();
     let asked = Asked {
-        id: RequestId::from_random(u128::from(NEXT.fetch_add(1, Ordering::SeqCst)).to_be_bytes()),
+        id: RequestId::from_bits(u128::from(NEXT.fetch_add(1, Ordering::SeqCst)).to_be_bytes()),
         purpose: None,
         tenant: status.tenant.as_ref().expect("a tenant").id.clone(),
         generation: status.generation,

@@ -75,7 +75,7 @@ fn classified(judge: &Judge, method: &str, target: &str, body: &str) -> Classifi
 
 /// Runs a chain and says what the host concludes.
 async fn conclude(judge: &Judge, plugins: &[Arc<Plugin>], request: Classified) -> String {
-    let id = RequestId::from_random([1; 16]);
+    let id = RequestId::from_bits([1; 16]);
     let caller = Caller {
         workspace: "acme".to_owned(),
         connection: "zoho".to_owned(),

@@ -109,7 +109,7 @@ fn stand_in(folder: &Path, (name, secrets): &Keeper) {
     let script = format!(
         "[ -z \"$(cat)\" ] || exit 65\necho 'talk that nobody keeps' >&2\ncase \"$*\" in\n{cases}\n  *) exit 64 ;;\nesac\n"
     );
-    programs::script(&folder.join(name), &script);
+    programs::script(&folder.join(name), &script).expect("a program");
 }
 
 #[test]

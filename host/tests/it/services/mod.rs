@@ -168,7 +168,7 @@ async fn write(world: &World, connection: &str, method: &str, target: &str, body
         chain.take(Ok(Answer { verdict: Verdict::Allow, notes: Vec::new() }), 1);
     }
     let (classified, outcome) = chain.finish();
-    let id = RequestId::from_random(u128::from(NEXT.fetch_add(1, Ordering::SeqCst)).to_be_bytes());
+    let id = RequestId::from_bits(u128::from(NEXT.fetch_add(1, Ordering::SeqCst)).to_be_bytes());
     let tenant = tenant.expect("a tenant");
     let asked = Asked { id, purpose: None, tenant, generation: grant.generation, via: None, approval: None };
     let Decision::Allow(permit) = decide(&judge, classified, outcome, asked) else { panic!("not allowed") };
