@@ -1,13 +1,12 @@
 //! The running host: every part, wired once. Commands, listeners and the pipeline all borrow from here.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use wardlock_audit::{Act, Audit};
 use wardlock_core::connection::{Connection, WriteMode};
-use wardlock_core::id::RequestId;
 use wardlock_core::service::ServiceDefinition;
 use wardlock_egress::vault::{Accepted, KeySource, Vault, VaultError};
 use wardlock_egress::{CallbackListener, Dialer, Egress, Limits, ListenError};
@@ -471,24 +470,6 @@ fn narrow(
     }
     tracing::info!("the files let agents do less than an admin accepted: that is what counts as accepted now");
     vault.accept(&holds)
-}
-
-/// Makes a request id. It names, it does not protect.
-pub fn new_request_id() -> RequestId {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let mut random = [0; 10];
-    if getrandom::fill(&mut random).is_err() {
-        // A counter serves where the system has no randomness.
-        random[2..].copy_from_slice(&COUNT.fetch_add(1, Ordering::Relaxed).to_be_bytes());
-    }
-    RequestId::at(now_ms(), random)
-}
-
-/// Makes what a signature is of besides its text, so that none serves twice: 128 random bits as text.
-pub fn new_nonce() -> Result<String, String> {
-    let mut bits = [0; 16];
-    let drawn = getrandom::fill(&mut bits).map_err(|error| format!("the system has no randomness: {error}"));
-    drawn.map(|()| hex::encode(bits))
 }
 
 /// The wall clock, as the crates that need one take it.

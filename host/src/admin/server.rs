@@ -13,7 +13,7 @@ use wardlock_egress::vault::{Passphrase, PromptError, Secret, VaultError};
 use super::failure::Failure;
 use super::protocol::{Command, Event, Page, Question, VERSION};
 use crate::gate::Gate;
-use crate::host::new_nonce;
+use crate::ids::new_nonce;
 use crate::logs::OnceAMinute;
 use crate::operators::{HomeIdentity, Signature, Signed};
 use crate::ops::{self, Talk};

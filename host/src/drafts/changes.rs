@@ -9,7 +9,8 @@ use wardlock_core::classify::{Becomes, By, Change, Classified, Look, Most};
 use wardlock_core::id::AgentName;
 use wardlock_core::plugin::Effect;
 
-use crate::host::{Host, new_request_id};
+use crate::host::Host;
+use crate::ids::new_request_id;
 use crate::ingress::KeptAnswer;
 use crate::pipeline::{self, Ended, OnBehalf};
 

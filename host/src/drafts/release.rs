@@ -16,7 +16,8 @@ use wardlock_state::{Counting, Draft, DraftState, Released};
 
 use super::approvals::{Gathered, gather, wanted};
 use super::{Content, DraftError, content, decided, on_disk, refused, seal};
-use crate::host::{Host, new_request_id};
+use crate::host::Host;
+use crate::ids::new_request_id;
 use crate::pipeline::{self, Ended, OnBehalf};
 
 /// What came of an approval.

@@ -38,7 +38,7 @@ use wardlock_core::id::RequestId;
 use wardlock_core::refusal::Refusal;
 
 use crate::gate::Gate;
-use crate::host::new_request_id;
+use crate::ids::new_request_id;
 use crate::logs::OnceAMinute;
 use crate::pipeline;
 use slots::{Slot, Slots};

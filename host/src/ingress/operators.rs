@@ -14,7 +14,7 @@ use super::reply::WholeBody;
 use super::{AgentBody, Connections, Desk, Limits, Peer, Reply, admit};
 use crate::gate::Gate;
 use crate::health;
-use crate::host::new_request_id;
+use crate::ids::new_request_id;
 use crate::metrics::Format;
 
 /// An answer must be made within this time.

@@ -14,7 +14,8 @@ use wardlock_state::Counting;
 use super::behalf::{Ended, OnBehalf, run_for};
 use super::held::Concluded;
 use crate::drafts;
-use crate::host::{Host, new_request_id};
+use crate::host::Host;
+use crate::ids::new_request_id;
 
 /// The most of a provider's answer that is told, bytes.
 const MOST_TOLD: usize = 64 << 10;
