@@ -114,7 +114,7 @@ impl Reach {
         }
     }
 
-    /// The same, until the person presses ctrl-C: then nothing is left behind, here or at the provider. The daemon sees to that by
+    /// The same, until the person presses ctrl-C: then nothing is left by half, here or at the provider. The daemon sees to that by
     /// itself.
     async fn ask_until_stopped(
         &self,
@@ -130,7 +130,8 @@ impl Reach {
         if let Self::Here(host) = self {
             host.egress().finish().await;
         }
-        Err(Failure::no("stopped; nothing was stored"))
+        Err(Failure::no("stopped; a consent that was not stored yet is given back")
+            .hint("`wardlock grants` shows what is stored"))
     }
 }
 

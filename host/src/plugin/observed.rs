@@ -46,7 +46,12 @@ pub fn as_upstream(target: String, workspace: &str, connection: &str) -> String 
 pub fn observe(connection: &Arc<Connection>, agent: &AgentName, sent: CurlRequest) -> Result<Observed, Refusal> {
     let CurlRequest { method, target, headers, body } = sent;
     let target = as_upstream(target, connection.workspace.as_str(), connection.name.as_str());
-    let headers = headers.into_iter().map(|(name, value)| Header { name, value: value.into_bytes() }).collect();
+    let headers = headers
+        .into_iter()
+        // A line that a browser copied says what the browser would add, and no agent does.
+        .filter(|(name, _)| !name.starts_with("sec-fetch-") && name != "origin")
+        .map(|(name, value)| Header { name, value: value.into_bytes() })
+        .collect();
     let unsent = Unsent { method, target, headers, purpose: None };
     let admitted = unsent.admit(connection.service.request.token_query.as_deref())?;
     let (purpose, dry_run) = (admitted.purpose, admitted.dry_run.is_asked());

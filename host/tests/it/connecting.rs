@@ -152,7 +152,10 @@ fn interrupted_connect_leaves_nothing_behind_and_can_be_begun_again() {
             }
         });
         assert_eq!(stopped.code, Some(1), "{stopped:?}");
-        assert!(stopped.stderr.contains("stopped; nothing was stored"), "{stopped:?}");
+        assert!(
+            stopped.stderr.contains("stopped; a consent that was not stored yet is given back"),
+            "{stopped:?}"
+        );
     }
     let callback = browse(wardlock_simulator::callback_of(&left_open, &Consent::default())).expect("a callback");
     let again = connect(&wardlock, &["--no-browser"], |line, terminal| {

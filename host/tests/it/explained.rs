@@ -214,6 +214,16 @@ async fn a_stored_secret_in_what_is_asked_reaches_no_plugin_and_no_explanation()
     let world = World::start(Plan::default()).await;
     let secret = world.simulator.refresh_tokens().pop().expect("a grant");
     let target = LEADS.replace("/acme/zoho", "");
+    let with = |header: Option<&str>, why: Option<&str>| {
+        let mut question = world::explain("agent-acme", "GET", &target, "");
+        if let Command::PolicyExplain { headers, purpose, .. } = &mut question {
+            headers.extend(header.map(|value| ("If-Modified-Since".to_owned(), value.to_owned())));
+            *purpose = why.map(str::to_owned);
+        }
+        question
+    };
+    let told = world.command(with(Some("yesterday"), Some("a report"))).await.expect("explained");
+    assert_eq!(told["decision"], json!("allow"), "{told:#}");
     for question in [
         world::explain("agent-acme", "GET", &format!("{target}&cvid={secret}"), ""),
         world::explain(
@@ -222,6 +232,8 @@ async fn a_stored_secret_in_what_is_asked_reaches_no_plugin_and_no_explanation()
             "/crm/v8/Leads",
             &format!(r#"{{"data":[{{"Last_Name":"{secret}"}}]}}"#),
         ),
+        with(None, Some(&format!("because of {secret}"))),
+        with(Some(&secret), None),
     ] {
         let told = world.command(question).await.expect("explained");
         assert_eq!((&told["decision"], &told["refusal"]["code"]), (&json!("deny"), &json!("secret_in_request")));

@@ -108,9 +108,7 @@ async fn keep_consent(
         progress.on(Event::Tenant { id: &tenant.id, label: &tenant.label });
     }
     let replacing = identified.replacing(egress, &plan).await?;
-    let connected = keep::store(egress, plan, obtained, identified, replacing, HOW).await?;
-    unkept.kept();
-    Ok(connected)
+    keep::store(egress, plan, obtained, identified, replacing, HOW, Some(unkept)).await
 }
 
 /// Looks whether the provider would keep one more grant of this person.

@@ -327,6 +327,26 @@ async fn a_connect_that_is_interrupted_gives_its_consent_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_connect_that_is_interrupted_once_it_is_stored_stays_stored() {
+    let world = World::new().await;
+    let first = world.connect("eu").await.expect("connected");
+    let is_stored = async || {
+        let generation = || world.egress.vault().grants().expect("a vault")[0].generation;
+        while generation() == first.generation {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = is_stored() => {}
+        _ = world.connect("eu") => {}
+    }
+    world.egress.finish().await;
+    assert_eq!(world.simulator.refresh_tokens().len(), 1, "the old one is given up, and only that");
+    assert_eq!(world.read("eu").await.expect("sent").answer.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_pasted_refresh_token_is_proved_before_it_is_stored_and_marked_in_the_audit() {
     let world = World::new().await;
     let first = world.connect("eu").await.expect("connected");

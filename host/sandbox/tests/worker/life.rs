@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::process::Signal;
 use serde_json::json;
 use tokio::task::JoinHandle;
@@ -33,12 +34,18 @@ async fn a_worker_holds_itself() {
 }
 
 fn kill(pid: u32) {
-    send(pid, Signal::KILL);
+    let sent = try_send(pid, Signal::KILL);
+    // One that has been reaped is told of for a moment.
+    assert!(matches!(sent, Ok(()) | Err(Errno::SRCH)), "{sent:?}");
 }
 
 fn send(pid: u32, signal: Signal) {
+    try_send(pid, signal).expect("sent");
+}
+
+fn try_send(pid: u32, signal: Signal) -> Result<(), Errno> {
     let pid = rustix::process::Pid::from_raw(pid.try_into().expect("a pid")).expect("a pid");
-    rustix::process::kill_process(pid, signal).expect("sent");
+    rustix::process::kill_process(pid, signal)
 }
 
 /// Starts a sandbox and returns its workers' process ids. One test at a time, since some of them want a processor for themselves.

@@ -15,7 +15,7 @@ fn case_is_made_of_a_request_as_the_host_finds_it() {
     let cases = folder(&[]);
     let file = cases.path().join("lead-is-not-updated.toml");
     let curl = "curl -X PUT -H 'Authorization: Bearer wl_never_shown' -H 'Wardlock-Purpose: tidy up' -H 'X-Own: 1' \
-                --json '{\"data\":[{\"Email\":\"a@example.com\"}]}' http://127.0.0.1:7420/acme/zoho/crm/v8/Leads/1000001";
+                -H 'Origin: https://app.example' -H 'Sec-Fetch-Mode: cors' --json '{\"data\":[{\"Email\":\"a@example.com\"}]}' http://127.0.0.1:7420/acme/zoho/crm/v8/Leads/1000001";
     let args = ["--out", file.to_str().expect("text"), "--promise", "Nobody updates a lead."];
     let made = case(&wardlock, curl, &args).ok().expect("made");
     assert!(made.stdout.contains("verdict: deny") && made.stdout.contains("code: read_only"), "{made:?}");

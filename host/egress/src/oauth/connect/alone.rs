@@ -31,7 +31,7 @@ pub(crate) async fn as_client(egress: &Egress, plan: ConnectPlan) -> Result<Conn
     }
     let identified = keep::identify(egress, &plan, obtained.shown(&client)).await?;
     let replacing = identified.replacing(egress, &plan).await?;
-    keep::store(egress, plan, obtained, identified, replacing, AS_CLIENT).await
+    keep::store(egress, plan, obtained, identified, replacing, AS_CLIENT, None).await
 }
 
 /// Stores a key once the account could be looked up with it. See [`Egress::connect_key`].
@@ -55,5 +55,5 @@ pub(crate) async fn by_key(egress: &Egress, plan: ConnectPlan, key: Secret) -> R
         return Err(ConnectError::Lookup(error.clone()));
     }
     let replacing = identified.replacing(egress, &plan).await?;
-    keep::store(egress, plan, obtained, identified, replacing, BY_KEY).await
+    keep::store(egress, plan, obtained, identified, replacing, BY_KEY, None).await
 }

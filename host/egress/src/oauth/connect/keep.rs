@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
 use wardlock_audit::Act;
 use wardlock_core::id::{GrantName, RegistrationName, ServiceName};
 use wardlock_core::service::ServiceDefinition;
@@ -12,6 +13,7 @@ use super::replace::{Old, Replacing};
 use super::{ConnectError, ConnectPlan, Connected, Obtained, Replaced, Sharing, client_at};
 use crate::companions::Companions;
 use crate::egress::Egress;
+use crate::oauth::exchange::TokenError;
 use crate::oauth::mint::on_vault;
 use crate::oauth::registered::RegisteredClient;
 use crate::oauth::revoke::Revoked;
@@ -166,7 +168,8 @@ fn accounts(plan: &ConnectPlan, identified: &Identified, replacing: &Replacing) 
     accounts
 }
 
-/// Stores the grant, and then gives the one up that it replaces. `how` is told in the audit.
+/// Stores the grant, and then gives the one up that it replaces. `how` is told in the audit. Who leaves meanwhile leaves nothing by
+/// half: what is stored is never given back.
 pub(super) async fn store(
     egress: &Egress,
     plan: ConnectPlan,
@@ -174,6 +177,27 @@ pub(super) async fn store(
     identified: Identified,
     replacing: Replacing,
     how: &'static str,
+    unkept: Option<Unkept>,
+) -> Result<Connected, ConnectError> {
+    let (done, stored) = oneshot::channel();
+    let me = egress.clone();
+    egress.see_through(async move {
+        let stored = store_all(&me, plan, obtained, identified, replacing, how, unkept).await;
+        // Nobody may wait for it any more.
+        drop(done.send(stored));
+    });
+    let ended = |_| ConnectError::Exchange(TokenError::Internal("storing a grant ended early"));
+    stored.await.map_err(ended)?
+}
+
+async fn store_all(
+    egress: &Egress,
+    plan: ConnectPlan,
+    obtained: Obtained,
+    identified: Identified,
+    replacing: Replacing,
+    how: &'static str,
+    unkept: Option<Unkept>,
 ) -> Result<Connected, ConnectError> {
     let now_ms = egress.now_ms();
     let Obtained { tokens, refresh, environment, granted, missing } = obtained;
@@ -207,6 +231,9 @@ pub(super) async fn store(
         created_ms: now_ms,
     };
     let generation = put(egress, &plan, new, how).await?;
+    if let Some(unkept) = unkept {
+        unkept.kept();
+    }
     // What comes now is the provider's time, and no other consent waits for it.
     drop(turn);
     let replaced = match old {

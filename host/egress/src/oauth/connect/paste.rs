@@ -35,5 +35,5 @@ pub(crate) async fn connect(
     // Nobody consented here, so nothing is given back: the token is theirs who pasted it.
     let identified = keep::identify(egress, &plan, obtained.shown(&client)).await?;
     let replacing = identified.replacing(egress, &plan).await?;
-    keep::store(egress, plan, obtained, identified, replacing, HOW).await
+    keep::store(egress, plan, obtained, identified, replacing, HOW, None).await
 }
