@@ -383,6 +383,27 @@ async fn scopes_that_another_connection_of_the_grant_needs_are_none_too_many() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_consent_asks_for_no_scopes_of_another_environment() {
+    let other = |environment: &str| {
+        format!(
+            "[connections.other]\nlabel = \"test\"\nservice = \"zoho-crm\"\nregion = \"eu\"\ngrant = \"acme-zoho\"\n\
+             environment = \"{environment}\"\nresources = [\"Deals\"]\noperations = [\"records.read\"]\n"
+        )
+    };
+    for (environment, is_asked_for) in [("production", true), ("sandbox", false)] {
+        let file = format!("{}\n{}", workspace("acme", "eu", "", ""), other(environment));
+        let world = World::start(Plan { workspaces: vec![("acme", file)], ..Plan::default() }).await;
+        let (workspace, connection) = ("acme".to_owned(), "zoho".to_owned());
+        let shown = world.command(Command::ConnectionsShow { workspace, connection, agent: None }).await;
+        let shown = shown.expect("shown");
+        let scopes = shown["scopes_of_consent"].to_string();
+        assert!(scopes.contains("leads"), "{scopes}");
+        assert_eq!(scopes.contains("deals"), is_asked_for, "{environment}: {scopes}");
+        world.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_proof_that_fails_ends_what_an_older_one_enabled() {
     let world = World::start(plan("eu", "writes = \"on\"")).await;
     assert_eq!(prove(&world).await["passed"], true);
