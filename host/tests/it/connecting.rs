@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use wardlock_simulator::{Consent, Led};
@@ -124,12 +125,17 @@ fn browser_s_command_line_leads_nobody_else_to_the_consent() {
     let stopped = connect_with(&wardlock, &[], &[("BROWSER", browser.as_os_str())], |line, terminal| {
         // It is said after the browser was opened.
         if line.contains("copy the address") {
-            shown = command_lines(&home);
+            // A process that is just being executed has no command line for a moment.
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while !shown.contains("file://") && Instant::now() < deadline {
+                shown = command_lines(&home);
+            }
             terminal.press_ctrl_c();
         }
     });
     assert!(stopped.stderr.contains("/start/"), "the address is printed: {stopped:?}");
-    let file = shown.split(' ').find_map(|word| word.strip_prefix("file://")).expect("the browser has a file");
+    let file = shown.split(' ').find_map(|word| word.strip_prefix("file://"));
+    let file = file.unwrap_or_else(|| panic!("the browser has no file: {shown}\n{stopped:?}"));
     assert!(!shown.contains("/start/") && !shown.contains("state="), "{shown}");
     assert!(!std::path::Path::new(file).exists(), "it is gone with the command");
     serving.stop().expect("it ends");
