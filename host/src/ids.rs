@@ -1,7 +1,9 @@
-//! What is made for one use: ids of requests, and nonces of signatures.
+//! What is made for one use: ids of requests, and random text.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use wardlock_core::id::RequestId;
 
 use crate::host::now_ms;
@@ -17,9 +19,9 @@ pub fn new_request_id() -> RequestId {
     RequestId::at(now_ms(), random)
 }
 
-/// Makes what a signature is of besides its text, so that none serves twice: 128 random bits as text.
-pub fn new_nonce() -> Result<String, String> {
-    let mut bits = [0; 16];
-    let drawn = getrandom::fill(&mut bits).map_err(|error| format!("the system has no randomness: {error}"));
-    drawn.map(|()| hex::encode(bits))
+/// Returns 256 random bits as text that fits into an address: what a link, a session or a signature is good for once.
+pub fn random() -> Result<String, getrandom::Error> {
+    let mut bits = [0; 32];
+    getrandom::fill(&mut bits)?;
+    Ok(URL_SAFE_NO_PAD.encode(bits))
 }

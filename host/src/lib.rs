@@ -16,7 +16,7 @@
 //! - [`plugin`]: what plugins' authors have: the contract, projects, golden cases.
 //! - [`trust`]: who signs plugins, and whether a signature holds.
 //! - `backup`: the whole home as one encrypted archive, and back.
-//! - `ids`: what is made for one use: ids of requests, nonces of signatures.
+//! - `ids`: what is made for one use: ids of requests, random text.
 //! - `operators`: who may say yes where operators have keys; `admitted`: which agents may come in; `anchor`: how new
 //!   the vault is, in the audit.
 //! - [`ops`], [`admin`], [`serve`]: commands, the socket they go through, the daemon.

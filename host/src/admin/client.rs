@@ -164,7 +164,7 @@ fn another_process() -> Failure {
 
 /// Whether it may stand in the text that is signed.
 fn is_nonce(nonce: &str) -> bool {
-    nonce.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+    nonce.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_'))
 }
 
 fn its_own_words() -> Failure {

@@ -13,7 +13,7 @@ use wardlock_egress::vault::{Passphrase, PromptError, Secret, VaultError};
 use super::failure::Failure;
 use super::protocol::{Command, Event, Page, Question, VERSION};
 use crate::gate::Gate;
-use crate::ids::new_nonce;
+use crate::ids::random;
 use crate::logs::OnceAMinute;
 use crate::operators::{HomeIdentity, Signature, Signed};
 use crate::ops::{self, Talk};
@@ -247,9 +247,9 @@ async fn sign(
     operator: String,
     within: Duration,
 ) -> std::io::Result<Result<Signed, String>> {
-    let nonce = match new_nonce() {
+    let nonce = match random() {
         Ok(nonce) => nonce,
-        Err(error) => return Ok(Err(error)),
+        Err(error) => return Ok(Err(error.to_string())),
     };
     write_event(stream, &Event::Sign { nonce: nonce.clone(), home }).await?;
     let Ok(line) = tokio::time::timeout(within, read_line(stream)).await else {

@@ -10,7 +10,8 @@ use super::args::Cli;
 use super::remote::Reach;
 use super::talk::Person;
 use crate::admin::{Brought, Command, Failure};
-use crate::dashboard::{LINK_MS, random};
+use crate::dashboard::LINK_MS;
+use crate::ids::random;
 use crate::{host, ops};
 
 /// Makes a link for an operator's browser.

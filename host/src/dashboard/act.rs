@@ -16,7 +16,7 @@ use super::visitors::Visitor;
 use crate::admin::{Command, Failure};
 use crate::gate::Gate;
 use crate::host::Host;
-use crate::ids::new_nonce;
+use crate::ids::random;
 use crate::operators::passkey::{Assertion, challenge_of};
 use crate::operators::{HomeIdentity, Signature, Signed, Unauthorised, Wrong, text_of};
 use crate::ops;
@@ -134,7 +134,7 @@ async fn question(host: &Arc<Host>, visitor: &Visitor, visit: &Visit, id: &str) 
         Ok(operators) => operators,
         Err(failure) => return pages::failed(&failure),
     };
-    let nonce = match new_nonce() {
+    let nonce = match random() {
         Ok(nonce) => nonce,
         Err(error) => return pages::failed(&Failure::no(error)),
     };

@@ -24,7 +24,7 @@ use crate::gate::Gate;
 use crate::host::Host;
 
 pub use visit::{Answer, Visit};
-pub use visitors::{LINK_MS, Purpose, Visitors, random};
+pub use visitors::{LINK_MS, Purpose, Visitors};
 
 use visitors::Visitor;
 

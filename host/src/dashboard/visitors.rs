@@ -6,11 +6,11 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
+
+use crate::ids::random;
 
 /// How long a link waits for its button, milliseconds.
 pub const LINK_MS: u64 = 5 * 60 * 1000;
@@ -250,19 +250,15 @@ fn add<T>(all: &mut Vec<T>, new: T) {
     all.push(new);
 }
 
-/// Returns 256 random bits as text that fits into an address.
-pub fn random() -> Result<String, getrandom::Error> {
-    let mut bits = [0; 32];
-    getrandom::fill(&mut bits)?;
-    Ok(URL_SAFE_NO_PAD.encode(bits))
-}
-
 fn digest(text: &str) -> Sha {
     Sha256::digest(text).into()
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
     use super::*;
 
     const USER: Option<u32> = Some(1000);

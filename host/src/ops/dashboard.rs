@@ -9,8 +9,9 @@ use wardlock_egress::vault::Passkey;
 
 use super::{blocking, named, note, operators, seen_through, who};
 use crate::admin::Failure;
-use crate::dashboard::{LINK_MS, Purpose, origin, random};
+use crate::dashboard::{LINK_MS, Purpose, origin};
 use crate::host::Host;
+use crate::ids::random;
 use crate::operators::{HomeIdentity, enrolment_of};
 
 /// Makes a link that opens a session.

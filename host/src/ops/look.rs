@@ -12,8 +12,8 @@ use wardlock_egress::vault::Fingerprints;
 
 use super::{blocking, note, who};
 use crate::admin::Failure;
-use crate::dashboard::random;
 use crate::host::Host;
+use crate::ids::random;
 use crate::text::decode_base64;
 
 /// How long a look lives, milliseconds: half an hour, within which a folder of many gigabytes is read.

@@ -42,7 +42,7 @@ use crate::config::HostConfig;
 use crate::gate::{Gate, Seat};
 use crate::home::CONFIG_FILE;
 use crate::host::Host;
-use crate::ids::new_nonce;
+use crate::ids::random;
 use crate::loaded::{Loaded, LoadedConnection, PolicyFiles, Problem, Severity, State};
 use crate::metrics::Format;
 use crate::operators::{Unauthorised, authorise, takes_signature, text_of};
@@ -107,7 +107,7 @@ pub trait Talk: Send + Sync {
     /// Returns the operator's signature over a command for a home, if somebody signs it.
     fn signed(&self, home: &HomeIdentity, command: &Command, brought: &Brought) -> Result<Option<Signed>, String> {
         let Some(operator) = self.signs_as() else { return Ok(None) };
-        let nonce = new_nonce()?;
+        let nonce = random().map_err(|error| error.to_string())?;
         let passphrase = brought.bound_to(&nonce).map_err(|error| error.to_string())?;
         let signature = Signature::Ssh(self.sign(&text_of(home, command, &nonce, passphrase.as_deref()))?);
         Ok(Some(Signed { operator, nonce, signature }))

@@ -25,7 +25,7 @@ use crate::oauth::exchange::{self, TokenError, Tokens};
 use crate::oauth::registered::RegisteredClient;
 use crate::oauth::scopes;
 use crate::vault::{ClientMaterial, Secret};
-use keep::{Shown, Unkept};
+use keep::{Shown, Storing, Unkept};
 use replace::Old;
 use room::Room;
 
@@ -108,7 +108,8 @@ async fn keep_consent(
         progress.on(Event::Tenant { id: &tenant.id, label: &tenant.label });
     }
     let replacing = identified.replacing(egress, &plan).await?;
-    keep::store(egress, plan, obtained, identified, replacing, HOW, Some(unkept)).await
+    let unkept = Some(unkept);
+    Storing { plan, obtained, identified, replacing, how: HOW, unkept }.see_through(egress).await
 }
 
 /// Looks whether the provider would keep one more grant of this person.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use wardlock_audit::Act;
 
+use super::keep::{self, Storing};
+use super::replace;
 use super::{ConnectError, ConnectPlan, Connected, client_at, client_of, obtained, read};
-use super::{keep, replace};
 use crate::egress::Egress;
 use crate::oauth::exchange::{TokenError, Tokens};
 use crate::vault::Secret;
@@ -31,7 +32,7 @@ pub(crate) async fn as_client(egress: &Egress, plan: ConnectPlan) -> Result<Conn
     }
     let identified = keep::identify(egress, &plan, obtained.shown(&client)).await?;
     let replacing = identified.replacing(egress, &plan).await?;
-    keep::store(egress, plan, obtained, identified, replacing, AS_CLIENT, None).await
+    Storing { plan, obtained, identified, replacing, how: AS_CLIENT, unkept: None }.see_through(egress).await
 }
 
 /// Stores a key once the account could be looked up with it. See [`Egress::connect_key`].
@@ -55,5 +56,5 @@ pub(crate) async fn by_key(egress: &Egress, plan: ConnectPlan, key: Secret) -> R
         return Err(ConnectError::Lookup(error.clone()));
     }
     let replacing = identified.replacing(egress, &plan).await?;
-    keep::store(egress, plan, obtained, identified, replacing, BY_KEY, None).await
+    Storing { plan, obtained, identified, replacing, how: BY_KEY, unkept: None }.see_through(egress).await
 }

@@ -168,81 +168,79 @@ fn accounts(plan: &ConnectPlan, identified: &Identified, replacing: &Replacing) 
     accounts
 }
 
-/// Stores the grant, and then gives the one up that it replaces. `how` is told in the audit. Who leaves meanwhile leaves nothing by
-/// half: what is stored is never given back.
-pub(super) async fn store(
-    egress: &Egress,
-    plan: ConnectPlan,
-    obtained: Obtained,
-    identified: Identified,
-    replacing: Replacing,
-    how: &'static str,
-    unkept: Option<Unkept>,
-) -> Result<Connected, ConnectError> {
-    let (done, stored) = oneshot::channel();
-    let me = egress.clone();
-    egress.see_through(async move {
-        let stored = store_all(&me, plan, obtained, identified, replacing, how, unkept).await;
-        // Nobody may wait for it any more.
-        drop(done.send(stored));
-    });
-    let ended = |_| ConnectError::Exchange(TokenError::Internal("storing a grant ended early"));
-    stored.await.map_err(ended)?
+/// A grant that is to be stored.
+pub(super) struct Storing {
+    pub plan: ConnectPlan,
+    pub obtained: Obtained,
+    pub identified: Identified,
+    pub replacing: Replacing,
+    /// How it was come by, as the audit calls it.
+    pub how: &'static str,
+    /// What gives it back unless it is stored.
+    pub unkept: Option<Unkept>,
 }
 
-async fn store_all(
-    egress: &Egress,
-    plan: ConnectPlan,
-    obtained: Obtained,
-    identified: Identified,
-    replacing: Replacing,
-    how: &'static str,
-    unkept: Option<Unkept>,
-) -> Result<Connected, ConnectError> {
-    let now_ms = egress.now_ms();
-    let Obtained { tokens, refresh, environment, granted, missing } = obtained;
-    let expires_ms = now_ms.saturating_add(tokens.lifetime_seconds.saturating_mul(1000));
-    let accounts = accounts(&plan, &identified, &replacing);
-    let (tenant, unpinned) = match identified.tenant {
-        Ok(tenant) => (Some(tenant), None),
-        Err(error) => (None, Some(error)),
-    };
-    // The provider may answer a second consent with the token of the first: then there is nothing to give up.
-    let same = |old: &Old| match (&old.material.refresh_token, &refresh) {
-        (Some(old), Some(new)) => old.same(new),
-        _ => false,
-    };
-    let Replacing { old, turn, .. } = replacing;
-    let old = old.filter(|old| !same(old));
-    let new = NewGrant {
-        name: plan.grant.clone(),
-        registration: plan.registration.clone(),
-        service: plan.service.name.clone(),
-        region: plan.region.clone(),
-        environment,
-        scopes: granted.clone(),
-        refresh_token: refresh,
-        // A key has no token besides, and no end.
-        access: (!plan.service.oauth.is_key()).then_some(NewAccess { token: tokens.access, expires_ms }),
-        api_host: tokens.api_host,
-        tenant: tenant.clone(),
-        accounts,
-        user: identified.user,
-        created_ms: now_ms,
-    };
-    let generation = put(egress, &plan, new, how).await?;
-    if let Some(unkept) = unkept {
-        unkept.kept();
+impl Storing {
+    /// Stores the grant, and then gives the one up that it replaces. Who leaves meanwhile leaves nothing by half: what is stored is never
+    /// given back.
+    pub async fn see_through(self, egress: &Egress) -> Result<Connected, ConnectError> {
+        let (done, stored) = oneshot::channel();
+        let its_own = egress.clone();
+        egress.see_through(async move {
+            // Nobody may wait for it any more.
+            drop(done.send(self.store(&its_own).await));
+        });
+        let ended = |_| ConnectError::Exchange(TokenError::Internal("storing a grant ended early"));
+        stored.await.map_err(ended)?
     }
-    // What comes now is the provider's time, and no other consent waits for it.
-    drop(turn);
-    let replaced = match old {
-        Some(old) => Some(give_up(egress, &plan, old).await),
-        None => None,
-    };
-    let ConnectPlan { grant, region, .. } = plan;
-    let others = identified.others;
-    Ok(Connected { grant, generation, tenant, unpinned, others, region, scopes: granted, missing, replaced })
+
+    async fn store(self, egress: &Egress) -> Result<Connected, ConnectError> {
+        let Self { plan, obtained, identified, replacing, how, unkept } = self;
+        let now_ms = egress.now_ms();
+        let Obtained { tokens, refresh, environment, granted, missing } = obtained;
+        let expires_ms = now_ms.saturating_add(tokens.lifetime_seconds.saturating_mul(1000));
+        let accounts = accounts(&plan, &identified, &replacing);
+        let (tenant, unpinned) = match identified.tenant {
+            Ok(tenant) => (Some(tenant), None),
+            Err(error) => (None, Some(error)),
+        };
+        // The provider may answer a second consent with the token of the first: then there is nothing to give up.
+        let same = |old: &Old| match (&old.material.refresh_token, &refresh) {
+            (Some(old), Some(new)) => old.same(new),
+            _ => false,
+        };
+        let Replacing { old, turn, .. } = replacing;
+        let old = old.filter(|old| !same(old));
+        let new = NewGrant {
+            name: plan.grant.clone(),
+            registration: plan.registration.clone(),
+            service: plan.service.name.clone(),
+            region: plan.region.clone(),
+            environment,
+            scopes: granted.clone(),
+            refresh_token: refresh,
+            // A key has no token besides, and no end.
+            access: (!plan.service.oauth.is_key()).then_some(NewAccess { token: tokens.access, expires_ms }),
+            api_host: tokens.api_host,
+            tenant: tenant.clone(),
+            accounts,
+            user: identified.user,
+            created_ms: now_ms,
+        };
+        let generation = put(egress, &plan, new, how).await?;
+        if let Some(unkept) = unkept {
+            unkept.kept();
+        }
+        // What comes now is the provider's time, and no other consent waits for it.
+        drop(turn);
+        let replaced = match old {
+            Some(old) => Some(give_up(egress, &plan, old).await),
+            None => None,
+        };
+        let ConnectPlan { grant, region, .. } = plan;
+        let others = identified.others;
+        Ok(Connected { grant, generation, tenant, unpinned, others, region, scopes: granted, missing, replaced })
+    }
 }
 
 /// Puts the grant into the vault between two rows of the audit, and returns its generation.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use wardlock_audit::Act;
 
+use super::keep::{self, Storing};
+use super::replace;
 use super::{ConnectError, ConnectPlan, Connected, client_at, client_of, obtained, read};
-use super::{keep, replace};
 use crate::egress::Egress;
 use crate::oauth::exchange::TokenError;
 use crate::vault::Secret;
@@ -35,5 +36,5 @@ pub(crate) async fn connect(
     // Nobody consented here, so nothing is given back: the token is theirs who pasted it.
     let identified = keep::identify(egress, &plan, obtained.shown(&client)).await?;
     let replacing = identified.replacing(egress, &plan).await?;
-    keep::store(egress, plan, obtained, identified, replacing, HOW, None).await
+    Storing { plan, obtained, identified, replacing, how: HOW, unkept: None }.see_through(egress).await
 }
