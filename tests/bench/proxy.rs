@@ -2,7 +2,8 @@
 //! Envoy, where `tests/bench/proxies` has brought them. Times are shown, never asserted; only a wrong answer or a wrong
 //! audit fails.
 //!
-//! `cargo bench --workspace --bench proxy [-- CONNECTIONS [SECONDS]]`: so many connections alone, for a profiler.
+//! `cargo bench --workspace --bench proxy [-- CONNECTIONS [SECONDS [SIDE]]]`: so many connections alone, for a profiler; with a
+//! side's name (`Wardlock`), that side alone.
 
 #![expect(clippy::print_stdout, reason = "a bench prints its table")]
 
@@ -46,16 +47,21 @@ fn main() -> anyhow::Result<()> {
     let mut words = std::env::args().skip(1).filter(|word| !word.starts_with("--"));
     let only: Option<usize> = words.next().map(|connections| connections.parse()).transpose()?;
     let side_time = words.next().map(|seconds| seconds.parse().map(Duration::from_secs)).transpose()?;
+    let only_side = words.next();
     let upstream = Upstream::start()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let world = runtime.block_on(World::start(&upstream, Others::default()))?;
     let proxies = Proxies::start(&upstream)?;
-    let sides = sides(&upstream, &world, &proxies);
+    let mut sides = sides(&upstream, &world, &proxies);
+    sides.retain(|side| only_side.as_ref().is_none_or(|only| side.name == only));
+    ensure!(!sides.is_empty(), "there is no such side");
     let mut rows = Vec::new();
     let mut asked = 0;
     for connections in only.map_or(CONNECTIONS.to_vec(), |only| vec![only]) {
         let loads = measure(&sides, connections, side_time.unwrap_or(SIDE_TIME))?;
-        asked += loads[OURS].nanos.len() + connections * ROUNDS as usize;
+        if let Some((_, ours)) = sides.iter().zip(&loads).find(|(side, _)| side.name == OURS) {
+            asked += ours.nanos.len() + connections * ROUNDS as usize;
+        }
         rows.extend(shown(connections, &sides, loads));
     }
     check_audit(&world, asked)?;
@@ -72,8 +78,8 @@ struct Side {
     target: Target,
 }
 
-/// Wardlock's place among the sides; the first is the direct call.
-const OURS: usize = 1;
+/// Wardlock's name among the sides; the first is the direct call.
+const OURS: &str = "Wardlock";
 
 /// The same call: to the upstream over TLS, and to each proxy, which calls the upstream over TLS.
 fn sides(upstream: &Upstream, world: &World, proxies: &Proxies) -> Vec<Side> {
@@ -86,7 +92,7 @@ fn sides(upstream: &Upstream, world: &World, proxies: &Proxies) -> Vec<Side> {
     direct.target.request = request(PATH, upstream::HOST, TOKEN);
     let does =
         "agent known by its token, rules, a plugin, crash-safe audit of two rows, credential, scan of the answer";
-    let ours = side("Wardlock", does, world.agents, &format!("/acme/zoho{PATH}"), &world.tokens["acme"]);
+    let ours = side(OURS, does, world.agents, &format!("/acme/zoho{PATH}"), &world.tokens["acme"]);
     let others = proxies.all.iter().map(|proxy| side(proxy.name, proxy.does, proxy.address, PATH, TOKEN));
     [direct, ours].into_iter().chain(others).collect()
 }
@@ -124,13 +130,14 @@ fn shown(connections: usize, sides: &[Side], loads: Vec<Load>) -> Vec<Vec<String
         |load: &Load| f64::from(u32::try_from(load.nanos.len()).unwrap_or(u32::MAX)) / load.time.as_secs_f64();
     let rates: Vec<f64> = loads.iter().map(rate).collect();
     let times: Vec<Times> = loads.into_iter().map(|load| Times::new(load.nanos)).collect();
+    let ours = sides.iter().position(|side| side.name == OURS).unwrap_or(0);
     let mut rows = Vec::new();
     for ((side, rate), times_of) in sides.iter().zip(&rates).zip(&times) {
         rows.push(vec![
             format!("{connections}, {}", side.name),
             format!("{rate:.0}"),
             format!("{:.3}", rate / rates[0]),
-            format!("{:.2}", rates[OURS] / rate),
+            format!("{:.2}", rates[ours] / rate),
             format!("{:.0}", times_of.median_us()),
             format!("{:.0}", times_of.p99_us()),
             format!("{:+.0}", times_of.median_us() - times[0].median_us()),

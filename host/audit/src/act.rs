@@ -3,7 +3,7 @@
 use wardlock_core::id::RequestId;
 
 use crate::detail::{ActDetail, Detail};
-use crate::entry::{Durability, Entry, Kind, Subject, bounded, render};
+use crate::entry::{Durability, Entry, Kind, Says, Subject, bounded};
 
 /// Which kind of act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,22 +87,17 @@ impl Act {
             target: bounded(&self.target),
             result: bounded(&self.result),
         };
-        Entry {
-            kind: match self.kind {
-                ActKind::Admin => Kind::Admin,
-                ActKind::Grant => Kind::Grant,
-            },
-            durability: Durability::Power,
-            subject: Subject {
-                request_id: self.request.map(|id| id.as_str().to_owned()),
-                workspace: self.workspace.as_deref().map(bounded),
-                connection: self.connection.as_deref().map(bounded),
-                ..Subject::default()
-            },
-            decision: None,
-            outcome: None,
-            closes: None,
-            detail: render(&Detail { act: Some(act), ..Detail::empty() }),
-        }
+        let kind = match self.kind {
+            ActKind::Admin => Kind::Admin,
+            ActKind::Grant => Kind::Grant,
+        };
+        let subject = Subject {
+            request_id: self.request.map(|id| id.as_str().to_owned()),
+            workspace: self.workspace.as_deref().map(bounded),
+            connection: self.connection.as_deref().map(bounded),
+            ..Subject::default()
+        };
+        let detail = Detail { act: Some(act), ..Detail::empty() };
+        Entry::new(kind, Durability::Power, subject, Says::default(), &detail)
     }
 }

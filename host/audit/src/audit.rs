@@ -14,7 +14,7 @@ use crate::act::Act;
 use crate::authentic::RowKey;
 use crate::described::{Described, PathKey};
 use crate::detail::{Detail, RequestDetail};
-use crate::entry::{Durabilities, Entry, Kind, LIST_ITEMS, Separation, Subject, bounded, render};
+use crate::entry::{Durabilities, Entry, Kind, LIST_ITEMS, Says, Separation, Subject, bounded};
 use crate::error::AuditError;
 use crate::head::{PublicKey, SignedHead, Signer};
 use crate::limits::Limits;
@@ -311,15 +311,9 @@ fn intent_entry(permit: &Permit, request: RequestDetail, durabilities: Durabilit
         operation: Some(bounded(&operation.name)),
         effect: Some(operation.effect.as_str()),
     };
-    Entry {
-        kind: Kind::Intent,
-        durability: durabilities.of(operation.effect),
-        subject,
-        decision: Some("allow"),
-        outcome: None,
-        closes: None,
-        detail: render(&Detail { request: Some(request), ..Detail::empty() }),
-    }
+    let says = Says { decision: Some("allow"), ..Says::default() };
+    let detail = Detail { request: Some(request), ..Detail::empty() };
+    Entry::new(Kind::Intent, durabilities.of(operation.effect), subject, says, &detail)
 }
 
 /// Renders what a permit allows.

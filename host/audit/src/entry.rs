@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::detail::Detail;
+use crate::terms::{Names, words};
 
 /// How long one text may be, bytes. What an agent makes is data here, but not without bound.
 pub(crate) const TEXT_BYTES: usize = 512;
@@ -115,6 +116,37 @@ pub(crate) struct Entry {
     pub(crate) closes: Option<u64>,
     /// The rendered [`Detail`].
     pub(crate) detail: String,
+    /// What the row can be looked for by.
+    pub(crate) words: Vec<i64>,
+}
+
+impl Entry {
+    /// Renders a row, and finds its words, on the thread of whoever writes it: the writing thread has enough to do.
+    pub(crate) fn new(kind: Kind, durability: Durability, subject: Subject, says: Says, detail: &Detail) -> Self {
+        let Says { decision, outcome, closes } = says;
+        let names = Names {
+            kind,
+            workspace: subject.workspace.as_deref(),
+            connection: subject.connection.as_deref(),
+            agent: subject.agent.as_deref(),
+            operation: subject.operation.as_deref(),
+            effect: subject.effect,
+            decision,
+            outcome,
+            detail,
+        };
+        let (words, detail) = (words(&names), render(detail));
+        Self { kind, durability, subject, decision, outcome, closes, detail, words }
+    }
+}
+
+/// What a row says in its columns besides what it is about.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Says {
+    pub(crate) decision: Option<&'static str>,
+    pub(crate) outcome: Option<&'static str>,
+    /// The intent that it ends.
+    pub(crate) closes: Option<u64>,
 }
 
 /// What a row is about: the columns that an outcome shares with its intent.
@@ -129,7 +161,7 @@ pub(crate) struct Subject {
 }
 
 /// Renders a detail. Structs of strings and numbers always render; the fallback keeps the row, without its detail.
-pub(crate) fn render(detail: &Detail) -> String {
+fn render(detail: &Detail) -> String {
     serde_json::to_string(detail).unwrap_or_else(|_| format!("{{\"version\":{}}}", detail.version))
 }
 

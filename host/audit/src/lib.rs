@@ -23,7 +23,7 @@
 //! - `writer`: the one thread that writes, many rows to a commit.
 //! - `store` and `private_file`: the database file, its settings and its format.
 //! - [`schema`]: whether a database is made as this program makes it.
-//! - `terms`, `index`, `search`: what rows are found by, and how that stays fast however many there are.
+//! - `terms`, `index`, `postings`, `search`: what rows are found by, and how that stays fast however many there are.
 //! - `row`, `query` and `escape`: reading rows, and showing them.
 //! - `back`: reading what safety stands on, without any index.
 //! - [`failpoint`]: where the crash suites may end the process.
@@ -51,6 +51,7 @@ mod log;
 mod mirror;
 mod opened;
 mod outcome;
+mod postings;
 mod private_file;
 mod query;
 mod refused;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension as _};
 use rustix::io::Errno;
 use wardlock_core::id::Digest;
 use wardlock_core::plugin::Effect;
@@ -17,11 +17,11 @@ use crate::failpoint;
 use crate::files::{self, LogFile};
 use crate::head::{PublicKey, SignedHead, Signer};
 use crate::heads;
-use crate::index::{self, chunk_of};
+use crate::index::{self, CHUNK, Unindexed, chunk_of};
 use crate::limits::Limits;
 use crate::mirror::{Mirror, MirrorFound};
 use crate::rotate;
-use crate::store;
+use crate::store::{self, Writing};
 use crate::tail::{self, ForeignRows};
 use crate::wal::Wal;
 
@@ -43,8 +43,9 @@ pub(crate) struct Log {
     signed_number: u64,
     /// Whether the newest file still lacks the standing row that it begins with.
     pub(crate) owes_standing: bool,
-    /// The last row that is indexed.
+    /// The last row that is indexed, and what those after it name.
     indexed: u64,
+    unindexed: Unindexed,
     pub(crate) mirror: Option<Mirror>,
     pub(crate) wal: Wal,
     power_safe: bool,
@@ -99,6 +100,7 @@ impl Log {
             signed_number: stored.as_ref().and_then(|stored| u64::try_from(stored.number).ok()).unwrap_or(0),
             signed: stored.and_then(|stored| stored.head),
             indexed: index::indexed(&connection).map_err(AuditError::open)?,
+            unindexed: Unindexed::after(head.sequence),
             connection,
             mirror: None,
             wal: Wal::found(),
@@ -147,10 +149,13 @@ impl Log {
     ) -> rusqlite::Result<u64> {
         self.prepare()?;
         self.set_durability(entries.clone().map(|entry| entry.durability).max())?;
-        let appended = append_all(&mut self.connection, self.head, &self.rows, entries, now_ms);
+        let appended = append_all(&mut self.connection, self.head, &self.rows, entries.clone(), now_ms);
         let head = self.wal.written(appended)?;
         let first = self.head.sequence + 1;
         self.head = head;
+        for (sequence, entry) in (first..).zip(entries) {
+            self.unindexed.note(sequence, &entry.words, entry.outcome, entry.closes);
+        }
         Ok(first)
     }
 
@@ -200,6 +205,7 @@ impl Log {
             mirror.begin_file();
         }
         self.indexed = self.head.sequence;
+        self.unindexed = Unindexed::after(self.head.sequence);
         self.power_safe = true;
     }
 
@@ -207,8 +213,10 @@ impl Log {
     pub(crate) fn index(&mut self) -> rusqlite::Result<()> {
         self.prepare()?;
         self.set_durability(None)?;
-        let indexed = index::build(&mut self.connection, self.indexed, self.head.sequence);
-        self.indexed = self.wal.written(indexed)?;
+        let last = self.head.sequence.min((chunk_of(self.indexed + 1) + 1) * CHUNK);
+        self.wal.written(self.unindexed.write(&mut self.connection, self.indexed, last))?;
+        self.unindexed.forget(last);
+        self.indexed = last;
         Ok(())
     }
 
@@ -234,7 +242,7 @@ fn append_all<'a>(
     entries: impl Iterator<Item = &'a Entry>,
     now_ms: impl Fn() -> u64,
 ) -> rusqlite::Result<Link> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let transaction = Writing::begin(connection)?;
     for entry in entries {
         head = append(&transaction, head, rows, now_ms(), entry)?;
     }
@@ -245,7 +253,7 @@ fn append_all<'a>(
 }
 
 fn append(
-    transaction: &Transaction<'_>,
+    transaction: &Connection,
     head: Link,
     rows: &RowKey,
     at_ms: u64,

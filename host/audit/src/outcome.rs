@@ -12,7 +12,7 @@ use wardlock_core::refusal::Code;
 use crate::audit::Inner;
 use crate::described::PathKey;
 use crate::detail::{AnswerDetail, Detail, FailedDetail, FailuresDetail, PartOutcome};
-use crate::entry::{Durability, Entry, Kind, LIST_ITEMS, Subject, bounded, render};
+use crate::entry::{Durability, Entry, Kind, LIST_ITEMS, Says, Subject, bounded};
 use crate::error::AuditError;
 use crate::refused::plugins;
 
@@ -108,15 +108,9 @@ pub(crate) fn entry(
     outcome: Outcome,
     answer: AnswerDetail,
 ) -> Entry {
-    Entry {
-        kind: Kind::Outcome,
-        durability,
-        subject,
-        decision: None,
-        outcome: Some(outcome.as_str()),
-        closes: Some(closes),
-        detail: render(&Detail { answer: Some(answer), ..Detail::empty() }),
-    }
+    let says = Says { outcome: Some(outcome.as_str()), closes: Some(closes), ..Says::default() };
+    let detail = Detail { answer: Some(answer), ..Detail::empty() };
+    Entry::new(Kind::Outcome, durability, subject, says, &detail)
 }
 
 /// A time as rows hold it.

@@ -12,7 +12,7 @@ use wardlock_core::service::ServiceDefinition;
 
 use crate::described::{Described, PathKey, is_word};
 use crate::detail::{Detail, PluginDetail, RefusalDetail};
-use crate::entry::{Durability, Entry, Kind, LIST_ITEMS, Separation, Subject, bounded, render};
+use crate::entry::{Durability, Entry, Kind, LIST_ITEMS, Says, Separation, Subject, bounded};
 use crate::outcome::micros;
 
 /// What the host concluded.
@@ -189,15 +189,9 @@ impl Refused {
         request.cut |= self.verdicts.len() > LIST_ITEMS;
         request.plugins = plugins(&self.verdicts, key);
         let refusal = refusal_detail(&self.refusal, key);
-        Entry {
-            kind: Kind::Refusal,
-            durability: Durability::Crash,
-            subject,
-            decision: Some(self.decision.as_str()),
-            outcome: None,
-            closes: None,
-            detail: render(&Detail { request: Some(request), refusal: Some(refusal), ..Detail::empty() }),
-        }
+        let says = Says { decision: Some(self.decision.as_str()), ..Says::default() };
+        let detail = Detail { request: Some(request), refusal: Some(refusal), ..Detail::empty() };
+        Entry::new(Kind::Refusal, Durability::Crash, subject, says, &detail)
     }
 }
 

@@ -8,6 +8,7 @@ use wardlock_core::id::Digest;
 use crate::detail::{ActDetail, AnswerDetail, Detail, RefusalDetail, RequestDetail};
 use crate::entry::Kind;
 use crate::escape::{escape, escape_json};
+use crate::terms::Names;
 
 /// The version of the JSON that [`Row::to_json`] renders.
 const WIRE_VERSION: u32 = 1;
@@ -86,6 +87,21 @@ impl Row {
     /// Shows the row as one line for people, everything agent-made in it escaped.
     pub fn escaped(&self) -> Escaped<'_> {
         Escaped(self)
+    }
+
+    /// What it can be looked for by.
+    pub(crate) fn names(&self) -> Names<'_> {
+        Names {
+            kind: self.kind,
+            workspace: self.workspace.as_deref(),
+            connection: self.connection.as_deref(),
+            agent: self.agent.as_deref(),
+            operation: self.operation.as_deref(),
+            effect: self.effect.as_deref(),
+            decision: self.decision.as_deref(),
+            outcome: self.outcome.as_deref(),
+            detail: &self.detail,
+        }
     }
 
     fn wire(&self) -> Wire<'_> {

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use rusqlite::Connection;
 
 use crate::error::AuditError;
-use crate::index::{CHUNK, Search, chunk_of, indexed};
+use crate::index::{CHUNK, Index, Search, Tables, chunk_of, indexed};
 use crate::log::integer;
 use crate::query::{COLUMNS, Filter, parse};
 use crate::row::Row;
@@ -17,6 +17,7 @@ pub(crate) struct File {
     first: u64,
     last: u64,
     indexed: u64,
+    tables: Tables,
     /// The first chunk that its index knows: one of an earlier file, where it holds the outcome of an intent there.
     first_chunk: u64,
 }
@@ -31,11 +32,14 @@ impl File {
         // A file without rows ends before it begins.
         let (first, last) = (place(end("min")?).unwrap_or(1), place(end("max")?).unwrap_or(0));
         let indexed = indexed(&connection).map_err(AuditError::read)?;
-        let chunk: Option<i64> = connection
-            .query_row("SELECT min(chunk) FROM terms", [], |row| row.get(0))
-            .map_err(AuditError::read)?;
+        let tables = Tables::of(&connection).map_err(AuditError::read)?;
+        let chunk = Index::new(&connection, tables).chunk_after(i64::MIN).map_err(AuditError::read)?;
         let first_chunk = place(chunk).unwrap_or(u64::MAX);
-        Ok(Self { connection, first, last, indexed: indexed.min(last), first_chunk })
+        Ok(Self { connection, first, last, indexed: indexed.min(last), tables, first_chunk })
+    }
+
+    fn index(&self) -> Index<'_> {
+        Index::new(&self.connection, self.tables)
     }
 
     /// Narrows rows to those of a time. Clocks jump, so the rows of a time need not stand together.
@@ -156,7 +160,7 @@ fn in_chunks(
     for chunk in chunks {
         // An outcome that stands in a later file is indexed there, under its intent's chunk in this one.
         let knows = |file: &&File| file.first_chunk <= chunk;
-        let beside: Vec<&Connection> = files[at..].iter().filter(knows).map(|file| &file.connection).collect();
+        let beside: Vec<Index<'_>> = files[at..].iter().filter(knows).map(File::index).collect();
         let mut sequences: BTreeSet<u64> =
             search.in_chunk(&beside, chunk)?.into_iter().filter_map(|place| u64::try_from(place).ok()).collect();
         let of_chunk = chunk * CHUNK + 1..=(chunk + 1) * CHUNK;

@@ -11,11 +11,15 @@ use crate::private_file;
 use crate::schema;
 
 /// The migrations, oldest first; the number of them is the format.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/0001_records.sql"),
     include_str!("../migrations/0002_heads_and_terms.sql"),
     include_str!("../migrations/0003_macs.sql"),
+    include_str!("../migrations/0004_postings.sql"),
 ];
+
+/// How many statements of the writing thread are kept prepared: all of them.
+const STATEMENTS: usize = 32;
 
 /// `WLAU`: says whose database this is (`SQLite`'s `application_id`).
 const APPLICATION_ID: i32 = 0x574c_4155;
@@ -27,6 +31,7 @@ pub(crate) fn open_for_writing(path: &Path, busy: Duration) -> Result<Connection
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(AuditError::open)?;
     connection.busy_timeout(busy).map_err(AuditError::open)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // Before anything is written: what is not ours or newer stays as it is.
     let done = format_of(path, &connection)?.unwrap_or(0);
     settle(&connection).map_err(AuditError::open)?;
@@ -86,6 +91,39 @@ pub(crate) fn open_copy(path: &Path) -> Result<Connection, AuditError> {
     }
 }
 
+/// A transaction that writes; rolled back when it is dropped without a commit. The one of `rusqlite` parses its statements each time,
+/// which is a good part of a commit of one row.
+pub(crate) struct Writing<'a>(&'a Connection);
+
+impl<'a> Writing<'a> {
+    /// Begins one: a connection that is borrowed alone has no other.
+    pub(crate) fn begin(connection: &'a mut Connection) -> rusqlite::Result<Self> {
+        connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        Ok(Self(connection))
+    }
+
+    pub(crate) fn commit(self) -> rusqlite::Result<()> {
+        self.0.prepare_cached("COMMIT")?.execute([]).map(drop)
+    }
+}
+
+impl std::ops::Deref for Writing<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.0
+    }
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        if !self.0.is_autocommit() {
+            // What cannot be rolled back refuses the next one, which is told.
+            let _ = self.0.execute_batch("ROLLBACK");
+        }
+    }
+}
+
 /// Makes a commit survive the loss of power, or a crash of the process only.
 pub(crate) fn set_power_safe(connection: &Connection, power_safe: bool) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", if power_safe { "FULL" } else { "NORMAL" })
@@ -93,20 +131,28 @@ pub(crate) fn set_power_safe(connection: &Connection, power_safe: bool) -> rusql
 
 /// Returns whether a log is of a format that holds signed heads; a copy may be older, and a file that is just made is, too.
 pub(crate) fn has_heads(connection: &Connection) -> rusqlite::Result<bool> {
-    connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).map(|format| format >= 2)
+    Ok(version(connection)? >= 2)
+}
+
+/// Returns whether a log is of a format that indexes words by chunk; files of a log that went on in another one stay of the format that
+/// they are of.
+pub(crate) fn has_postings(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(version(connection)? >= 4)
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
 /// Returns how a `SELECT` names the MAC of a row: files of a log that went on in another one stay of the format that they are of.
 pub(crate) fn mac_column(connection: &Connection) -> rusqlite::Result<&'static str> {
-    let format: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    Ok(if format >= 3 { "mac" } else { "NULL" })
+    Ok(if version(connection)? >= 3 { "mac" } else { "NULL" })
 }
 
 /// Returns whether tables, columns and indexes are called and made as this program makes them: a name that was changed hides what
 /// stands under it.
 pub(crate) fn has_own_schema(connection: &Connection) -> rusqlite::Result<bool> {
-    let format = connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
-    let format = usize::try_from(format).unwrap_or(usize::MAX).min(MIGRATIONS.len());
+    let format = usize::try_from(version(connection)?).unwrap_or(usize::MAX).min(MIGRATIONS.len());
     schema::is_made_by(connection, &MIGRATIONS[..format])
 }
 

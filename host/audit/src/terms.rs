@@ -5,8 +5,8 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::detail::{PluginDetail, RequestDetail, Value};
-use crate::row::Row;
+use crate::detail::{Detail, PluginDetail, RequestDetail, Value};
+use crate::entry::Kind;
 
 /// What kinds of things rows name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,17 +67,30 @@ impl Term {
     }
 }
 
+/// What a row names.
+pub(crate) struct Names<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) workspace: Option<&'a str>,
+    pub(crate) connection: Option<&'a str>,
+    pub(crate) agent: Option<&'a str>,
+    pub(crate) operation: Option<&'a str>,
+    pub(crate) effect: Option<&'a str>,
+    pub(crate) decision: Option<&'a str>,
+    pub(crate) outcome: Option<&'a str>,
+    pub(crate) detail: &'a Detail,
+}
+
 /// Returns the words of a row, sorted, each once.
-pub(crate) fn words(row: &Row) -> Vec<i64> {
+pub(crate) fn words(row: &Names<'_>) -> Vec<i64> {
     let mut words = vec![Term::Kind.word(row.kind.as_str())];
     let mut name = |term: Term, value: Option<&str>| words.extend(value.map(|value| term.word(value)));
-    name(Term::Workspace, row.workspace.as_deref());
-    name(Term::Connection, row.connection.as_deref());
-    name(Term::Agent, row.agent.as_deref());
-    name(Term::Operation, row.operation.as_deref());
-    name(Term::Effect, row.effect.as_deref());
-    name(Term::Decision, row.decision.as_deref());
-    name(Term::Outcome, row.outcome.as_deref());
+    name(Term::Workspace, row.workspace);
+    name(Term::Connection, row.connection);
+    name(Term::Agent, row.agent);
+    name(Term::Operation, row.operation);
+    name(Term::Effect, row.effect);
+    name(Term::Decision, row.decision);
+    name(Term::Outcome, row.outcome);
     if let Some(refusal) = &row.detail.refusal {
         name(Term::Code, Some(&refusal.code));
         name(Term::Code, refusal.plugin_code.as_deref());

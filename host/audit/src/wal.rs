@@ -48,12 +48,12 @@ impl Wal {
 
     /// Moves it into the file if it has become long. `SQLite` would do so by itself, but tell nobody when a sync fails.
     pub(crate) fn tidy(&mut self, connection: &Connection) {
-        let frames = |mode: &str| {
+        let frames = |checkpoint: &str| {
             let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
-            connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], row)
+            connection.prepare_cached(checkpoint)?.query_row([], row)
         };
-        if frames("NOOP").is_ok_and(|(all, moved)| all >= FRAMES && moved < all) {
-            let moved = frames("PASSIVE");
+        if frames("PRAGMA wal_checkpoint(NOOP)").is_ok_and(|(all, moved)| all >= FRAMES && moved < all) {
+            let moved = frames("PRAGMA wal_checkpoint(PASSIVE)");
             // A full disk or a busy file is tried again after the next rows.
             let _ = self.written(moved);
         }

@@ -2,6 +2,7 @@
 
 mod cut;
 mod failures;
+mod outline;
 mod parts;
 
 use std::collections::BTreeSet;
@@ -11,6 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::classify::places;
 use crate::service::AnswerRules;
+use outline::outline;
 
 pub use cut::{CutError, cut};
 pub use failures::{FailedRecord, Failures};
@@ -89,11 +91,21 @@ const MOST_VALUES: usize = 100_000;
 /// Results stand in every array under any key of the top object, and in arrays within those (`data:[[…]]`). An object
 /// is a result if its status field says success or error; anything else is data.
 pub fn read_answer(rules: &AnswerRules, status: u16, body: Option<&[u8]>) -> AnswerReading {
-    let json = body.filter(|body| !body.is_empty()).and_then(|body| serde_json::from_slice::<Value>(body).ok());
+    let body = body.unwrap_or_default();
+    read(rules, status, outline(rules, body).as_ref(), || serde_json::from_slice(body).ok())
+}
+
+/// Reads an answer by what of it can say how it went; `whole` is asked for all of it, where it says that some failed.
+fn read(
+    rules: &AnswerRules,
+    status: u16,
+    json: Option<&Value>,
+    whole: impl FnOnce() -> Option<Value>,
+) -> AnswerReading {
     let mut tally = Tally::default();
     let mut budget = MOST_VALUES;
-    let top = json.as_ref().and_then(|json| top_code(rules, status, json));
-    match &json {
+    let top = json.and_then(|json| top_code(rules, status, json));
+    match json {
         Some(Value::Object(members)) => {
             for value in members.values() {
                 tally_arrays(rules, value, &mut tally, &mut budget);
@@ -104,14 +116,14 @@ pub fn read_answer(rules: &AnswerRules, status: u16, body: Option<&[u8]>) -> Ans
     }
     let holds = |pointers: &[String]| {
         let found =
-            |pointer: &String| json.as_ref().and_then(|json| at(json, pointer)).is_some_and(|v| !v.is_null());
+            |pointer: &String| json.and_then(|json| at(json, pointer)).is_some_and(|value| !value.is_null());
         pointers.iter().any(found)
     };
     let mut failures = std::mem::take(&mut tally.failures).any();
     if holds(&rules.partial_pointers) {
         tally.failed += 1;
         // It says that some failed, and not in their places: those are empty.
-        failures = json.as_ref().and_then(|json| failures::told_apart(rules, json));
+        failures = whole().and_then(|json| failures::told_apart(rules, &json));
         if failures.as_ref().is_some_and(|told| told.failed == told.of) {
             tally.done = 0;
         }
@@ -132,7 +144,7 @@ pub fn read_answer(rules: &AnswerRules, status: u16, body: Option<&[u8]>) -> Ans
         stale_token: says(&rules.stale_token_codes) || (status == 401 && request_code.is_none()),
         scope,
         throttled: says(&rules.throttle_codes) || rules.throttle_statuses.contains(&status),
-        retry_after: json.as_ref().and_then(|json| retry_after(rules, json)),
+        retry_after: json.and_then(|json| retry_after(rules, json)),
         code: top.filter(|top| top.is_error || failed).map(|top| top.code).or(tally.first_error),
         parts: Vec::new(),
         failures,

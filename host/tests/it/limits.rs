@@ -81,7 +81,7 @@ async fn a_days_records_that_were_taken_out_of_the_state_are_counted_from_the_au
     drop(state);
     // The index by which rows are looked for says that there are none.
     let audit = rusqlite::Connection::open(folder.join("state/audit.db")).expect("the audit");
-    let hide = "DELETE FROM terms; UPDATE indexed SET sequence = (SELECT max(sequence) FROM records)";
+    let hide = "DELETE FROM postings; UPDATE indexed SET sequence = (SELECT max(sequence) FROM records)";
     audit.execute_batch(hide).expect("hidden");
     drop(audit);
     let home = Home::open(&folder).expect("the home");

@@ -163,7 +163,7 @@ async fn l6_neither_a_forged_revision_nor_an_emptied_index_brings_an_older_vault
     it.works(&["freeze", "--all"]).await;
     it.put(&old);
     let audit = || Connection::open(it.state.join("audit.db")).expect("the audit");
-    let hide = "DELETE FROM terms; UPDATE indexed SET sequence = (SELECT max(sequence) FROM records)";
+    let hide = "DELETE FROM postings; UPDATE indexed SET sequence = (SELECT max(sequence) FROM records)";
     audit().execute_batch(hide).expect("hidden");
     it.is_refused("an index that is empty").await;
     forge(&audit(), "1");

@@ -63,7 +63,7 @@ fn foreign_and_newer_files_are_refused_by_name() {
     drop(home.open());
     home.database().pragma_update(None, "user_version", 9).expect("changed");
     let error = refused(&home).to_string();
-    assert_eq!(error, "the audit is in format 9, and this Wardlock knows formats up to 3");
+    assert_eq!(error, "the audit is in format 9, and this Wardlock knows formats up to 4");
     home.database().pragma_update(None, "application_id", 1).expect("changed");
     assert!(matches!(refused(&home), AuditError::NotAudit { .. }));
     std::fs::write(home.path(), [b'x'; 5000]).expect("written");

@@ -261,7 +261,7 @@ fn a_log_of_a_newer_format_is_refused_by_name_and_left_as_it_is() {
     home.database().execute_batch("PRAGMA user_version = 7").expect("written");
     let before = std::fs::read(home.path()).expect("its bytes");
     let error = crate::Audit::open(&home.path(), home.settings()).err().expect("refused");
-    assert!(matches!(error, crate::AuditError::NewerFormat { found: 7, known: 3 }), "{error}");
+    assert!(matches!(error, crate::AuditError::NewerFormat { found: 7, known: 4 }), "{error}");
     assert!(error.hint().is_some_and(|hint| hint.contains("newer Wardlock")), "{:?}", error.hint());
     assert_eq!(std::fs::read(home.path()).expect("its bytes"), before);
     let against = Against::default();

@@ -90,7 +90,7 @@ async fn rows_of_another_vault_are_not_ours() {
 #[tokio::test]
 async fn the_way_back_needs_no_index_and_ends_where_a_row_is_missing_or_changed() {
     let home = log().await;
-    home.tamper("DELETE FROM terms; UPDATE indexed SET sequence = 20");
+    home.tamper("DELETE FROM postings; UPDATE indexed SET sequence = 20");
     let audit = home.open();
     let by_index = audit.list(&Filter { act: Some("reload".to_owned()), ..Filter::default() }).expect("rows");
     assert!(by_index.is_empty(), "the index hides them");

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use wardlock_core::answer::Outcome;
 
+use super::search::as_format_3;
 use super::support::{Home, finished, read_permit, verify_copy};
 use crate::files;
 use crate::limits::Limits;
@@ -54,8 +55,13 @@ async fn a_log_goes_on_in_another_file_and_is_one_log() {
         assert_eq!(audit.list(&filter).expect("rows").len(), count, "{filter:?}");
     }
     drop(audit);
+    // Files that are closed stay of the format that they are of.
+    let closed = paths(&home).into_iter().next().expect("a file");
+    as_format_3(&closed);
     let audit = open(&home, None);
     assert!(!audit.opened().is_broken);
+    let filter = Filter { act: Some("reload".to_owned()), ..Filter::newest(100) };
+    assert_eq!(audit.list(&filter).expect("rows").len(), 65);
     act(&audit, 25).await;
     let found = audit.verify(&Against::default()).expect("walked");
     assert!(found.is_sound() && found.rows == 90, "{found:?}");

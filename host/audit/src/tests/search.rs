@@ -1,7 +1,9 @@
 //! Rows are found by everything that they name, through the index as without it.
 
+use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::Connection;
 use wardlock_core::answer::Outcome;
 use wardlock_core::id::Digest;
 use wardlock_core::refusal::{Code, Refusal};
@@ -10,7 +12,7 @@ use super::support::{
     Home, classified, connection, finished, id, read_permit, refusal_of, request, verify_copy, write_permit,
 };
 use crate::index::{CHUNK, chunk_of};
-use crate::{Act, Against, Audit, Filter, Kind, Refused, Row, Separation};
+use crate::{Act, Against, Audit, Filter, Kind, Refused, Row, Separation, postings};
 
 /// Makes a log over two chunks and a half, in which requests begin in one chunk and end in another.
 async fn log(home: &Home) -> Audit {
@@ -173,6 +175,48 @@ async fn every_filter_finds_what_reading_every_row_finds() {
     }
 }
 
+/// Makes a file one of format 3, which had an entry for each row.
+pub(super) fn as_format_3(path: &Path) {
+    let database = Connection::open(path).expect("a database");
+    for chunk in 0..=2 {
+        for (word, places) in postings::of_chunk(&database, chunk).expect("read") {
+            for sequence in places.sequences(chunk) {
+                let sql = "INSERT INTO terms (chunk, word, sequence) VALUES (?1, ?2, ?3)";
+                database.execute(sql, (chunk, word, sequence)).expect("written");
+            }
+        }
+    }
+    database.execute_batch("DROP TABLE postings; PRAGMA user_version = 3").expect("written");
+}
+
+#[tokio::test]
+async fn what_format_3_indexed_is_found_beside_what_is_indexed_since() {
+    let home = Home::new();
+    let audit = log(&home).await;
+    wait_for_index(&home, 2 * CHUNK).await;
+    drop(audit);
+    as_format_3(&home.path());
+    let copy = verify_copy(&home.path(), &Against::default()).expect("walked");
+    assert!(copy.is_sound(), "{copy:?}");
+    let audit = home.open();
+    let fill = 3 * CHUNK - audit.count().expect("counted");
+    for _ in 0..fill {
+        audit.act(Act::admin("ada", "agent.add", "x", "ok")).await.expect("recorded");
+    }
+    wait_for_index(&home, 3 * CHUNK).await;
+    let count = |table| home.database().query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0));
+    let (terms, postings): (i64, i64) = (count("terms").expect("counted"), count("postings").expect("counted"));
+    assert!(terms > 0 && postings > 0, "{terms} and {postings}");
+    let verified = audit.verify(&Against::default()).expect("walked");
+    assert!(verified.is_sound(), "{verified:?}");
+    let all = audit.list(&Filter::newest(usize::MAX)).expect("rows");
+    for (name, filter) in filters() {
+        let expect: Vec<u64> =
+            all.iter().filter(|row| fits(&audit, &all, row, &filter)).map(|row| row.sequence).collect();
+        assert_eq!(places(&audit.list(&filter).expect("rows")), expect, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn rows_of_a_time_are_found_when_the_clock_jumped_back() {
     let home = Home::new();
@@ -191,7 +235,11 @@ async fn rows_of_a_time_are_found_when_the_clock_jumped_back() {
 #[tokio::test]
 async fn an_index_that_hides_a_row_or_shows_another_is_found() {
     for sql in [
-        "DELETE FROM terms WHERE sequence = 7 AND word = (SELECT max(word) FROM terms WHERE sequence = 7)",
+        "DELETE FROM postings WHERE chunk = 1 AND word = (SELECT max(word) FROM postings WHERE chunk = 1)",
+        "UPDATE postings SET places = zeroblob(128) WHERE chunk = 0 AND word = (SELECT min(word) FROM postings WHERE chunk = 0)",
+        "UPDATE postings SET places = CAST(places || x'01' AS BLOB) WHERE chunk = 0 AND length(places) = 128",
+        "INSERT INTO postings VALUES (0, 4711, x'0006')",
+        "INSERT INTO postings VALUES (9, 4711, x'0006')",
         "INSERT INTO terms VALUES (0, 4711, 7)",
         "INSERT INTO terms VALUES (9, 4711, 9999)",
     ] {

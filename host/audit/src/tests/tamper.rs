@@ -71,7 +71,7 @@ fn content(home: &Home) -> rusqlite::Result<Vec<Vec<Value>>> {
         "SELECT sequence, kind, at_ms, request_id, workspace, connection, agent, operation, effect, decision, outcome, closes, \
          detail, prev, hash FROM records NOT INDEXED ORDER BY sequence",
         "SELECT * FROM heads ORDER BY number",
-        "SELECT * FROM terms ORDER BY chunk, word, sequence",
+        "SELECT * FROM postings ORDER BY chunk, word",
         "SELECT sequence, at_ms FROM records INDEXED BY records_by_time WHERE at_ms > 0 ORDER BY at_ms",
         "SELECT sequence FROM records WHERE request_id = 'req_01010101010101010101010101010101' ORDER BY sequence",
     ] {

@@ -6,11 +6,9 @@ use rusqlite::Connection;
 
 use super::{Fault, FaultKind};
 use crate::error::AuditError;
-use crate::index::{CHUNK, chunk_of, entries, indexed};
+use crate::index::{CHUNK, Entry, Index, Tables, chunk_of, entries, indexed};
 use crate::log::integer;
 use crate::store::has_heads;
-
-type Entry = (i64, i64, i64);
 
 /// Adds the chunks of one file that are not indexed as their rows say.
 pub(super) fn check(connection: &Connection, faults: &mut Vec<Fault>) -> Result<(), AuditError> {
@@ -30,6 +28,7 @@ pub(super) fn check(connection: &Connection, faults: &mut Vec<Fault>) -> Result<
 
 fn wrong_chunks(connection: &Connection) -> rusqlite::Result<BTreeSet<i64>> {
     let last = indexed(connection)?;
+    let index = Index::new(connection, Tables::of(connection)?);
     let first: Option<i64> = connection.query_row("SELECT min(sequence) FROM records", [], |row| row.get(0))?;
     let mut wrong = BTreeSet::new();
     // Entries for intents of other chunks: those of outcomes, and those that stand there besides a chunk's own.
@@ -45,15 +44,15 @@ fn wrong_chunks(connection: &Connection) -> rusqlite::Result<BTreeSet<i64>> {
         late.extend(own.extract_if(.., |entry| entry.0 != number));
         own.sort_unstable();
         own.dedup();
-        let (lacks, more) = differences(&own, &stored(connection, number)?);
+        let (lacks, more) = differences(&own, &index.of_chunk(number)?);
         if lacks {
             wrong.insert(number);
         }
         besides.extend(more);
         next = end + 1;
     }
-    for chunk in chunks(connection)?.difference(&seen) {
-        besides.extend(stored(connection, *chunk)?);
+    for chunk in chunks(&index)?.difference(&seen) {
+        besides.extend(index.of_chunk(*chunk)?);
     }
     wrong.extend(late.symmetric_difference(&besides).map(|entry| entry.0));
     Ok(wrong)
@@ -73,26 +72,11 @@ fn differences(wanted: &[Entry], stored: &[Entry]) -> (bool, Vec<Entry>) {
     (lacks || wanted.next().is_some(), besides)
 }
 
-/// Returns what is stored for a chunk, in order.
-fn stored(connection: &Connection, chunk: i64) -> rusqlite::Result<Vec<Entry>> {
-    let sql = "SELECT chunk, word, sequence FROM terms WHERE chunk = ?1";
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query([chunk])?;
-    let mut stored = Vec::new();
-    while let Some(row) = rows.next()? {
-        stored.push((row.get(0)?, row.get(1)?, row.get(2)?));
-    }
-    // They come by the table's key, unless the file is damaged.
-    stored.sort_unstable();
-    Ok(stored)
-}
-
 /// Returns every chunk that has entries, skipping from one to the next.
-fn chunks(connection: &Connection) -> rusqlite::Result<BTreeSet<i64>> {
-    let mut statement = connection.prepare("SELECT min(chunk) FROM terms WHERE chunk > ?1")?;
+fn chunks(index: &Index<'_>) -> rusqlite::Result<BTreeSet<i64>> {
     let mut chunks = BTreeSet::new();
     let mut after = i64::MIN;
-    while let Some(chunk) = statement.query_row([after], |row| row.get::<_, Option<i64>>(0))? {
+    while let Some(chunk) = index.chunk_after(after)? {
         chunks.insert(chunk);
         after = chunk;
     }

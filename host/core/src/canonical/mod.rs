@@ -116,13 +116,14 @@ pub enum NotCanonical {
 }
 
 /// A request in its one form. Made by [`CanonicalRequest::parse`] only; changed by plugins' edits only.
+///
+/// Its parts are shared with its clones, because every step of a request keeps what it judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CanonicalRequest {
     method: Method,
-    segments: Vec<String>,
-    query: Vec<Parameter>,
-    headers: Vec<Header>,
-    /// Shared, because every step of a request keeps what it judged.
+    segments: Arc<Vec<String>>,
+    query: Arc<Vec<Parameter>>,
+    headers: Arc<Vec<Header>>,
     body: Arc<Vec<u8>>,
 }
 
@@ -146,7 +147,8 @@ impl CanonicalRequest {
         if matches!(method, Method::Get | Method::Head) && !body.is_empty() {
             return Err(NotCanonical::UnexpectedBody { method: method.as_str() });
         }
-        Ok(Self { method, segments, query, headers, body: Arc::new(body) })
+        let (segments, query) = (Arc::new(segments), Arc::new(query));
+        Ok(Self { method, segments, query, headers: Arc::new(headers), body: Arc::new(body) })
     }
 
     /// Returns the method.
@@ -207,36 +209,44 @@ impl CanonicalRequest {
         if self.segments.len() <= count {
             return None;
         }
-        let rest = self.segments.split_off(count);
-        let prefix = std::mem::replace(&mut self.segments, rest);
+        let prefix = Arc::make_mut(&mut self.segments).drain(..count).collect();
         Some((prefix, self))
     }
 
     /// Keeps only the headers that `keep` names.
     pub fn retain_headers(&mut self, keep: impl Fn(&str) -> bool) {
-        self.headers.retain(|header| keep(&header.name));
+        match Arc::get_mut(&mut self.headers) {
+            Some(headers) => headers.retain(|header| keep(&header.name)),
+            // Only what stays is copied.
+            None => {
+                self.headers =
+                    Arc::new(self.headers.iter().filter(|header| keep(&header.name)).cloned().collect());
+            }
+        }
     }
 
     /// Removes every parameter of that name and returns the removed values.
     pub fn take_query(&mut self, name: &str) -> Vec<String> {
-        let (taken, kept): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.query).into_iter().partition(|p| p.name == name);
-        self.query = kept;
-        taken.into_iter().map(|p| p.value).collect()
+        if self.query.iter().all(|p| p.name != name) {
+            return Vec::new();
+        }
+        Arc::make_mut(&mut self.query).extract_if(.., |p| p.name == name).map(|p| p.value).collect()
     }
 
     /// Replaces every parameter of that name by one; it stands where the first of them stood, or last.
     pub(crate) fn set_query(&mut self, name: &str, value: &str) {
-        let at = self.query.iter().position(|p| p.name == name);
-        self.query.retain(|p| p.name != name);
-        let at = at.unwrap_or(self.query.len()).min(self.query.len());
-        self.query.insert(at, Parameter { name: name.to_owned(), value: value.to_owned() });
+        let query = Arc::make_mut(&mut self.query);
+        let at = query.iter().position(|p| p.name == name);
+        query.retain(|p| p.name != name);
+        let at = at.unwrap_or(query.len()).min(query.len());
+        query.insert(at, Parameter { name: name.to_owned(), value: value.to_owned() });
     }
 
     /// Replaces every header of that name by one.
     pub(crate) fn set_header(&mut self, name: &str, value: Vec<u8>) {
-        self.headers.retain(|header| header.name != name);
-        self.headers.push(Header { name: name.to_owned(), value });
+        let headers = Arc::make_mut(&mut self.headers);
+        headers.retain(|header| header.name != name);
+        headers.push(Header { name: name.to_owned(), value });
     }
 
     /// Replaces the body.
@@ -249,7 +259,7 @@ impl CanonicalRequest {
         let (path, query) = (self.path(), self.query_string().unwrap_or_default());
         let mut fields: Vec<&[u8]> =
             vec![self.method.as_str().as_bytes(), path.as_bytes(), query.as_bytes(), &self.body];
-        for header in &self.headers {
+        for header in self.headers.iter() {
             fields.push(header.name.as_bytes());
             fields.push(&header.value);
         }
