@@ -9,7 +9,8 @@ use crate::index::CHUNK;
 use crate::log::integer;
 
 /// How many bytes a map has.
-const MAP: usize = CHUNK as usize / 8;
+const MAP: usize = 128;
+const _: () = assert!(MAP as u64 * 8 == CHUNK, "a bit for each row of a chunk");
 
 /// Rows of one chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
