@@ -142,8 +142,10 @@ impl<'a> Index<'a> {
             self.connection.prepare_cached(sql)?.query_row([chunk], |row| row.get::<_, Option<i64>>(0))
         };
         let in_terms = first("SELECT min(chunk) FROM terms WHERE chunk > ?1")?;
-        let sql = "SELECT min(chunk) FROM postings WHERE chunk > ?1";
-        let in_postings = if self.tables.has_postings { first(sql)? } else { None };
+        let in_postings = match self.tables.has_postings {
+            true => first("SELECT min(chunk) FROM postings WHERE chunk > ?1")?,
+            false => None,
+        };
         Ok(in_terms.into_iter().chain(in_postings).min())
     }
 

@@ -103,7 +103,7 @@ impl Log {
             unindexed: Unindexed::after(head.sequence),
             connection,
             mirror: None,
-            wal: Wal::found(limits),
+            wal: Wal::found(),
             power_safe: true,
             limits,
         };
@@ -195,12 +195,12 @@ impl Log {
 
     /// Moves the write-ahead log into the file if it has become long.
     pub(crate) fn tidy(&mut self) {
-        self.wal.tidy(&self.file.path, &self.connection);
+        self.wal.tidy(&self.connection);
     }
 
     /// Takes notice that the connection is another one, to a file that has just begun.
     pub(crate) fn begin_file(&mut self) {
-        self.wal = Wal::found(self.limits);
+        self.wal = Wal::found();
         if let Some(mirror) = &mut self.mirror {
             mirror.begin_file();
         }

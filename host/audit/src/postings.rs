@@ -9,8 +9,7 @@ use crate::index::CHUNK;
 use crate::log::integer;
 
 /// How many bytes a map has.
-const MAP: usize = 128;
-const _: () = assert!(MAP as u64 * 8 == CHUNK, "a bit for each row of a chunk");
+const MAP: usize = CHUNK as usize / 8;
 
 /// Rows of one chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

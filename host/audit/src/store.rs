@@ -41,14 +41,6 @@ pub(crate) fn open_for_writing(path: &Path, busy: Duration) -> Result<Connection
     Ok(connection)
 }
 
-/// Opens the file, which is there, for moving its write-ahead log into it: nothing else is written.
-pub(crate) fn open_for_moving(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    settle(&connection)?;
-    Ok(connection)
-}
-
 /// Opens the file for reading. In WAL mode a reader needs the write flag to map the index; it writes nothing else.
 pub(crate) fn open_for_reading(path: &Path) -> Result<Connection, AuditError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;

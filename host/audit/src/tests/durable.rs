@@ -145,33 +145,6 @@ async fn a_failing_disk_refuses_and_an_outcome_is_written_once_it_recovers() {
     assert!(home.open().verify(&Against::default()).expect("walked").is_sound());
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_write_ahead_log_is_moved_beside_the_rows_and_begins_anew() {
-    let home = Home::new();
-    let limits = Limits { wal_frames: 400, ..Limits::default() };
-    let audit = home.try_open(limits).expect("the audit");
-    let mut longest = 0;
-    for _ in 0..30 {
-        let acts = (0..100).map(|_| {
-            let (audit, target) = (audit.clone(), "x".repeat(500));
-            tokio::spawn(async move { audit.act(Act::admin("ada", "reload", target, "ok")).await })
-        });
-        for act in acts.collect::<Vec<_>>() {
-            act.await.expect("done").expect("recorded");
-        }
-        let beside = home.path().with_extension("db-wal");
-        longest = longest.max(std::fs::metadata(beside).expect("a file").len());
-    }
-    let verified = audit.verify(&Against::default()).expect("walked");
-    assert!(verified.is_sound() && verified.rows == 3000, "{verified:?}");
-    // All of the rows are some thousand frames, of which it never held many more than it may.
-    let whole = std::fs::metadata(home.path()).expect("a file").len();
-    assert!(whole > 2 << 20, "{whole} bytes are moved into the file");
-    assert!(longest < 2 * 400 * 4120 + (2 << 20), "the write-ahead log came to {longest} bytes");
-    drop(audit);
-    assert_eq!(home.open().count().expect("counted"), 3000);
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_callers_at_once_make_one_chain() {
     let home = Home::new();
