@@ -1,8 +1,9 @@
 //! The index of words: built chunk by chunk behind the newest rows, searched chunk by chunk from the newest.
 //!
 //! A row that names twenty things would dirty twenty pages of an ordinary index, in every commit. So the index lags: a
-//! chunk is written in one go when it is full, and only at the table's end. What is not indexed yet is read. What its rows name
-//! is kept until then as it was when they were written: all rows wait while a chunk is written, so it must not take long.
+//! chunk is written in one go when it is full, at the table's end but for outcomes of older intents. What is not indexed yet is read.
+//! What its rows name is kept until then as it was when they were written: all rows wait while a chunk is written, so it must not take
+//! long.
 
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
@@ -31,7 +32,8 @@ pub(crate) fn indexed(connection: &Connection) -> rusqlite::Result<u64> {
     Ok(found.and_then(|sequence| u64::try_from(sequence).ok()).unwrap_or(0))
 }
 
-/// How many entries are kept of rows that are not indexed yet: some chunks of usual rows. What is more is read back.
+/// How many entries are kept of rows that are not indexed yet: those of some chunks of usual rows. Where there are more, all of them are
+/// forgotten, and their rows read back.
 const MOST_KEPT: usize = 100_000;
 
 /// What the newest rows name, as far as it is not indexed yet.
@@ -142,10 +144,8 @@ impl<'a> Index<'a> {
             self.connection.prepare_cached(sql)?.query_row([chunk], |row| row.get::<_, Option<i64>>(0))
         };
         let in_terms = first("SELECT min(chunk) FROM terms WHERE chunk > ?1")?;
-        let in_postings = match self.tables.has_postings {
-            true => first("SELECT min(chunk) FROM postings WHERE chunk > ?1")?,
-            false => None,
-        };
+        let sql = "SELECT min(chunk) FROM postings WHERE chunk > ?1";
+        let in_postings = if self.tables.has_postings { first(sql)? } else { None };
         Ok(in_terms.into_iter().chain(in_postings).min())
     }
 

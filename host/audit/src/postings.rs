@@ -9,7 +9,8 @@ use crate::index::CHUNK;
 use crate::log::integer;
 
 /// How many bytes a map has.
-const MAP: usize = CHUNK as usize / 8;
+const MAP: usize = 128;
+const _: () = assert!(MAP as u64 * 8 == CHUNK, "a bit for each row of a chunk");
 
 /// Rows of one chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +63,8 @@ impl Places {
         if list.len() < MAP { list } else { self.0.to_vec() }
     }
 
-    /// Reads what was encoded. What nothing was encoded as has no rows, and what lies outside a chunk is none: `verify` finds both.
+    /// Reads what was encoded. Of other bytes, every two are a place, and those outside a chunk are none; `verify` looks at which rows
+    /// come of it.
     fn decode(bytes: &[u8]) -> Self {
         if let Ok(map) = bytes.try_into() {
             return Self(map);

@@ -118,7 +118,7 @@ impl std::ops::Deref for Writing<'_> {
 impl Drop for Writing<'_> {
     fn drop(&mut self) {
         if !self.0.is_autocommit() {
-            // What cannot be rolled back refuses the next one, which is told.
+            // Where this fails the next one cannot begin, and its caller is told.
             let _ = self.0.execute_batch("ROLLBACK");
         }
     }

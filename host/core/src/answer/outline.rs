@@ -12,8 +12,8 @@ use crate::service::AnswerRules;
 /// Returns the JSON of a body without what [`read_answer`](super::read_answer) never looks at; `None` where it is no JSON.
 ///
 /// Kept whole are members of the top object, or of the objects in a top list, that a rule names; of every other list the objects,
-/// with their code and status. What is skipped is checked for its form only: a number that is too large for any type does not make
-/// the whole no JSON.
+/// with their code and status. What is skipped is checked for its form only: numbers that are too large for any type, half surrogates
+/// (providers cut texts) and any depth of nesting do not make the whole no JSON there.
 pub(super) fn outline(rules: &AnswerRules, body: &[u8]) -> Option<Value> {
     let text = std::str::from_utf8(body).ok()?;
     let wanted = Wanted::by(rules);
@@ -225,7 +225,11 @@ mod tests {
         }
         assert_eq!(outline(&rules()[0], b"{\"data\":\"\xff\"}"), None);
         // Only its form is looked at where it is skipped.
-        assert_eq!(outline(&rules()[0], br#"{"data":[{"n":1e999}]}"#), Some(json!({"data": [{}]})));
+        let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+        for skipped in ["1e999", r#""cut off \ud83d""#, &deep] {
+            let body = format!(r#"{{"data":[{{"n":{skipped}}}]}}"#);
+            assert_eq!(outline(&rules()[0], body.as_bytes()), Some(json!({"data": [{}]})), "{skipped}");
+        }
     }
 
     fn name() -> impl Strategy<Value = String> {
