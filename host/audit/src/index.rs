@@ -18,8 +18,8 @@ use crate::terms::{Term, words};
 /// How many rows are one chunk. The rarest word costs one look-up in each of them. It is part of the format.
 pub(crate) const CHUNK: u64 = 1024;
 
-/// What the index holds: chunk, word, row.
-pub(crate) type Entry = (i64, i64, i64);
+/// What the index holds: that a row of a chunk has a word. Chunk, word, row.
+pub(crate) type Posting = (i64, i64, i64);
 
 /// Returns the chunk of a row.
 pub(crate) fn chunk_of(sequence: u64) -> u64 {
@@ -41,7 +41,7 @@ pub(crate) struct Unindexed {
     /// The first row of which it is kept.
     first: u64,
     /// Each with the row that says so.
-    entries: Vec<(u64, Entry)>,
+    entries: Vec<(u64, Posting)>,
 }
 
 impl Unindexed {
@@ -83,7 +83,7 @@ impl Unindexed {
 }
 
 /// What the index holds of some rows. A row that cannot be read has no words.
-pub(crate) fn entries(connection: &Connection, first: u64, last: u64) -> rusqlite::Result<Vec<Entry>> {
+pub(crate) fn entries(connection: &Connection, first: u64, last: u64) -> rusqlite::Result<Vec<Posting>> {
     let sql = format!("SELECT {} FROM records WHERE sequence BETWEEN ?1 AND ?2", query::COLUMNS);
     let mut statement = connection.prepare_cached(&sql)?;
     let mut rows = statement.query([integer(first), integer(last)])?;
@@ -102,7 +102,7 @@ fn entries_of(
     words: &[i64],
     outcome: Option<&str>,
     closes: Option<u64>,
-) -> impl Iterator<Item = Entry> {
+) -> impl Iterator<Item = Posting> {
     let place = |sequence: u64| (integer(chunk_of(sequence)), integer(sequence));
     let (chunk, own) = place(sequence);
     // No row stands at place 0.
@@ -150,7 +150,7 @@ impl<'a> Index<'a> {
     }
 
     /// Returns all that it holds of a chunk, in order.
-    pub(crate) fn of_chunk(&self, chunk: i64) -> rusqlite::Result<Vec<Entry>> {
+    pub(crate) fn of_chunk(&self, chunk: i64) -> rusqlite::Result<Vec<Posting>> {
         let mut entries = Vec::new();
         if self.tables.has_terms {
             let sql = "SELECT chunk, word, sequence FROM terms WHERE chunk = ?1";
@@ -231,5 +231,24 @@ impl Search {
             left = Some(found);
         }
         Ok(left.map(|left| left.sequences(chunk).collect()).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_much_to_keep_is_forgotten_and_its_rows_are_read_back() {
+        let (words, mut unindexed) = (vec![7; 1_000], Unindexed::after(10));
+        for row in 11..=111 {
+            unindexed.note(row, &words, None, None);
+        }
+        assert_eq!((unindexed.first, unindexed.entries.len()), (11, 101_000));
+        unindexed.note(112, &words, None, None);
+        assert_eq!((unindexed.first, unindexed.entries.len()), (113, 0));
+        unindexed.note(113, &[7], Some("ok"), Some(1));
+        let kept: Vec<u64> = unindexed.entries.iter().map(|(row, _)| *row).collect();
+        assert_eq!((unindexed.first, kept), (113, vec![113, 113]));
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 use rustix::io::Errno;
 use wardlock_core::id::Digest;
 use wardlock_core::plugin::Effect;
@@ -21,7 +21,7 @@ use crate::index::{self, CHUNK, Unindexed, chunk_of};
 use crate::limits::Limits;
 use crate::mirror::{Mirror, MirrorFound};
 use crate::rotate;
-use crate::store::{self, Writing};
+use crate::store;
 use crate::tail::{self, ForeignRows};
 use crate::wal::Wal;
 
@@ -43,7 +43,7 @@ pub(crate) struct Log {
     signed_number: u64,
     /// Whether the newest file still lacks the standing row that it begins with.
     pub(crate) owes_standing: bool,
-    /// The last row that is indexed, and what those after it name.
+    /// The last row that is indexed.
     indexed: u64,
     unindexed: Unindexed,
     pub(crate) mirror: Option<Mirror>,
@@ -242,7 +242,7 @@ fn append_all<'a>(
     entries: impl Iterator<Item = &'a Entry>,
     now_ms: impl Fn() -> u64,
 ) -> rusqlite::Result<Link> {
-    let transaction = Writing::begin(connection)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for entry in entries {
         head = append(&transaction, head, rows, now_ms(), entry)?;
     }
@@ -253,7 +253,7 @@ fn append_all<'a>(
 }
 
 fn append(
-    transaction: &Connection,
+    transaction: &Transaction<'_>,
     head: Link,
     rows: &RowKey,
     at_ms: u64,

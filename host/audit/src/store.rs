@@ -18,9 +18,6 @@ const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/0004_postings.sql"),
 ];
 
-/// How many statements of the writing thread are kept prepared: all of them.
-const STATEMENTS: usize = 32;
-
 /// `WLAU`: says whose database this is (`SQLite`'s `application_id`).
 const APPLICATION_ID: i32 = 0x574c_4155;
 
@@ -31,7 +28,6 @@ pub(crate) fn open_for_writing(path: &Path, busy: Duration) -> Result<Connection
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(AuditError::open)?;
     connection.busy_timeout(busy).map_err(AuditError::open)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // Before anything is written: what is not ours or newer stays as it is.
     let done = format_of(path, &connection)?.unwrap_or(0);
     settle(&connection).map_err(AuditError::open)?;
@@ -88,39 +84,6 @@ pub(crate) fn open_copy(path: &Path) -> Result<Connection, AuditError> {
     match found {
         Some(_) => Ok(connection),
         None => Err(AuditError::NotAudit { path: path.to_owned() }),
-    }
-}
-
-/// A transaction that writes; rolled back when it is dropped without a commit. The one of `rusqlite` parses its statements each time,
-/// which is a good part of a commit of one row.
-pub(crate) struct Writing<'a>(&'a Connection);
-
-impl<'a> Writing<'a> {
-    /// Begins one: a connection that is borrowed alone has no other.
-    pub(crate) fn begin(connection: &'a mut Connection) -> rusqlite::Result<Self> {
-        connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        Ok(Self(connection))
-    }
-
-    pub(crate) fn commit(self) -> rusqlite::Result<()> {
-        self.0.prepare_cached("COMMIT")?.execute([]).map(drop)
-    }
-}
-
-impl std::ops::Deref for Writing<'_> {
-    type Target = Connection;
-
-    fn deref(&self) -> &Connection {
-        self.0
-    }
-}
-
-impl Drop for Writing<'_> {
-    fn drop(&mut self) {
-        if !self.0.is_autocommit() {
-            // Where this fails the next one cannot begin, and its caller is told.
-            let _ = self.0.execute_batch("ROLLBACK");
-        }
     }
 }
 

@@ -14,6 +14,8 @@ use crate::classify::places;
 use crate::service::AnswerRules;
 use outline::outline;
 
+pub(crate) use outline::LookedAt;
+
 pub use cut::{CutError, cut};
 pub use failures::{FailedRecord, Failures};
 pub use parts::{PartReading, read_answer_to};

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use super::{Fault, FaultKind};
 use crate::error::AuditError;
-use crate::index::{CHUNK, Entry, Index, Tables, chunk_of, entries, indexed};
+use crate::index::{CHUNK, Index, Posting, Tables, chunk_of, entries, indexed};
 use crate::log::integer;
 use crate::store::has_heads;
 
@@ -59,7 +59,7 @@ fn wrong_chunks(connection: &Connection) -> rusqlite::Result<BTreeSet<i64>> {
 }
 
 /// Returns whether what is stored lacks anything of what must be there, and what is stored besides. Both are in order.
-fn differences(wanted: &[Entry], stored: &[Entry]) -> (bool, Vec<Entry>) {
+fn differences(wanted: &[Posting], stored: &[Posting]) -> (bool, Vec<Posting>) {
     let (mut lacks, mut besides, mut wanted) = (false, Vec::new(), wanted.iter().peekable());
     for entry in stored {
         while wanted.next_if(|wanted| *wanted < entry).is_some() {

@@ -16,36 +16,37 @@ use crate::service::AnswerRules;
 /// (providers cut texts) and any depth of nesting do not make the whole no JSON there.
 pub(super) fn outline(rules: &AnswerRules, body: &[u8]) -> Option<Value> {
     let text = std::str::from_utf8(body).ok()?;
-    let wanted = Wanted::by(rules);
-    let place = if wanted.everything { Place::Whole } else { Place::Top };
+    let looked_at = &rules.looked_at;
+    let place = if looked_at.everything { Place::Whole } else { Place::Top };
     let mut reader = serde_json::Deserializer::from_str(text);
-    let outline = At { place, wanted: &wanted }.deserialize(&mut reader).ok()?;
+    let outline = At { place, looked_at }.deserialize(&mut reader).ok()?;
     reader.end().ok()?;
     Some(outline)
 }
 
-/// What rules look at.
-struct Wanted<'a> {
-    /// Members of objects in lists.
-    of_items: Vec<&'a str>,
-    /// Members at the top.
+/// Which members of an answer some rule looks at. It follows from the rules, and is made once with them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct LookedAt {
+    /// Of objects in lists.
+    of_items: Vec<String>,
+    /// At the top.
     of_top: Vec<String>,
-    /// A pointer leads through any member, or begins with a list's place.
+    /// A pointer is the whole answer, or begins with a place in a list.
     everything: bool,
 }
 
-impl<'a> Wanted<'a> {
-    fn by(rules: &'a AnswerRules) -> Self {
-        let code = Some(&rules.code_field).filter(|code| !code.starts_with('/'));
-        let fields: Vec<&str> = code.into_iter().chain(&rules.status_field).map(String::as_str).collect();
-        let code_pointer = Some(&rules.code_field).filter(|_| code.is_none());
+impl LookedAt {
+    /// Finds them.
+    pub(crate) fn by(rules: &AnswerRules) -> Self {
+        let of_items: Vec<String> = [&rules.code_field].into_iter().chain(&rules.status_field).cloned().collect();
+        let code_pointer = Some(&rules.code_field).filter(|code| code.starts_with('/'));
         let pointers = [&rules.error_pointers, &rules.partial_pointers, &rules.retry_after_pointers];
         let pointers = pointers.into_iter().flatten().chain(code_pointer);
         let first_steps: Vec<Option<String>> = pointers.map(|pointer| pointer::steps(pointer).next()).collect();
-        let leads_anywhere = |step: &String| step == "*" || step.bytes().all(|byte| byte.is_ascii_digit());
-        let everything = first_steps.iter().any(|step| step.as_ref().is_none_or(leads_anywhere));
-        let named = fields.iter().map(|&field| field.to_owned()).chain(first_steps.into_iter().flatten());
-        Self { of_top: named.collect(), of_items: fields, everything }
+        let is_place_in_list = |step: &String| step.bytes().all(|byte| byte.is_ascii_digit());
+        let everything = first_steps.iter().any(|step| step.as_ref().is_none_or(is_place_in_list));
+        let of_top = of_items.iter().cloned().chain(first_steps.into_iter().flatten()).collect();
+        Self { of_items, of_top, everything }
     }
 }
 
@@ -68,14 +69,14 @@ enum Place {
 #[derive(Clone, Copy)]
 struct At<'a> {
     place: Place,
-    wanted: &'a Wanted<'a>,
+    looked_at: &'a LookedAt,
 }
 
 impl At<'_> {
     /// Returns the place of a member of an object here; `None`: it is skipped.
     fn of_member(self, name: &str) -> Option<Place> {
-        let is_of_items = || self.wanted.of_items.contains(&name);
-        let is_of_top = || self.wanted.of_top.iter().any(|wanted| wanted == name);
+        let is_of_items = || self.looked_at.of_items.iter().any(|member| member == name);
+        let is_of_top = || self.looked_at.of_top.iter().any(|member| member == name);
         match self.place {
             Place::Top if is_of_top() => Some(Place::Whole),
             Place::Top => Some(Place::Member),
@@ -186,7 +187,7 @@ mod tests {
     use crate::answer::read;
     use crate::service::parse;
 
-    /// The rules of services that name their places each in another way.
+    /// The rules of services that name their places each in another way, and some with pointers that lead anywhere.
     fn rules() -> &'static [AnswerRules] {
         static RULES: LazyLock<Vec<AnswerRules>> = LazyLock::new(|| {
             let texts = [
@@ -195,7 +196,13 @@ mod tests {
                 include_str!("../../../services/google-ads.toml"),
                 include_str!("../../../services/meta-ads.toml"),
             ];
-            texts.map(|text| parse(text, "a service").expect("the definition").answer).into()
+            let named: Vec<_> = texts.map(|text| parse(text, "a service").expect("the definition").answer).into();
+            let anywhere = ["", "/0/error", "/*/error"].map(|pointer| {
+                let mut rules = named[0].clone();
+                rules.error_pointers = vec![pointer.to_owned()];
+                AnswerRules { looked_at: LookedAt::by(&rules), ..rules }
+            });
+            named.into_iter().chain(anywhere).collect()
         });
         &RULES
     }
@@ -244,6 +251,8 @@ mod tests {
             "details",
             "id",
             "0",
+            "*",
+            "/error/code",
             "",
         ];
         prop::sample::select(names.to_vec()).prop_map(str::to_owned)

@@ -23,6 +23,7 @@ mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::answer::LookedAt;
 use crate::canonical::Method;
 use crate::id::{Digest, Region, ServiceName};
 use crate::plugin::{Effect, FieldUse};
@@ -213,6 +214,8 @@ pub struct AnswerRules {
     pub flowing_types: BTreeSet<String>,
     /// Code → what it means and how to mend it, in plain words.
     pub help: BTreeMap<String, String>,
+    /// What of an answer these rules look at; it follows from them.
+    pub(crate) looked_at: LookedAt,
 }
 
 /// The provider's error shape.

@@ -20,6 +20,7 @@ use super::{
     AnswerRules, Guide, OAuth, Param, PartialErrors, PathRules, Pin, ProofStep, RefusalShape, RegionRow,
     RegistrationSecret, RequestRules, ServiceDefinition, TenantLookup, TenantOf, UserLookup,
 };
+use crate::answer::LookedAt;
 use crate::id::{Digest, Region, ServiceName};
 use crate::plugin::Effect;
 
@@ -238,7 +239,7 @@ fn regions(
 }
 
 fn answer(raw: RawAnswer) -> AnswerRules {
-    AnswerRules {
+    let rules = AnswerRules {
         empty_statuses: raw.empty_statuses,
         code_field: raw.code_field,
         status_field: raw.status_field,
@@ -261,7 +262,9 @@ fn answer(raw: RawAnswer) -> AnswerRules {
         throttle_statuses: raw.throttle_statuses,
         flowing_types: raw.flowing_types.iter().map(|media_type| media_type.to_ascii_lowercase()).collect(),
         help: raw.help,
-    }
+        looked_at: LookedAt::default(),
+    };
+    AnswerRules { looked_at: LookedAt::by(&rules), ..rules }
 }
 
 fn tenant(raw: RawTenant, version: &str) -> TenantLookup {
