@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, ffi};
 use rustix::io::Errno;
 use wardlock_core::id::Digest;
 use wardlock_core::plugin::Effect;
@@ -82,13 +82,13 @@ impl Log {
             other => Err(folder(other)),
         })?;
         let file = files.pop().unwrap_or_else(|| files::file(first, 1));
-        let mut connection = open_file(&file.path, limits)?;
+        let mut connection = store::open_for_writing(&file.path, limits)?;
         if let Some(before) = files.last() {
             rotate::begin_after(&mut connection, &store::open_for_reading(&before.path)?)
                 .map_err(AuditError::open)?;
         }
         let stored = heads::last(&connection).map_err(AuditError::open)?;
-        let head = last_link(&connection)?;
+        let head = last_link(&connection).map_err(AuditError::open)?;
         let foreign = tail::foreign(&connection, signer).map_err(AuditError::open)?;
         let found = stored.as_ref().map(|stored| found_head(&connection, stored)).transpose()?;
         let mut log = Self {
@@ -190,7 +190,18 @@ impl Log {
 
     /// Makes sure that what is written next stands behind nothing that a sync which failed may have lost.
     pub(crate) fn prepare(&mut self) -> rusqlite::Result<()> {
-        self.wal.prepare(&self.connection)
+        if !self.wal.is_doubtful() {
+            return Ok(());
+        }
+        if self.wal.close(&mut self.connection)? {
+            self.connection = store::open_again(&self.file.path, self.limits)?;
+            self.power_safe = true;
+            if last_link(&self.connection)? != self.head {
+                let lost = "rows that were written are not in the file any more".to_owned();
+                return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(lost)));
+            }
+        }
+        self.wal.begin_anew(&self.connection)
     }
 
     /// Moves the write-ahead log into the file if it has become long.
@@ -232,6 +243,12 @@ impl Log {
             self.power_safe = power_safe;
         }
         Ok(())
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.wal.leave(&self.connection);
     }
 }
 
@@ -311,30 +328,20 @@ pub(crate) fn integer(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-fn last_link(connection: &Connection) -> Result<Link, AuditError> {
+fn last_link(connection: &Connection) -> rusqlite::Result<Link> {
     let last = connection
         .query_row("SELECT sequence, hash FROM records ORDER BY sequence DESC LIMIT 1", [], |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))
         })
-        .optional()
-        .map_err(AuditError::open)?;
+        .optional()?;
     let Some((sequence, hash)) = last else {
         // A file that goes on after another one begins with that one's head.
-        let head = heads::last(connection).map_err(AuditError::open)?.and_then(|stored| stored.head);
+        let head = heads::last(connection)?.and_then(|stored| stored.head);
         return Ok(head.map_or_else(Link::genesis, |head| Link { sequence: head.sequence, hash: head.hash }));
     };
     // A last row that was tampered with is chained on to all the same; `verify` tells of it.
     let hash = <[u8; 32]>::try_from(hash).map_or_else(|hash| Digest::of(&hash), Digest::from_bytes);
     Ok(Link { sequence: u64::try_from(sequence).unwrap_or(0), hash })
-}
-
-fn open_file(path: &Path, limits: Limits) -> Result<Connection, AuditError> {
-    let connection = store::open_for_writing(path, limits.busy)?;
-    if let Some(pages) = limits.pages {
-        let set = connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()));
-        set.map_err(AuditError::open)?;
-    }
-    Ok(connection)
 }
 
 fn found_head(connection: &Connection, stored: &heads::Stored) -> Result<FoundHead, AuditError> {

@@ -18,6 +18,7 @@ use crate::search::{File, find};
 use crate::store;
 use crate::terms::Term;
 use crate::verify::{self, Against, Verified};
+use crate::wal;
 
 /// Which rows to list. Everything given must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,10 +155,16 @@ impl Audit {
         let first = &self.inner().path;
         let folder = |error| AuditError::Folder { path: first.clone(), error };
         let mut readers = Vec::new();
-        for file in files::all(first).map_err(folder)? {
+        let files = files::all(first).map_err(folder)?;
+        let newest = files.last().map(|file| file.number);
+        for file in files {
             match store::open_for_reading(&file.path) {
                 // One that the writer is just making has no rows.
                 Ok(reader) if store::has_heads(&reader).map_err(AuditError::read)? => {
+                    if Some(file.number) == newest {
+                        // Its writer may have crashed after a sync that failed, and begins its `-wal` anew by itself.
+                        wal::keep(&reader).map_err(AuditError::read)?;
+                    }
                     readers.push((file.path, reader));
                 }
                 Ok(_) => {}

@@ -97,7 +97,7 @@ impl Log {
             self.index().map_err(unwritten)?;
         }
         let next = files::file(&self.first_file, self.file.number + 1);
-        let mut connection = store::open_for_writing(&next.path, self.limits.busy)?;
+        let mut connection = store::open_for_writing(&next.path, self.limits)?;
         begin_after(&mut connection, &self.connection).map_err(unwritten)?;
         (self.file, self.connection) = (next, connection);
         self.begin_file();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use crate::error::AuditError;
+use crate::limits::Limits;
 use crate::private_file;
 use crate::schema;
 
@@ -22,25 +23,31 @@ const MIGRATIONS: [&str; 4] = [
 const APPLICATION_ID: i32 = 0x574c_4155;
 
 /// Opens the file for the writing thread, creating and migrating it as needed.
-pub(crate) fn open_for_writing(path: &Path, busy: Duration) -> Result<Connection, AuditError> {
+pub(crate) fn open_for_writing(path: &Path, limits: Limits) -> Result<Connection, AuditError> {
     private_file::prepare(path)
         .map_err(|problem| AuditError::File { path: path.to_owned(), problem: Arc::new(problem) })?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(AuditError::open)?;
-    connection.busy_timeout(busy).map_err(AuditError::open)?;
+    let mut connection = open(path).map_err(AuditError::open)?;
+    connection.busy_timeout(limits.busy).map_err(AuditError::open)?;
     // Before anything is written: what is not ours or newer stays as it is.
     let done = format_of(path, &connection)?.unwrap_or(0);
-    settle(&connection).map_err(AuditError::open)?;
+    settle(&connection, limits).map_err(AuditError::open)?;
     for (at, sql) in MIGRATIONS.iter().enumerate().skip(done) {
         apply(&mut connection, at + 1, sql).map_err(AuditError::open)?;
     }
     Ok(connection)
 }
 
+/// Opens the file, which is there and ours, for writing once more.
+pub(crate) fn open_again(path: &Path, limits: Limits) -> rusqlite::Result<Connection> {
+    let connection = open(path)?;
+    connection.busy_timeout(limits.busy)?;
+    settle(&connection, limits)?;
+    Ok(connection)
+}
+
 /// Opens the file for reading. In WAL mode a reader needs the write flag to map the index; it writes nothing else.
 pub(crate) fn open_for_reading(path: &Path) -> Result<Connection, AuditError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(AuditError::read)?;
+    let connection = open(path).map_err(AuditError::read)?;
     connection.busy_timeout(Duration::from_secs(5)).map_err(AuditError::read)?;
     connection.pragma_update(None, "query_only", true).map_err(AuditError::read)?;
     connection.pragma_update(None, "trusted_schema", false).map_err(AuditError::read)?;
@@ -52,8 +59,7 @@ pub(crate) fn snapshot(path: &Path, to: &Path) -> Result<(), AuditError> {
     // SQLite fills an empty file, and would make a new one open to others.
     private_file::prepare(to)
         .map_err(|problem| AuditError::File { path: to.to_owned(), problem: Arc::new(problem) })?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(AuditError::read)?;
+    let connection = open(path).map_err(AuditError::read)?;
     connection.busy_timeout(Duration::from_secs(5)).map_err(AuditError::read)?;
     connection.pragma_update(None, "trusted_schema", false).map_err(AuditError::read)?;
     connection.execute("VACUUM INTO ?1", [to.to_string_lossy()]).map(drop).map_err(AuditError::read)
@@ -126,7 +132,14 @@ pub(crate) fn row_hash(connection: &Connection, sequence: i64) -> rusqlite::Resu
     hash.optional()
 }
 
-fn settle(connection: &Connection) -> rusqlite::Result<()> {
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+}
+
+fn settle(connection: &Connection, limits: Limits) -> rusqlite::Result<()> {
+    if let Some(pages) = limits.pages {
+        connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
+    }
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
     // A log that is mapped cannot report a failing disk as an error.

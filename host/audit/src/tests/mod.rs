@@ -13,3 +13,4 @@ mod rotation;
 mod search;
 pub(crate) mod support;
 mod tamper;
+mod wal;
