@@ -18,7 +18,7 @@
 //! - `tail`: rows of somebody else after the newest head.
 //! - `files`, `rotate` and `removed`: going on in another file, and what stays of one that is removed.
 //! - `mirror`: every row once more, in another file.
-//! - `wal`: syncs that fail, and moving the write-ahead log into the file.
+//! - `wal`: syncs that fail, and moving the write-ahead log into the file; `mover`: most of it, beside the writing thread.
 //! - `limits`, `opened` and `disk`: how much may wait; what opening found; how fast the disk syncs.
 //! - `writer`: the one thread that writes, many rows to a commit.
 //! - `store` and `private_file`: the database file, its settings and its format.
@@ -49,6 +49,7 @@ mod index;
 mod limits;
 mod log;
 mod mirror;
+mod mover;
 mod opened;
 mod outcome;
 mod postings;

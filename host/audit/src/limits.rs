@@ -22,6 +22,9 @@ pub(crate) struct Limits {
     pub(crate) head_rows: u64,
     /// How long a row may stand without one.
     pub(crate) head_time: Duration,
+    /// How many frames (pages of 4 KiB) the write-ahead log may hold before it is moved into the file. A checkpoint syncs: rarely is
+    /// better than often.
+    pub(crate) wal_frames: i64,
 }
 
 impl Default for Limits {
@@ -34,6 +37,8 @@ impl Default for Limits {
             mirror_bytes: None,
             head_rows: HEAD_ROWS,
             head_time: Duration::from_mins(1),
+            // 32 MiB.
+            wal_frames: 8192,
         }
     }
 }

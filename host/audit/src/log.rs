@@ -206,7 +206,7 @@ impl Log {
 
     /// Moves the write-ahead log into the file if it has become long.
     pub(crate) fn tidy(&mut self) {
-        self.wal.tidy(&self.connection);
+        self.wal.tidy(&self.file.path, &self.connection, self.limits);
     }
 
     /// Takes notice that the connection is another one, to a file that has just begun.

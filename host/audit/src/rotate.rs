@@ -91,6 +91,7 @@ impl Log {
     }
 
     fn rotate(&mut self) -> Result<(), AuditError> {
+        self.wal.stop_moving();
         self.prepare().map_err(unwritten)?;
         self.set_durability(Some(Durability::Power)).map_err(unwritten)?;
         while self.has_unindexed() {

@@ -7,8 +7,13 @@ use std::time::Duration;
 use rusqlite::{Connection, ffi};
 
 use super::support::{Home, signer};
+use crate::entry::Durability;
+use crate::files;
 use crate::limits::Limits;
 use crate::log::Log;
+use crate::mover::Mover;
+use crate::rotate::{RotateAfter, Rotation};
+use crate::wal::Wal;
 use crate::{Act, Against};
 
 fn open(home: &Home) -> Log {
@@ -120,4 +125,70 @@ fn rows_that_are_gone_when_the_file_is_opened_again_are_missed() {
         let error = write(&mut log, 1).expect_err("refused");
         assert!(error.to_string().contains("not in the file any more"), "{error}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_moved_beside_the_rows_and_begins_anew() {
+    const FRAMES: i64 = 200;
+
+    let home = Home::new();
+    let audit = home.try_open(Limits { wal_frames: FRAMES, ..Limits::default() }).expect("the audit");
+    let mut longest = 0;
+    for _ in 0..30 {
+        let acts = (0..100).map(|_| {
+            let (audit, target) = (audit.clone(), "x".repeat(500));
+            tokio::spawn(async move { audit.act(Act::admin("ada", "reload", target, "ok")).await })
+        });
+        for act in acts.collect::<Vec<_>>() {
+            act.await.expect("done").expect("recorded");
+        }
+        longest = longest.max(std::fs::metadata(beside(&home)).expect("a file").len());
+    }
+    let verified = audit.verify(&Against::default()).expect("walked");
+    assert!(verified.is_sound() && verified.rows == 3000, "{verified:?}");
+    // All of the rows are some thousand frames. It never held many more than those for which rows wait.
+    let whole = std::fs::metadata(home.path()).expect("a file").len();
+    assert!(whole > 2 << 20, "{whole} bytes are moved into the file");
+    assert!(longest < 4 * FRAMES.unsigned_abs() * 4120 + (1 << 20), "the write-ahead log came to {longest} bytes");
+    drop(audit);
+    assert!(!beside(&home).exists(), "all of it is in the file");
+    assert_whole(&home, 3000);
+}
+
+#[test]
+fn a_sync_that_fails_beside_the_rows_is_learnt_before_the_next_row() {
+    let home = Home::new();
+    let mut log = open(&home);
+    drop(lose(&home, &mut log));
+    // What the disk lost was not learnt by the writing thread, but by the other one.
+    let failed = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_FSYNC), None);
+    let moving = Mover::Moving(std::thread::spawn({
+        let connection = home.database();
+        move || (connection, Err(failed))
+    }));
+    log.wal = Wal::moved_by(moving);
+    assert_eq!(write(&mut log, 1).expect("written"), 401);
+    drop(log);
+    assert_whole(&home, 401);
+}
+
+#[test]
+fn a_file_that_rotates_waits_for_what_is_moved_beside_it() {
+    let home = Home::new();
+    let limits = Limits { wal_frames: 50, busy: Duration::ZERO, ..Limits::default() };
+    let rotation = Rotation { after: Some(RotateAfter::Bytes(1 << 20)), keep: None };
+    let mut log = Log::open(&home.path(), None, &signer(7), limits).expect("a log").0;
+    for _ in 0..40 {
+        write(&mut log, 100).expect("written");
+        log.sign(&signer(7), 1_700_000_000_000, Durability::Crash).expect("signed");
+        log.tidy();
+        log.maintain(rotation, &signer(7), None, &|| 1_700_000_000_000).expect("maintained");
+    }
+    drop(log);
+    let files = files::all(&home.path()).expect("files");
+    assert!(files.len() > 2, "{files:?}");
+    for file in files {
+        assert!(!file.path.with_extension("db-wal").exists(), "{file:?}");
+    }
+    assert_whole(&home, 4000);
 }
