@@ -45,9 +45,9 @@ pub(crate) fn all(first: &Path) -> Result<Vec<LogFile>, Errno> {
     Ok(files)
 }
 
-/// Removes a file and what `SQLite` puts beside it.
+/// Removes a file, and then what `SQLite` puts beside it: a file without its `-wal` may lack rows.
 pub(crate) fn remove(file: &LogFile) -> Result<(), Errno> {
-    for suffix in ["-wal", "-shm", ""] {
+    for suffix in ["", "-wal", "-shm"] {
         let mut name: OsString = file.path.as_os_str().to_owned();
         name.push(suffix);
         match unlink(&name) {

@@ -18,7 +18,8 @@
 //! - `tail`: rows of somebody else after the newest head.
 //! - `files`, `rotate` and `removed`: going on in another file, and what stays of one that is removed.
 //! - `mirror`: every row once more, in another file.
-//! - `wal`: syncs that fail, and moving the write-ahead log into the file; `mover`: most of it, beside the writing thread.
+//! - `wal`: syncs that fail, and moving the write-ahead log into the file; `mover`: most of it, beside the writing thread;
+//!   `restore`: what may be on no disk is put there again.
 //! - `limits`, `opened` and `disk`: how much may wait; what opening found; how fast the disk syncs.
 //! - `writer`: the one thread that writes, many rows to a commit.
 //! - `store` and `private_file`: the database file, its settings and its format.
@@ -57,6 +58,7 @@ mod private_file;
 mod query;
 mod refused;
 mod removed;
+mod restore;
 mod rotate;
 mod row;
 pub mod schema;

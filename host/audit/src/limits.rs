@@ -25,6 +25,8 @@ pub(crate) struct Limits {
     /// How many frames (pages of 4 KiB) the write-ahead log may hold before it is moved into the file. A checkpoint syncs: rarely is
     /// better than often.
     pub(crate) wal_frames: i64,
+    /// How many of them the writing thread moves itself, while every row waits.
+    pub(crate) last_frames: i64,
 }
 
 impl Default for Limits {
@@ -39,6 +41,7 @@ impl Default for Limits {
             head_time: Duration::from_mins(1),
             // 32 MiB.
             wal_frames: 8192,
+            last_frames: 256,
         }
     }
 }

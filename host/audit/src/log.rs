@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, ffi};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 use rustix::io::Errno;
 use wardlock_core::id::Digest;
 use wardlock_core::plugin::Effect;
@@ -81,8 +81,14 @@ impl Log {
             Errno::NOENT | Errno::NOTDIR => Ok(Vec::new()),
             other => Err(folder(other)),
         })?;
+        if let [.., before, last] = files.as_slice()
+            && rotate::was_given_up(&before.path, &last.path)?
+        {
+            files::remove(last).map_err(folder)?;
+            files.pop();
+        }
         let file = files.pop().unwrap_or_else(|| files::file(first, 1));
-        let mut connection = store::open_for_writing(&file.path, limits)?;
+        let (mut connection, wal) = store::open_for_writing(&file.path, limits)?;
         if let Some(before) = files.last() {
             rotate::begin_after(&mut connection, &store::open_for_reading(&before.path)?)
                 .map_err(AuditError::open)?;
@@ -103,7 +109,7 @@ impl Log {
             unindexed: Unindexed::after(head.sequence),
             connection,
             mirror: None,
-            wal: Wal::found(),
+            wal,
             power_safe: true,
             limits,
         };
@@ -190,28 +196,16 @@ impl Log {
 
     /// Makes sure that what is written next stands behind nothing that a sync which failed may have lost.
     pub(crate) fn prepare(&mut self) -> rusqlite::Result<()> {
-        if !self.wal.is_doubtful() {
-            return Ok(());
-        }
-        if self.wal.close(&mut self.connection)? {
-            self.connection = store::open_again(&self.file.path, self.limits)?;
-            self.power_safe = true;
-            if last_link(&self.connection)? != self.head {
-                let lost = "rows that were written are not in the file any more".to_owned();
-                return Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), Some(lost)));
-            }
-        }
-        self.wal.begin_anew(&self.connection)
+        self.wal.prepare(&self.connection)
     }
 
     /// Moves the write-ahead log into the file if it has become long.
     pub(crate) fn tidy(&mut self) {
-        self.wal.tidy(&self.file.path, &self.connection, self.limits);
+        self.wal.tidy(&self.connection, self.limits);
     }
 
     /// Takes notice that the connection is another one, to a file that has just begun.
     pub(crate) fn begin_file(&mut self) {
-        self.wal = Wal::found();
         if let Some(mirror) = &mut self.mirror {
             mirror.begin_file();
         }

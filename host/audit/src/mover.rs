@@ -18,10 +18,7 @@ pub(crate) enum Mover {
 
 impl Mover {
     pub(crate) fn open(path: &Path, limits: Limits) -> rusqlite::Result<Self> {
-        let connection = store::open_again(path, limits)?;
-        // The writing thread's is closed after it, and knows whether what was moved can be trusted.
-        wal::keep(&connection)?;
-        Ok(Self::Resting(connection))
+        store::open_again(path, limits).map(Self::Resting)
     }
 
     pub(crate) fn is_moving(&self) -> bool {
@@ -37,7 +34,7 @@ impl Mover {
             let moved = wal::frames(&connection, "PASSIVE");
             (connection, moved)
         };
-        thread::Builder::new().name("wardlock-audit-wal".to_owned()).spawn(moving).ok().map(Self::Moving)
+        thread::Builder::new().name("wardlock-wal".to_owned()).spawn(moving).ok().map(Self::Moving)
     }
 
     /// Waits for what is under way, and returns how it went.

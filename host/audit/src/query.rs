@@ -18,7 +18,6 @@ use crate::search::{File, find};
 use crate::store;
 use crate::terms::Term;
 use crate::verify::{self, Against, Verified};
-use crate::wal;
 
 /// Which rows to list. Everything given must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,9 +160,9 @@ impl Audit {
             match store::open_for_reading(&file.path) {
                 // One that the writer is just making has no rows.
                 Ok(reader) if store::has_heads(&reader).map_err(AuditError::read)? => {
-                    if Some(file.number) == newest {
-                        // Its writer may have crashed after a sync that failed, and begins its `-wal` anew by itself.
-                        wal::keep(&reader).map_err(AuditError::read)?;
+                    if Some(file.number) != newest {
+                        // Its writer left what is in the `-wal` to whoever closes it last.
+                        store::move_on_close(&reader).map_err(AuditError::read)?;
                     }
                     readers.push((file.path, reader));
                 }

@@ -1,5 +1,6 @@
 //! Going on in another file, and removing files whose time is over. The chain stays provable across both.
 
+use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
@@ -93,14 +94,34 @@ impl Log {
     fn rotate(&mut self) -> Result<(), AuditError> {
         self.wal.stop_moving();
         self.prepare().map_err(unwritten)?;
-        self.set_durability(Some(Durability::Power)).map_err(unwritten)?;
         while self.has_unindexed() {
             self.index().map_err(unwritten)?;
         }
+        // What stands in the next file stands behind all of this one.
+        self.wal.sync().map_err(unwritten)?;
         let next = files::file(&self.first_file, self.file.number + 1);
-        let mut connection = store::open_for_writing(&next.path, self.limits)?;
-        begin_after(&mut connection, &self.connection).map_err(unwritten)?;
+        if next.path.exists() {
+            // One that was made and not gone on in has no rows.
+            if end(&next.path)?.0.is_some() {
+                return Err(AuditError::NotAudit { path: next.path });
+            }
+            files::remove(&next).map_err(|error| AuditError::Folder { path: next.path.clone(), error })?;
+        }
+        let begun = store::open_for_writing(&next.path, self.limits).and_then(|(mut connection, wal)| {
+            begin_after(&mut connection, &self.connection).map_err(unwritten)?;
+            Ok((connection, wal))
+        });
+        let (connection, wal) = match begun {
+            Ok(begun) => begun,
+            Err(error) => {
+                // Rows go on in this one. What stays of it is removed before the next attempt or at the next start.
+                let _ = files::remove(&next);
+                return Err(error);
+            }
+        };
+        self.wal.leave(&self.connection);
         (self.file, self.connection) = (next, connection);
+        self.wal.go_on(wal);
         self.begin_file();
         Ok(())
     }
@@ -135,6 +156,30 @@ impl Log {
             files::remove(&file).map_err(|error| AuditError::Folder { path: self.first_file.clone(), error })?;
         }
         Ok(())
+    }
+}
+
+/// Returns whether a log did not go on in its last file, although that was made: rows stand in the file before that it was not begun
+/// after.
+pub(crate) fn was_given_up(before: &Path, last: &Path) -> Result<bool, AuditError> {
+    Ok(match (end(before)?, end(last)?) {
+        (_, (Some(_), _)) => false,
+        // Where it has a head, it must be that of the last row before; where it has none, it gets the newest one of the file before.
+        ((row, _), (None, Some(head))) | ((row, Some(head)), (None, None)) => row.is_some_and(|row| row > head),
+        ((row, None), (None, None)) => row.is_some(),
+    })
+}
+
+/// Returns the last row of a file, and that of its newest head. A file that is not a log is an error.
+fn end(path: &Path) -> Result<(Option<i64>, Option<i64>), AuditError> {
+    let file = store::open_for_reading(path)?;
+    match store::format_of(path, &file)? {
+        None => Ok((None, None)),
+        Some(format) => {
+            let row = file.query_row("SELECT max(sequence) FROM records", [], |row| row.get(0));
+            let head = if format >= 2 { heads::last(&file).map_err(AuditError::read)? } else { None };
+            Ok((row.map_err(AuditError::read)?, head.map(|head| head.sequence)))
+        }
     }
 }
 

@@ -4,12 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use crate::error::AuditError;
 use crate::limits::Limits;
 use crate::private_file;
 use crate::schema;
+use crate::wal::Wal;
 
 /// The migrations, oldest first; the number of them is the format.
 const MIGRATIONS: [&str; 4] = [
@@ -23,7 +25,7 @@ const MIGRATIONS: [&str; 4] = [
 const APPLICATION_ID: i32 = 0x574c_4155;
 
 /// Opens the file for the writing thread, creating and migrating it as needed.
-pub(crate) fn open_for_writing(path: &Path, limits: Limits) -> Result<Connection, AuditError> {
+pub(crate) fn open_for_writing(path: &Path, limits: Limits) -> Result<(Connection, Wal), AuditError> {
     private_file::prepare(path)
         .map_err(|problem| AuditError::File { path: path.to_owned(), problem: Arc::new(problem) })?;
     let mut connection = open(path).map_err(AuditError::open)?;
@@ -31,10 +33,12 @@ pub(crate) fn open_for_writing(path: &Path, limits: Limits) -> Result<Connection
     // Before anything is written: what is not ours or newer stays as it is.
     let done = format_of(path, &connection)?.unwrap_or(0);
     settle(&connection, limits).map_err(AuditError::open)?;
+    let mut wal = Wal::found(path);
+    wal.prepare(&connection).map_err(AuditError::open)?;
     for (at, sql) in MIGRATIONS.iter().enumerate().skip(done) {
         apply(&mut connection, at + 1, sql).map_err(AuditError::open)?;
     }
-    Ok(connection)
+    Ok((connection, wal))
 }
 
 /// Opens the file, which is there and ours, for writing once more.
@@ -132,8 +136,18 @@ pub(crate) fn row_hash(connection: &Connection, sequence: i64) -> rusqlite::Resu
     hash.optional()
 }
 
+/// Opens a connection that leaves the `-wal` as it is when it is closed. `SQLite` makes a checkpoint and removes it otherwise if nobody
+/// else has the file open, whatever the last sync said.
 fn open(path: &Path) -> rusqlite::Result<Connection> {
-    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    Ok(connection)
+}
+
+/// Lets a connection move the `-wal` into the file when it is closed, if it is the last.
+pub(crate) fn move_on_close(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map(drop)
 }
 
 fn settle(connection: &Connection, limits: Limits) -> rusqlite::Result<()> {
@@ -162,7 +176,7 @@ fn foreign_or_open(path: &Path, error: rusqlite::Error) -> AuditError {
 }
 
 /// Returns the format of a log that we can read; `None`: the file is empty.
-fn format_of(path: &Path, connection: &Connection) -> Result<Option<usize>, AuditError> {
+pub(crate) fn format_of(path: &Path, connection: &Connection) -> Result<Option<usize>, AuditError> {
     let number = |pragma: &str| -> Result<i64, AuditError> {
         let number = connection.pragma_query_value(None, pragma, |row| row.get(0));
         number.map_err(|error| foreign_or_open(path, error))

@@ -1,5 +1,6 @@
 //! The write-ahead log and disks that fail to sync: a page that counts as moved into the file may be on no disk.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -13,8 +14,7 @@ use crate::limits::Limits;
 use crate::log::Log;
 use crate::mover::Mover;
 use crate::rotate::{RotateAfter, Rotation};
-use crate::wal::Wal;
-use crate::{Act, Against};
+use crate::{Act, Against, AuditError};
 
 fn open(home: &Home) -> Log {
     let limits = Limits { busy: Duration::ZERO, ..Limits::default() };
@@ -72,17 +72,14 @@ fn what_was_moved_without_a_sync_is_moved_again_after_one_that_failed() {
 }
 
 #[test]
-fn rows_wait_for_whoever_keeps_what_counts_as_moved() {
+fn rows_do_not_wait_for_those_who_read_then() {
     let home = Home::new();
     let mut log = open(&home);
     let reader = lose(&home, &mut log);
-    for _ in 0..2 {
-        let error = write(&mut log, 1).expect_err("refused");
-        assert_eq!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DatabaseBusy), "{error}");
-    }
-    drop(reader);
+    reader.execute_batch("BEGIN; SELECT count(*) FROM records").expect("a snapshot");
     assert_eq!(write(&mut log, 1).expect("written"), 401);
-    drop(log);
+    reader.execute_batch("COMMIT").expect("read");
+    drop((log, reader));
     assert_whole(&home, 401);
 }
 
@@ -113,46 +110,63 @@ fn a_reader_that_closes_it_last_leaves_it_to_the_next_start() {
 }
 
 #[test]
-fn rows_that_are_gone_when_the_file_is_opened_again_are_missed() {
-    let home = Home::new();
-    let mut log = open(&home);
-    drop(lose(&home, &mut log));
-    // The disk has lost the end of the `-wal`, too.
-    let length = std::fs::metadata(beside(&home)).expect("a file").len();
-    let cut = Command::new("truncate").arg("-s").arg((length / 2).to_string()).arg(beside(&home)).status();
-    assert!(cut.expect("`truncate` runs").success());
-    for _ in 0..2 {
-        let error = write(&mut log, 1).expect_err("refused");
-        assert!(error.to_string().contains("not in the file any more"), "{error}");
+fn rows_that_the_disk_has_lost_are_missed() {
+    for is_cut in [true, false] {
+        let home = Home::new();
+        let mut log = open(&home);
+        drop(lose(&home, &mut log));
+        let half = std::fs::metadata(beside(&home)).expect("a file").len() / 2;
+        // The disk has lost the end of the `-wal`, too, or a page of it.
+        let script = if is_cut {
+            "truncate -s $2 \"$1\""
+        } else {
+            "dd if=/dev/zero of=\"$1\" bs=1 seek=$2 count=4096 conv=notrunc status=none"
+        };
+        let lost = Command::new("sh").args(["-c", script, "sh"]).arg(beside(&home)).arg(half.to_string()).status();
+        assert!(lost.expect("`sh` runs").success());
+        for _ in 0..2 {
+            let error = write(&mut log, 1).expect_err("refused");
+            assert!(error.to_string().contains("lost rows that were written"), "{error}");
+        }
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn it_is_moved_beside_the_rows_and_begins_anew() {
-    const FRAMES: i64 = 200;
+/// Writes rows until most of the `-wal` is moved beside them, and returns how many.
+fn until_moved_beside(log: &mut Log) -> u64 {
+    let mut rows = 0;
+    while !log.wal.has_mover() {
+        assert!(rows < 10_000, "nothing is moved beside them");
+        write(log, 100).expect("written");
+        log.tidy();
+        rows += 100;
+    }
+    rows
+}
 
+fn with_short_wal(home: &Home) -> Log {
+    let limits = Limits { wal_frames: 100, last_frames: 20, busy: Duration::ZERO, ..Limits::default() };
+    Log::open(&home.path(), None, &signer(7), limits).expect("a log").0
+}
+
+#[test]
+fn most_of_it_is_moved_beside_the_rows_and_it_begins_anew() {
     let home = Home::new();
-    let audit = home.try_open(Limits { wal_frames: FRAMES, ..Limits::default() }).expect("the audit");
+    let mut log = with_short_wal(&home);
+    let mut rows = until_moved_beside(&mut log);
     let mut longest = 0;
-    for _ in 0..30 {
-        let acts = (0..100).map(|_| {
-            let (audit, target) = (audit.clone(), "x".repeat(500));
-            tokio::spawn(async move { audit.act(Act::admin("ada", "reload", target, "ok")).await })
-        });
-        for act in acts.collect::<Vec<_>>() {
-            act.await.expect("done").expect("recorded");
-        }
+    for _ in 0..40 {
+        write(&mut log, 50).expect("written");
+        log.tidy();
+        rows += 50;
         longest = longest.max(std::fs::metadata(beside(&home)).expect("a file").len());
     }
-    let verified = audit.verify(&Against::default()).expect("walked");
-    assert!(verified.is_sound() && verified.rows == 3000, "{verified:?}");
-    // All of the rows are some thousand frames. It never held many more than those for which rows wait.
+    // Four times as much as it may hold, and the rows of one turn.
+    assert!(longest < 4 * 100 * 4120 + (1 << 20), "the write-ahead log came to {longest} bytes");
     let whole = std::fs::metadata(home.path()).expect("a file").len();
-    assert!(whole > 2 << 20, "{whole} bytes are moved into the file");
-    assert!(longest < 4 * FRAMES.unsigned_abs() * 4120 + (1 << 20), "the write-ahead log came to {longest} bytes");
-    drop(audit);
+    assert!(whole > 1 << 20, "{whole} bytes are moved into the file");
+    drop(log);
     assert!(!beside(&home).exists(), "all of it is in the file");
-    assert_whole(&home, 3000);
+    assert_whole(&home, rows);
 }
 
 #[test]
@@ -162,11 +176,8 @@ fn a_sync_that_fails_beside_the_rows_is_learnt_before_the_next_row() {
     drop(lose(&home, &mut log));
     // What the disk lost was not learnt by the writing thread, but by the other one.
     let failed = rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_IOERR_FSYNC), None);
-    let moving = Mover::Moving(std::thread::spawn({
-        let connection = home.database();
-        move || (connection, Err(failed))
-    }));
-    log.wal = Wal::moved_by(moving);
+    let connection = home.database();
+    log.wal.moved_by(Mover::Moving(std::thread::spawn(move || (connection, Err(failed)))));
     assert_eq!(write(&mut log, 1).expect("written"), 401);
     drop(log);
     assert_whole(&home, 401);
@@ -175,20 +186,65 @@ fn a_sync_that_fails_beside_the_rows_is_learnt_before_the_next_row() {
 #[test]
 fn a_file_that_rotates_waits_for_what_is_moved_beside_it() {
     let home = Home::new();
-    let limits = Limits { wal_frames: 50, busy: Duration::ZERO, ..Limits::default() };
     let rotation = Rotation { after: Some(RotateAfter::Bytes(1 << 20)), keep: None };
-    let mut log = Log::open(&home.path(), None, &signer(7), limits).expect("a log").0;
-    for _ in 0..40 {
-        write(&mut log, 100).expect("written");
+    let mut log = with_short_wal(&home);
+    let (mut rows, mut moved) = (0, 0);
+    while files::all(&home.path()).expect("files").len() < 4 {
+        rows += until_moved_beside(&mut log);
         log.sign(&signer(7), 1_700_000_000_000, Durability::Crash).expect("signed");
-        log.tidy();
+        moved += u64::from(log.wal.has_mover());
         log.maintain(rotation, &signer(7), None, &|| 1_700_000_000_000).expect("maintained");
+        // Those that stay in this file are moved again.
+        log.wal.stop_moving();
     }
     drop(log);
-    let files = files::all(&home.path()).expect("files");
-    assert!(files.len() > 2, "{files:?}");
-    for file in files {
+    assert!(moved >= 3, "something was moved when a file ended");
+    for file in files::all(&home.path()).expect("files") {
         assert!(!file.path.with_extension("db-wal").exists(), "{file:?}");
     }
-    assert_whole(&home, 4000);
+    assert_whole(&home, rows);
+}
+
+#[test]
+fn a_file_that_was_made_and_not_gone_on_in_is_given_up() {
+    let home = Home::new();
+    let rotation = Rotation { after: Some(RotateAfter::Bytes(1)), keep: None };
+    let mut log = open(&home);
+    write(&mut log, 5).expect("written");
+    log.sign(&signer(7), 1_700_000_000_000, Durability::Power).expect("signed");
+    // The next file cannot be begun, so rows go on in this one.
+    let next = files::file(&home.path(), 2);
+    let begun = home.folder.path().join("begun");
+    for is_begun in [false, true] {
+        if is_begun {
+            std::fs::copy(&begun, &next.path).expect("copied");
+        } else {
+            std::fs::create_dir(&next.path).expect("a folder in its place");
+            let error = log.maintain(rotation, &signer(7), None, &|| 1).expect_err("it cannot go on there");
+            assert!(matches!(error, AuditError::Read(_) | AuditError::File { .. }), "{error}");
+            std::fs::remove_dir(&next.path).expect("removed");
+            std::fs::File::create(&next.path).expect("an empty file, as a crash leaves it");
+        }
+        std::fs::set_permissions(&next.path, std::fs::Permissions::from_mode(0o600)).expect("changed");
+        write(&mut log, 5).expect("written");
+        drop(log);
+        log = open(&home);
+        assert!(!next.path.exists(), "it is removed at the next start");
+        assert_eq!(log.file.number, 1);
+        log.sign(&signer(7), 1_700_000_000_000, Durability::Power).expect("signed");
+        if !is_begun {
+            // One that was begun, before rows went on in the first again.
+            let mut other = open(&home);
+            other.maintain(rotation, &signer(7), None, &|| 1).expect("maintained");
+            drop(other);
+            std::fs::rename(&next.path, &begun).expect("moved");
+        }
+    }
+    // One that is in the way when it is time has no rows, and is made anew.
+    std::fs::copy(&begun, &next.path).expect("copied");
+    log.maintain(rotation, &signer(7), None, &|| 1).expect("maintained");
+    assert_eq!(log.file.number, 2);
+    assert_eq!(write(&mut log, 1).expect("written"), 16);
+    drop(log);
+    assert_whole(&home, 16);
 }
