@@ -40,6 +40,8 @@ pub struct Seat {
     pub approvers: Approvers,
     /// Tells whoever waits that some draft has moved on.
     pub draft_moved: Notify,
+    /// Whether the process is about to end: nobody is waited for any more.
+    pub is_stopping: AtomicBool,
     /// Whether drafts that the process before this one left have been settled: those of this one end by themselves.
     pub drafts_settled: AtomicBool,
     /// Where the dashboard is, once it listens.
@@ -69,6 +71,7 @@ impl Seat {
             metrics,
             approvers,
             draft_moved: Notify::new(),
+            is_stopping: AtomicBool::new(false),
             drafts_settled: AtomicBool::new(false),
             dashboard: OnceLock::new(),
             _lock: lock,

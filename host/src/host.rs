@@ -209,11 +209,20 @@ impl Host {
                 return [Arc::clone(&before), before];
             }
         };
+        let recounts = recount::is_wanted(&before, &loaded);
+        if recounts {
+            // What was written before a bound was there counts for it.
+            recount::all(&self.audit, &self.state, &loaded).await;
+        }
         *self.services.write().unwrap_or_else(PoisonError::into_inner) = services;
         let before = {
             let mut held = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *held, Arc::clone(&loaded))
         };
+        if recounts {
+            // And what was written while it was counted.
+            recount::all(&self.audit, &self.state, &loaded).await;
+        }
         self.settle_recorder().await;
         [before, loaded]
     }

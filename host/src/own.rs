@@ -36,7 +36,8 @@ pub async fn answer(
     (method, target): (&str, &str),
     via: Option<&str>,
 ) -> Result<Reply, Refusal> {
-    if method != "GET" {
+    // An answer is given once, so none goes with a look at its head.
+    if method != "GET" && (method != "HEAD" || target.ends_with("/answer")) {
         return Err(nothing_here());
     }
     if let Some(draft) = target.strip_prefix(DRAFTS) {

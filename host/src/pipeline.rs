@@ -74,6 +74,7 @@ pub async fn run(gate: &Gate, peer: &Peer, id: RequestId, raw: RawRequest, body:
         Ok(host) => host,
         Err(locked) => return refuse_locked(gate, &id, &seen, &locked),
     };
+    let token = arrived.as_ref().ok().map(|entered| entered.token().to_owned());
     let carried = match arrived {
         Ok(entered) => carry(&host, peer, &id, entered, &mut seen).await,
         Err(stop) => Err(stop),
@@ -89,7 +90,7 @@ pub async fn run(gate: &Gate, peer: &Peer, id: RequestId, raw: RawRequest, body:
         Some(waits) => {
             // No host is held while a person thinks.
             drop(host);
-            Waits { shape, ..waits }.out(gate, &id, reply).await
+            Waits { shape, token, ..waits }.out(gate, &id, reply).await
         }
     }
 }
@@ -125,7 +126,7 @@ async fn carry(
     let dry_run = request.dry_run;
     // A dry run is told what a request would be told, and takes nothing.
     let counting = if dry_run.is_asked() { Counting::Looks } else { Counting::Takes };
-    let via = via(&request);
+    let via = via(host, &request);
     let canonical = canonicalise(request, seen)?;
     let (open, request) = resolve(host, &agent, canonical, seen)?;
     let issued = Issued {
@@ -335,8 +336,8 @@ fn refuse_frozen(host: &Host, workspace: &WorkspaceName) -> Result<(), Refusal> 
 }
 
 /// The address under which the agent reached the host, where it named one.
-fn via(request: &AgentRequest) -> Option<String> {
-    request.host.as_ref().map(|host| format!("http://{host}"))
+fn via(host: &Host, request: &AgentRequest) -> Option<String> {
+    request.host.as_ref().map(|name| format!("{}://{name}", host.config().scheme_of(name)))
 }
 
 async fn answer_own(
@@ -347,7 +348,7 @@ async fn answer_own(
     seen: &mut Seen,
 ) -> Result<Reply, Stop> {
     let whose = (agent.workspace.as_str(), agent.name.as_str());
-    let via = via(request);
+    let via = via(host, request);
     let asked = (request.method.as_str(), request.target.as_str());
     let reply = own::answer(host, id, whose, asked, via.as_deref()).await?;
     if let (Some(patience), Some(draft)) = (request.prefers.wait, own::draft_asked_about(&request.target)) {
@@ -357,6 +358,7 @@ async fn answer_own(
             via,
             whose: agent.clone(),
             wants_answer: false,
+            token: None,
             shape: None,
         });
     }

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use wardlock_audit::{Audit, AuditError, Kind, LIST_ITEMS, Reach, Row};
-use wardlock_core::connection::Connection;
+use wardlock_core::connection::{Connection, WriteRules};
 use wardlock_core::plugin::{Effect, OperationView};
 use wardlock_state::State;
 
@@ -19,13 +19,28 @@ use crate::loaded::{self, Loaded, LoadedConnection};
 /// A day, milliseconds.
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
-/// Counts the day of every connection that bounds one, at a start. What is known already is never lowered; a day that cannot be read is
+/// Counts the day of every connection that bounds one, at a start and where a load brings new bounds. What is known already is never lowered; a day that cannot be read is
 /// used up, so that its writes wait for a person.
 pub async fn all(audit: &Audit, state: &State, loaded: &Arc<Loaded>) {
     let (audit, state, loaded) = (audit.clone(), state.clone(), Arc::clone(loaded));
     if let Err(error) = tokio::task::spawn_blocking(move || days(&audit, &state, &loaded)).await {
         tracing::error!(%error, "a day's records were not counted from the audit");
     }
+}
+
+/// Returns whether a load brings bounds on a day that were not counted before it.
+pub fn is_wanted(before: &Loaded, loaded: &Loaded) -> bool {
+    let rules = |of: &Loaded, connection: &Connection| match &of
+        .connection(connection.workspace.as_str(), connection.name.as_str())?
+        .state
+    {
+        loaded::State::Open(open) => Some(open.connection.write_rules.clone()),
+        loaded::State::Closed { .. } => None,
+    };
+    loaded.connections().any(|found| {
+        let new = rules(loaded, &found.connection);
+        new.as_ref().is_some_and(WriteRules::bound_days) && new != rules(before, &found.connection)
+    })
 }
 
 fn days(audit: &Audit, state: &State, loaded: &Loaded) {

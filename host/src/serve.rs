@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpSocket};
@@ -101,6 +102,9 @@ impl Running {
     /// Stops accepting, lets requests under way end within `shutdown_time`, and cuts the rest off: whoever is cut off drops
     /// their record's guard, which writes `aborted`.
     pub async fn stop(self) {
+        let seat = self.gate.seat();
+        seat.is_stopping.store(true, Ordering::SeqCst);
+        seat.draft_moved.notify_waiters();
         let _ = self.stop.send(true);
         for front in self.fronts {
             if let Err(error) = front.await {

@@ -101,6 +101,12 @@ impl HostConfig {
         &self.listen.hosts
     }
 
+    /// Returns the scheme of an address at which agents reach the host under a name.
+    pub fn scheme_of(&self, host: &str) -> &'static str {
+        let is_tls = self.listen.https_hosts.iter().any(|known| known.eq_ignore_ascii_case(host));
+        if is_tls { "https" } else { "http" }
+    }
+
     /// Returns where operators ask for metrics and health, if anywhere.
     pub fn operators(&self) -> Option<SocketAddr> {
         self.listen.operators

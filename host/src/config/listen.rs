@@ -15,6 +15,9 @@ const AGENTS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST,
 pub const CALLBACK: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7421));
 /// Where the dashboard is, where `serve --dashboard` turns it on and nothing else is said.
 pub(super) const DASHBOARD: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 7423));
+/// How a name begins under which a proxy that speaks TLS leads here.
+const HTTPS: &str = "https://";
+
 /// Where agents, consent and operators come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Listen {
@@ -26,6 +29,8 @@ pub(super) struct Listen {
     pub callback_url: Option<Url>,
     /// The `Host` values that agents may use besides the listener's own address.
     pub hosts: Vec<String>,
+    /// Those of them that stand for a proxy that speaks TLS.
+    pub https_hosts: Vec<String>,
     /// Where operators ask, if anywhere.
     pub operators: Option<SocketAddr>,
     /// The `Host` values that operators may use besides the listener's own address.
@@ -41,6 +46,7 @@ impl Default for Listen {
             callback: CALLBACK,
             callback_url: None,
             hosts: Vec::new(),
+            https_hosts: Vec::new(),
             operators: None,
             operators_hosts: Vec::new(),
             dashboard: None,
@@ -93,14 +99,17 @@ impl ListenFile {
         let dashboard = dashboard(document, self.dashboard.as_deref(), &others)?;
         let callback_url = callback_url(document, self.callback_url.as_deref())?;
         for (at, host) in self.hosts.iter().enumerate() {
-            check_host(document, &["listen", "hosts", &at.to_string()], host, "wardlock.internal:7420")?;
+            let name = host.strip_prefix(HTTPS).unwrap_or(host);
+            check_host(document, &["listen", "hosts", &at.to_string()], name, "wardlock.internal:7420")?;
         }
         for (at, host) in self.operators_hosts.iter().enumerate() {
             let path = ["listen", "operators_hosts", &at.to_string()];
             check_host(document, &path, host, "wardlock.internal:7422")?;
         }
         let Self { hosts, operators_hosts, .. } = self;
-        Ok(Listen { agents, callback, callback_url, hosts, operators, operators_hosts, dashboard })
+        let https_hosts = hosts.iter().filter_map(|host| host.strip_prefix(HTTPS)).map(str::to_owned).collect();
+        let hosts = hosts.iter().map(|host| host.strip_prefix(HTTPS).unwrap_or(host).to_owned()).collect();
+        Ok(Listen { agents, callback, callback_url, hosts, https_hosts, operators, operators_hosts, dashboard })
     }
 }
 

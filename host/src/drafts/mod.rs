@@ -16,6 +16,7 @@ mod words;
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -237,7 +238,7 @@ async fn on_vault<T: Send + 'static>(
     Ok(tokio::task::spawn_blocking(move || ask(&vault)).await.map_err(|_| DraftError::Worker)??)
 }
 
-/// Waits until a draft has ended, at most so long. Nobody is kept from locking the vault meanwhile: the host is asked for each time
+/// Waits until a draft has ended, at most so long, and no longer than this process goes on. Nobody is kept from locking the vault meanwhile: the host is asked for each time
 /// that some draft has moved on.
 pub async fn wait(gate: &Gate, id: &str, patience: Duration) {
     let until = Instant::now() + patience;
@@ -245,6 +246,9 @@ pub async fn wait(gate: &Gate, id: &str, patience: Duration) {
         // Before it is looked, so that nothing happens in between.
         let mut moved = pin!(gate.seat().draft_moved.notified());
         moved.as_mut().enable();
+        if gate.seat().is_stopping.load(Ordering::SeqCst) {
+            return;
+        }
         let Some(host) = gate.opened() else { return };
         let id = id.to_owned();
         let found = on_disk(&host, move |state| state.draft(&id)).await.ok().flatten();

@@ -233,7 +233,7 @@ async fn described(host: &Arc<Host>, found: &LoadedConnection, stored: &Stored) 
     let connection = &found.connection;
     let service = &connection.service;
     let grant = stored.grant(found);
-    let registration = stored.registration(grant);
+    let registration = stored.registration_for(found, grant);
     let row = service.regions.get(&connection.region);
     let token_url = row.map(|row| format!("https://{}{}", row.token_host(), service.oauth.token_path));
     let needed = wardlock_egress::scopes_for(connection);

@@ -12,10 +12,10 @@ use wardlock_audit::Filter;
 use wardlock_core::connection::{Connection, Owner};
 use wardlock_core::id::AgentName;
 use wardlock_core::service::GrantType;
-use wardlock_egress::vault::{Condition, GrantInfo, KeyKind};
+use wardlock_egress::vault::{Condition, GrantInfo, KeyKind, Role};
 use wardlock_sandbox::Measure;
 
-use super::{blocking, grants};
+use super::{blocking, grants, readiness};
 use crate::harden::{self, Hardening};
 use crate::host::Host;
 use crate::loaded::{Severity, State};
@@ -107,7 +107,11 @@ async fn signatures(host: &Arc<Host>) -> Check {
             "nobody has one: whoever reaches this home's socket can approve drafts and enable writes",
             "add yourself: `wardlock operator add NAME --key FILE.pub`",
         ),
-        Ok(operators) => green(NAME, format!("{} sign what widens", operators.len())),
+        Ok(operators) => {
+            let of = |role| operators.iter().filter(|operator| operator.role == role).count();
+            let (admins, approvers) = (of(Role::Admin), of(Role::Approver));
+            green(NAME, format!("{admins} sign what widens, and {approvers} more may approve drafts"))
+        }
         Err(failure) => red(NAME, failure.message, "see the check `key`"),
     }
 }
@@ -325,6 +329,10 @@ async fn connections(host: &Arc<Host>) -> Vec<Check> {
         let connection = &found.connection;
         let name = format!("connection {}/{}", connection.workspace, connection.name);
         let mend = format!("wardlock connect {}/{}", connection.workspace, connection.name);
+        if let Some(words) = readiness::allows_nothing(connection) {
+            let mend = "add a plugin, or take `mode = \"monitor\"` from one, and run `wardlock reload`";
+            return yellow(&name, format!("its plugins: {words}"), mend);
+        }
         if connection.owner == Owner::Agent {
             return own_grants(connection, &stored, &name);
         }

@@ -67,6 +67,9 @@ pub use crate::operators::{HomeIdentity, Signature, Signed};
 /// Who does administrative acts where nobody signed them.
 pub(crate) const OPERATOR: &str = "operator";
 
+/// Names that the audit has for what nobody signed. No operator may have one.
+pub(crate) const UNSIGNED: [&str; 3] = [OPERATOR, "wardlock", crate::dashboard::NAME];
+
 tokio::task_local! {
     /// Whose word the command under way has.
     static DOER: Doer;

@@ -8,13 +8,17 @@ use wardlock_audit::Act;
 use wardlock_core::id::OperatorName;
 use wardlock_egress::vault::{Operator, Role};
 
-use super::{blocking, named, note, who};
+use super::{UNSIGNED, blocking, named, note, who};
 use crate::admin::Failure;
 use crate::host::Host;
 use crate::operators::{Word, checked_key, fingerprint};
 
 pub(super) async fn add(host: &Arc<Host>, name: &str, role: Role, public_key: &str) -> Result<Value, Failure> {
     let name = named(OperatorName::parse(name))?;
+    if UNSIGNED.contains(&name.as_str()) {
+        return Err(Failure::usage(format!("`{name}` is what the audit says where nobody signed"))
+            .hint("choose another name, such as the person's"));
+    }
     let lines = public_key.lines().filter(|line| !line.trim().is_empty()).count();
     let public_key = checked_key(public_key)?;
     if lines > 1 {

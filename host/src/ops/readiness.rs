@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use wardlock_audit::{Against, Verified};
-use wardlock_core::connection::{Connection, WriteMode};
+use wardlock_core::connection::{Connection, LinkMode, WriteMode};
 use wardlock_core::id::AgentName;
 use wardlock_egress::vault::{GrantInfo, KeyKind, RegistrationInfo};
 use wardlock_state::Proof;
@@ -50,11 +50,7 @@ pub(super) async fn of(
         region(connection, grant),
         scopes(host, connection, grant),
         ("proof", proved, proof::in_words(newest.as_ref(), proved)),
-        (
-            "plugins",
-            !connection.chain.is_empty(),
-            format!("{}, each pinned by its digest", connection.chain.len()),
-        ),
+        plugins(connection),
         level(host, open.map(AsRef::as_ref), connection, generation, newest.as_ref()),
         audit(host).await,
         key_source(host).await,
@@ -67,6 +63,27 @@ pub(super) async fn of(
         "writes_enabled": enabled.min(connection.writes).as_str(),
         "items": items.collect::<Vec<_>>(),
     }))
+}
+
+/// What nobody allows is refused, and what only watches allows nothing.
+fn plugins(connection: &Connection) -> Item {
+    let chain = &connection.chain;
+    if let Some(words) = allows_nothing(connection) {
+        return ("plugins", false, words.to_owned());
+    }
+    let watching = chain.iter().filter(|link| link.mode == LinkMode::Monitor).count();
+    let watch = if watching == 0 { String::new() } else { format!("; {watching} of them only watch") };
+    ("plugins", true, format!("{}, each pinned by its digest{watch}", chain.len()))
+}
+
+/// Says why a connection refuses whatever comes, where its chain is why.
+pub(super) fn allows_nothing(connection: &Connection) -> Option<&'static str> {
+    let chain = &connection.chain;
+    if chain.is_empty() {
+        return Some("there is none, and what nobody allows is refused");
+    }
+    let all_watch = chain.iter().all(|link| link.mode == LinkMode::Monitor);
+    all_watch.then_some("all of them are in `monitor`, which allows nothing, so every request is refused")
 }
 
 /// How far writes are enabled: what the state holds is about this grant and these rules, or there is nothing.

@@ -34,6 +34,11 @@ impl Entered {
         Ok(self)
     }
 
+    /// Returns the token with which the agent came.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Returns the request if its agent is still one: a body may take half a minute, and revoking is meant at once.
     pub fn still_known(self, host: &Host) -> Result<(Agent, AgentRequest, Held), Refusal> {
         let Self { agent, token, request, place } = self;
@@ -70,7 +75,7 @@ fn authenticate(host: &Host, raw: RawRequest, seen: &mut Seen) -> Result<(Agent,
 }
 
 /// One answer for missing, unknown, revoked and expired: which it was helps only a guesser.
-fn unknown(host: &Host) -> Refusal {
+pub fn unknown(host: &Host) -> Refusal {
     host.count_unauthenticated();
     Refusal::new(Code::Unauthenticated, "authenticate", "the agent's token is missing or not valid")
         .hint("send the token that `wardlock agent add` printed, in `Authorization` or `Wardlock-Token`")

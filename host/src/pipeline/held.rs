@@ -25,6 +25,8 @@ pub(super) struct Waits {
     pub(super) whose: Agent,
     /// Whether it wants the answer, or only to be told where the draft stands.
     pub(super) wants_answer: bool,
+    /// The token with which it came.
+    pub(super) token: Option<String>,
     /// The error shape that its client reads.
     pub(super) shape: Option<RefusalShape>,
 }
@@ -34,6 +36,10 @@ impl Waits {
     pub(super) async fn out(self, gate: &Gate, id: &RequestId, reply: Reply) -> Reply {
         drafts::wait(gate, &self.draft, self.patience).await;
         let Some(host) = gate.opened() else { return reply };
+        // A token that was ended meanwhile takes nothing, least of all an answer that is given once.
+        if self.token.is_none_or(|token| host.state().authenticate(&token).is_none()) {
+            return Reply::refused(id, "deny", None, &super::enter::unknown(&host), self.shape.as_ref());
+        }
         let whose = (self.whose.workspace.as_str(), self.whose.name.as_str());
         let told = if self.wants_answer {
             drafts::answer(&host, id, whose, &self.draft, self.via.as_deref()).await
@@ -58,6 +64,7 @@ pub(super) fn hold(refusal: Refusal, held: &Held, seen: &mut Seen) -> Stop {
         via: held.asked.via.clone(),
         whose: Agent { name: held.agent.clone(), workspace: held.connection.workspace.clone() },
         wants_answer: true,
+        token: None,
         shape: None,
     });
     seen.waits = waits;

@@ -104,6 +104,23 @@ async fn a_days_records_that_were_taken_out_of_the_state_are_counted_from_the_au
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_bound_that_comes_during_the_day_counts_what_was_written_before() {
+    let world = writing("").await;
+    assert_eq!(create(&world, "Leads", 3, "").await.status, 201);
+    let path = world.folder().join("home/workspaces/acme.toml");
+    let file = std::fs::read_to_string(&path).expect("the file");
+    let bounded = file.replacen("writes = \"on\"\n", "writes = \"on\"\nmax_records_a_day = 4\n", 1);
+    assert_ne!(file, bounded);
+    std::fs::write(&path, bounded).expect("written");
+    assert_eq!(world.command(Command::Reload).await.expect("reloaded")["ok"], true);
+    assert_eq!(prove(&world).await["passed"], true);
+    enable(&world, "on").await.expect("enabled");
+    assert_held(&create(&world, "Leads", 2, "").await, "max_records_a_day", "have touched 3");
+    assert_eq!(create(&world, "Leads", 1, "").await.status, 201);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_at_once_never_touch_more_than_a_days_records() {
     let world = writing("max_records_a_day = 5\n").await;
     let one = || create(&world, "Leads", 1, "");

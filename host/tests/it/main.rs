@@ -98,3 +98,4 @@ mod rolled_back;
 mod services;
 mod shown;
 mod signed;
+mod waiting;

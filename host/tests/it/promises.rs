@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use wardlock::admin::Command;
+
 use crate::world::{Plan, World, plugin, workspace};
 
 const LEADS: &str = "/acme/zoho/crm/v8/Leads?fields=Last_Name&per_page=2";
@@ -17,6 +19,22 @@ async fn connection_without_a_plugin_that_counts_allows_nothing() {
         let reply = world.ask("acme", "GET", LEADS, PROBLEM, "").await;
         assert_eq!((reply.status, &reply.json().expect("json")["code"]), (403, &"no_policy".into()));
         assert_eq!(world.api_calls(), before);
+        // Wherever an operator looks.
+        let shown = world
+            .command(Command::ConnectionsShow {
+                workspace: "acme".to_owned(),
+                connection: "zoho".to_owned(),
+                agent: None,
+            })
+            .await;
+        let shown = shown.expect("shown");
+        let items = shown["readiness"]["items"].as_array().expect("items");
+        let plugins = items.iter().find(|item| item["item"] == "plugins").expect("plugins");
+        assert_eq!(plugins["holds"], false, "{plugins}");
+        let examined = world.command(Command::Doctor).await.expect("examined");
+        let checks = examined["checks"].as_array().expect("checks");
+        let check = checks.iter().find(|check| check["check"] == "connection acme/zoho").expect("a check");
+        assert_eq!(check["state"], "yellow", "{check}");
         world.end().await;
     }
 }

@@ -76,6 +76,11 @@ async fn what_widens_wants_the_signature_of_somebody_who_may() {
     let (ada, bob, eve) = (Operator::new("ada", 1), Operator::new("bob", 2), Operator::new("eve", 3));
     let first = world.command(add(&bob, Role::Approver)).await.expect_err("an approver alone could add nobody");
     assert_eq!(first.message, "the first operator must be an admin, or nobody could add another");
+    for name in ["operator", "wardlock", "dashboard"] {
+        let nobody = add(&Operator::new(name, 3), Role::Admin);
+        let refused = world.command(nobody).await.expect_err("what the audit says where nobody signed");
+        assert_eq!(refused.message, format!("`{name}` is what the audit says where nobody signed"));
+    }
     world.command(add(&ada, Role::Admin)).await.expect("the first one needs nobody");
 
     let unsigned = world.command(agent("a1")).await.expect_err("unsigned");
