@@ -16,6 +16,10 @@ use crate::ops::{self, Enrolled};
 /// The act of whoever tries a link that was used.
 const LINK_REUSED: &str = "dashboard.link-reused";
 
+/// What makes another link.
+const ANOTHER_SESSION: &str = "Run `wardlock dashboard` for another.";
+const ANOTHER_PASSKEY: &str = "Run `wardlock operator passkey NAME` for another; an operator signs that.";
+
 /// Shows a link to a session, or uses it.
 pub(super) async fn login(host: &Arc<Host>, visit: &Visit, token: &str) -> Answer {
     let (visitors, now_ms) = (host.visitors(), host.now_ms());
@@ -29,8 +33,8 @@ pub(super) async fn login(host: &Arc<Host>, visit: &Visit, token: &str) -> Answe
             ops::told(host, "dashboard.login", "ok").await;
             Answer::leads_to("/").with_session(&id, SESSION_MS / 1000)
         }
-        Ok(Purpose::Passkey { .. }) => gone(host, Ended::Unknown).await,
-        Err(ended) => gone(host, ended).await,
+        Ok(Purpose::Passkey { .. }) => gone(host, Ended::Unknown, ANOTHER_SESSION).await,
+        Err(ended) => gone(host, ended, ANOTHER_SESSION).await,
     }
 }
 
@@ -40,8 +44,8 @@ pub(super) async fn passkey(host: &Arc<Host>, visit: &Visit, token: &str) -> Ans
     let found = if visit.post { visitors.take(token, now_ms) } else { visitors.look(token, now_ms) };
     let (operator, by, challenge) = match found {
         Ok(Purpose::Passkey { operator, by, challenge }) => (operator, by, challenge),
-        Ok(Purpose::Login) => return gone(host, Ended::Unknown).await,
-        Err(ended) => return gone(host, ended).await,
+        Ok(Purpose::Login) => return gone(host, Ended::Unknown, ANOTHER_PASSKEY).await,
+        Err(ended) => return gone(host, ended, ANOTHER_PASSKEY).await,
     };
     if !visit.post {
         return pages::new_passkey(&operator, &URL_SAFE_NO_PAD.encode(challenge));
@@ -68,7 +72,7 @@ pub(super) async fn passkey(host: &Arc<Host>, visit: &Visit, token: &str) -> Ans
 }
 
 /// Says that a link leads nowhere. Somebody who tries one that was used may have stolen it, so that is recorded: once a link.
-async fn gone(host: &Host, ended: Ended) -> Answer {
+async fn gone(host: &Host, ended: Ended, another: &str) -> Answer {
     if let Ended::Used { first } = ended {
         if first {
             ops::told(host, LINK_REUSED, "refused").await;
@@ -76,7 +80,7 @@ async fn gone(host: &Host, ended: Ended) -> Answer {
         let told_on = "That is in the audit. If it was not you who used it, sign everybody out: lock the vault and unlock it.";
         return told(410, "This link was used before", &["A link works once.", told_on]);
     }
-    told(410, "This link has ended", &["It is too old, or never was. Run wardlock dashboard for another."])
+    told(410, "This link has ended", &["It is too old, or never was.", another])
 }
 
 /// Reads a field of base64url.

@@ -152,9 +152,13 @@ async fn whoever_carries_the_command_for_a_passkey_learns_no_link() {
     let said = signed(&world, &ada, command.clone()).await.expect("signed").to_string();
     assert!(!asked.contains(&secret) && !said.contains(&secret), "{asked} {said}");
     assert!(!said.contains("/passkey/"), "{said}");
-    // What both carry opens nothing.
+    // What both carry opens nothing. A link that leads nowhere says what makes one of its kind.
     let Command::OperatorPasskey { name, secret_sha256, .. } = command else { unreachable!() };
-    assert_eq!(get(&world, &format!("/passkey/{secret_sha256}"), "").await.status, 410);
+    let nowhere = get(&world, &format!("/passkey/{secret_sha256}"), "").await;
+    assert_eq!(nowhere.status, 410);
+    assert!(text(&nowhere).contains("<code>wardlock operator passkey NAME</code>"), "{}", text(&nowhere));
+    let nowhere = get(&world, &format!("/login/{secret_sha256}"), "").await;
+    assert!(text(&nowhere).contains("<code>wardlock dashboard</code>"), "{}", text(&nowhere));
     assert_eq!(get(&world, &format!("/passkey/{secret}"), "").await.status, 200);
     // A link that would lead elsewhere, where somebody else takes its secret, is none here.
     let (_, secret) = asked_link(&world, "ada");
