@@ -153,7 +153,7 @@ async function otherPagesDoNothing() {
   }
   assert.equal((await state(draft)).state, "held");
   // Cookies know no ports, so another program on this machine gets this one; it is another user's, where it matters.
-  assert.ok(attacker.cookies.some((cookie) => cookie.startsWith("wardlock_session=")));
+  assert.ok(attacker.cookies.some((cookie) => cookie.startsWith(`wardlock_session_${new URL(DASHBOARD).port}=`)));
   await victim.close();
 
   const { port } = new URL(DASHBOARD);

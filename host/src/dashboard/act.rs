@@ -50,7 +50,7 @@ pub(super) async fn act(
         ["logout"] => {
             host.visitors().leave(visitor);
             ops::told(&host, "dashboard.logout", "ok").await;
-            Answer::leads_to("/").with_session("", 0)
+            Answer::leads_to("/").with_session(visit, "", 0)
         }
         _ => told(404, "Nothing here", &["There is no such form."]),
     }

@@ -31,7 +31,7 @@ pub(super) async fn login(host: &Arc<Host>, visit: &Visit, token: &str) -> Answe
                 return told(503, "This did not work", &["The system gives no randomness."]);
             };
             ops::told(host, "dashboard.login", "ok").await;
-            Answer::leads_to("/").with_session(&id, SESSION_MS / 1000)
+            Answer::leads_to("/").with_session(visit, &id, SESSION_MS / 1000)
         }
         Ok(Purpose::Passkey { .. }) => gone(host, Ended::Unknown, ANOTHER_SESSION).await,
         Err(ended) => gone(host, ended, ANOTHER_SESSION).await,

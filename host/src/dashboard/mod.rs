@@ -67,8 +67,8 @@ pub async fn answer(gate: &Arc<Gate>, visit: Visit) -> Answer {
     }
     // A page that renews itself is nobody's doing.
     let acts = segments != ["audit", "live"];
-    let cookie = visit.cookie.as_deref();
-    let found = cookie.and_then(|cookie| host.visitors().visitor(cookie, visit.user, acts, host.now_ms()));
+    let found =
+        visit.session().and_then(|cookie| host.visitors().visitor(cookie, visit.user, acts, host.now_ms()));
     let Some(visitor) = found else { return pages::sign_in() };
     if visit.post {
         if !visit.field("csrf").is_some_and(|token| visitor.wrote(token)) {

@@ -1,9 +1,11 @@
 //! A request as the dashboard reads it, and what it answers.
 
+use std::net::SocketAddr;
+
 use url::form_urlencoded;
 
-/// The cookie of a session.
-const COOKIE: &str = "wardlock_session";
+use super::origin;
+
 /// How browsers send forms.
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -14,14 +16,15 @@ pub struct Visit {
     pub post: bool,
     /// The path.
     pub path: String,
-    /// The cookie's value, where there is one and not two.
-    pub cookie: Option<String>,
     /// The fields of the form or of the query.
     fields: Vec<(String, String)>,
     /// The local user at the other end.
     pub user: Option<u32>,
     /// The origin of these pages.
     pub origin: String,
+    /// The cookies, as they came.
+    cookies: String,
+    port: u16,
 }
 
 impl Visit {
@@ -41,15 +44,20 @@ impl Visit {
             (true, false) => &[],
         };
         let fields = form_urlencoded::parse(fields).into_owned().collect();
-        let cookie = cookies.and_then(session);
-        Self { post, path: path.to_owned(), cookie, fields, user: None, origin: String::new() }
+        let cookies = cookies.unwrap_or_default().to_owned();
+        Self { post, path: path.to_owned(), fields, user: None, origin: String::new(), cookies, port: 0 }
     }
 
-    /// Says from where it comes, and at which origin it was made.
+    /// Says from where it comes, and to which listener.
     #[must_use]
-    pub fn from(mut self, user: Option<u32>, origin: String) -> Self {
-        (self.user, self.origin) = (user, origin);
+    pub fn from(mut self, user: Option<u32>, listener: SocketAddr) -> Self {
+        (self.user, self.origin, self.port) = (user, origin(listener), listener.port());
         self
+    }
+
+    /// Returns the value of the session's cookie.
+    pub fn session(&self) -> Option<&str> {
+        cookie(&self.cookies, &session_cookie(self.port))
     }
 
     /// Returns a field's text; none where it stands twice.
@@ -67,12 +75,18 @@ impl Visit {
     }
 }
 
-/// Finds the session's cookie. Two of the name are none: which of them is ours, nobody can tell.
-fn session(cookies: &str) -> Option<String> {
+/// Returns the name of a session's cookie. Cookies know no ports, so the name does: two homes on one machine would sign each other's
+/// visitors out.
+fn session_cookie(port: u16) -> String {
+    format!("wardlock_session_{port}")
+}
+
+/// Finds a cookie. Two of the name are none: which of them is ours, nobody can tell.
+fn cookie<'a>(cookies: &'a str, wanted: &str) -> Option<&'a str> {
     let named = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
-    let mut found = named.filter(|(name, _)| *name == COOKIE);
+    let mut found = named.filter(|(name, _)| *name == wanted);
     match (found.next(), found.next()) {
-        (Some((_, value)), None) => Some(value.to_owned()),
+        (Some((_, value)), None) => Some(value),
         _ => None,
     }
 }
@@ -115,8 +129,9 @@ impl Answer {
 
     /// Sets the session's cookie: no script reads it, and no other site's page has it sent.
     #[must_use]
-    pub fn with_session(mut self, id: &str, seconds: u64) -> Self {
-        self.cookie = Some(format!("{COOKIE}={id}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}"));
+    pub fn with_session(mut self, visit: &Visit, id: &str, seconds: u64) -> Self {
+        let name = session_cookie(visit.port);
+        self.cookie = Some(format!("{name}={id}; HttpOnly; SameSite=Strict; Path=/; Max-Age={seconds}"));
         self
     }
 }
@@ -127,9 +142,9 @@ mod tests {
 
     #[test]
     fn what_stands_twice_is_none() {
-        assert_eq!(session("a=b; wardlock_session=x"), Some("x".to_owned()));
-        assert_eq!(session("wardlock_session=x; wardlock_session=y"), None);
-        assert_eq!(session("other=x"), None);
+        assert_eq!(cookie("a=b; own=x", "own"), Some("x"));
+        assert_eq!(cookie("own=x; own=y", "own"), None);
+        assert_eq!(cookie("other=x", "own"), None);
         let form = |content_type, body: &[u8]| Visit::new(true, "/", "csrf=q", None, content_type, body);
         let read = form(Some("application/x-www-form-urlencoded; charset=UTF-8"), b"csrf=a%20b&x=1&x=2");
         assert_eq!((read.field("csrf"), read.field("x"), read.field("y")), (Some("a b"), None, None));
@@ -140,5 +155,15 @@ mod tests {
                 "{other:?}: only a form has fields, and no query"
             );
         }
+    }
+    #[test]
+    fn a_session_is_one_dashboards_among_those_of_the_machine() {
+        let at = |port: u16| {
+            let cookies = Some("wardlock_session_7423=a; wardlock_session_7523=b; wardlock_session=c");
+            Visit::new(false, "/", "", cookies, None, &[]).from(None, ([127, 0, 0, 1], port).into())
+        };
+        assert_eq!((at(7423).session(), at(7523).session(), at(7623).session()), (Some("a"), Some("b"), None));
+        let set = Answer::leads_to("/").with_session(&at(7523), "d", 9).cookie;
+        assert!(set.is_some_and(|set| set.starts_with("wardlock_session_7523=d; ")), "each sets its own");
     }
 }

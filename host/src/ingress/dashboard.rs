@@ -72,7 +72,7 @@ impl Dashboard {
         };
         let (path, query) = raw.target().split_once('?').unwrap_or((raw.target(), ""));
         let visit = Visit::new(post, path, query, raw.header("cookie"), raw.header("content-type"), &body);
-        let visit = visit.from(peer.user(), origin(self.address));
+        let visit = visit.from(peer.user(), self.address);
         dashboard::answer(&self.gate, visit).await
     }
 

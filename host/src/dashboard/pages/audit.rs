@@ -284,7 +284,7 @@ fn is_signed_in(gate: &Gate, visit: &Visit) -> bool {
     let host = gate.opened();
     let visitor = host
         .as_ref()
-        .zip(visit.cookie.as_deref())
+        .zip(visit.session())
         .and_then(|(host, cookie)| host.visitors().visitor(cookie, visit.user, false, host.now_ms()));
     visitor.is_some()
 }

@@ -284,7 +284,7 @@ async fn a_draft_is_approved_by_its_connections_name_and_as_it_was_shown() {
         let reply = browser.post_as(&path, &own(&world), &format!("{csrf}{whole}")).await;
         assert_eq!(reply.status, 403, "{csrf}");
     }
-    "wardlock_session=guess".clone_into(&mut stranger.cookie);
+    stranger.cookie = format!("wardlock_session_{}=guess", world.dashboard.port());
     assert_eq!(stranger.post(&path, &whole).await.status, 401);
     assert_eq!((state(&world, &id).await.as_str(), world.api_calls()), ("held", before), "nothing was sent");
 
