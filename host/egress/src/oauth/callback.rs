@@ -82,6 +82,13 @@ struct Place {
     host: String,
 }
 
+impl Place {
+    /// Returns whether browsers come here over TLS.
+    fn is_secure(&self) -> bool {
+        self.base.starts_with("https://")
+    }
+}
+
 /// Consents under way, by the digest of their state, and invitations, by that of their token.
 #[derive(Debug, Default)]
 struct Waiting {
@@ -95,6 +102,7 @@ struct Waiter {
     service: Arc<ServiceDefinition>,
     region: Region,
     expires_at_ms: u64,
+    audience: Audience,
     /// What leads a browser to the provider: the digest of the token in the start address.
     start: Digest,
     lead: Lead,
@@ -102,6 +110,15 @@ struct Waiter {
     told: HashSet<String>,
     /// Has room for all that may be told, and for the end.
     tell: mpsc::Sender<Heard>,
+}
+
+/// Who sits at the browser, and so what can be said to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Audience {
+    /// Whoever gave the command: at the terminal that shows what comes of it.
+    Operator,
+    /// The person whose account it is, by an invitation: without a terminal, and without a command to give.
+    Invited,
 }
 
 /// What the listener heard.
@@ -120,7 +137,7 @@ enum Brought {
     /// It is waited for, and is taken.
     Awaited(Box<Waiter>),
     /// It is waited for from another browser.
-    Elsewhere,
+    Elsewhere(Audience),
     /// Nobody waits for it.
     Unknown,
 }
@@ -166,35 +183,37 @@ impl CallbackListener {
         invite::invite(&self.waiting, &self.place.base, sentences, expires_ms)
     }
 
-    /// Begins to wait for a consent's callback, from a browser that was led to the provider's `page` from here.
+    /// Begins to wait for a consent's callback, from a browser that was led to the provider's `page` from here. Whoever was
+    /// invited is led there now.
     pub(crate) fn wait_for(
         &self,
         consent: &PendingConsent,
         service: Arc<ServiceDefinition>,
         page: Url,
+        invited: Option<Taken>,
     ) -> Result<Expected, getrandom::Error> {
         let (tell, heard) = mpsc::channel(NOTICES + 1);
         let token = consent::random_text()?;
-        let mark = Mark::new(consent.state(), self.place.base.starts_with("https://"))?;
+        let mark = Mark::new(consent.state(), self.place.is_secure())?;
         let lead = Lead { page, mark };
-        let expected = Expected {
-            start: format!("{}{}{token}", self.place.base, start::PATH),
-            lead: lead.clone(),
-            state: consent.state(),
-            waiting: Arc::clone(&self.waiting),
-            heard,
-        };
         let waiter = Waiter {
             service,
             region: consent.region().clone(),
             expires_at_ms: consent.expires_at_ms(),
+            audience: if invited.is_some() { Audience::Invited } else { Audience::Operator },
             start: Digest::of(token.as_bytes()),
-            lead,
+            lead: lead.clone(),
             told: HashSet::new(),
             tell,
         };
         self.waiting.consents().insert(consent.state(), waiter);
-        Ok(expected)
+        Ok(Expected {
+            start: format!("{}{}{token}", self.place.base, start::PATH),
+            state: consent.state(),
+            waiting: Arc::clone(&self.waiting),
+            heard,
+            _invitation: invited.map(|taken| taken.lead_on(lead)),
+        })
     }
 }
 
@@ -219,15 +238,16 @@ impl Drop for CallbackListener {
 #[derive(Debug)]
 pub(crate) struct Expected {
     start: String,
-    lead: Lead,
     state: Digest,
     waiting: Arc<Waiting>,
     heard: mpsc::Receiver<Heard>,
+    /// The browser that used it is led on again as long as this waits.
+    _invitation: Option<invite::Kept>,
 }
 
 /// Where a browser is led, and what makes it known when it comes back.
 #[derive(Debug, Clone)]
-pub(crate) struct Lead {
+struct Lead {
     page: Url,
     mark: Mark,
 }
@@ -236,11 +256,6 @@ impl Expected {
     /// Returns the address at which a browser begins the consent.
     pub(crate) fn start(&self) -> &str {
         &self.start
-    }
-
-    /// Returns where it leads, for a browser that is here already.
-    pub(crate) fn lead(&self) -> Lead {
-        self.lead.clone()
     }
 
     /// Returns what was heard next; `None` when nothing can come any more.
@@ -268,7 +283,7 @@ impl Waiting {
             None => Brought::Unknown,
             Some(waiter) if !waiter.lead.mark.is_on(headers) => {
                 waiter.notice(ELSEWHERE.to_owned());
-                Brought::Elsewhere
+                Brought::Elsewhere(waiter.audience)
             }
             Some(_) => {
                 waiting.remove(&state).map_or(Brought::Unknown, |waiter| Brought::Awaited(Box::new(waiter)))
@@ -276,14 +291,18 @@ impl Waiting {
         }
     }
 
-    /// Tells the consents that this browser began, and returns the first one's sentence.
-    fn notice(&self, headers: &HeaderMap, sentence: impl Fn(&ServiceDefinition) -> String) -> Option<String> {
+    /// Tells the consents that this browser began, and returns the first one's sentence, and to whom to say it.
+    fn notice(
+        &self,
+        headers: &HeaderMap,
+        sentence: impl Fn(&ServiceDefinition) -> String,
+    ) -> Option<(String, Audience)> {
         let mut waiting = self.consents();
         let mut first = None;
         for waiter in waiting.values_mut().filter(|waiter| waiter.lead.mark.is_on(headers)) {
             let said = sentence(&waiter.service);
             waiter.notice(format!("{WITHOUT_STATE}{said}"));
-            first.get_or_insert(said);
+            first.get_or_insert((said, waiter.audience));
         }
         first
     }

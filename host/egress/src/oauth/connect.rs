@@ -81,10 +81,11 @@ pub(crate) async fn connect(
     let redirect = listener.redirect_uri();
     let pending = Consent::begin(service, &plan.region, &client.client_id, &redirect, &plan.scopes, now_ms)?;
     let page = egress.dialer().shown(pending.authorize_url());
-    let expected = listener.wait_for(&pending, Arc::clone(service), page.clone()).map_err(ConsentError::Random)?;
-    match invited {
-        Some(taken) => taken.lead_on(expected.lead()),
-        None => progress.on(Event::Open { start: expected.start(), page: &page, callback: listener.address() }),
+    let is_invited = invited.is_some();
+    let expected =
+        listener.wait_for(&pending, Arc::clone(service), page.clone(), invited).map_err(ConsentError::Random)?;
+    if !is_invited {
+        progress.on(Event::Open { start: expected.start(), page: &page, callback: listener.address() });
     }
     let code = wait(expected, progress).await?;
     progress.on(Event::Returned);

@@ -373,16 +373,23 @@ async fn a_pasted_refresh_token_is_proved_before_it_is_stored_and_marked_in_the_
 
 /// Asks the listener as a browser does; returns the status, and the browser as it is led on.
 async fn browse(method: &str, url: &Url) -> (u16, Option<Led>) {
+    let (answer, _) = browse_with(method, url, "").await;
+    answer
+}
+
+/// The same with a cookie; returns the one that is set, too.
+async fn browse_with(method: &str, url: &Url, cookie: &str) -> ((u16, Option<Led>), Option<String>) {
     let address = url.socket_addrs(|| None).expect("an address")[0];
     let mut stream = tokio::net::TcpStream::connect(address).await.expect("connected");
-    let request = format!("{method} {} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 0\r\n\r\n", url.path());
+    let (path, cookie) = (url.path(), format!("Cookie: {cookie}\r\n"));
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\n{cookie}Content-Length: 0\r\n\r\n");
     stream.write_all(request.as_bytes()).await.expect("sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.expect("an answer");
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
     let header = |name: &str| answer.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned));
     let cookie = header("set-cookie: ").and_then(|line| line.split(';').next().map(str::to_owned));
-    (status, header("location: ").map(|page| Led { page, cookie }))
+    ((status, header("location: ").map(|page| Led { page, cookie: cookie.clone() })), cookie)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -421,4 +428,68 @@ async fn an_invitation_leads_through_the_same_checks_and_works_once() {
     let plan = ConnectPlan { invite_ms: Some(50), ..world.plan("eu") };
     let (ended, _, _) = world.connect_with(plan, async |_| None).await;
     assert!(matches!(ended, Err(ConnectError::InviteEnded)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_click_on_an_invitation_leads_the_same_browser_to_the_same_consent() {
+    let world = World::new().await;
+    let plan = ConnectPlan { invite_ms: Some(60_000), ..world.plan("eu") };
+    let invited = async |link: Url| {
+        let (_, own) = browse_with("GET", &link, "").await;
+        let own = own.expect("a cookie");
+        let ((_, first), _) = browse_with("POST", &link, &own).await;
+        assert_eq!(browse("POST", &link).await.0, 410, "another browser");
+        let ((again, _), _) = browse_with("GET", &link, &own).await;
+        assert_eq!(again, 200, "going back shows the button");
+        let ((_, second), _) = browse_with("POST", &link, &own).await;
+        let (first, second) = (first.expect("the provider's page"), second.expect("the provider's page"));
+        assert_eq!((&first.page, &first.cookie), (&second.page, &second.cookie));
+        let page = second.consent(&Consent::default()).await.ok();
+        assert_eq!(browse_with("POST", &link, &own).await.0.0, 410, "the consent waits no more");
+        page
+    };
+    let (connected, approval, _) = world.connect_with(plan, invited).await;
+    assert_eq!((connected.is_ok(), approval.expect("a page").status), (true, 200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invited_person_is_told_to_ask_who_sent_the_link_and_sent_to_no_terminal() {
+    fn look(page: &str) {
+        for other in ["terminal", "wardlock connect", "Ctrl-C", "region ="] {
+            assert!(!page.contains(other), "`{other}` in {page}");
+        }
+        assert!(page.to_lowercase().contains("whoever sent you the link"), "{page}");
+    }
+    let of_india = Consent { user: Some("owner@in.acme.example".to_owned()), ..Consent::default() };
+    let refused = Consent { accept: false, ..Consent::default() };
+    for (consent, status) in [(refused, 400), (of_india, 400), (Consent::default(), 200)] {
+        let world = World::new().await;
+        let plan = ConnectPlan { invite_ms: Some(60_000), ..world.plan("eu") };
+        let invited = async |link: Url| {
+            let led = browse("POST", &link).await.1.expect("the provider's page");
+            let elsewhere = Led { cookie: None, ..led.clone() }.consent(&consent).await.expect("a page");
+            assert_eq!(elsewhere.status, 403);
+            look(&elsewhere.body);
+            led.consent(&consent).await.ok()
+        };
+        let (_, approval, _) = world.connect_with(plan, invited).await;
+        let approval = approval.expect("a page");
+        assert_eq!(approval.status, status, "{}", approval.body);
+        look(&approval.body);
+    }
+    // A provider that leaves the state out of its error: it ends nothing.
+    let world = World::new().await;
+    world.simulator.switches().change(|switches| switches.state_on_error = false);
+    let plan = ConnectPlan { invite_ms: Some(60_000), ..world.plan("eu") };
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let invited = async |link: Url| {
+        let led = browse("POST", &link).await.1.expect("the provider's page");
+        let page = led.consent(&Consent { accept: false, ..Consent::default() }).await.ok();
+        tell.send(page).expect("somebody reads it");
+        None
+    };
+    tokio::select! {
+        page = told => look(&page.expect("sent").expect("a page").body),
+        _ = world.connect_with(plan, invited) => panic!("it still waits"),
+    }
 }

@@ -57,6 +57,21 @@ impl CallbackProblem {
             }
         }
     }
+
+    /// Says how to mend it to a person who was invited: they have no terminal, and no command to give.
+    pub(super) fn hint_for_invited(&self) -> String {
+        match self {
+            Self::Refused(_) | Self::NoCode | Self::Expired => {
+                "Ask whoever sent you the link for another.".to_owned()
+            }
+            Self::RegionMismatch { found, .. } => format!(
+                "Tell whoever sent you the link that your account is in `{found}`; they set that, and send you another."
+            ),
+            Self::NotInTable { .. } | Self::Contradiction | Self::OtherIssuer(_) => {
+                "Somebody may be in between: tell whoever sent you the link before you try again.".to_owned()
+            }
+        }
+    }
 }
 
 /// The callback's parameters. A code stands among them, so they are wiped.

@@ -7,7 +7,7 @@ use http_body_util::Full;
 use zeroize::Zeroizing;
 
 use super::judge::{self, Params};
-use super::{Brought, CallbackListener, Heard, Place, Waiter, Waiting, invite, start};
+use super::{Audience, Brought, CallbackListener, Heard, Place, Waiter, Waiting, invite, start};
 use crate::oauth::page::page;
 
 const NOT_OURS: &str = "Wardlock is not waiting for this.";
@@ -21,7 +21,7 @@ pub(super) async fn answer<B>(
 ) -> Response<Full<Bytes>> {
     if let Some(token) = request.uri().path().strip_prefix(invite::PATH) {
         return match check(place, request, &[Method::GET, Method::POST]) {
-            Ok(()) => invite::answer(&waiting.invitations, now_ms, request.method(), token).await,
+            Ok(()) => invite::answer(place, &waiting.invitations, now_ms, request, token).await,
             Err((status, why)) => page(status, "This is not an invitation", &[why]),
         };
     }
@@ -42,18 +42,30 @@ pub(super) async fn answer<B>(
     };
     match waiting.take(state, request.headers()) {
         Brought::Awaited(waiter) => with_state(&waiter, now_ms, params),
-        Brought::Elsewhere => page(
+        Brought::Elsewhere(audience) => page(
             StatusCode::FORBIDDEN,
             "This browser did not begin it",
             &[
                 "Wardlock waits for the browser in which this consent was begun. It knows it by a cookie.",
-                "Open the address that the terminal shows in this browser, with cookies allowed, and agree again; or ask for another invitation.",
+                match audience {
+                    Audience::Operator => {
+                        "Open the address that the terminal shows in this browser, with cookies allowed, and agree again."
+                    }
+                    Audience::Invited => {
+                        "Agree in the browser in which you opened the link, with cookies allowed; or ask whoever sent you \
+                         the link for another."
+                    }
+                },
             ],
         ),
         Brought::Unknown => page(
             StatusCode::BAD_REQUEST,
             "Nobody waits for this",
-            &[NOT_OURS, "The page was opened twice, or too late. Start again with `wardlock connect`."],
+            &[
+                NOT_OURS,
+                "The page was opened twice, or too late. If somebody sent you a link, ask them how it went; at the terminal, \
+                 start again with `wardlock connect`.",
+            ],
         ),
     }
 }
@@ -93,13 +105,20 @@ fn is_own(place: &Place, host: &[u8]) -> bool {
 fn without_state(waiting: &Waiting, headers: &HeaderMap, params: &Params) -> Response<Full<Bytes>> {
     let told = params.error().and_then(|error| waiting.notice(headers, |service| judge::sentence(service, error)));
     match told {
-        Some(sentence) => page(
+        Some((sentence, audience)) => page(
             StatusCode::BAD_REQUEST,
             "This may be the provider's answer",
             &[
                 &sentence,
                 "It came without what the provider was given, so it ends nothing.",
-                "Wardlock is still waiting: go back and try again, or stop it with Ctrl-C.",
+                match audience {
+                    Audience::Operator => {
+                        "Wardlock is still waiting: go back and try again, or stop it with Ctrl-C."
+                    }
+                    Audience::Invited => {
+                        "Wardlock is still waiting: go back and try again, or tell whoever sent you the link."
+                    }
+                },
             ],
         ),
         None => page(StatusCode::BAD_REQUEST, "Nobody waits for this", &[NOT_OURS]),
@@ -114,16 +133,28 @@ fn with_state(waiter: &Waiter, now_ms: u64, params: Params) -> Response<Full<Byt
                 StatusCode::OK,
                 "Thank you",
                 &[
-                    "Wardlock has the provider's answer and now checks it. The terminal says how it went.",
+                    match waiter.audience {
+                        Audience::Operator => {
+                            "Wardlock has the provider's answer and now checks it. The terminal says how it went."
+                        }
+                        Audience::Invited => {
+                            "Wardlock has the provider's answer and now checks it. Whoever sent you the link sees how it \
+                             went."
+                        }
+                    },
                     "You can close this window.",
                 ],
             ),
             Heard::Code(code),
         ),
-        Err(problem) => (
-            page(StatusCode::BAD_REQUEST, "This did not work", &[&problem.to_string(), &problem.hint()]),
-            Heard::Problem(problem),
-        ),
+        Err(problem) => {
+            let hint = match waiter.audience {
+                Audience::Operator => problem.hint(),
+                Audience::Invited => problem.hint_for_invited(),
+            };
+            let told = page(StatusCode::BAD_REQUEST, "This did not work", &[&problem.to_string(), &hint]);
+            (told, Heard::Problem(problem))
+        }
     };
     // A receiver that is gone has given up waiting; the code is dropped unused.
     let _ = waiter.tell.try_send(heard);

@@ -35,11 +35,9 @@ impl Mark {
 
     /// Returns whether a browser that sends these headers is marked.
     pub fn is_on(&self, headers: &HeaderMap) -> bool {
-        let sent = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-        let mut pairs = sent.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
         // By their digests: how long the comparison takes tells nothing.
         let own = Digest::of(self.value.as_bytes());
-        pairs.any(|(name, value)| name == self.name && Digest::of(value.as_bytes()) == own)
+        cookies(headers, &self.name).any(|value| Digest::of(value.as_bytes()) == own)
     }
 
     /// `Lax`, because it is the provider's page that leads the browser back.
@@ -52,6 +50,13 @@ impl Mark {
             response.headers_mut().insert(SET_COOKIE, cookie);
         }
     }
+}
+
+/// Returns the values of the cookies of a name.
+pub(super) fn cookies<'a>(headers: &'a HeaderMap, wanted: &'a str) -> impl Iterator<Item = &'a str> {
+    let sent = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let pairs = sent.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.filter(move |(name, _)| *name == wanted).map(|(_, value)| value)
 }
 
 impl std::fmt::Debug for Mark {
