@@ -30,12 +30,9 @@ pub(super) async fn act(
     segments: &[&str],
 ) -> Answer {
     match segments {
-        ["drafts", id, "approve"] => approve(gate, &host, visitor, visit, id).await,
+        ["drafts", id, "approve"] => decide(gate, host, visitor, visit, id, Decision::Approve).await,
         ["drafts", id, "question"] => question(&host, visitor, visit, id).await,
-        ["drafts", id, "reject"] => match ask(gate, Command::DraftsReject { id: (*id).to_owned() }).await {
-            Ok(ended) => told_by_its_page(&host, visitor, id, ended),
-            Err(failure) => pages::failed_of(&failure, id),
-        },
+        ["drafts", id, "reject"] => decide(gate, host, visitor, visit, id, Decision::Reject).await,
         ["freeze"] => match ask(gate, Command::Freeze { workspace: None }).await {
             Ok(_) => Answer::leads_to("/"),
             Err(failure) => pages::failed(&failure),
@@ -56,21 +53,63 @@ pub(super) async fn act(
     }
 }
 
-/// Approves what was shown: by a passkey where operators have keys, else by its connection's name, typed.
-async fn approve(gate: &Arc<Gate>, host: &Arc<Host>, visitor: &Visitor, visit: &Visit, id: &str) -> Answer {
-    let command = command(visit, id);
-    match approved(gate, host, visitor, visit, command).await {
-        Ok(ended) => told_by_its_page(host, visitor, id, ended),
+/// What a form says of a draft.
+#[derive(Debug, Clone, Copy)]
+enum Decision {
+    Approve,
+    Reject,
+}
+
+/// Follows a form about a draft, to its end: a browser whose button is pressed twice gives up the first answer and shows the second. The
+/// second waits for the first, and is led to what came of it.
+async fn decide(
+    gate: &Arc<Gate>,
+    host: Arc<Host>,
+    visitor: &Visitor,
+    visit: &Visit,
+    id: &str,
+    decision: Decision,
+) -> Answer {
+    let (gate, visitor, visit, id) = (Arc::clone(gate), visitor.clone(), visit.clone(), id.to_owned());
+    let followed = tokio::spawn(async move {
+        let turn = host.visitors().turn(&visitor, &id);
+        let _turn = turn.lock().await;
+        decided(&gate, &host, &visitor, &visit, &id, decision).await
+    });
+    followed.await.unwrap_or_else(|error| pages::failed(&Failure::no(format!("the work failed: {error}"))))
+}
+
+async fn decided(
+    gate: &Arc<Gate>,
+    host: &Arc<Host>,
+    visitor: &Visitor,
+    visit: &Visit,
+    id: &str,
+    decision: Decision,
+) -> Answer {
+    let (visitors, form) = (host.visitors(), visit.form());
+    // A page that answers a form would send it again when it is reloaded, so the draft's own page tells what came of it.
+    let its_page = || Answer::leads_to(&format!("/drafts/{id}"));
+    let is_repeated = || visitors.followed(visitor, &form, host.now_ms());
+    // A signature is taken once. Whoever sends the same again does not try to pass, and is not recorded as if.
+    if visit.field("nonce").is_some() && is_repeated() {
+        return its_page();
+    }
+    let done = match decision {
+        Decision::Approve => approved(gate, host, visitor, visit, command(visit, id)).await,
+        Decision::Reject => ask(gate, Command::DraftsReject { id: id.to_owned() }).await,
+    };
+    match done {
+        Ok(ended) => {
+            visitors.keep(visitor, id, ended, &form, host.now_ms());
+            its_page()
+        }
+        Err(_) if is_repeated() => its_page(),
         Err(failure) => pages::failed_of(&failure, id),
     }
 }
 
-/// Leads on to the draft, whose page tells what came of it: a page that answers a form would send it again when it is reloaded.
-fn told_by_its_page(host: &Host, visitor: &Visitor, id: &str, ended: Value) -> Answer {
-    host.visitors().keep(visitor, id, ended);
-    Answer::leads_to(&format!("/drafts/{id}"))
-}
-
+/// Approves what was shown: by a passkey where operators have keys, else by its connection's name, typed.
 async fn approved(
     gate: &Arc<Gate>,
     host: &Arc<Host>,

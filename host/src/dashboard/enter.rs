@@ -1,5 +1,5 @@
 //! Links, used by the button of their page: a session, or an operator's passkey. Opening a link uses nothing up, because chats and mail
-//! programs open links by themselves to show a preview.
+//! programs open links by themselves to show a preview; opening it gives the browser a cookie, by which the one that uses it is known.
 
 use std::sync::Arc;
 
@@ -8,8 +8,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::pages::{self, told};
 use super::visit::{Answer, Visit};
-use super::visitors::{Ended, Purpose, SESSION_MS};
+use super::visitors::{Ended, Entered, LINK_MS, Purpose, SESSION_MS, Shown};
 use crate::host::Host;
+use crate::ids::random;
 use crate::operators::passkey::{self, Registration};
 use crate::ops::{self, Enrolled};
 
@@ -23,32 +24,52 @@ const ANOTHER_PASSKEY: &str = "Run `wardlock operator passkey NAME` for another;
 /// Shows a link to a session, or uses it.
 pub(super) async fn login(host: &Arc<Host>, visit: &Visit, token: &str) -> Answer {
     let (visitors, now_ms) = (host.visitors(), host.now_ms());
-    let found = if visit.post { visitors.take(token, now_ms) } else { visitors.look(token, now_ms) };
-    match found {
-        Ok(Purpose::Login) if !visit.post => pages::login(),
-        Ok(Purpose::Login) => {
-            let Ok(id) = visitors.enter(visit.user, now_ms) else {
-                return told(503, "This did not work", &["The system gives no randomness."]);
-            };
+    if !visit.post {
+        return match visitors.look(token, visit, now_ms) {
+            Ok(Shown::Waits(Purpose::Login)) => known(visit, pages::login()),
+            Ok(Shown::Again) => pages::login(),
+            Ok(Shown::Waits(Purpose::Passkey { .. })) => gone(host, Ended::Unknown, ANOTHER_SESSION).await,
+            Err(ended) => gone(host, ended, ANOTHER_SESSION).await,
+        };
+    }
+    let id = match visitors.enter(token, visit, now_ms) {
+        Ok(Entered::First(id)) => {
             ops::told(host, "dashboard.login", "ok").await;
-            Answer::leads_to("/").with_session(visit, &id, SESSION_MS / 1000)
+            id
         }
-        Ok(Purpose::Passkey { .. }) => gone(host, Ended::Unknown, ANOTHER_SESSION).await,
-        Err(ended) => gone(host, ended, ANOTHER_SESSION).await,
+        Ok(Entered::Again(id)) => id,
+        Err(ended) => return gone(host, ended, ANOTHER_SESSION).await,
+    };
+    Answer::leads_to("/").with_session(visit, &id, SESSION_MS / 1000)
+}
+
+/// Shows a link's page, and gives the browser a cookie of its own. The link works without, too: once.
+fn known(visit: &Visit, page: Answer) -> Answer {
+    match random() {
+        Ok(value) => page.with_browser(visit, &value, LINK_MS / 1000),
+        Err(_) => page,
     }
 }
 
 /// Shows a link for an operator's passkey, or takes the passkey.
 pub(super) async fn passkey(host: &Arc<Host>, visit: &Visit, token: &str) -> Answer {
     let (visitors, now_ms) = (host.visitors(), host.now_ms());
-    let found = if visit.post { visitors.take(token, now_ms) } else { visitors.look(token, now_ms) };
+    let found = if visit.post {
+        visitors.take(token, visit, now_ms)
+    } else {
+        visitors.look(token, visit, now_ms).and_then(|shown| match shown {
+            Shown::Waits(purpose) => Ok(purpose),
+            // A session's, which is no passkey's.
+            Shown::Again => Err(Ended::Unknown),
+        })
+    };
     let (operator, by, challenge) = match found {
         Ok(Purpose::Passkey { operator, by, challenge }) => (operator, by, challenge),
         Ok(Purpose::Login) => return gone(host, Ended::Unknown, ANOTHER_PASSKEY).await,
         Err(ended) => return gone(host, ended, ANOTHER_PASSKEY).await,
     };
     if !visit.post {
-        return pages::new_passkey(&operator, &URL_SAFE_NO_PAD.encode(challenge));
+        return known(visit, pages::new_passkey(&operator, &URL_SAFE_NO_PAD.encode(challenge)));
     }
     let (Some(client_data), Some(authenticator_data)) = (bytes(visit, "client"), bytes(visit, "authenticator"))
     else {
@@ -71,16 +92,23 @@ pub(super) async fn passkey(host: &Arc<Host>, visit: &Visit, token: &str) -> Ans
     }
 }
 
-/// Says that a link leads nowhere. Somebody who tries one that was used may have stolen it, so that is recorded: once a link.
+/// Says that a link leads nowhere. Somebody who tries one that another browser used may have stolen it, so that is recorded: once a
+/// link.
 async fn gone(host: &Host, ended: Ended, another: &str) -> Answer {
-    if let Ended::Used { first } = ended {
-        if first {
-            ops::told(host, LINK_REUSED, "refused").await;
+    match ended {
+        Ended::Used { first } => {
+            if first {
+                ops::told(host, LINK_REUSED, "refused").await;
+            }
+            let told_on = "That is in the audit. If it was not you who used it, sign everybody out: lock the vault and unlock it.";
+            told(410, "This link was used before", &["A link works once.", told_on])
         }
-        let told_on = "That is in the audit. If it was not you who used it, sign everybody out: lock the vault and unlock it.";
-        return told(410, "This link was used before", &["A link works once.", told_on]);
+        Ended::Own => {
+            told(410, "You have used this link", &["It was this browser, and a link works once.", another])
+        }
+        Ended::Unknown => told(410, "This link has ended", &["It is too old, or never was.", another]),
+        Ended::NoRandomness => told(503, "This did not work", &["The system gives no randomness."]),
     }
-    told(410, "This link has ended", &["It is too old, or never was.", another])
 }
 
 /// Reads a field of base64url.

@@ -9,8 +9,11 @@ use super::origin;
 /// How browsers send forms.
 const FORM: &str = "application/x-www-form-urlencoded";
 
+/// The cookie of a link's page. Its path is the link's, so each has its own.
+const LINK_COOKIE: &str = "wardlock_link";
+
 /// A request that was admitted.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Visit {
     /// Whether it is a form that was sent; else a page that is looked at.
     pub post: bool,
@@ -58,6 +61,17 @@ impl Visit {
     /// Returns the value of the session's cookie.
     pub fn session(&self) -> Option<&str> {
         cookie(&self.cookies, &session_cookie(self.port))
+    }
+
+    /// Returns the value of the cookie by which the browser that used a link is known.
+    pub fn browser(&self) -> Option<&str> {
+        cookie(&self.cookies, LINK_COOKIE)
+    }
+
+    /// Returns the form to the letter.
+    pub fn form(&self) -> String {
+        let fields = form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.fields).finish();
+        format!("{}?{fields}", self.path)
     }
 
     /// Returns a field's text; none where it stands twice.
@@ -125,6 +139,15 @@ impl Answer {
     /// Leads the browser on to another page. 303, so that it does not post again.
     pub fn leads_to(location: &str) -> Self {
         Self { location: Some(location.to_owned()), ..Self::page(303, String::new()) }
+    }
+
+    /// Sets the cookie of the link's page that was visited: no other page has it sent, and no script reads it.
+    #[must_use]
+    pub fn with_browser(mut self, visit: &Visit, value: &str, seconds: u64) -> Self {
+        let path = &visit.path;
+        self.cookie =
+            Some(format!("{LINK_COOKIE}={value}; HttpOnly; SameSite=Strict; Path={path}; Max-Age={seconds}"));
+        self
     }
 
     /// Sets the session's cookie: no script reads it, and no other site's page has it sent.

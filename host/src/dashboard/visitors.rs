@@ -3,17 +3,26 @@
 //!
 //! A session is its cookie and the local user whose browser used the link. Cookies know no ports: a page that another program serves on
 //! `localhost` is sent this one, too, and under another user's name it is worth nothing.
+//!
+//! A button that is pressed twice sends its form twice, and browsers show what the second one was answered. So the browser that used a
+//! link gets the same session once more for a minute. It is known by a cookie of the link's page, other for each browser that opens it;
+//! to everybody else a link that was used is used.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
+use super::visit::Visit;
 use crate::ids::random;
 
 /// How long a link waits for its button, milliseconds.
 pub const LINK_MS: u64 = 5 * 60 * 1000;
+/// How long what was just done may be asked for once more by whoever did it, milliseconds.
+const AGAIN_MS: u64 = 60 * 1000;
 /// How long a session lasts, and how long without anything done, milliseconds.
 pub const SESSION_MS: u64 = 12 * 60 * 60 * 1000;
 const IDLE_MS: u64 = 60 * 60 * 1000;
@@ -41,11 +50,33 @@ pub enum Purpose {
     },
 }
 
+/// A link that may be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// Nobody has used it.
+    Waits(Purpose),
+    /// This browser has, and its session can be had once more.
+    Again,
+}
+
+/// A session that a link opens, by the cookie's value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entered {
+    /// It is new.
+    First(String),
+    /// The one that this browser was given before.
+    Again(String),
+}
+
 /// Why a link does nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// There is none, or it is too old.
     Unknown,
+    /// This browser used it.
+    Own,
+    /// The system gives no randomness, so it was not used.
+    NoRandomness,
     /// It was used before. `first`: nobody tried that until now.
     Used {
         /// Whether to tell.
@@ -84,8 +115,19 @@ struct Link {
     token: Sha,
     purpose: Purpose,
     expires_ms: u64,
-    used: bool,
+    used: Option<Use>,
     told: bool,
+}
+
+/// How a link was used.
+#[derive(Debug)]
+struct Use {
+    at_ms: u64,
+    user: Option<u32>,
+    /// The browser, by its cookie's digest; `None`: one without.
+    browser: Option<Sha>,
+    /// What the session was made from beside what only its browser has; `None`: it opened none.
+    salt: Option<String>,
 }
 
 #[derive(Debug)]
@@ -97,7 +139,14 @@ struct Session {
     seen_ms: u64,
     /// What came of the last form about a draft, until that draft's page tells it.
     ended: Option<(String, Value)>,
+    /// The last form about a draft that was followed, and when.
+    followed: Option<(Sha, u64)>,
+    /// One form about a draft at a time: the draft of the last one, and what is held meanwhile.
+    turn: (String, Arc<Turn>),
 }
+
+/// Held while a form is followed.
+pub type Turn = tokio::sync::Mutex<()>;
 
 #[derive(Debug)]
 struct Question {
@@ -118,43 +167,63 @@ impl Visitors {
     /// Makes a link whose token somebody else has: only its digest is known here.
     pub fn expect(&self, token: Sha, purpose: Purpose, now_ms: u64) {
         let expires_ms = now_ms.saturating_add(LINK_MS);
-        let link = Link { token, purpose, expires_ms, used: false, told: false };
+        let link = Link { token, purpose, expires_ms, used: None, told: false };
         add(&mut self.lock(now_ms).links, link);
     }
 
     /// Ends every link by which somebody was to bring a passkey.
     pub fn end_passkey_links(&self) {
         let mut everybody = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        everybody.links.retain(|link| link.used || link.purpose == Purpose::Login);
+        everybody.links.retain(|link| link.used.is_some() || link.purpose == Purpose::Login);
     }
 
     /// Returns what a link is for, without using it.
-    pub fn look(&self, token: &str, now_ms: u64) -> Result<Purpose, Ended> {
+    pub fn look(&self, token: &str, visit: &Visit, now_ms: u64) -> Result<Shown, Ended> {
         let mut everybody = self.lock(now_ms);
         let link = everybody.link(token).ok_or(Ended::Unknown)?;
-        if link.used {
-            return Err(link.tried_again());
+        if link.used.is_none() {
+            return Ok(Shown::Waits(link.purpose.clone()));
         }
-        Ok(link.purpose.clone())
+        let id = link.session_again(token, visit, now_ms)?;
+        if everybody.has_session(&id) { Ok(Shown::Again) } else { Err(Ended::Own) }
     }
 
     /// Uses a link: once.
-    pub fn take(&self, token: &str, now_ms: u64) -> Result<Purpose, Ended> {
+    pub fn take(&self, token: &str, visit: &Visit, now_ms: u64) -> Result<Purpose, Ended> {
         let mut everybody = self.lock(now_ms);
         let link = everybody.link(token).ok_or(Ended::Unknown)?;
-        if link.used {
-            return Err(link.tried_again());
+        if link.used.is_some() {
+            return Err(link.session_again(token, visit, now_ms).err().unwrap_or(Ended::Own));
         }
-        link.used = true;
+        link.used = Some(Use::of(visit, None, now_ms));
         Ok(link.purpose.clone())
     }
 
-    /// Opens a session for a local user; returns the cookie's value.
-    pub fn enter(&self, user: Option<u32>, now_ms: u64) -> Result<String, getrandom::Error> {
-        let (id, csrf) = (random()?, random()?);
-        let session = Session { id: digest(&id), csrf, user, began_ms: now_ms, seen_ms: now_ms, ended: None };
-        add(&mut self.lock(now_ms).sessions, session);
-        Ok(id)
+    /// Uses a link to open a session for the local user at the browser.
+    pub fn enter(&self, token: &str, visit: &Visit, now_ms: u64) -> Result<Entered, Ended> {
+        let random = || random().map_err(|_| Ended::NoRandomness);
+        let (salt, csrf) = (random()?, random()?);
+        let mut everybody = self.lock(now_ms);
+        let link = everybody.link(token).filter(|link| link.purpose == Purpose::Login).ok_or(Ended::Unknown)?;
+        if link.used.is_some() {
+            let id = link.session_again(token, visit, now_ms)?;
+            return if everybody.has_session(&id) { Ok(Entered::Again(id)) } else { Err(Ended::Own) };
+        }
+        let id = session_id(&salt, token, visit.browser());
+        link.used = Some(Use::of(visit, Some(salt), now_ms));
+        link.expires_ms = link.expires_ms.max(now_ms.saturating_add(AGAIN_MS));
+        let session = Session {
+            id: digest(&id),
+            csrf,
+            user: visit.user,
+            began_ms: now_ms,
+            seen_ms: now_ms,
+            ended: None,
+            followed: None,
+            turn: Default::default(),
+        };
+        add(&mut everybody.sessions, session);
+        Ok(Entered::First(id))
     }
 
     /// Returns the visitor whose cookie this is. `acts`: a person does something; a page that renews itself does not.
@@ -178,11 +247,30 @@ impl Visitors {
         everybody.questions.retain(|question| question.session != visitor.session);
     }
 
+    /// Returns what is held while a visitor's form about a draft is followed: the same one, sent twice, waits for what came of the first.
+    /// Forms about other drafts wait for none.
+    pub fn turn(&self, visitor: &Visitor, draft: &str) -> Arc<Turn> {
+        let mut everybody = self.everybody();
+        let Some(session) = everybody.session(visitor) else { return Arc::default() };
+        if session.turn.0 != draft {
+            session.turn = (draft.to_owned(), Arc::default());
+        }
+        Arc::clone(&session.turn.1)
+    }
+
     /// Keeps what a form about a draft came to, for the page to which it leads.
-    pub fn keep(&self, visitor: &Visitor, draft: &str, ended: Value) {
+    pub fn keep(&self, visitor: &Visitor, draft: &str, ended: Value, form: &str, now_ms: u64) {
         if let Some(session) = self.everybody().session(visitor) {
             session.ended = Some((draft.to_owned(), ended));
+            session.followed = Some((digest(form), now_ms));
         }
+    }
+
+    /// Returns whether this visitor's last form about a draft was the same to the letter, and was followed just now.
+    pub fn followed(&self, visitor: &Visitor, form: &str, now_ms: u64) -> bool {
+        let mut everybody = self.everybody();
+        let followed = everybody.session(visitor).and_then(|session| session.followed);
+        followed.is_some_and(|(of, at_ms)| of == digest(form) && is_just_now(at_ms, now_ms))
     }
 
     /// Takes what a form about this draft came to: it is told once.
@@ -226,15 +314,47 @@ impl Visitors {
 }
 
 impl Link {
-    /// Somebody opens or uses it who comes too late.
-    fn tried_again(&mut self) -> Ended {
-        Ended::Used { first: !std::mem::replace(&mut self.told, true) }
+    /// Somebody opens or uses it who comes too late, or is the one who used it: returns their session's cookie once more.
+    fn session_again(&mut self, token: &str, visit: &Visit, now_ms: u64) -> Result<String, Ended> {
+        let Some(used) = self.used.as_ref().filter(|used| used.is_by(visit)) else {
+            return Err(Ended::Used { first: !std::mem::replace(&mut self.told, true) });
+        };
+        let salt = used.salt.as_ref().filter(|_| is_just_now(used.at_ms, now_ms)).ok_or(Ended::Own)?;
+        Ok(session_id(salt, token, visit.browser()))
     }
+}
+
+impl Use {
+    fn of(visit: &Visit, salt: Option<String>, now_ms: u64) -> Self {
+        Self { at_ms: now_ms, user: visit.user, browser: visit.browser().map(digest), salt }
+    }
+
+    /// Returns whether it is this browser's. One without a cookie is like any other without.
+    fn is_by(&self, visit: &Visit) -> bool {
+        let is_it = |own: &Sha| visit.browser().is_some_and(|brought| own.ct_eq(&digest(brought)).into());
+        self.user == visit.user && self.browser.as_ref().is_some_and(is_it)
+    }
+}
+
+/// Makes a session's cookie. Of the link's token and the browser's cookie only digests are kept, so that a request of that browser alone can
+/// have it made again; and the salt is the host's, so that it is made here alone.
+fn session_id(salt: &str, token: &str, browser: Option<&str>) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&format!("{salt}\n{token}\n{}", browser.unwrap_or_default())))
+}
+
+/// Returns whether that is at most a minute ago. A clock that was set back makes it no longer.
+fn is_just_now(at_ms: u64, now_ms: u64) -> bool {
+    now_ms.checked_sub(at_ms).is_some_and(|age| age < AGAIN_MS)
 }
 
 impl Everybody {
     fn session(&mut self, visitor: &Visitor) -> Option<&mut Session> {
         self.sessions.iter_mut().find(|session| session.id == visitor.session)
+    }
+
+    fn has_session(&self, id: &str) -> bool {
+        let wanted = digest(id);
+        self.sessions.iter().any(|session| session.id.ct_eq(&wanted).into())
     }
 
     fn link(&mut self, token: &str) -> Option<&mut Link> {
@@ -255,96 +375,4 @@ fn digest(text: &str) -> Sha {
 }
 
 #[cfg(test)]
-mod tests {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
-    use super::*;
-
-    const USER: Option<u32> = Some(1000);
-
-    fn session(visitors: &Visitors, now_ms: u64) -> String {
-        visitors.enter(USER, now_ms).expect("a session")
-    }
-
-    #[test]
-    fn looking_at_a_link_does_not_use_it_and_taking_it_does_once() {
-        let visitors = Visitors::default();
-        let token = visitors.invite(Purpose::Login, 0).expect("a link");
-        assert_eq!(URL_SAFE_NO_PAD.decode(&token).expect("base64url").len(), 32);
-        for _ in 0..3 {
-            assert_eq!(visitors.look(&token, 1), Ok(Purpose::Login));
-        }
-        assert_eq!(visitors.take(&token, 1), Ok(Purpose::Login));
-        assert_eq!(
-            visitors.take(&token, 2),
-            Err(Ended::Used { first: true }),
-            "the first to try again is told of"
-        );
-        assert_eq!(visitors.take(&token, 2), Err(Ended::Used { first: false }), "and not each after");
-        assert_eq!(visitors.look(&token, 2), Err(Ended::Used { first: false }));
-        assert_eq!(visitors.take("guess", 2), Err(Ended::Unknown));
-        let late = visitors.invite(Purpose::Login, 0).expect("a link");
-        assert_eq!(visitors.take(&late, LINK_MS), Err(Ended::Unknown));
-        assert!(!format!("{visitors:?}").contains(&token), "only its digest is kept");
-    }
-
-    #[test]
-    fn a_session_ends_by_itself_by_its_visitor_and_by_a_clock_set_back() {
-        let visitors = Visitors::default();
-        let seen = |cookie: &str, acts, now_ms| visitors.visitor(cookie, USER, acts, now_ms).is_some();
-        let idle = session(&visitors, 0);
-        assert!(seen(&idle, true, IDLE_MS - 1) && seen(&idle, false, 2 * IDLE_MS - 2));
-        assert!(!seen(&idle, true, 2 * IDLE_MS - 1), "a page that renews itself keeps no session");
-        let busy = session(&visitors, 0);
-        for at in (0..SESSION_MS).step_by(usize::try_from(IDLE_MS / 2).expect("small")) {
-            assert!(seen(&busy, true, at));
-        }
-        assert!(!seen(&busy, true, SESSION_MS), "whatever is done, it has its end");
-        let left = session(&visitors, 0);
-        visitors.leave(&visitors.visitor(&left, USER, true, 1).expect("a visitor"));
-        assert!(!seen(&left, true, 1));
-        let early = session(&visitors, 1000);
-        assert!(!seen(&early, true, 999));
-    }
-
-    #[test]
-    fn a_cookie_is_one_local_users() {
-        let visitors = Visitors::default();
-        let cookie = session(&visitors, 0);
-        for other in [Some(0), Some(1001), None] {
-            assert!(visitors.visitor(&cookie, other, true, 1).is_none(), "{other:?}");
-        }
-        let visitor = visitors.visitor(&cookie, USER, true, 1).expect("its own");
-        assert!(visitor.wrote(&visitor.csrf) && !visitor.wrote("") && !visitor.wrote(&cookie));
-        assert!(!format!("{visitors:?}").contains(&cookie), "only its digest is kept");
-    }
-
-    #[test]
-    fn what_a_passkey_was_asked_is_taken_once_by_whom_it_was_asked() {
-        let visitors = Visitors::default();
-        let who = |cookie: &str| visitors.visitor(cookie, USER, true, 1).expect("a visitor");
-        let (one, other) = (who(&session(&visitors, 0)), who(&session(&visitors, 0)));
-        visitors.ask(&one, "text", 1);
-        assert!(!visitors.asked(&one, "another", 2) && !visitors.asked(&other, "text", 2));
-        assert!(visitors.asked(&one, "text", 2));
-        assert!(!visitors.asked(&one, "text", 2), "once");
-        visitors.ask(&one, "text", 1);
-        assert!(!visitors.asked(&one, "text", 1 + QUESTION_MS), "in time");
-        for at in 0..=MOST {
-            visitors.ask(&one, &at.to_string(), 1);
-        }
-        assert!(!visitors.asked(&one, "0", 1) && visitors.asked(&one, "1", 1), "the oldest gives way");
-    }
-
-    #[test]
-    fn what_a_form_came_to_is_told_once_on_its_drafts_page_and_to_whom_sent_it() {
-        let visitors = Visitors::default();
-        let who = |cookie: &str| visitors.visitor(cookie, USER, true, 1).expect("a visitor");
-        let (one, other) = (who(&session(&visitors, 1)), who(&session(&visitors, 1)));
-        visitors.keep(&one, "draft_1", Value::Bool(true));
-        assert_eq!((visitors.kept(&other, "draft_1"), visitors.kept(&one, "draft_2")), (None, None));
-        assert_eq!(visitors.kept(&one, "draft_1"), Some(Value::Bool(true)));
-        assert_eq!(visitors.kept(&one, "draft_1"), None);
-    }
-}
+mod tests;

@@ -242,7 +242,13 @@ async fn with_operators_only_a_passkey_over_exactly_this_approves() {
     assert_eq!((&ended["state"], &ended["decided_by"]), (&json!("sent"), &json!("bob")));
     let rows = world.host.audit().show(ended["request_id"].as_str().expect("an id")).expect("rows");
     assert_eq!(rows[0].detail.request.as_ref().expect("a request").approved_by, ["bob"]);
-    assert_eq!(browser.post(&approve, &fields).await.status, 409, "a signature is used once");
+    // A signature is used once: sent again, it leads its session to what came of it, and is no attempt; to others it is nothing.
+    let attempts =
+        || acts(&world).into_iter().filter(|(what, _, result)| what == "drafts.approve" && result != "ok").count();
+    let (before, sent) = (attempts(), world.api_calls());
+    assert_eq!((browser.post(&approve, &fields).await.status, attempts()), (303, before));
+    assert_eq!(other.post(&approve, &fields).await.status, 409);
+    assert_eq!(world.api_calls(), sent, "nothing was sent again");
 
     // What an approval signed is nothing on the command line, and a key that counts backwards is a copy.
     let id = held(&world).await;
