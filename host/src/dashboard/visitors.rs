@@ -220,7 +220,7 @@ impl Visitors {
             seen_ms: now_ms,
             ended: None,
             followed: None,
-            turn: Default::default(),
+            turn: (String::new(), Arc::default()),
         };
         add(&mut everybody.sessions, session);
         Ok(Entered::First(id))

@@ -113,10 +113,10 @@ pub(super) fn invite(
 ) -> Result<Invited, getrandom::Error> {
     let text = random_text()?;
     let token = Digest::of(text.as_bytes());
-    let (tell, taken) = oneshot::channel();
+    let (tell, used) = oneshot::channel();
     waiting.invitations.lock().insert(token, Invitation { sentences, expires_ms, stage: Stage::Waits(tell) });
     let kept = Kept { token, waiting: Arc::clone(waiting) };
-    Ok(Invited { link: format!("{base}{PATH}{text}"), kept, taken })
+    Ok(Invited { link: format!("{base}{PATH}{text}"), kept, taken: used })
 }
 
 /// Answers a request for an invitation: GET shows it, POST uses it.
@@ -214,12 +214,12 @@ impl Invitations {
         if invitation.expires_ms < now_ms {
             return None;
         }
-        let (tell, lead) = watch::channel(None);
+        let (leads, lead) = watch::channel(None);
         let used = Stage::Used { browser, lead: lead.clone() };
-        let Stage::Waits(taken) = std::mem::replace(&mut invitation.stage, used) else {
+        let Stage::Waits(tell) = std::mem::replace(&mut invitation.stage, used) else {
             return None;
         };
-        taken.send(tell).ok().map(|()| lead)
+        tell.send(leads).ok().map(|()| lead)
     }
 }
 
