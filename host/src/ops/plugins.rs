@@ -180,15 +180,11 @@ struct Kept {
     standing: Standing,
 }
 
-/// Writes it twice: where workspace files name it, and by digest. Another component of that name keeps its file,
-/// because a workspace file may pin it; this one goes beside it.
+/// Writes it twice: where workspace files name it, and by digest. What stands there keeps its file, because a workspace file
+/// may pin it; this one goes beside it.
 fn keep(home: &Home, publishers: &Publishers, named: Named) -> Result<Kept, Failure> {
     let Named { name, digest, bytes, mut signature, mut standing } = named;
-    let plain = format!("{name}.wasm");
-    let file = match home.read(&format!("plugins/{plain}"))? {
-        Some(found) if found != bytes => format!("{name}-{}.wasm", &digest.to_string()[..8]),
-        _ => plain,
-    };
+    let file = file_for(home, &name, digest, &bytes)?;
     if standing.publisher().is_none() {
         let places = [format!("plugins/{file}"), loaded::kept_name(digest)];
         if let Some((trusted, says)) = trusted_before(home, publishers, &bytes, &places)? {
@@ -205,6 +201,20 @@ fn keep(home: &Home, publishers: &Publishers, named: Named) -> Result<Kept, Fail
     home.write(&format!("plugins/{file}"), &bytes)?;
     let by_digest = loaded::keep(home, digest, &bytes, signature.as_deref())?;
     Ok(Kept { file, by_digest, standing })
+}
+
+/// Returns the first of its names at which nothing else stands. The second may be another component's own: whoever builds one
+/// chooses what it calls itself.
+fn file_for(home: &Home, name: &str, digest: Digest, bytes: &[u8]) -> Result<String, Failure> {
+    let digest = digest.to_string();
+    let short = format!("{name}-{}.wasm", &digest[..8]);
+    for file in [format!("{name}.wasm"), short, format!("{name}-{digest}.wasm")] {
+        if home.read(&format!("plugins/{file}"))?.is_none_or(|found| found == bytes) {
+            return Ok(file);
+        }
+    }
+    Err(Failure::no(format!("plugins/{name}-{digest}.wasm is not what its name says"))
+        .hint("move it away: nothing was kept, and what a workspace file may pin is not written over"))
 }
 
 /// Finds a publisher's signature that stands beside the same bytes already: one by a key that nobody trusts, or none, does not

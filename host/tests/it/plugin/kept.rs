@@ -137,9 +137,15 @@ fn another_component_of_the_name_keeps_its_file() {
     let file = format!("read-only-{}.wasm", &digest[..8]);
     assert_eq!((&added["file"], &added["sha256"]), (&file.as_str().into(), &digest.as_str().into()));
     assert!(added["toml"].as_str().expect("a table").contains("[[connections.CONNECTION.plugins]]"), "{added}");
-    let kept = std::fs::read(wardlock.home().join("plugins/read-only.wasm")).expect("a file");
-    assert_eq!(kept, b"what somebody pinned");
-    assert_eq!(std::fs::read(wardlock.home().join("plugins").join(file)).expect("a file"), read_only());
+    let kept = |file: &str| std::fs::read(wardlock.home().join("plugins").join(file)).expect("a file");
+    assert_eq!((kept("read-only.wasm"), kept(&file)), (b"what somebody pinned".to_vec(), read_only().to_vec()));
+
+    // Another one may call itself what this one would be kept as.
+    wardlock.write(&format!("plugins/{file}"), "pinned, too").expect("written");
+    let added = add(&wardlock, &["--json", "read-only"]).ok().expect("added").json().expect("json");
+    let longer = format!("read-only-{digest}.wasm");
+    assert_eq!(added["file"], longer.as_str(), "{added}");
+    assert_eq!((kept(&file), kept(&longer)), (b"pinned, too".to_vec(), read_only().to_vec()));
 }
 
 #[test]
