@@ -1,11 +1,12 @@
 //! A folder that a plugin's author works in, opened as a capability.
 
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::fchown;
 use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, Metadata, MetadataExt as _, OpenOptions};
+use cap_std::fs::{Dir, File, Metadata, MetadataExt as _, OpenOptions, OpenOptionsExt as _};
+use rustix::fs::OFlags;
 
 /// Why a folder of an author's, or a file in it, cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,12 @@ pub enum FolderError {
         path: PathBuf,
         /// Why not.
         source: io::Error,
+    },
+    /// A folder, a pipe or a device stands there.
+    #[error("{} is not a regular file", .path.display())]
+    NotFile {
+        /// What stands there.
+        path: PathBuf,
     },
 }
 
@@ -54,12 +61,31 @@ impl Folder {
 
     /// Reads a text file.
     pub fn read_text(&self, name: &str) -> Result<String, FolderError> {
-        self.dir.read_to_string(name).map_err(io_at("read", self.path_of(name)))
+        let mut text = String::new();
+        let read = self.open_to_read(name)?.read_to_string(&mut text);
+        read.map(|_| text).map_err(io_at("read", self.path_of(name)))
     }
 
     /// Reads a file.
     pub fn read(&self, name: &str) -> Result<Vec<u8>, FolderError> {
-        self.dir.read(name).map_err(io_at("read", self.path_of(name)))
+        let mut bytes = Vec::new();
+        let read = self.open_to_read(name)?.read_to_end(&mut bytes);
+        read.map(|_| bytes).map_err(io_at("read", self.path_of(name)))
+    }
+
+    fn open_to_read(&self, name: &str) -> Result<File, FolderError> {
+        let failed = || io_at("read", self.path_of(name));
+        let file = self.dir.open_with(name, without_waiting().read(true)).map_err(failed())?;
+        if file.metadata().map_err(failed())?.is_file() {
+            return Ok(file);
+        }
+        Err(FolderError::NotFile { path: self.path_of(name) })
+    }
+
+    /// Returns what tells a file from one that was written later; `None` where none is there.
+    pub(super) fn stamp(&self, name: &str) -> Option<Stamp> {
+        let about = self.dir.metadata(name).ok()?;
+        Some(Stamp(about.ino(), about.ctime(), about.ctime_nsec()))
     }
 
     /// Writes a file that is not there yet, and makes the folders that it stands in.
@@ -81,7 +107,7 @@ impl Folder {
     /// Writes a file so that at any instant either the old or the new one stands there. What is there already keeps its mode and
     /// owner, and one that this user may not write stays as it is.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), FolderError> {
-        let there = self.writable(name).map_err(io_at("write", self.path_of(name)))?;
+        let there = self.writable(name)?;
         let temporary = format!("{name}.{}.tmp", std::process::id());
         let written = self
             .write_like(&temporary, bytes, there.as_ref())
@@ -95,19 +121,21 @@ impl Folder {
 
     /// Returns what is known of a file that this user may write; `None` where there is none. Root may write everything, and is told
     /// of a file that nobody is to write all the same.
-    fn writable(&self, name: &str) -> io::Result<Option<Metadata>> {
-        match self.dir.open_with(name, OpenOptions::new().write(true)) {
-            Ok(file) => {
-                let about = file.metadata()?;
-                if about.permissions().readonly() {
-                    Err(ErrorKind::PermissionDenied.into())
-                } else {
-                    Ok(Some(about))
-                }
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+    fn writable(&self, name: &str) -> Result<Option<Metadata>, FolderError> {
+        let failed = || io_at("write", self.path_of(name));
+        // A pipe that nobody reads is not opened to be written.
+        if self.dir.metadata(name).is_ok_and(|about| !about.is_file()) {
+            return Err(FolderError::NotFile { path: self.path_of(name) });
         }
+        let about = match self.dir.open_with(name, without_waiting().write(true)) {
+            Ok(file) => file.metadata().map_err(failed())?,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed()(error)),
+        };
+        if about.permissions().readonly() {
+            return Err(failed()(ErrorKind::PermissionDenied.into()));
+        }
+        Ok(Some(about))
     }
 
     /// Writes a file with the owner and the mode of another one.
@@ -135,6 +163,17 @@ impl Folder {
         names.sort();
         Ok(names)
     }
+}
+
+/// A file as it was at one moment: which one it is, and when it was last changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp(u64, i64, i64);
+
+/// Opens nothing that somebody else has to open first: a pipe.
+fn without_waiting() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+    options
 }
 
 /// Reads a file wherever it stands.
@@ -176,5 +215,15 @@ mod tests {
             (b"new".to_vec(), Vec::new())
         );
         folder.write("b.toml", b"b").expect("a new one");
+    }
+
+    #[test]
+    fn what_is_no_file_is_told_and_not_waited_for() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (folder, pipe) = (Folder::open(home.path()).expect("opened"), home.path().join("a.toml"));
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("a pipe");
+        let told =
+            [folder.read("a.toml").err(), folder.read_text("a.toml").err(), folder.write("a.toml", b"").err()];
+        assert!(told.iter().all(|error| matches!(error, Some(FolderError::NotFile { .. }))), "{told:?}");
     }
 }

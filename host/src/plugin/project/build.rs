@@ -39,6 +39,7 @@ impl Built {
 /// Builds a project's component, `NAME.wasm` in its folder.
 pub fn build(project: &Project) -> Result<Built, ProjectError> {
     let (folder, name) = (project.path.as_path(), project.component_name());
+    let before = project.folder.stamp(&name);
     let program = match project.language {
         Language::Rust => {
             let bytes = read_file(&cargo(folder)?)?;
@@ -46,7 +47,7 @@ pub fn build(project: &Project) -> Result<Built, ProjectError> {
             CARGO.program
         }
         Language::Js => {
-            if !folder.join("node_modules/.bin/jco").exists() {
+            if !has_jco(folder) {
                 // Whoever has no npm is told that first.
                 NPM.output(folder, &["--version"])?;
                 let get = format!("run `npm install` in {}", folder.display());
@@ -73,7 +74,16 @@ pub fn build(project: &Project) -> Result<Built, ProjectError> {
     if !path.is_file() {
         return Err(ToolError::Nothing { program: program.to_owned() }.into());
     }
+    if project.folder.stamp(&name) == before {
+        return Err(ToolError::Untouched { program: program.to_owned(), path }.into());
+    }
     Ok(Built { bytes: project.folder.read(&name)?, path })
+}
+
+/// Returns whether npm finds jco: in a workspace of npm's it stands in a folder above.
+fn has_jco(folder: &Path) -> bool {
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    folder.ancestors().any(|folder| folder.join("node_modules/.bin/jco").exists())
 }
 
 /// Returns the world that a project in Python is built for: the toolchain reads it from no file.

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::os::fd::AsFd as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Why a toolchain did not do it.
@@ -38,6 +38,14 @@ pub enum ToolError {
         /// The program.
         program: String,
     },
+    /// It left the component of an earlier build as it was.
+    #[error("`{program}` did not write {}, which is of an earlier build", .path.display())]
+    Untouched {
+        /// The program.
+        program: String,
+        /// The component.
+        path: PathBuf,
+    },
 }
 
 impl ToolError {
@@ -47,6 +55,9 @@ impl ToolError {
             Self::Missing { get, .. } => get.clone(),
             Self::Start { program, .. } => format!("see whether `{program} --version` runs"),
             Self::Failed { .. } => "what it says stands above".to_owned(),
+            Self::Untouched { program, .. } => format!(
+                "see which file `{program}` is told to write; where it writes only what has changed, remove this one and build again"
+            ),
             Self::Nothing { program } => {
                 format!(
                     "a Rust plugin has `crate-type = [\"cdylib\"]`; others write NAME.wasm; look at what `{program}` is told to do"

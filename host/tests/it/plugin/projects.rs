@@ -124,6 +124,41 @@ fn dev_builds_and_tests_again_after_a_change_until_it_is_stopped() {
     assert!(said.starts_with("3 cases hold\n") && said.contains(differs), "{said}");
 }
 
+/// A script stands for npm: it runs what the project has.
+#[test]
+fn js_project_is_built_with_what_stands_above_it_and_an_old_component_is_not_what_was_built() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let author = Author::new();
+    author.run(&["plugin", "new", "mine", "--lang", "js", "--dir", "all/mine"]).ok().expect("begun");
+    let npm = author.path("npm");
+    std::fs::write(&npm, "#!/bin/sh\n[ \"$1\" = --version ] || . ./build.sh\n").expect("written");
+    std::fs::set_permissions(&npm, std::fs::Permissions::from_mode(0o755)).expect("set");
+    std::fs::write(author.path("all/mine/build.sh"), "echo made > mine.wasm\n").expect("written");
+    let build = || author.run_without_tools(&["plugin", "build", "all/mine"]);
+    let refused = build();
+    assert!(refused.code == Some(1) && refused.stderr.contains("the project's `jco` is missing"), "{refused:?}");
+    // Where npm puts it in a workspace.
+    std::fs::create_dir_all(author.path("all/node_modules/.bin")).expect("a folder");
+    std::fs::write(author.path("all/node_modules/.bin/jco"), "").expect("written");
+    build().ok().expect("built");
+    build().ok().expect("built anew");
+    std::fs::write(author.path("all/mine/build.sh"), "echo made > other.wasm\n").expect("written");
+    let refused = build();
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""), "{refused:?}");
+    assert!(refused.stderr.contains("`npm` did not write all/mine/mine.wasm"), "{refused:?}");
+    assert!(author.path("all/mine/mine.wasm").is_file(), "it is not taken away");
+}
+
+#[test]
+fn next_steps_are_what_a_shell_takes() {
+    let author = Author::new();
+    for (folder, says) in [("it's here/x", r"cd 'it'\''s here/x'"), ("-x", "cd ./-x"), ("plain", "cd plain\n")] {
+        let begun = author.run(&["plugin", "new", "mine", "--lang", "c", &format!("--dir={folder}")]);
+        let begun = begun.ok().expect("begun");
+        assert!(begun.stderr.contains(says), "{begun:?}");
+    }
+}
+
 #[test]
 fn what_is_missing_is_told_with_the_way_to_get_it() {
     let author = Author::new();
