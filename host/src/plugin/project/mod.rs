@@ -75,6 +75,12 @@ pub enum ProjectError {
         /// What it holds.
         manifests: Vec<&'static str>,
     },
+    /// The manifest is not of its language.
+    #[error("{what}")]
+    Unreadable {
+        /// What is wrong, and at which line of which file.
+        what: String,
+    },
     /// The manifest gives no name.
     #[error("{} names no plugin: `{key}` is missing", .manifest.display())]
     Nameless {
@@ -115,6 +121,8 @@ impl ProjectError {
                 "name the project's folder; `wardlock plugin new NAME --lang rust` begins one".to_owned()
             }
             Self::Several { .. } => "keep one plugin in a folder".to_owned(),
+            Self::Unreadable { .. } => "mend that line".to_owned(),
+            Self::Nameless { key: key @ JSON_KEY, .. } => format!("give it one, such as \"{key}\": \"my-policy\""),
             Self::Nameless { key, .. } => format!("give it one, such as {key} = \"my-policy\""),
             Self::BadName { .. } => "take 1 to 64 of a-z, 0-9, `-` and `_`, a letter first".to_owned(),
             Self::NotEmpty { .. } => "name a new or an empty folder with `--dir`".to_owned(),
@@ -126,6 +134,9 @@ impl ProjectError {
         }
     }
 }
+
+/// Where package.json has its name.
+const JSON_KEY: &str = "name";
 
 fn manifests() -> String {
     Language::ALL.map(Language::manifest).join(", ")
@@ -181,21 +192,32 @@ impl Project {
 /// Reads the name off a manifest.
 fn name(folder: &Folder, language: Language) -> Result<String, ProjectError> {
     let text = folder.read_text(language.manifest())?;
+    let manifest = folder.path_of(language.manifest());
     let (name, key) = match language {
-        Language::Rust => (of_toml(&text, "package"), "package.name"),
-        Language::Js => {
-            let json: Option<serde_json::Value> = serde_json::from_str(&text).ok();
-            (json.and_then(|json| Some(json.get("name")?.as_str()?.to_owned())), "name")
-        }
-        Language::Python => (of_toml(&text, "project"), "project.name"),
-        Language::C => (of_toml(&text, "plugin"), "plugin.name"),
+        Language::Rust => (of_toml(&manifest, &text, "package")?, "package.name"),
+        Language::Js => (of_json(&manifest, &text)?, JSON_KEY),
+        Language::Python => (of_toml(&manifest, &text, "project")?, "project.name"),
+        Language::C => (of_toml(&manifest, &text, "plugin")?, "plugin.name"),
     };
-    name.ok_or_else(|| ProjectError::Nameless { manifest: folder.path_of(language.manifest()), key })
+    name.ok_or(ProjectError::Nameless { manifest, key })
 }
 
-fn of_toml(text: &str, table: &str) -> Option<String> {
-    let manifest: toml::Table = toml::from_str(text).ok()?;
-    Some(manifest.get(table)?.get("name")?.as_str()?.to_owned())
+fn of_json(manifest: &Path, text: &str) -> Result<Option<String>, ProjectError> {
+    let json: serde_json::Value = serde_json::from_str(text).map_err(|error| ProjectError::Unreadable {
+        what: format!("{}: this is not JSON: {error}", manifest.display()),
+    })?;
+    Ok(json.get(JSON_KEY).and_then(|name| Some(name.as_str()?.to_owned())))
+}
+
+fn of_toml(manifest: &Path, text: &str, table: &str) -> Result<Option<String>, ProjectError> {
+    let read: toml::Table = toml::from_str(text).map_err(|error| {
+        let line = text
+            .get(..error.span().unwrap_or_default().start)
+            .map_or(1, |before| before.matches('\n').count() + 1);
+        let what = format!("{}:{line}: this is not TOML: {}", manifest.display(), error.message());
+        ProjectError::Unreadable { what }
+    })?;
+    Ok(read.get(table).and_then(|table| Some(table.get("name")?.as_str()?.to_owned())))
 }
 
 /// Returns a name that fits every toolchain: it becomes a package's, a file's and the plugin's own.

@@ -80,4 +80,9 @@ fn folder_that_is_no_project_is_told() {
     check(&[("Cargo.toml", ""), ("package.json", "")], "holds Cargo.toml and package.json");
     check(&[("Cargo.toml", "[package]\n")], "`package.name` is missing");
     check(&[("package.json", "{ \"name\": \"@a/b\" }")], "`@a/b` is no name");
+    check(
+        &[("package.json", "{\n\"name\": \"a\",\n}")],
+        "package.json: this is not JSON: trailing comma at line 3",
+    );
+    check(&[("plugin.toml", "[plugin]\nname = a\n")], "plugin.toml:2: this is not TOML: ");
 }
