@@ -12,8 +12,8 @@ use crate::cli::plugin_args::TrustArgs;
 use crate::cli::talk::Person;
 use crate::cli::{show, talk};
 use crate::config::HostConfig;
-use crate::home::{Home, read_operator_file};
-use crate::trust::PublisherKey;
+use crate::home::{Home, read_regular_file};
+use crate::trust::{PublisherKey, Publishers};
 
 pub(super) async fn run(cli: &Cli, args: &TrustArgs) -> Result<ExitCode, Failure> {
     match (&args.name, &args.key) {
@@ -27,16 +27,44 @@ fn add(cli: &Cli, name: &str, given: &str) -> Result<ExitCode, Failure> {
     let name = PublisherName::parse(name).map_err(Failure::usage)?;
     let key = read(given)?;
     let toml = format!("[plugins.publishers.{name}]\nkey = \"{}\" # {}\n", key.line(), key.id());
+    let trusted = trusted(cli)?;
+    let before = trusted.key(name.as_str()).map(PublisherKey::id);
+    let owner = trusted.names().find(|&known| trusted.key(known).is_some_and(|known| known.id() == key.id()));
     if cli.json {
         talk::data(&json!({
             "publisher": name.as_str(), "key_id": key.id().to_string(), "key": key.line(), "toml": toml,
+            "replaces": before.map(|id| id.to_string()), "key_of": owner,
         }));
         return Ok(ExitCode::SUCCESS);
     }
     talk::line(&format!("The key's id is {}: compare it with what its publisher says elsewhere.", key.id()));
-    talk::line("Put this into wardlock.toml, then start `wardlock serve` anew:\n");
+    match (before, owner) {
+        (_, Some(owner)) => {
+            talk::line(&format!(
+                "It is `{owner}`'s in wardlock.toml already, and two publishers have not one key:\n"
+            ));
+        }
+        (Some(before), None) => talk::line(&format!(
+            "`{name}` is trusted with the key {before}. If another one is meant, put this in that table's place in wardlock.toml, then \
+             start `wardlock serve` anew:\n"
+        )),
+        (None, None) => {
+            talk::line("Put this into wardlock.toml, then start `wardlock serve` anew:\n");
+            // Behind a last line that has no end, too.
+            talk::text("");
+        }
+    }
     talk::text(toml.trim_end());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads whom wardlock.toml trusts. A key is looked at without a home, too; a home that was named must be one.
+fn trusted(cli: &Cli) -> Result<Publishers, Failure> {
+    match Home::locate(cli.home.as_deref()).and_then(|path| Home::open(&path)) {
+        Ok(home) => Ok(HostConfig::load(&home)?.publishers().clone()),
+        Err(_) if cli.home.is_none() => Ok(Publishers::default()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Reads a key: the line itself, or else the file of that name.
@@ -44,7 +72,7 @@ fn read(given: &str) -> Result<PublisherKey, Failure> {
     let wrong = |error: crate::trust::KeyError| Failure::usage(error).hint(error.hint());
     match PublisherKey::parse(given) {
         Err(crate::trust::KeyError::NotOne) if names_a_file(given) => {
-            let bytes = read_operator_file(Path::new(given)).map_err(Failure::of_named_file)?;
+            let bytes = read_regular_file(Path::new(given)).map_err(super::of_plugin_file)?;
             PublisherKey::parse(&String::from_utf8_lossy(&bytes)).map_err(wrong)
         }
         parsed => parsed.map_err(wrong),

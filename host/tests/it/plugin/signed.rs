@@ -61,7 +61,7 @@ fn printed_table_is_what_trusts_a_publisher() {
         run(&wardlock, &["plugin", "trust", "acme", text(&acme.path("minisign.pub"))]).ok().expect("a key");
     let of_line = run(&wardlock, &["plugin", "trust", "acme", &acme.pair.pk.to_base64()]).ok().expect("a key");
     assert_eq!(of_file.stdout, of_line.stdout);
-    assert!(of_file.stdout.starts_with("[plugins.publishers.acme]\nkey = \"RW"), "{of_file:?}");
+    assert!(of_file.stdout.starts_with("\n[plugins.publishers.acme]\nkey = \"RW"), "{of_file:?}");
     assert!(of_file.stderr.contains("wardlock.toml"), "{of_file:?}");
     let before = std::fs::read_to_string(wardlock.home().join("wardlock.toml")).expect("text");
     assert!(!before.contains("publishers"), "nothing is written by itself");
@@ -70,6 +70,16 @@ fn printed_table_is_what_trusts_a_publisher() {
     assert_eq!(listed["publishers"][0]["publisher"], "acme", "{listed}");
     let id = listed["publishers"][0]["key_id"].as_str().expect("an id");
     assert!(of_file.stderr.contains(id) && of_file.stdout.contains(id), "{of_file:?}");
+    let again =
+        run(&wardlock, &["plugin", "trust", "acme", text(&acme.path("minisign.pub"))]).ok().expect("a key");
+    assert!(again.stderr.contains("It is `acme`'s in wardlock.toml already"), "{again:?}");
+    let other = run(&wardlock, &["plugin", "trust", "acme", text(&Publisher::new().path("minisign.pub"))]);
+    let other = other.ok().expect("a key");
+    assert!(other.stderr.contains(&format!("`acme` is trusted with the key {id}.")), "{other:?}");
+    let pipe = acme.path("pipe.pub");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("a pipe");
+    let told = run(&wardlock, &["plugin", "trust", "acme", text(&pipe)]);
+    assert!(told.code == Some(2) && told.stderr.contains("is not a regular file"), "{told:?}");
     // What the daemon trusts is what it read when it started.
     let serving = wardlock.serve(&["--simulator"]).expect("it serves");
     wardlock.write("wardlock.toml", &before).expect("written");
