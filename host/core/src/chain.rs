@@ -231,7 +231,8 @@ impl<'a> Chain<'a> {
     fn shape(&mut self, link: &Link, edits: &[Edit]) -> Result<(), Refusal> {
         if !link.capabilities.contains("shape") {
             let detail = format!("plugin `{}` changes the request without the capability `shape`", link.name);
-            return Err(by_plugin(link, Code::ShapeWidened, detail));
+            return Err(by_plugin(link, Code::ShapeWidened, detail)
+                .hint("the operator adds `\"shape\"` to the plugin's `capabilities`, or takes the plugin out"));
         }
         if self.part().is_some() {
             let detail = format!("plugin `{}` would change a part, and parts are sent as they came", link.name);

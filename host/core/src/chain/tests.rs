@@ -283,6 +283,9 @@ fn change_that_the_host_refuses_is_the_plugins_fault_and_not_the_agents() {
 fn change_without_the_capability_is_refused() {
     let judge = judge(vec![link("a", LinkMode::Enforce, &[])]);
     check_on(&judge, read(&judge), vec![shape(vec![set_query("per_page", "1")])], "deny shape_widened");
+    let (_, outcome) = run(&judge, read(&judge), vec![shape(vec![set_query("per_page", "1")])]);
+    let End::Deny(refusal) = outcome.end else { panic!("it is refused") };
+    assert!(refusal.hint.is_some_and(|hint| hint.contains("adds `\"shape\"`")), "what is missing is told");
 }
 
 #[test]
