@@ -38,6 +38,8 @@ pub struct About {
     pub schema: Value,
     /// How much memory it takes when it starts, before it is given settings.
     pub start_bytes: u64,
+    /// Why it would not load with empty settings and an empty folder.
+    pub unset: Option<LoadError>,
 }
 
 impl Sandbox {
@@ -50,10 +52,10 @@ impl Sandbox {
         }
         let digest = Digest::of(&bytes);
         let (prepared, _) = inner.prepare(Arc::new(bytes), loaded::job(&inner.config, digest, None)).await?;
-        let start_bytes = prepared.start_bytes;
+        let (start_bytes, unset) = (prepared.start_bytes, prepared.unset);
         let about = prepared.described.and_then(|described| {
             let schema = Schema::parse(&described.schema)?.into_value();
-            Ok(About { description: Description::take(&described)?, schema, start_bytes })
+            Ok(About { description: Description::take(&described)?, schema, start_bytes, unset })
         });
         let names = prepared.names;
         let package_version = imports::package_version(&names).map(str::to_owned);

@@ -16,7 +16,6 @@ use crate::adapt::{Shown, ShownResponse};
 use crate::bindings::exports::wardlock::policy::settings::Problem;
 use crate::bindings::exports::wardlock::policy::{request_hook, response_hook, settings};
 use crate::bindings::wardlock::policy::{folder as wit_folder, log as wit_log, quota as wit_quota, types};
-use crate::description::Described;
 use crate::engine::TICK;
 use crate::files::{Files, NoFolder};
 use crate::imports;
@@ -142,13 +141,16 @@ pub(crate) struct Live<'a> {
 }
 
 impl Live<'_> {
-    /// Asks the plugin what it is, and for its settings' schema.
-    pub(crate) async fn describe(&mut self) -> Result<Described, (&'static str, PluginFault)> {
-        let settings = self.settings().map_err(|fault| ("describe", fault))?;
-        let described = settings.call_describe(&mut self.store).await;
-        let description = described.map_err(|e| ("describe", fault(&e, During::Call)))?;
-        let schema = settings.call_schema(&mut self.store).await;
-        Ok(Described::new(description, schema.map_err(|e| ("schema", fault(&e, During::Call)))?))
+    /// Asks the plugin what it is.
+    pub(crate) async fn describe(&mut self) -> Result<settings::Description, PluginFault> {
+        let settings = self.settings()?;
+        settings.call_describe(&mut self.store).await.map_err(|e| fault(&e, During::Call))
+    }
+
+    /// Asks the plugin for its settings' schema.
+    pub(crate) async fn schema(&mut self) -> Result<String, PluginFault> {
+        let settings = self.settings()?;
+        settings.call_schema(&mut self.store).await.map_err(|e| fault(&e, During::Call))
     }
 
     /// Gives the plugin its settings.

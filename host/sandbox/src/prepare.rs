@@ -57,6 +57,8 @@ pub(crate) struct Prepared {
     /// How much memory it has taken before it is asked about a request, bytes: a limit below that lets it judge nothing. Where it is
     /// only looked at, what its settings take is not in it.
     pub(crate) start_bytes: u64,
+    /// Why it would not load with empty settings, where it is only looked at and says what it is.
+    pub(crate) unset: Option<LoadError>,
 }
 
 /// Compiled code; empty where nothing was to be made ready.
@@ -87,7 +89,7 @@ impl Runtime {
         let start_bytes = live.taken_bytes();
         drop(live);
         let code = component.serialize().map_err(|error| failed(&error))?;
-        Ok((Prepared { names, described: Ok(described), snapshot: Err(why_not), start_bytes }, code))
+        Ok((Prepared { names, described: Ok(described), snapshot: Err(why_not), start_bytes, unset: None }, code))
     }
 
     /// Tries settings on code that holds none. Returns how much memory it takes with them before it is asked about a request.
@@ -105,13 +107,23 @@ impl Runtime {
     async fn look(&self, bytes: &[u8], job: &Job) -> Result<Prepared, LoadError> {
         let component = self.compile(bytes)?;
         let names = imports::names(&self.engine, &component);
-        let (described, start_bytes) = match self.ask(&component, job).await {
+        // An empty folder, for who asks for one: what is missing in it is a problem, and not a trap.
+        let job = &Job { files: Some(Files::default()), ..job.clone() };
+        let (described, start_bytes, unset) = match self.ask(&component, job).await {
             Ok((_, linked, described)) => {
-                (Ok(described), self.live(&linked, job, &log::of_loading()).await?.taken_bytes())
+                let log = log::of_loading();
+                let mut live = self.live(&linked, job, &log).await?;
+                let start_bytes = live.taken_bytes();
+                let unset = match check_schema(&described, "{}") {
+                    Ok(()) => try_settings(&mut live, "{}", &log).await.err(),
+                    refused => refused.err(),
+                };
+                (Ok(described), start_bytes, unset)
             }
-            Err(error) => (Err(error), 0),
+            Err(error) => (Err(error), 0, None),
         };
-        Ok(Prepared { names, described, snapshot: Err("nothing was to be loaded".to_owned()), start_bytes })
+        let snapshot = Err("nothing was to be loaded".to_owned());
+        Ok(Prepared { names, described, snapshot, start_bytes, unset })
     }
 
     /// Prepares a snapshot; `None` where it says other things of itself than what it was taken of.
@@ -139,7 +151,8 @@ impl Runtime {
             Ok((_, linked, again)) if again == described => {
                 let start_bytes = self.live(&linked, job, &log::of_loading()).await?.taken_bytes();
                 let code = component.serialize().map_err(|error| failed(&error))?;
-                Ok(Some((Prepared { names, described: Ok(described), snapshot: Ok(()), start_bytes }, code)))
+                let described = Ok(described);
+                Ok(Some((Prepared { names, described, snapshot: Ok(()), start_bytes, unset: None }, code)))
             }
             Ok(_) | Err(_) => Ok(None),
         }
@@ -168,8 +181,11 @@ impl Runtime {
         let log = log::of_loading();
         let mut live = self.live(linked, job, &log).await?;
         live.check_types().map_err(|error| differs(&error))?;
-        let asked = async { live.describe().await.map_err(|(during, fault)| fault_during(during, fault, &log)) };
-        within(ASK_TIME, asked, |fault| fault_during("load", fault, &log)).await
+        let failed = |fault| fault_during("describe", fault, &log);
+        let description = within(ASK_TIME, async { live.describe().await.map_err(failed) }, failed).await?;
+        let failed = |fault| fault_during("schema", fault, &log);
+        let schema = within(ASK_TIME, async { live.schema().await.map_err(failed) }, failed).await?;
+        Ok(Described::new(description, schema))
     }
 
     /// Makes an instance outside any request: with little time and memory.

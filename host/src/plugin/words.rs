@@ -33,6 +33,16 @@ const IMPORTS: [(&str, &str); 18] = [
     ("", "no plugin gets it"),
 ];
 
+/// What an import means for a plugin that does not ask for the capability of its name: a call refuses the request.
+const UNASKED: [(&str, &str, &str); 2] = [
+    ("wardlock:policy/quota", "quota", "it may want to count, and does not ask for `quota`: a call is a trap"),
+    (
+        "wardlock:policy/folder",
+        "folder",
+        "it may want to read files, and does not ask for `folder`: a call is a trap",
+    ),
+];
+
 /// What each capability gives.
 const CAPABILITIES: [(&str, &str); 5] = [
     ("body", "it sees the content of requests' bodies"),
@@ -75,6 +85,9 @@ impl Engine {
     }
 }
 
+/// The export of what judges answers.
+const RESPONSE_HOOK: &str = "wardlock:policy/response-hook";
+
 /// Something about a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Word {
@@ -88,10 +101,10 @@ pub struct Word {
 pub fn words(inspection: &Inspection, engine: Option<Engine>) -> Vec<Word> {
     let mut words = vec![contract(inspection)];
     words.extend(exports(inspection));
-    words.extend(imports(inspection));
+    words.extend(imports(&inspection.imports, inspection.about.as_ref().ok()));
     words.extend(engine.and_then(|engine| stubbed(&inspection.imports, engine)));
     if let Ok(about) = &inspection.about {
-        words.extend(capabilities(about));
+        words.extend(capabilities(about, &inspection.exports));
         words.extend(memory(about));
         words.push(settings(about));
     }
@@ -113,18 +126,21 @@ fn exports(inspection: &Inspection) -> Vec<Word> {
     let means = |name: &str| match bare(name) {
         "wardlock:policy/settings" => "it says what it is, and takes settings",
         "wardlock:policy/request-hook" => "it judges requests",
-        "wardlock:policy/response-hook" => "it judges answers, which are held for it; it can only take away",
+        RESPONSE_HOOK => "it judges answers, which are held for it; it can only take away",
         _ => "nobody calls it",
     };
     inspection.exports.iter().map(|name| word(format!("exports {name}"), means(name))).collect()
 }
 
 /// Imports that mean the same are one line: Python's toolchain imports seven of sockets alone.
-fn imports(inspection: &Inspection) -> Vec<Word> {
+fn imports(imports: &[String], about: Option<&About>) -> Vec<Word> {
+    let asks_for = |capability| about.is_none_or(|about| about.description.capabilities.contains(capability));
     let mut lines: Vec<(&str, BTreeSet<&str>)> = Vec::new();
-    for name in &inspection.imports {
-        let (_, means) =
-            IMPORTS.iter().find(|(begin, _)| name.starts_with(begin)).unwrap_or(&("", "no plugin gets it"));
+    for name in imports {
+        let unasked =
+            UNASKED.iter().find(|(begin, capability, _)| name.starts_with(begin) && !asks_for(*capability));
+        let known = IMPORTS.iter().find(|(begin, _)| name.starts_with(begin)).map(|(_, means)| means);
+        let means = unasked.map(|(_, _, means)| means).or(known).unwrap_or(&"no plugin gets it");
         let name = if name.starts_with("wasi:") { package(name) } else { bare(name) };
         match lines.iter_mut().find(|(known, _)| known == means) {
             Some((_, names)) => {
@@ -155,9 +171,12 @@ fn stubbed(imports: &[String], engine: Engine) -> Option<Word> {
     Some(word("clock", means))
 }
 
-fn capabilities(about: &About) -> Vec<Word> {
+/// What a plugin leaves of an answer needs no capability.
+fn capabilities(about: &About, exports: &[String]) -> Vec<Word> {
     if about.description.capabilities.is_empty() {
-        return vec![word("capabilities", "it asks for none: it sees no body and changes nothing")];
+        let changes =
+            if exports.iter().any(|name| bare(name) == RESPONSE_HOOK) { "no request" } else { "nothing" };
+        return vec![word("capabilities", format!("it asks for none: it sees no body and changes {changes}"))];
     }
     let means = |name: &str| CAPABILITIES.iter().find(|(known, _)| *known == name).map(|(_, means)| *means);
     let each = |name: &String| {
@@ -229,6 +248,30 @@ mod tests {
             (Some(word), Some(says)) => assert!(word.means.contains(says), "{}", word.means),
             (word, says) => assert_eq!(word.map(|word| word.means), says.map(str::to_owned)),
         }
+    }
+
+    #[test]
+    fn capabilities_that_are_not_asked_for_are_told() {
+        let asking = |capabilities: &[&str]| About {
+            description: wardlock_sandbox::Description {
+                name: "a".to_owned(),
+                version: "1".to_owned(),
+                capabilities: capabilities.iter().map(|&name| name.to_owned()).collect(),
+                attributes: Vec::new(),
+            },
+            schema: Value::Null,
+            start_bytes: 0,
+            unset: None,
+        };
+        let quota = ["wardlock:policy/quota@0.1.0".to_owned()];
+        let means = |about: Option<&About>| imports(&quota, about)[0].means.clone();
+        assert!(means(Some(&asking(&[]))).contains("does not ask for `quota`"));
+        assert!(
+            [means(Some(&asking(&["quota"]))), means(None)].iter().all(|means| means.starts_with("it counts"))
+        );
+        let changes = |export: &str| capabilities(&asking(&[]), &[export.to_owned()])[0].means.clone();
+        assert!(changes("wardlock:policy/response-hook@0.1.0").ends_with("changes no request"));
+        assert!(changes("wardlock:policy/request-hook@0.1.0").ends_with("changes nothing"));
     }
 
     #[test]

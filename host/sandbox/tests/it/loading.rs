@@ -168,6 +168,7 @@ async fn what_a_plugin_says_of_itself_is_checked() {
     assert!(matches!(description, LoadError::Description { .. }), "{description}");
     let endless = load("loop-in-describe", json!({})).await.expect_err("it does not load");
     assert!(matches!(endless, LoadError::Fault { fault: PluginFault::Timeout { .. }, .. }), "{endless}");
+    assert!(endless.to_string().contains("failed in `describe`: "), "{endless}");
     assert!(endless.to_string().ends_with("; it logged: it thinks about itself"), "{endless}");
 }
 

@@ -28,7 +28,15 @@ pub(super) async fn run(cli: &Cli, file: &str) -> Result<ExitCode, Failure> {
 }
 
 fn loads(inspection: &Inspection, signed: &Signed) -> bool {
-    inspection.about.is_ok() && signed.refused.is_none()
+    error(inspection).is_none() && signed.refused.is_none()
+}
+
+/// Returns why it would not load, or how it fails over empty settings that its schema takes.
+fn error(inspection: &Inspection) -> Option<&LoadError> {
+    match &inspection.about {
+        Ok(about) => about.unset.as_ref().filter(|error| !matches!(error, LoadError::Settings { .. })),
+        Err(error) => Some(error),
+    }
 }
 
 fn tell(file: &str, inspection: &Inspection, words: &[Word], signed: &Signed) {
@@ -44,15 +52,28 @@ fn tell(file: &str, inspection: &Inspection, words: &[Word], signed: &Signed) {
 }
 
 fn hint(inspection: &Inspection, signed: &Signed) -> Option<String> {
-    inspection.about.as_ref().err().map(LoadError::hint).or_else(|| signed.hint.clone())
+    error(inspection).map(LoadError::hint).or_else(|| signed.hint.clone())
 }
 
 fn verdict(inspection: &Inspection, signed: &Signed) -> String {
     match (&inspection.about, &signed.refused) {
         (Ok(_), Some(refused)) => format!("it would not load: {refused}"),
-        (Ok(about), None) if required(about).is_empty() => "it loads".to_owned(),
-        (Ok(about), None) => format!("it loads once it is given {}", required(about).join(", ")),
         (Err(error), _) => format!("it would not load: {error}"),
+        (Ok(about), None) => match &about.unset {
+            None => "it loads".to_owned(),
+            Some(LoadError::Settings { .. }) if !required(about).is_empty() => {
+                format!("it loads once it is given {}", required(about).join(", "))
+            }
+            Some(error @ LoadError::Settings { .. }) => {
+                let given = if about.description.capabilities.contains("folder") {
+                    "settings and files"
+                } else {
+                    "settings"
+                };
+                format!("it loads only with {given}; without any, {error}")
+            }
+            Some(error) => format!("it would not load without settings: {error}"),
+        },
     }
 }
 

@@ -47,6 +47,29 @@ fn check_says_what_is_imported_and_what_would_not_load() {
         let json = run(&wardlock, &["--json", "plugin", "check", file.to_str().expect("text")]);
         assert_eq!(json.json().expect("json")["ok"], false);
     }
+    let probe = wardlock_tests::guests::guest("probe");
+    let (schema, other) =
+        (r#"{ "type": "object", "required": ["mode"] }"#, r#"{ "minProperties": 1                     }"#);
+    let at = probe.windows(schema.len()).position(|part| part == schema.as_bytes()).expect("its schema");
+    let probe = [&probe[..at], other.as_bytes(), &probe[at + schema.len()..]].concat();
+    for (bytes, code, told) in [
+        (probe.as_slice(), 0, "it loads only with settings; without any, the plugin does not take its settings: "),
+        (
+            wardlock_tests::guests::guest("listed"),
+            0,
+            "it loads only with settings and files; without any, the plugin does not take its settings: the folder has no text",
+        ),
+        (
+            wardlock_tests::guests::guest("loop-in-settings"),
+            1,
+            "it would not load without settings: the plugin failed in `configure`: ",
+        ),
+    ] {
+        let file = guests.path().join("unset");
+        std::fs::write(&file, bytes).expect("written");
+        let checked = check(text(&file));
+        assert!(checked.code == Some(code) && checked.stdout.contains(told), "{told}: {checked:?}");
+    }
     let judge = guests.path().join("judge");
     std::fs::write(&judge, wardlock_tests::guests::guest("judge")).expect("written");
     let checked = check(text(&judge)).ok().expect("it loads");
