@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::Value;
 use wardlock_core::id::Digest;
 
-use super::{component, signature};
+use super::{component, printed, signature};
 use crate::admin::{Brought, Command, Failure};
 use crate::cli::args::Cli;
 use crate::cli::plugin_args::AddArgs;
@@ -43,9 +43,13 @@ pub(super) async fn run(cli: &Cli, args: &AddArgs) -> Result<ExitCode, Failure> 
         Some(line) => talk::line(&format!(
             "\nreplace the table of that name in {goes_into}, line {line}, by this, then run `wardlock reload`:\n"
         )),
-        None => talk::line(&format!("\nPut this into {goes_into}, then run `wardlock reload`:\n")),
+        None => {
+            talk::line(&format!("\nPut this into {goes_into}, then run `wardlock reload`:\n"));
+            // Behind a last line that has no end, too.
+            talk::text("");
+        }
     }
-    talk::text(for_terminal_lines(text("toml")).trim_end());
+    talk::text(printed::toml(text("toml")).trim_end());
     for warning in added["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         talk::line(&format!("\nwarning: {}", for_terminal(warning)));
     }

@@ -8,6 +8,7 @@ mod check;
 mod dev;
 mod inspect;
 mod logs;
+mod printed;
 mod project;
 mod registry;
 mod test;
@@ -181,6 +182,16 @@ async fn start(config: SandboxConfig) -> Result<Sandbox, Failure> {
 #[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
 fn of_folder(error: FolderError) -> Failure {
     Failure::usage(crate::text::with_causes(&error)).hint("name a folder that this user may use")
+}
+
+/// Returns a path as a shell takes it for one word that is no option.
+fn for_shell(path: &Path) -> String {
+    let path = path.display().to_string();
+    let path = if path.starts_with('-') { format!("./{path}") } else { path };
+    if path.chars().all(|character| character.is_ascii_alphanumeric() || "/._-+,:@%".contains(character)) {
+        return path;
+    }
+    format!("'{}'", path.replace('\'', r"'\''"))
 }
 
 fn print(cli: &Cli, result: &serde_json::Value) {

@@ -5,19 +5,20 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::print;
+use super::{for_shell, print};
 use crate::admin::Failure;
 use crate::cli::args::Cli;
 use crate::cli::plugin_args::NewArgs;
 use crate::cli::talk;
 use crate::plugin::project::{self, Built, Project, ProjectError};
+use crate::text::for_terminal;
 
 pub(super) fn new(cli: &Cli, args: &NewArgs) -> Result<ExitCode, Failure> {
     let folder = args.dir.clone().unwrap_or_else(|| PathBuf::from(&args.name));
     let begun =
         project::create(&folder, &args.name, args.lang.language(), args.world.world()).map_err(of_project)?;
     let shown = folder.display().to_string();
-    let mut next = vec![format!("cd {shown}")];
+    let mut next = vec![format!("cd {}", for_shell(&folder))];
     next.extend(begun.tools);
     next.push("wardlock plugin build".to_owned());
     next.push(format!("wardlock plugin test {}.wasm", args.name));
@@ -27,7 +28,7 @@ pub(super) fn new(cli: &Cli, args: &NewArgs) -> Result<ExitCode, Failure> {
     }
     print(cli, &json!({ "folder": shown, "files": begun.files }));
     talk::line("\nnext:");
-    next.iter().for_each(|step| talk::line(&format!("  {step}")));
+    next.iter().for_each(|step| talk::line(&format!("  {}", for_terminal(step))));
     Ok(ExitCode::SUCCESS)
 }
 

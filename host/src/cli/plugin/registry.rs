@@ -11,7 +11,7 @@ use wardlock_egress::Dialer;
 use wardlock_egress::registry::{self, Artifact, Credentials, Pulled, Reference, RegistryError};
 use wardlock_egress::vault::Secret;
 
-use super::{component, sandbox, signature};
+use super::{component, for_shell, sandbox, signature};
 use crate::admin::Failure;
 use crate::cli::args::Cli;
 use crate::cli::plugin_args::{AccountArgs, PullArgs, PushArgs};
@@ -62,17 +62,17 @@ pub(super) async fn pull(cli: &Cli, args: &PullArgs) -> Result<ExitCode, Failure
     Ok(ExitCode::SUCCESS)
 }
 
-fn tell(cli: &Cli, reference: &Reference, pulled: &Pulled, file: &Path) {
+fn tell(cli: &Cli, reference: &Reference, pulled: &Pulled, path: &Path) {
     let pinned = reference.pinned(pulled.manifest).to_string();
     let signed = pulled.signature.is_some();
-    let shown = file.display().to_string();
+    let shown = path.display().to_string();
     if cli.json {
         return talk::data(&json!({
             "file": shown,
             "sha256": pulled.digest.to_string(),
             "bytes": pulled.component.len(),
             "pinned": pinned,
-            "signature": signed.then(|| beside(file).display().to_string()),
+            "signature": signed.then(|| beside(path).display().to_string()),
         }));
     }
     let file = for_terminal(&shown);
@@ -82,6 +82,7 @@ fn tell(cli: &Cli, reference: &Reference, pulled: &Pulled, file: &Path) {
     talk::line(&format!("{} bytes into {file}{with}", pulled.component.len()));
     talk::text(&format!("sha256 = \"{}\"", pulled.digest));
     talk::line("\nNothing runs by it yet. Look at what it is, then put it into a chain:\n");
+    let file = for_terminal(&for_shell(path));
     talk::line(&format!("  wardlock plugin check {file}"));
     talk::line(&format!("  wardlock plugin add {file} --workspace WORKSPACE --connection CONNECTION"));
 }

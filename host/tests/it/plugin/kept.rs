@@ -25,7 +25,7 @@ fn added_plugin_is_kept_and_its_table_loads() {
     let added = add(&wardlock, &["read-only", "--workspace", "acme", "--connection", "zoho"]).ok().expect("added");
     let digest = Digest::of(read_only());
     for line in [
-        "[[connections.zoho.plugins]]\n",
+        "\n[[connections.zoho.plugins]]\n",
         "name         = \"read-only\"\n",
         "file         = \"read-only.wasm\"\n",
         &format!("sha256       = \"{digest}\"\n"),
