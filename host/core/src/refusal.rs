@@ -76,7 +76,7 @@ macro_rules! codes {
 codes! {
     /// The request is not HTTP with one reading, or says to Wardlock what it does not know.
     BadRequest = "bad_request", 400, false, Agent;
-    /// The target, query or body has more than one reading.
+    /// The target, query or body has more than one reading, or the body names other records than the path.
     NotCanonical = "not_canonical", 400, false, Agent;
     /// The `Host` header is not one of this listener's.
     HostNotAllowed = "host_not_allowed", 421, false, Agent;

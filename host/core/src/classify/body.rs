@@ -9,7 +9,8 @@ use crate::canonical::{CanonicalRequest, parse_json};
 use crate::refusal::{Code, Refusal};
 use crate::service::{BodyKind, Operation, RequestRules};
 
-const RULE: &str = "body";
+/// The rule that refuses bodies.
+pub(super) const RULE: &str = "body";
 
 /// How a form says what it is.
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";

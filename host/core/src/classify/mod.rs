@@ -3,7 +3,8 @@
 //! All of it comes from the service's definition; no service's name stands here. In reading order: `query` (which
 //! parameters and headers an operation takes), `body` (its type, its JSON), `sources` (resources, fields, breadth),
 //! `envelope` (calls that carry others), `names`, `criteria`, `coql` and `gaql` (the languages in which fields are named), `pins` (where the tenant
-//! is named), `changes` (what would stand where, and what shows what stands there now), `places` (JSON pointers with wildcards), `respelt` (names that stand there in two spellings), `unread` (why a query is not read).
+//! is named), `changes` (what would stand where, and what shows what stands there now), `places` (JSON pointers with wildcards), `respelt` (names that stand there in two spellings), `one_record` (bodies of other
+//! records than the path), `unread` (why a query is not read).
 
 mod body;
 mod changes;
@@ -13,6 +14,7 @@ mod criteria;
 mod envelope;
 mod gaql;
 mod names;
+mod one_record;
 mod pins;
 pub(crate) mod places;
 mod query;
@@ -170,6 +172,7 @@ pub fn classify(service: &Arc<ServiceDefinition>, mut request: CanonicalRequest)
         let whole = Classified::new(service, request, Some(at), parameters, operation, json);
         return Ok(Classified { parts: parts.into(), ..whole });
     }
+    one_record::check(definition, &parameters, json.as_ref())?;
     let reader =
         Reader { service, operation: definition, request: &request, parameters: &parameters, json: json.as_ref() };
     let found = reader.read()?;

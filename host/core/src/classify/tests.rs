@@ -103,6 +103,72 @@ fn bodies_are_what_the_operation_declares() {
 }
 
 #[test]
+fn a_body_is_of_the_record_that_its_path_names() {
+    let put = |target: &str, body: &str, expect: &str| check_refused("PUT", target, &[], body, expect);
+    let one = |body: &str, expect: &str| put("/crm/v8/Leads/7", body, expect);
+    for body in [
+        r#"{"data":[{"Company":"P"}]}"#,
+        r#"{"data":[{"id":"7","Company":"P"}]}"#,
+        r#"{"data":[{"id":7,"Owner":{"id":"8"}}]}"#,
+        r#"{"data":[{"id":null,"Company":"P"}]}"#,
+        r#"{"data":[]}"#,
+        "",
+    ] {
+        one(body, "passed as records.update_one");
+    }
+    for body in [
+        r#"{"data":[{"id":"8","Company":"P"}]}"#,
+        r#"{"data":{"id":"8","Company":"P"}}"#,
+        r#"{"data":[{"Id":"8"}]}"#,
+        r#"{"data":[{"id":["7"]}]}"#,
+        r#"{"data":[{"Company":"P"},{"id":"8","Company":"Q"}]}"#,
+        r#"{"data":[{"id":"7"},{"id":"7"}]}"#,
+        r#"{"id":"8","data":[{"Company":"P"}]}"#,
+    ] {
+        one(body, "not_canonical");
+    }
+    put("/crm/v8/Leads", r#"{"data":[{"id":"7"},{"id":"8"}]}"#, "passed as records.update");
+    put("/crm/v8/users/7", r#"{"users":[{"id":"8"}]}"#, "not_canonical");
+    let said = |body: &str| {
+        let refusal =
+            classify(service(), request("PUT", "/crm/v8/Leads/7", &[], body.as_bytes())).expect_err("refused");
+        (refusal.detail, refusal.hint.unwrap_or_default())
+    };
+    let (detail, hint) = said(r#"{"data":[{"id":"8"}]}"#);
+    assert_eq!(detail, "the path names one record, and `/data/0/id` of the body another");
+    assert_eq!(hint, "leave `id` out of the body, or send the record to its own path");
+    let (detail, hint) = said(r#"{"data":[{"a":"b"},{"a":"c"}]}"#);
+    assert_eq!(detail, "the path names one record, and the body holds 2");
+    assert_eq!(hint, "send each of them to its own path, or all to one that names none");
+}
+
+#[test]
+fn a_body_of_another_record_is_refused_wherever_its_id_stands() {
+    for (definition, line, body) in [
+        (
+            include_str!("../../../services/zoho-books.toml"),
+            "PUT /books/v3/projects/timeentries/7",
+            r#"{"time_entry_id":ID}"#,
+        ),
+        (include_str!("../../../services/zoho-books.toml"), "PUT /books/v3/users/7", r#"{"user_id":ID}"#),
+        (include_str!("../../../services/zoho-desk.toml"), "PATCH /api/v1/tickets/7", r#"{"id":ID}"#),
+        (include_str!("../../../services/zoho-desk.toml"), "PATCH /api/v1/tickets/9/comments/7", r#"{"id":ID}"#),
+        (
+            include_str!("../../../services/zoho-workdrive.toml"),
+            "PATCH /workdrive/api/v1/files/7",
+            r#"{"data":{"attributes":{"name":"a"},"id":ID,"type":"files"}}"#,
+        ),
+    ] {
+        let service = Arc::new(parse(definition, "service.toml").expect("the definition"));
+        let (method, target) = line.split_once(' ').expect("a method");
+        for (id, passes) in [("\"7\"", true), ("7", true), ("\"8\"", false), ("9", false)] {
+            let got = classify(&service, request(method, target, &[], body.replace("ID", id).as_bytes()));
+            assert_eq!(got.map_err(|refusal| refusal.code.as_str()).is_ok(), passes, "{line} {body} {id}");
+        }
+    }
+}
+
+#[test]
 fn only_listed_headers_and_the_content_type_are_kept() {
     let headers = [
         ("x-zoho-sdk", "a"),
