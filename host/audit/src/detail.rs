@@ -155,7 +155,7 @@ pub struct PartDetail {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PartOutcome {
-    /// `ok`, `partial`, `failed`, `scheduled` or `unknown`.
+    /// `ok`, `partial`, `failed`, `rolled_back`, `scheduled` or `unknown`.
     pub outcome: String,
     /// The provider's own code.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -119,7 +119,7 @@ pub(crate) fn micros(time: Duration) -> u64 {
 }
 
 fn part_outcome(part: &PartReading) -> PartOutcome {
-    PartOutcome { outcome: part.outcome.as_str().to_owned(), code: part.code.as_deref().map(bounded) }
+    PartOutcome { outcome: part.as_str().to_owned(), code: part.code.as_deref().map(bounded) }
 }
 
 fn failures_detail(failures: &Failures) -> FailuresDetail {

@@ -276,6 +276,8 @@ fn parts_have_places_that_are_told_apart() {
     check_carrying(&[("uri = \"url\"", "uri = \"url\", form = \"form\"")], "a part has one body");
     check_carrying(&[("status = \"/status\"", "status = \"status\"")], "is not a JSON pointer");
     check_carrying(&[("list = \"/answers\", ", "")], "parsed");
+    check_carrying(&[("references", "all_or_nothing = \"atomic\"\nreferences")], "parsed");
+    check_carrying(&[("references", "all_or_nothing = \"calls\"\nreferences")], "`calls` is none of `switches`");
 }
 
 #[test]

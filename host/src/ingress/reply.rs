@@ -177,8 +177,8 @@ impl Reply {
             code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
         };
         let word = |part: &PartReading| match part.code.as_ref().filter(is_word) {
-            Some(code) => format!("{} {code}", part.outcome.as_str()),
-            None => part.outcome.as_str().to_owned(),
+            Some(code) => format!("{} {code}", part.as_str()),
+            None => part.as_str().to_owned(),
         };
         let told = parts.iter().map(word).collect::<Vec<_>>().join(", ");
         if let (false, Ok(value)) = (parts.is_empty(), HeaderValue::try_from(told)) {

@@ -125,8 +125,22 @@ async fn what_came_of_each_part_is_told_and_recorded() {
     let failed = (reply.header("wardlock-failed"), reply.header("wardlock-failed-at"));
     assert_eq!(failed, (Some("1/2"), Some("2 MANDATORY_NOT_FOUND")));
     assert_eq!(answer.failures.map(|failures| (failures.failed, failures.of)), Some((1, 2)));
-    let reply = send(&world, &[missing.clone(), missing]).await;
+    let reply = send(&world, &[missing.clone(), missing.clone()]).await;
     assert_eq!(reply.header("wardlock-outcome"), Some("failed"));
+
+    // Where the provider undoes all of them, nothing is said to be done.
+    let before = world.simulator.records(ORG, "Leads").len();
+    let body = json!({ "rollback_on_fail": true, "__composite_requests": [create(1), missing] });
+    let reply = send_with(&world, PROBLEM, &body.to_string()).await;
+    assert_eq!((reply.status, reply.header("wardlock-outcome")), (207, Some("failed")));
+    assert_eq!(world.simulator.records(ORG, "Leads").len(), before, "it is undone");
+    assert_eq!(reply.header("wardlock-parts"), Some("rolled_back, failed MANDATORY_NOT_FOUND"));
+    let failed = (reply.header("wardlock-failed"), reply.header("wardlock-failed-at"));
+    assert_eq!(failed, (Some("2/2"), Some("1, 2 MANDATORY_NOT_FOUND")));
+    let row = world.rows(&reply)[1].clone();
+    let parts = row.detail.answer.expect("an answer").parts;
+    assert_eq!(row.outcome.as_deref(), Some("failed"));
+    assert_eq!(parts.iter().map(|part| part.outcome.as_str()).collect::<Vec<_>>(), ["rolled_back", "failed"]);
     world.end().await;
 }
 

@@ -3,8 +3,9 @@
 use serde_json::Value;
 
 use super::{AnswerReading, Failures, Outcome, at, code_text, read_answer};
-use crate::classify::Classified;
-use crate::service::{AnswerRules, PartAnswers};
+use crate::classify::{Classified, Part};
+use crate::plugin::Effect;
+use crate::service::PartAnswers;
 
 /// What the answer says of one part.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,15 @@ pub struct PartReading {
     pub outcome: Outcome,
     /// The provider's first error code.
     pub code: Option<String>,
+    /// It was done and undone, because another part failed. Its outcome is `Failed`: nothing of it stands.
+    pub is_rolled_back: bool,
+}
+
+impl PartReading {
+    /// Returns the word used on every surface.
+    pub fn as_str(&self) -> &'static str {
+        if self.is_rolled_back { "rolled_back" } else { self.outcome.as_str() }
+    }
 }
 
 /// Reads the answer to a request. `body` is `None` where it was not buffered.
@@ -22,8 +32,7 @@ pub struct PartReading {
 /// Of a request that carried others it is what came of them together: an answer that says yes to the whole may hold a no
 /// to each part. What it does not tell of a part is not known.
 pub fn read_answer_to(classified: &Classified, status: u16, body: Option<&[u8]>) -> AnswerReading {
-    let rules = &classified.service().answer;
-    let whole = read_answer(rules, status, body);
+    let whole = read_answer(&classified.service().answer, status, body);
     let Some(envelope) = classified.definition().and_then(|operation| operation.envelope.as_ref()) else {
         return whole;
     };
@@ -32,7 +41,7 @@ pub fn read_answer_to(classified: &Classified, status: u16, body: Option<&[u8]>)
     let json = serde_json::from_slice::<Value>(body).unwrap_or_default();
     let list = json.pointer(&envelope.answer.list).and_then(Value::as_array);
     match list {
-        Some(list) => together(rules, &envelope.answer, classified.parts().len(), list, &whole),
+        Some(list) => together(classified, &envelope.answer, list, &whole),
         // It failed as a whole, or nobody knows.
         None if whole.outcome == Outcome::Failed => whole,
         None => AnswerReading { outcome: Outcome::Unknown, ..whole },
@@ -40,29 +49,35 @@ pub fn read_answer_to(classified: &Classified, status: u16, body: Option<&[u8]>)
 }
 
 fn together(
-    rules: &AnswerRules,
+    classified: &Classified,
     places: &PartAnswers,
-    parts: usize,
     list: &[Value],
     whole: &AnswerReading,
 ) -> AnswerReading {
-    let readings: Vec<Option<AnswerReading>> =
-        (0..parts).map(|at| list.get(at).and_then(|item| read_part(rules, places, item))).collect();
-    let outcome_of =
-        |reading: &Option<AnswerReading>| reading.as_ref().map_or(Outcome::Unknown, |one| one.outcome);
-    let number = |at: usize| u32::try_from(at + 1).unwrap_or(u32::MAX);
-    let each = readings.iter().enumerate().map(|(at, reading)| PartReading {
-        number: number(at),
-        outcome: outcome_of(reading),
+    let parts = classified.parts();
+    let items = (0..parts.len()).map(|at| list.get(at));
+    let read = |(part, item): (&Part, Option<&Value>)| read_part(part, places, item?);
+    let readings: Vec<Option<AnswerReading>> = parts.iter().zip(items).map(read).collect();
+    let each = parts.iter().zip(&readings).map(|(part, reading)| PartReading {
+        number: part.number(),
+        outcome: reading.as_ref().map_or(Outcome::Unknown, |reading| reading.outcome),
         code: reading.as_ref().and_then(|reading| reading.code.clone()),
+        is_rolled_back: false,
     });
-    let each: Vec<PartReading> = each.collect();
+    let mut each: Vec<PartReading> = each.collect();
+    let writes = classified.operation().effect != Effect::Read;
+    let outcome = if writes && classified.is_all_or_nothing() {
+        all_or_nothing(parts, &mut each)
+    } else {
+        all(each.iter().map(|part| part.outcome))
+    };
     let known = || readings.iter().flatten();
     AnswerReading {
-        outcome: all(readings.iter().map(outcome_of)),
+        outcome,
         code: known().find_map(|reading| reading.code.clone()),
         // A token is stale for every part, or for none.
-        stale_token: whole.stale_token || (parts > 0 && known().filter(|one| one.stale_token).count() == parts),
+        stale_token: whole.stale_token
+            || (!parts.is_empty() && known().filter(|one| one.stale_token).count() == parts.len()),
         scope: whole.scope || known().any(|reading| reading.scope),
         throttled: whole.throttled || known().any(|reading| reading.throttled),
         retry_after: whole.retry_after.or_else(|| known().find_map(|reading| reading.retry_after)),
@@ -71,7 +86,32 @@ fn together(
     }
 }
 
-/// Returns which parts failed, wholly or in some of their records.
+/// Says of each part what still stands where the provider undoes all of them if one fails, and returns what came of them together.
+///
+/// What was read stays read. A job that was accepted may have begun before it was undone, and a part of which some records failed may
+/// have counted as one that failed or not: nobody knows.
+fn all_or_nothing(parts: &[Part], each: &mut [PartReading]) -> Outcome {
+    let has = |each: &[PartReading], outcome| each.iter().any(|part| part.outcome == outcome);
+    let one_failed = has(each, Outcome::Failed);
+    if !one_failed && !has(each, Outcome::Partial) && !has(each, Outcome::Unknown) {
+        return all(each.iter().map(|part| part.outcome));
+    }
+    let written =
+        parts.iter().zip(each.iter_mut()).filter(|(part, _)| part.classified().operation().effect != Effect::Read);
+    for (_, part) in written {
+        match part.outcome {
+            Outcome::Ok | Outcome::Partial if one_failed => {
+                part.outcome = Outcome::Failed;
+                part.is_rolled_back = true;
+            }
+            Outcome::Ok | Outcome::Partial | Outcome::Scheduled => part.outcome = Outcome::Unknown,
+            Outcome::Failed | Outcome::Unknown | Outcome::Aborted | Outcome::Streamed => {}
+        }
+    }
+    if has(each, Outcome::Unknown) { Outcome::Unknown } else { Outcome::Failed }
+}
+
+/// Returns which parts failed, wholly or in some of their records; what was undone failed, too.
 fn failures(parts: &[PartReading]) -> Option<Failures> {
     let mut failures = Failures::default();
     for part in parts {
@@ -83,14 +123,14 @@ fn failures(parts: &[PartReading]) -> Option<Failures> {
     failures.any()
 }
 
-fn read_part(rules: &AnswerRules, places: &PartAnswers, item: &Value) -> Option<AnswerReading> {
+fn read_part(part: &Part, places: &PartAnswers, item: &Value) -> Option<AnswerReading> {
     let status = code_text(at(item, &places.status)?)?.parse().ok()?;
     let body = match item.pointer(&places.body) {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::String(text)) => text.clone().into_bytes(),
         Some(other) => other.to_string().into_bytes(),
     };
-    Some(read_answer(rules, status, Some(&body)))
+    Some(read_answer(&part.classified().service().answer, status, Some(&body)))
 }
 
 /// Returns what came of all of them.
@@ -132,12 +172,17 @@ mod tests {
     use crate::service::{ServiceDefinition, parse};
 
     fn composite(parts: usize) -> Classified {
+        carrying(
+            &json!({ "__composite_requests": vec![json!({"method": "GET", "uri": "/crm/v8/Leads/1"}); parts] }),
+        )
+    }
+
+    fn carrying(body: &Value) -> Classified {
         static SERVICE: LazyLock<Arc<ServiceDefinition>> = LazyLock::new(|| {
             let text = include_str!("../../../services/zoho-crm.toml");
             Arc::new(parse(text, "zoho-crm.toml").expect("the definition"))
         });
-        let parts = vec![json!({"method": "GET", "uri": "/crm/v8/Leads/1"}); parts];
-        let body = json!({ "__composite_requests": parts }).to_string().into_bytes();
+        let body = body.to_string().into_bytes();
         let request = CanonicalRequest::parse("POST", "/crm/v8/__composite_requests", Vec::new(), body);
         classify(&SERVICE, request.expect("canonical")).expect("classified")
     }
@@ -149,13 +194,18 @@ mod tests {
 
     #[track_caller]
     fn check(parts: usize, status: u16, items: &[Value], expect: &str) {
+        check_of(&composite(parts), status, items, expect);
+    }
+
+    #[track_caller]
+    fn check_of(request: &Classified, status: u16, items: &[Value], expect: &str) {
         let body = json!({ "__composite_requests": items }).to_string();
-        let reading = read_answer_to(&composite(parts), status, Some(body.as_bytes()));
-        let word = |part: &PartReading| part.outcome.as_str().to_owned();
+        let reading = read_answer_to(request, status, Some(body.as_bytes()));
+        let word = |part: &PartReading| part.as_str().to_owned();
         let each = reading.parts.iter().map(word).collect::<Vec<_>>().join("+");
         let got = format!("{} {} {each}", reading.outcome.as_str(), reading.code.as_deref().unwrap_or("-"));
         assert_eq!(got, expect, "{body}");
-        let failed = each.split('+').filter(|word| ["failed", "partial"].contains(word)).count();
+        let failed = each.split('+').filter(|word| ["failed", "partial", "rolled_back"].contains(word)).count();
         assert_eq!(reading.failures.map_or(0, |failures| failures.failed as usize), failed, "{body}");
     }
 
@@ -178,6 +228,38 @@ mod tests {
         check(2, 200, &[bad.clone(), Value::Null], "unknown INVALID_DATA failed+unknown");
         check(2, 200, &[], "unknown - unknown+unknown");
         check(1, 200, &[good.clone(), bad], "ok - ok");
+    }
+
+    #[test]
+    fn where_one_failed_and_all_is_undone_nothing_is_ok() {
+        let read = json!({"method": "GET", "uri": "/crm/v8/Leads/1"});
+        let write = json!({"method": "POST", "uri": "/crm/v8/Leads", "body": {"data": [{"Last_Name": "x"}]}});
+        let asked = |switch: bool, parts: &[&Value]| {
+            carrying(&json!({"rollback_on_fail": switch, "__composite_requests": parts}))
+        };
+        let done = json!({"code": "SUCCESS", "details": {}, "status": "success"});
+        let no = json!({"code": "MANDATORY_NOT_FOUND", "details": {}, "status": "error"});
+        let good = item(201, &json!({"data": [done]}));
+        let bad = item(400, &json!({"data": [no]}));
+        let some = item(207, &json!({"data": [done, no]}));
+        let later = item(202, &json!({"code": "SCHEDULED", "status": "success"}));
+        let pair = [good.clone(), bad.clone()];
+        let two = asked(true, &[&write, &write]);
+        check_of(&two, 207, &pair, "failed MANDATORY_NOT_FOUND rolled_back+failed");
+        check_of(&two, 400, &[bad.clone(), bad.clone()], "failed MANDATORY_NOT_FOUND failed+failed");
+        check_of(&two, 207, &[some.clone(), bad.clone()], "failed MANDATORY_NOT_FOUND rolled_back+failed");
+        check_of(&two, 200, &[good.clone(), good.clone()], "ok - ok+ok");
+        check_of(&two, 200, &[good.clone(), later.clone()], "scheduled - ok+scheduled");
+        // What may have been undone, and what may have begun all the same, is not known.
+        check_of(&two, 200, std::slice::from_ref(&good), "unknown - unknown+unknown");
+        check_of(&two, 207, &[good.clone(), some], "unknown MANDATORY_NOT_FOUND unknown+unknown");
+        check_of(&two, 207, &[later, bad.clone()], "unknown MANDATORY_NOT_FOUND unknown+failed");
+        let three = asked(true, &[&write, &write, &write]);
+        check_of(&three, 207, &pair, "unknown MANDATORY_NOT_FOUND rolled_back+failed+unknown");
+        // What was read stays read, and where nothing is written nothing is undone.
+        check_of(&asked(true, &[&read, &write]), 207, &pair, "failed MANDATORY_NOT_FOUND ok+failed");
+        check_of(&asked(true, &[&read, &read]), 207, &pair, "partial MANDATORY_NOT_FOUND ok+failed");
+        check_of(&asked(false, &[&write, &write]), 207, &pair, "partial MANDATORY_NOT_FOUND ok+failed");
     }
 
     #[test]

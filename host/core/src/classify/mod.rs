@@ -133,6 +133,15 @@ impl Classified {
         &self.parts
     }
 
+    /// Returns whether it has the provider undo what all of its parts did where one fails.
+    pub fn is_all_or_nothing(&self) -> bool {
+        let envelope = self.definition().and_then(|operation| operation.envelope.as_ref());
+        let switch = envelope.and_then(|envelope| envelope.all_or_nothing.as_ref());
+        // A form holds texts.
+        let is_on = |value: &Value| *value == Value::Bool(true) || value.as_str() == Some("true");
+        switch.and_then(|name| self.json.as_ref()?.get(name)).is_some_and(is_on)
+    }
+
     /// Returns why the query in its body is not read, where it has one that is not.
     pub fn unread(&self) -> Option<Unread> {
         self.unread

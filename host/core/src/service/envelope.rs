@@ -11,6 +11,8 @@ pub struct Envelope {
     pub most: u32,
     /// The other members that the body may have: each is true or false, and changes nothing of what a part does.
     pub switches: BTreeSet<String>,
+    /// The switch with which the provider undoes all parts where one fails.
+    pub all_or_nothing: Option<String>,
     /// Texts by which a part refers to what another is answered (`@{`). Nobody knows what stands there when it is judged.
     pub references: Vec<String>,
     /// What stands where in a part.

@@ -109,6 +109,7 @@ fn envelope(raw: RawEnvelope) -> Envelope {
         list: raw.list,
         most: raw.most,
         switches: raw.switches,
+        all_or_nothing: raw.all_or_nothing,
         references: raw.references,
         part: PartShape {
             id,

@@ -59,6 +59,9 @@ impl Place<'_> {
         if envelope.switches.contains(&envelope.list) {
             return self.fail("envelope.switches", format!("`{}` is the list of parts", envelope.list));
         }
+        if let Some(switch) = envelope.all_or_nothing.as_ref().filter(|name| !envelope.switches.contains(*name)) {
+            return self.fail("envelope.all_or_nothing", format!("`{switch}` is none of `switches`"));
+        }
         let mut seen = BTreeSet::new();
         if let Some(twice) = members(&envelope.part).find(|name| !seen.insert(name.as_str())) {
             return self.fail("envelope.part", format!("`{twice}` stands for two things"));

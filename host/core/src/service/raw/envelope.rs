@@ -17,6 +17,8 @@ pub(in crate::service) struct RawEnvelope {
     /// The other members that the body may have: each is true or false, and changes nothing of what a part does.
     #[serde(default)]
     pub(in crate::service) switches: BTreeSet<String>,
+    /// The one of `switches` with which the provider undoes what all parts did where one fails.
+    pub(in crate::service) all_or_nothing: Option<String>,
     /// Texts by which a part refers to what another is answered (`@{`). A part that holds one is refused.
     pub(in crate::service) references: Vec<String>,
     /// What stands where in a part. A member that is not named here may not be there.
