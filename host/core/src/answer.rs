@@ -66,7 +66,7 @@ impl Outcome {
 /// What an answer says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnswerReading {
-    /// `Ok`, `Partial`, `Failed` or `Scheduled`.
+    /// `Ok`, `Partial`, `Failed` or `Scheduled`; `Unknown` where it does not tell.
     pub outcome: Outcome,
     /// The provider's first error code.
     pub code: Option<String>,
@@ -95,6 +95,23 @@ const MOST_VALUES: usize = 100_000;
 pub fn read_answer(rules: &AnswerRules, status: u16, body: Option<&[u8]>) -> AnswerReading {
     let body = body.unwrap_or_default();
     read(rules, status, outline(rules, body).as_ref(), || serde_json::from_slice(body).ok())
+}
+
+/// Reads an answer to a write, as far as it can be read: what its JSON does not say is not known, whatever the status. A page to log in
+/// comes with a 200, too.
+fn read_answer_to_write(rules: &AnswerRules, status: u16, body: &[u8]) -> AnswerReading {
+    let json = outline(rules, body);
+    let reading = read(rules, status, json.as_ref(), || serde_json::from_slice(body).ok());
+    let is_told = json.is_some() || (body.trim_ascii().is_empty() && means_nothing_more(rules, status));
+    if reading.outcome == Outcome::Ok && !is_told {
+        return AnswerReading { outcome: Outcome::Unknown, ..reading };
+    }
+    reading
+}
+
+/// Whether a status means success without a body: 204 and 205 never have one (RFC 9110 sections 15.3.5 and 15.3.6).
+fn means_nothing_more(rules: &AnswerRules, status: u16) -> bool {
+    matches!(status, 204 | 205) || rules.empty_statuses.contains(&status)
 }
 
 /// Reads an answer by what of it can say how it went; `whole` is asked for all of it, where it says that some failed.
@@ -264,7 +281,7 @@ fn tally_item(rules: &AnswerRules, item: &Map<String, Value>, tally: &mut Tally)
 }
 
 fn outcome(rules: &AnswerRules, status: u16, is_json: bool, top: Option<&Top>, tally: &Tally) -> Outcome {
-    if rules.empty_statuses.contains(&status) {
+    if !is_json && rules.empty_statuses.contains(&status) {
         return Outcome::Ok;
     }
     let is_success = (200..300).contains(&status);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{AnswerReading, Failures, Outcome, at, code_text, read_answer};
+use super::{AnswerReading, Failures, Outcome, at, code_text, read_answer, read_answer_to_write};
 use crate::classify::{Classified, Part};
 use crate::plugin::Effect;
 use crate::service::PartAnswers;
@@ -32,7 +32,7 @@ impl PartReading {
 /// Of a request that carried others it is what came of them together: an answer that says yes to the whole may hold a no
 /// to each part. What it does not tell of a part is not known.
 pub fn read_answer_to(classified: &Classified, status: u16, body: Option<&[u8]>) -> AnswerReading {
-    let whole = read_answer(&classified.service().answer, status, body);
+    let whole = read_alone(classified, status, body);
     let Some(envelope) = classified.definition().and_then(|operation| operation.envelope.as_ref()) else {
         return whole;
     };
@@ -45,6 +45,18 @@ pub fn read_answer_to(classified: &Classified, status: u16, body: Option<&[u8]>)
         // It failed as a whole, or nobody knows.
         None if whole.outcome == Outcome::Failed => whole,
         None => AnswerReading { outcome: Outcome::Unknown, ..whole },
+    }
+}
+
+/// Reads the answer to one request by what its operation says of it.
+fn read_alone(classified: &Classified, status: u16, body: Option<&[u8]>) -> AnswerReading {
+    let rules = &classified.service().answer;
+    let is_json = classified.definition().is_some_and(|operation| operation.answer_is_json);
+    match body {
+        Some(body) if is_json && classified.operation().effect != Effect::Read => {
+            read_answer_to_write(rules, status, body)
+        }
+        _ => read_answer(rules, status, body),
     }
 }
 
@@ -130,7 +142,7 @@ fn read_part(part: &Part, places: &PartAnswers, item: &Value) -> Option<AnswerRe
         Some(Value::String(text)) => text.clone().into_bytes(),
         Some(other) => other.to_string().into_bytes(),
     };
-    Some(read_answer(&part.classified().service().answer, status, Some(&body)))
+    Some(read_alone(part.classified(), status, Some(&body)))
 }
 
 /// Returns what came of all of them.
@@ -228,6 +240,68 @@ mod tests {
         check(2, 200, &[bad.clone(), Value::Null], "unknown INVALID_DATA failed+unknown");
         check(2, 200, &[], "unknown - unknown+unknown");
         check(1, 200, &[good.clone(), bad], "ok - ok");
+    }
+
+    /// One request of a service, and what a 2xx with such a body says of it.
+    #[track_caller]
+    fn check_alone(definition: &str, line: &str, answers: &[(u16, &str, &str)]) {
+        let service = Arc::new(parse(definition, "service.toml").expect("the definition"));
+        let (method, target) = line.split_once(' ').expect("a method");
+        let request = CanonicalRequest::parse(method, target, Vec::new(), Vec::new()).expect("canonical");
+        let request = classify(&service, request).expect("classified");
+        for (status, body, expect) in answers {
+            let got = read_answer_to(&request, *status, Some(body.as_bytes())).outcome;
+            assert_eq!(got.as_str(), *expect, "{line}: {status} {body}");
+        }
+        assert_eq!(read_answer_to(&request, 200, None).outcome, Outcome::Ok, "what flows is not read");
+    }
+
+    #[test]
+    fn a_write_is_ok_only_by_what_its_answer_says() {
+        const CRM: &str = include_str!("../../../services/zoho-crm.toml");
+        const LOGIN: &str = "<!doctype html><title>Log in</title>";
+        const CUT: &str = r#"{"data":[{"code":"SUCCESS","status":"succ"#;
+        let done = r#"{"data":[{"code":"SUCCESS","status":"success"}]}"#;
+        let said = [
+            (201, done, "ok"),
+            (200, "{}", "ok"),
+            (204, "", "ok"),
+            (205, "", "ok"),
+            (200, LOGIN, "unknown"),
+            (200, CUT, "unknown"),
+            (200, "", "unknown"),
+            (200, " \n", "unknown"),
+            (202, "", "unknown"),
+            (500, LOGIN, "failed"),
+            (400, "", "failed"),
+        ];
+        for line in ["POST /crm/v8/Leads", "DELETE /crm/v8/Leads/1", "POST /crm/v8/files"] {
+            check_alone(CRM, line, &said);
+        }
+        // A read changes nothing, and its answer may be a file.
+        let files = [(200, "PK\u{3}\u{4}", "ok"), (200, "", "ok"), (200, CUT, "ok"), (403, LOGIN, "failed")];
+        check_alone(CRM, "GET /crm/v8/files?id=1", &files);
+
+        // A definition may say that it is no JSON, and which statuses come without a body.
+        let notes = include_str!("../../../services/generic-oauth2.toml");
+        let delete = "DELETE /v1/items/1";
+        check_alone(notes, delete, &[(204, "", "ok"), (200, "", "unknown"), (200, "deleted", "unknown")]);
+        let empty = notes.replace("[answer]", "[answer]\nempty_statuses = [200]");
+        let error = r#"{"error":{"code":"x"}}"#;
+        check_alone(&empty, delete, &[(200, "", "ok"), (200, "deleted", "unknown"), (200, error, "failed")]);
+        let any = notes.replace("name = \"items.delete\"", "name = \"items.delete\"\nanswer = \"any\"");
+        check_alone(&any, delete, &[(200, "", "ok"), (200, "deleted", "ok"), (200, error, "failed")]);
+    }
+
+    #[test]
+    fn a_part_that_writes_is_ok_only_by_what_its_answer_says() {
+        let write = json!({"method": "PUT", "uri": "/crm/v8/Leads/1"});
+        let read = json!({"method": "GET", "uri": "/crm/v8/files?id=1"});
+        let both = carrying(&json!({ "__composite_requests": [write, read] }));
+        let (page, nothing) = (item(200, &json!("<html>")), item(200, &Value::Null));
+        check_of(&both, 200, &[page.clone(), page], "partial - unknown+ok");
+        check_of(&both, 200, &[nothing, item(204, &Value::Null)], "partial - unknown+ok");
+        check_of(&both, 200, &[item(204, &Value::Null), item(204, &Value::Null)], "ok - ok+ok");
     }
 
     #[test]

@@ -265,6 +265,8 @@ pub struct Operation {
     pub breadth: Breadth,
     /// What body it declares.
     pub body: BodyKind,
+    /// Whether its answer is JSON, or nothing beside a status that says so.
+    pub answer_is_json: bool,
     /// Whether repeating it surely changes nothing (safe to replay after a stale token).
     pub replay_safe: bool,
     /// Scopes that it needs.

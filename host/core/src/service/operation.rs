@@ -5,7 +5,7 @@ use toml::Spanned;
 use super::parse::with_version;
 use super::raw::{
     RawBody, RawBreadth, RawCurrent, RawDryRun, RawEnvelope, RawField, RawIds, RawNames, RawOperation,
-    RawPartShape, RawPresence, RawResource, RawSearch, RawSteps,
+    RawOperationAnswer, RawPartShape, RawPresence, RawResource, RawSearch, RawSteps,
 };
 use super::text::Source;
 use super::{
@@ -48,6 +48,7 @@ pub(super) fn operation(
         fields_known: raw.fields_known,
         breadth: breadth(raw.breadth),
         body: body(raw.body),
+        answer_is_json: raw.answer == RawOperationAnswer::Json,
         // GET reads change nothing, so repeating one is safe; everything else must say so.
         replay_safe: raw.replay_safe.unwrap_or(method == Method::Get && effect == Effect::Read),
         scopes: raw.scopes,

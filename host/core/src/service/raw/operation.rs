@@ -54,6 +54,9 @@ pub(in crate::service) struct RawOperation {
     /// What body it has.
     #[serde(default)]
     pub(in crate::service) body: RawBody,
+    /// What its answer is. Matters of a write only: one whose answer is JSON and cannot be read is not known to be done.
+    #[serde(default)]
+    pub(in crate::service) answer: RawOperationAnswer,
     /// Whether repeating it surely changes nothing. Only GETs that read are taken so without this.
     pub(in crate::service) replay_safe: Option<bool>,
     /// Scopes that it needs: any of these lists, all of its members; the first counts as the narrowest.
@@ -282,6 +285,16 @@ pub(in crate::service) enum RawBody {
     /// `multipart/form-data`.
     Multipart,
     /// Anything; passed as it is.
+    Any,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::service) enum RawOperationAnswer {
+    /// JSON, or nothing beside a status that says so (`empty_statuses`).
+    #[default]
+    Json,
+    /// Anything: its status says how it went, where it is no JSON.
     Any,
 }
 
