@@ -90,7 +90,7 @@ pub async fn run(gate: &Gate, peer: &Peer, id: RequestId, raw: RawRequest, body:
         Some(waits) => {
             // No host is held while a person thinks.
             drop(host);
-            Waits { shape, token, ..waits }.out(gate, &id, reply).await
+            Waits { token, shape, ..waits }.out(gate, &id, reply).await
         }
     }
 }
