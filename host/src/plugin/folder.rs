@@ -29,6 +29,16 @@ pub enum FolderError {
     },
 }
 
+impl FolderError {
+    /// Returns how to mend it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Io { .. } => "name a folder that this user may use",
+            Self::NotFile { .. } => "move it away: only regular files are read and written here",
+        }
+    }
+}
+
 /// An author's folder.
 #[derive(Debug)]
 pub struct Folder {
@@ -225,5 +235,6 @@ mod tests {
         let told =
             [folder.read("a.toml").err(), folder.read_text("a.toml").err(), folder.write("a.toml", b"").err()];
         assert!(told.iter().all(|error| matches!(error, Some(FolderError::NotFile { .. }))), "{told:?}");
+        assert!(told.iter().flatten().all(|error| error.hint().contains("move it away")));
     }
 }

@@ -181,7 +181,7 @@ async fn start(config: SandboxConfig) -> Result<Sandbox, Failure> {
 /// A folder that was named on the command line and cannot be used.
 #[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
 fn of_folder(error: FolderError) -> Failure {
-    Failure::usage(crate::text::with_causes(&error)).hint("name a folder that this user may use")
+    Failure::usage(crate::text::with_causes(&error)).hint(error.hint())
 }
 
 /// Returns a path as a shell takes it for one word that is no option.

@@ -116,7 +116,7 @@ impl ProjectError {
     /// Returns how to mend it.
     pub fn hint(&self) -> String {
         match self {
-            Self::Folder(_) => "name a folder that this user may use".to_owned(),
+            Self::Folder(error) => error.hint().to_owned(),
             Self::Unknown { .. } => {
                 "name the project's folder; `wardlock plugin new NAME --lang rust` begins one".to_owned()
             }
