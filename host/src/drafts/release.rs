@@ -263,8 +263,7 @@ fn conclude(host: &Host, draft: &Draft, id: RequestId, ended: Ended) -> (Release
                 sealed.inspect_err(|error| tracing::error!(%error, "an answer cannot be kept")).ok()
             });
             let (state, outcome) = match (outcome, status) {
-                // A flowing answer, which ended; or one that broke off.
-                (Outcome::Unknown, Some(_)) => (DraftState::Sent, Outcome::Streamed),
+                // It broke off. One that came and cannot be read leaves open what was done, too, but was sent.
                 (Outcome::Unknown, None) => (DraftState::Unknown, Outcome::Unknown),
                 (known, _) => (DraftState::Sent, known),
             };

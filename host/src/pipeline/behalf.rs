@@ -73,8 +73,11 @@ pub async fn run_for(host: &Host, id: &RequestId, asked: OnBehalf<'_>, request: 
     seen.began = Instant::now();
     let stop = match begin(host, id, asked, request, &mut seen).await {
         Ok(reply) => {
-            let outcome = reply.outcome().unwrap_or(Outcome::Unknown);
-            return Ended::Answered { outcome, answer: reply.keep().await };
+            let told = reply.outcome();
+            let answer = reply.keep().await;
+            // One that flows is told as pending: it ended, or broke off.
+            let flowed = if answer.is_some() { Outcome::Streamed } else { Outcome::Unknown };
+            return Ended::Answered { outcome: told.unwrap_or(flowed), answer };
         }
         Err(stop) => stop,
     };

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use wardlock::admin::Command;
+use wardlock_simulator::ApiAnswer;
 use wardlock_tests::raw::RawReply;
 
 use crate::drafts::{LEADS, PROBLEM, allowing, approve, drafting, held, plan};
@@ -89,6 +90,19 @@ async fn a_look_at_the_head_of_a_draft_is_answered_and_takes_no_answer() {
     assert_eq!(world.ask("acme", "HEAD", &path, PROBLEM, "").await.status, 200);
     assert_eq!(world.ask("acme", "HEAD", &format!("{path}/answer"), PROBLEM, "").await.status, 404);
     assert_eq!(world.ask("acme", "GET", &format!("{path}/answer"), PROBLEM, "").await.status, 201);
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_released_draft_whose_answer_cannot_be_read_is_sent_and_unknown() {
+    let world = drafting(&allowing()).await;
+    let id = held(&world, LEAD).await;
+    let page = ApiAnswer::Raw { status: 200, content_type: "text/html".to_owned(), body: b"<p>log in".to_vec() };
+    world.simulator.switches().change(|switches| switches.api_answers.push_back(page));
+    let ended = approve(&world, &id).await.expect("released");
+    assert_eq!((&ended["sent"], &ended["outcome"]), (&json!(true), &json!("unknown")), "{ended}");
+    let told = world.ask("acme", "GET", &format!("/-/drafts/{id}"), PROBLEM, "").await.json().expect("json");
+    assert_eq!((&told["state"], &told["outcome"]), (&json!("sent"), &json!("unknown")), "{told}");
     world.end().await;
 }
 
