@@ -100,7 +100,12 @@ impl ListenFile {
         let callback_url = callback_url(document, self.callback_url.as_deref())?;
         for (at, host) in self.hosts.iter().enumerate() {
             let name = host.strip_prefix(HTTPS).unwrap_or(host);
-            check_host(document, &["listen", "hosts", &at.to_string()], name, "wardlock.internal:7420")?;
+            check_host(
+                document,
+                &["listen", "hosts", &at.to_string()],
+                name,
+                "wardlock.internal:7420\", or \"https://agents.example.com",
+            )?;
         }
         for (at, host) in self.operators_hosts.iter().enumerate() {
             let path = ["listen", "operators_hosts", &at.to_string()];

@@ -153,10 +153,10 @@ fn settings_say_what_is_wrong_and_where() {
          2 | request_time = 30\n  |                ^^\nput quotes around it",
     );
     check(
-        "[listen]\nhosts = [\"https://api.example.com\"]\n",
+        "[listen]\nhosts = [\"http://api.example.com\"]\n",
         "wardlock.toml:2:10: `listen.hosts`: a host name is wanted, without a scheme, a path or a wildcard\n\
-         2 | hosts = [\"https://api.example.com\"]\n  |          ^^^^^^^^^^^^^^^^^^^^^^^^^\n\
-         such as \"wardlock.internal:7420\"",
+         2 | hosts = [\"http://api.example.com\"]\n  |          ^^^^^^^^^^^^^^^^^^^^^^^^\n\
+         such as \"wardlock.internal:7420\", or \"https://agents.example.com\"",
     );
     for wrong in [
         "http://a.example/callback",
