@@ -59,7 +59,9 @@ async fn who_waits_is_told_where_it_stands_when_the_host_stops() {
             world.agents
         )
     };
-    let requests = [ask(&format!("POST {LEADS}"), LEAD.len()) + LEAD, ask(&format!("GET /-/drafts/{id}"), 0)];
+    // The same once more would be the same draft.
+    let other = LEAD.replace("Ellison", "Nordhoff");
+    let requests = [ask(&format!("POST {LEADS}"), other.len()) + &other, ask(&format!("GET /-/drafts/{id}"), 0)];
     let agents = world.agents;
     let told = requests.map(|request| {
         tokio::task::spawn_blocking(move || wardlock_tests::raw::exchange(agents, request.as_bytes()))
@@ -87,8 +89,15 @@ async fn a_look_at_the_head_of_a_draft_is_answered_and_takes_no_answer() {
     let id = held(&world, LEAD).await;
     approve(&world, &id).await.expect("released");
     let path = format!("/-/drafts/{id}");
-    assert_eq!(world.ask("acme", "HEAD", &path, PROBLEM, "").await.status, 200);
-    assert_eq!(world.ask("acme", "HEAD", &format!("{path}/answer"), PROBLEM, "").await.status, 404);
+    for (path, status) in [(path.clone(), "HTTP/1.1 200"), (format!("{path}/answer"), "HTTP/1.1 404")] {
+        let request = format!(
+            "HEAD {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n{PROBLEM}Connection: close\r\n\r\n",
+            world.agents, world.tokens["acme"]
+        );
+        let told = world.send_all(request).await;
+        assert!(told.starts_with(status.as_bytes()), "{}", String::from_utf8_lossy(&told));
+        assert!(told.ends_with(b"\r\n\r\n"), "a head, and nothing behind it");
+    }
     assert_eq!(world.ask("acme", "GET", &format!("{path}/answer"), PROBLEM, "").await.status, 201);
     world.end().await;
 }
