@@ -74,7 +74,7 @@ pub async fn run(gate: &Gate, peer: &Peer, id: RequestId, raw: RawRequest, body:
         Ok(host) => host,
         Err(locked) => return refuse_locked(gate, &id, &seen, &locked),
     };
-    let token = arrived.as_ref().ok().map(|entered| entered.token().to_owned());
+    let token = arrived.as_ref().ok().and_then(Entered::token_to_wait_with);
     let carried = match arrived {
         Ok(entered) => carry(&host, peer, &id, entered, &mut seen).await,
         Err(stop) => Err(stop),

@@ -30,12 +30,12 @@ pub async fn all(audit: &Audit, state: &State, loaded: &Arc<Loaded>) {
 
 /// Returns whether a load brings bounds on a day that were not counted before it.
 pub fn is_wanted(before: &Loaded, loaded: &Loaded) -> bool {
-    let rules = |of: &Loaded, connection: &Connection| match &of
-        .connection(connection.workspace.as_str(), connection.name.as_str())?
-        .state
-    {
-        loaded::State::Open(open) => Some(open.connection.write_rules.clone()),
-        loaded::State::Closed { .. } => None,
+    let rules = |of: &Loaded, connection: &Connection| {
+        let found = of.connection(connection.workspace.as_str(), connection.name.as_str())?;
+        match &found.state {
+            loaded::State::Open(open) => Some(open.connection.write_rules.clone()),
+            loaded::State::Closed { .. } => None,
+        }
     };
     loaded.connections().any(|found| {
         let new = rules(loaded, &found.connection);

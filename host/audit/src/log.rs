@@ -34,6 +34,7 @@ const INSERT: &str = "INSERT INTO records (sequence, kind, at_ms, request_id, wo
 pub(crate) struct Log {
     pub(crate) first_file: PathBuf,
     pub(crate) file: LogFile,
+    /// It stands before `wal`, and so is closed before what that keeps.
     pub(crate) connection: Connection,
     pub(crate) head: Link,
     rows: RowKey,
@@ -88,7 +89,7 @@ impl Log {
             files.pop();
         }
         let file = files.pop().unwrap_or_else(|| files::file(first, 1));
-        let (mut connection, wal) = store::open_for_writing(&file.path, limits)?;
+        let (wal, mut connection) = store::open_for_writing(&file.path, limits)?;
         if let Some(before) = files.last() {
             rotate::begin_after(&mut connection, &store::open_for_reading(&before.path)?)
                 .map_err(AuditError::open)?;

@@ -107,11 +107,11 @@ impl Log {
             }
             files::remove(&next).map_err(|error| AuditError::Folder { path: next.path.clone(), error })?;
         }
-        let begun = store::open_for_writing(&next.path, self.limits).and_then(|(mut connection, wal)| {
+        let begun = store::open_for_writing(&next.path, self.limits).and_then(|(wal, mut connection)| {
             begin_after(&mut connection, &self.connection).map_err(unwritten)?;
-            Ok((connection, wal))
+            Ok((wal, connection))
         });
-        let (connection, wal) = match begun {
+        let (wal, connection) = match begun {
             Ok(begun) => begun,
             Err(error) => {
                 // Rows go on in this one. What stays of it is removed before the next attempt or at the next start.
@@ -162,12 +162,14 @@ impl Log {
 /// Returns whether a log did not go on in its last file, although that was made: rows stand in the file before that it was not begun
 /// after.
 pub(crate) fn was_given_up(before: &Path, last: &Path) -> Result<bool, AuditError> {
-    Ok(match (end(before)?, end(last)?) {
-        (_, (Some(_), _)) => false,
-        // Where it has a head, it must be that of the last row before; where it has none, it gets the newest one of the file before.
-        ((row, _), (None, Some(head))) | ((row, Some(head)), (None, None)) => row.is_some_and(|row| row > head),
-        ((row, None), (None, None)) => row.is_some(),
-    })
+    let (None, own) = end(last)? else {
+        // The file before is not looked at: one that is damaged keeps no log from going on.
+        return Ok(false);
+    };
+    let (row, newest) = end(before)?;
+    // Where it has a head, it must be that of the last row before; where it has none, it gets the newest one of the file before.
+    let begins_after = own.or(newest).unwrap_or(0);
+    Ok(row.is_some_and(|row| row > begins_after))
 }
 
 /// Returns the last row of a file, and that of its newest head. A file that is not a log is an error.

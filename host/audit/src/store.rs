@@ -24,21 +24,22 @@ const MIGRATIONS: [&str; 4] = [
 /// `WLAU`: says whose database this is (`SQLite`'s `application_id`).
 const APPLICATION_ID: i32 = 0x574c_4155;
 
-/// Opens the file for the writing thread, creating and migrating it as needed.
-pub(crate) fn open_for_writing(path: &Path, limits: Limits) -> Result<(Connection, Wal), AuditError> {
+/// Opens the file for the writing thread, creating and migrating it as needed. The connection stands last, and so is dropped first: it must
+/// be closed before what the `-wal` keeps.
+pub(crate) fn open_for_writing(path: &Path, limits: Limits) -> Result<(Wal, Connection), AuditError> {
     private_file::prepare(path)
         .map_err(|problem| AuditError::File { path: path.to_owned(), problem: Arc::new(problem) })?;
+    let mut wal = Wal::found(path);
     let mut connection = open(path).map_err(AuditError::open)?;
     connection.busy_timeout(limits.busy).map_err(AuditError::open)?;
     // Before anything is written: what is not ours or newer stays as it is.
     let done = format_of(path, &connection)?.unwrap_or(0);
     settle(&connection, limits).map_err(AuditError::open)?;
-    let mut wal = Wal::found(path);
     wal.prepare(&connection).map_err(AuditError::open)?;
     for (at, sql) in MIGRATIONS.iter().enumerate().skip(done) {
         apply(&mut connection, at + 1, sql).map_err(AuditError::open)?;
     }
-    Ok((connection, wal))
+    Ok((wal, connection))
 }
 
 /// Opens the file, which is there and ours, for writing once more.

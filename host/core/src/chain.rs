@@ -322,9 +322,7 @@ fn said(answer: &Answer) -> Said {
 
 fn no_policy(judge: &Judge) -> Refusal {
     let detail = format!("connection `{}` has no plugin that said yes", judge.connection().name);
-    let chain = &judge.connection().chain;
-    let only_watch = !chain.is_empty() && chain.iter().all(|link| link.mode == LinkMode::Monitor);
-    Refusal::new(Code::NoPolicy, "chain", detail).hint(if only_watch {
+    Refusal::new(Code::NoPolicy, "chain", detail).hint(if judge.connection().only_watches() {
         "its plugins only watch: what is in `monitor` allows nothing, so take that from one whose word is to count"
     } else {
         "add a plugin to the connection, for example `read-only`: what nobody allows is refused"

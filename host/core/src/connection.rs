@@ -270,6 +270,11 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// Returns whether it has plugins and none of them counts: what only watches allows nothing.
+    pub fn only_watches(&self) -> bool {
+        !self.chain.is_empty() && self.chain.iter().all(|link| link.mode == LinkMode::Monitor)
+    }
+
     /// Digests the chain: which plugins, with which settings, in which order and mode.
     pub fn chain_digest(&self) -> Digest {
         let links = self.chain.iter().flat_map(|link| {

@@ -78,12 +78,12 @@ fn plugins(connection: &Connection) -> Item {
 
 /// Says why a connection refuses whatever comes, where its chain is why.
 pub(super) fn allows_nothing(connection: &Connection) -> Option<&'static str> {
-    let chain = &connection.chain;
-    if chain.is_empty() {
+    if connection.chain.is_empty() {
         return Some("there is none, and what nobody allows is refused");
     }
-    let all_watch = chain.iter().all(|link| link.mode == LinkMode::Monitor);
-    all_watch.then_some("all of them are in `monitor`, which allows nothing, so every request is refused")
+    connection
+        .only_watches()
+        .then_some("all of them are in `monitor`, which allows nothing, so every request is refused")
 }
 
 /// How far writes are enabled: what the state holds is about this grant and these rules, or there is nothing.

@@ -34,9 +34,9 @@ impl Entered {
         Ok(self)
     }
 
-    /// Returns the token with which the agent came.
-    pub fn token(&self) -> &str {
-        &self.token
+    /// Returns the token with which the agent came, where it may wait for what a person says.
+    pub fn token_to_wait_with(&self) -> Option<String> {
+        self.request.prefers.wait.map(|_| self.token.clone())
     }
 
     /// Returns the request if its agent is still one: a body may take half a minute, and revoking is meant at once.

@@ -248,3 +248,53 @@ fn a_file_that_was_made_and_not_gone_on_in_is_given_up() {
     drop(log);
     assert_whole(&home, 16);
 }
+
+#[test]
+fn a_damaged_file_that_has_ended_keeps_no_log_from_going_on() {
+    let home = Home::new();
+    let rotation = Rotation { after: Some(RotateAfter::Bytes(1)), keep: None };
+    let mut log = open(&home);
+    write(&mut log, 5).expect("written");
+    log.sign(&signer(7), 1_700_000_000_000, Durability::Power).expect("signed");
+    log.maintain(rotation, &signer(7), None, &|| 1).expect("maintained");
+    write(&mut log, 5).expect("written");
+    drop(log);
+    let damaged = vec![0xff; 8192];
+    std::fs::write(home.path(), damaged).expect("written");
+    let mut log = open(&home);
+    assert_eq!((log.file.number, write(&mut log, 1).expect("written")), (2, 11));
+}
+
+#[test]
+fn the_wal_is_written_again_whoever_reads_in_it() {
+    let home = Home::new();
+    let mut log = open(&home);
+    let reader = lose(&home, &mut log);
+    reader.execute_batch("BEGIN; SELECT count(*) FROM records").expect("a snapshot");
+    let long_ago = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    let touched = std::fs::File::options().write(true).open(beside(&home)).expect("a file");
+    touched.set_modified(long_ago).expect("set");
+    log.prepare().expect("put on the disk again");
+    let modified = std::fs::metadata(beside(&home)).expect("a file").modified().expect("a time");
+    assert!(modified > long_ago, "what is not written again is on no disk, although a sync says so");
+}
+
+#[test]
+fn a_file_ends_only_once_what_stands_in_it_is_on_the_disk() {
+    let home = Home::new();
+    let rotation = Rotation { after: Some(RotateAfter::Bytes(1)), keep: None };
+    let mut log = open(&home);
+    write(&mut log, 5).expect("written");
+    log.sign(&signer(7), 1_700_000_000_000, Durability::Power).expect("signed");
+    // It cannot be synced by its name: a link stands there.
+    let aside = home.folder.path().join("aside");
+    std::fs::rename(beside(&home), &aside).expect("moved");
+    std::os::unix::fs::symlink(&aside, beside(&home)).expect("a link");
+    let error = log.maintain(rotation, &signer(7), None, &|| 1).expect_err("not synced");
+    assert!(matches!(error, AuditError::Write(_)) && log.file.number == 1, "{error}");
+    std::fs::rename(&aside, beside(&home)).expect("moved back");
+    log.maintain(rotation, &signer(7), None, &|| 1).expect("maintained");
+    assert_eq!((log.file.number, write(&mut log, 1).expect("written")), (2, 6));
+    drop(log);
+    assert_whole(&home, 6);
+}
